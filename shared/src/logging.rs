@@ -1,0 +1,28 @@
+//! Logs: one JSON object a line on standard output, which Lambda sends to CloudWatch. What is never logged: codes, passwords,
+//! tokens, secrets, bodies, paths (they hold keys and tokens) and full phone numbers. A request logs once, where its answer is
+//! made (`http::finish`); a failure that does not end a request logs where it is decided so. Uses nothing of this crate.
+
+use std::error::Error;
+
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Starts logging for a function. `info` and above: at `trace`, HTTP libraries print what they send.
+pub fn init() {
+    let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false).with_target(false);
+    // A second start in one process keeps the first one's subscriber.
+    let _ = tracing_subscriber::registry().with(LevelFilter::INFO).with(layer).try_init();
+}
+
+/// An error and its causes in one text: the JSON format would drop the causes.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,259 @@
+//! Phone numbers: the only place that knows libphonenumber and its metadata. The metadata is decoded on the first number
+//! (about 4 ms), so functions that never parse one (`login-code`, `session`) never pay for it. Uses nothing of this crate.
+
+use std::fmt;
+use std::str::FromStr as _;
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType, Region};
+
+/// No spelling of a number is longer than this many bytes.
+const LONGEST_SPELLING: usize = 64;
+
+/// The countries that Plivo carries MMS to (Plivo: "Send a message", `type`).
+const MMS_COUNTRIES: [&str; 2] = ["US", "CA"];
+
+/// A country by its two-letter ISO 3166-1 code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Country(Region);
+
+impl Country {
+    /// Reads `US`; `None` when no phone numbers are known for it.
+    pub fn parse(code: &str) -> Option<Self> {
+        // `ZZ` is libphonenumber's own code for no country.
+        let known = code.len() == 2 && code != "ZZ" && code.bytes().all(|letter| letter.is_ascii_uppercase());
+        known.then(|| Region::from_str(code).ok().map(Self)).flatten()
+    }
+
+    /// The two letters.
+    pub fn code(self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// Why a text is not a number that we send to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PhoneError {
+    /// Not a number: letters, other characters, an impossible length, an unknown country code.
+    #[error("not a phone number")]
+    Invalid,
+    /// A number that costs its caller extra or is not a person's: premium rate, shared cost, toll free and the like.
+    #[error("a kind of number that is not sent to")]
+    NotServed,
+}
+
+/// A phone number in E.164 that can be a person's. Two spellings of one number are equal. Prints masked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PhoneNumber {
+    e164: String,
+    country: Option<Country>,
+}
+
+impl PhoneNumber {
+    /// Reads a number as people write it; one without `+` belongs to the default country.
+    ///
+    /// Numbers that no known range holds are taken when their length is possible: ranges open faster than metadata
+    /// reaches a deployed function, and the list of countries bounds what they can cost.
+    ///
+    /// # Errors
+    /// [`PhoneError`]; it never holds the text.
+    pub fn parse(text: &str, default_country: Country) -> Result<Self, PhoneError> {
+        let text = text.trim();
+        if text.len() > LONGEST_SPELLING || !text.chars().all(is_part_of_a_number) {
+            return Err(PhoneError::Invalid);
+        }
+        let util = &*PHONE_NUMBER_UTIL;
+        let number = util.parse(text, Some(default_country.0)).map_err(|_| PhoneError::Invalid)?;
+        if !util.is_possible_number(&number) || number.extension.is_some() {
+            return Err(PhoneError::Invalid);
+        }
+        let kind = util.get_number_type(&number);
+        if !is_a_persons(kind) {
+            return Err(PhoneError::NotServed);
+        }
+        let region = util.get_region_for_number(&number);
+        let region = region.or_else(|| util.get_region_for_country_code(number.country_code));
+        Ok(Self { e164: util.format(&number, PhoneNumberFormat::E164).into_owned(), country: region.map(Country) })
+    }
+
+    /// `+14155550100`.
+    pub fn e164(&self) -> &str {
+        &self.e164
+    }
+
+    /// The number's country; `None` for numbers of no country, like satellite networks.
+    pub const fn country(&self) -> Option<Country> {
+        self.country
+    }
+
+    /// Whether Plivo carries media to it.
+    pub fn takes_media(&self) -> bool {
+        self.country.is_some_and(|country| MMS_COUNTRIES.contains(&country.code().as_str()))
+    }
+}
+
+/// Digits, a plus, and what people put between digits. Letters are no digits here, nor are digits of other scripts.
+fn is_part_of_a_number(character: char) -> bool {
+    character.is_ascii_digit() || "+-.()/".contains(character) || character == ' ' || character == '\u{a0}'
+}
+
+const fn is_a_persons(kind: PhoneNumberType) -> bool {
+    match kind {
+        PhoneNumberType::FixedLine
+        | PhoneNumberType::Mobile
+        | PhoneNumberType::FixedLineOrMobile
+        | PhoneNumberType::VoIP
+        | PhoneNumberType::Unknown => true,
+        PhoneNumberType::TollFree
+        | PhoneNumberType::PremiumRate
+        | PhoneNumberType::SharedCost
+        | PhoneNumberType::PersonalNumber
+        | PhoneNumberType::Pager
+        | PhoneNumberType::UAN
+        | PhoneNumberType::VoiceMail => false,
+    }
+}
+
+impl fmt::Debug for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// For logs: the first two and the last two characters, `+1***00`.
+impl fmt::Display for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (start, end) = (&self.e164[..2], &self.e164[self.e164.len() - 2..]);
+        write!(f, "{start}***{end}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<String, PhoneError> {
+        PhoneNumber::parse(text, Country::parse("US").unwrap()).map(|phone| phone.e164().to_owned())
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for text in [
+            "",
+            " ",
+            "+",
+            "1",
+            "12",
+            "911",
+            "phone",
+            "+1 415 555 010",
+            "+1415555010000000",
+            "+999123456789",
+            "1-800-FLOWERS",
+            "+1415555CALL",
+            "+14155550100;ext=5",
+            "+14155550100 x5",
+            "tel:+14155550100",
+            "+１４１５５５５０１００",
+            "+14155550100\0",
+            "+1415\n5550100",
+            "[\"+14155550100\"]",
+            "true",
+            "+٠١٢٣٤٥٦٧٨٩",
+            &"5".repeat(10_000),
+        ] {
+            assert_eq!(parse(text), Err(PhoneError::Invalid), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_not_a_persons_are_refused() {
+        for text in ["+19002345678", "+449012345678", "+448431234567", "+18002345678"] {
+            assert_eq!(parse(text), Err(PhoneError::NotServed), "{text}");
+        }
+        let mut seen = 0;
+        for region in PHONE_NUMBER_UTIL.get_supported_regions() {
+            for kind in [PhoneNumberType::PremiumRate, PhoneNumberType::SharedCost] {
+                let Ok(example) = PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(region, kind) else {
+                    continue;
+                };
+                let text = PHONE_NUMBER_UTIL.format(&example, PhoneNumberFormat::E164).into_owned();
+                // The metadata holds examples that another of its patterns claims first.
+                if PHONE_NUMBER_UTIL.get_number_type(&example) == kind {
+                    assert!(parse(&text).is_err(), "{region} {kind:?} {text}");
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 150, "only {seen} examples");
+    }
+
+    #[test]
+    fn spellings_of_one_number_are_one_number() {
+        for text in [
+            "+14155550100",
+            "14155550100",
+            "4155550100",
+            "(415) 555-0100",
+            " +1 (415) 555-0100\u{a0}",
+            "+1.415.555.0100",
+            "1/415/555/0100",
+        ] {
+            assert_eq!(parse(text).as_deref(), Ok("+14155550100"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_default_country_reads_national_numbers() {
+        let germany = Country::parse("DE").unwrap();
+        let phone = PhoneNumber::parse("0151 23456789", germany).unwrap();
+        assert_eq!(phone.e164(), "+4915123456789");
+        assert_eq!(phone.country().map(Country::code).as_deref(), Some("DE"));
+        assert!(!phone.takes_media());
+    }
+
+    #[test]
+    fn countries_are_told_apart_within_one_calling_code() {
+        let country =
+            |text| PhoneNumber::parse(text, Country::parse("US").unwrap()).unwrap().country().map(Country::code);
+        assert_eq!(country("+14155550100").as_deref(), Some("US"));
+        assert_eq!(country("+16135550100").as_deref(), Some("CA"));
+        assert_eq!(country("+18765550100").as_deref(), Some("JM"));
+        assert_eq!(country("+15550001111").as_deref(), Some("US"), "no range holds it: the main country of +1");
+    }
+
+    #[test]
+    fn numbers_of_no_country_have_none() {
+        let satellite = PhoneNumber::parse("+870773111632", Country::parse("US").unwrap());
+        assert!(satellite.map_or(true, |phone| phone.country().is_none_or(|country| country.code() == "001")));
+    }
+
+    #[test]
+    fn a_number_prints_masked() {
+        let phone = PhoneNumber::parse("+14155550142", Country::parse("US").unwrap()).unwrap();
+        assert_eq!(format!("{phone} {phone:?}"), "+1***42 +1***42");
+    }
+
+    #[test]
+    fn countries_are_two_known_letters() {
+        for code in ["", "U", "us", "USA", "ZZ", "U1", "ÄÖ"] {
+            assert_eq!(Country::parse(code), None, "{code}");
+        }
+        assert_eq!(Country::parse("GB").map(Country::code).as_deref(), Some("GB"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text: String) {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn separators_make_no_other_number(area in 200..999_u32, line in 0..9_999_u32, separator in "[-. ]") {
+            let spelt = format!("+1{separator}{area}{separator}555{separator}{line:04}");
+            let plain = format!("+1{area}555{line:04}");
+            prop_assert_eq!(parse(&spelt), parse(&plain));
+        }
+    }
+}

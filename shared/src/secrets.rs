@@ -1,0 +1,228 @@
+//! Secrets from Secrets Manager: fetched at the cold start (a failure there is not fatal: the request that needs one answers
+//! 503 and the next tries again), kept for [`KEPT`] so that a rotated one is seen. `aws_secretsmanager_caching` does the
+//! same but brings the SDK's default credential chain and TLS, ten times the cold start. Uses `net`, `keys`, `clock`.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use crate::clock::Timestamp;
+use crate::keys::Keys;
+use crate::settings::Resources;
+
+/// How long a fetched secret is used before it is fetched again: a rotated credential is in use after this long.
+pub const KEPT: Duration = Duration::from_secs(300);
+
+/// A secret cannot be had, or is not of its form. Never holds a value.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// Secrets Manager did not give it.
+    #[error("secret {name} cannot be fetched")]
+    Fetch {
+        /// The setting that names it.
+        name: &'static str,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It was fetched and is not what it should be.
+    #[error("secret {name} is not of its form: {problem}")]
+    Form {
+        /// The setting that names it.
+        name: &'static str,
+        /// What is wrong, without the value.
+        problem: String,
+    },
+}
+
+/// Plivo's credentials.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlivoCredentials {
+    /// The account: 20 characters, `MA…` or `SA…`. In every path, but half of the credentials: not printed.
+    pub auth_id: SecretString,
+    /// The token.
+    pub auth_token: SecretString,
+}
+
+/// Which secrets a function needs: what it fetches at its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The keys derived from the root key.
+    Keys,
+    /// Plivo's credentials.
+    Plivo,
+    /// The key of `sendMessage`.
+    Message,
+}
+
+/// All secrets, each fetched when it is first needed.
+#[derive(Debug)]
+pub struct Secrets {
+    client: aws_sdk_secretsmanager::Client,
+    names: Resources,
+    keys: Kept<Keys>,
+    plivo: Kept<PlivoCredentials>,
+    message: Kept<SecretString>,
+}
+
+impl Secrets {
+    pub(crate) fn new(client: aws_sdk_secretsmanager::Client, names: Resources) -> Self {
+        Self { client, names, keys: Kept::default(), plivo: Kept::default(), message: Kept::default() }
+    }
+
+    /// The keys derived from the root key.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn keys(&self, now: Timestamp) -> Result<Arc<Keys>, SecretError> {
+        let fetch = async {
+            let root = self.fetch("ROOT_SECRET", &self.names.root_secret).await?;
+            Keys::derive(&root).map_err(|error| form("ROOT_SECRET", &error))
+        };
+        self.keys.get(now, fetch).await
+    }
+
+    /// Plivo's credentials.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn plivo(&self, now: Timestamp) -> Result<Arc<PlivoCredentials>, SecretError> {
+        let fetch = async {
+            let secret = self.fetch("PLIVO_SECRET", &self.names.plivo_secret).await?;
+            // serde's errors can quote the text, so only the place is told.
+            serde_json::from_str(secret.expose_secret()).map_err(|error| {
+                form("PLIVO_SECRET", &format!("not {{authId, authToken}} (column {})", error.column()))
+            })
+        };
+        self.plivo.get(now, fetch).await
+    }
+
+    /// The key that `sendMessage` asks for.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn message_key(&self, now: Timestamp) -> Result<Arc<SecretString>, SecretError> {
+        let fetch = async {
+            let key = self.fetch("MESSAGE_SECRET", &self.names.message_secret).await?;
+            if key.expose_secret().len() < 20 {
+                Err(form("MESSAGE_SECRET", &"shorter than 20 characters"))
+            } else {
+                Ok(key)
+            }
+        };
+        self.message.get(now, fetch).await
+    }
+
+    /// Fetches what a function will need, side by side. Failures are logged once and left to the request.
+    pub async fn warm(&self, needs: &[Need], now: Timestamp) {
+        let keys = async { if needs.contains(&Need::Keys) { self.keys(now).await.map(drop) } else { Ok(()) } };
+        let plivo = async { if needs.contains(&Need::Plivo) { self.plivo(now).await.map(drop) } else { Ok(()) } };
+        let message =
+            async { if needs.contains(&Need::Message) { self.message_key(now).await.map(drop) } else { Ok(()) } };
+        for outcome in <[Result<(), SecretError>; 3]>::from(tokio::join!(keys, plivo, message)) {
+            if let Err(error) = outcome {
+                tracing::warn!(cause = crate::logging::chain(&error), "secret not fetched at start");
+            }
+        }
+    }
+
+    async fn fetch(&self, name: &'static str, id: &str) -> Result<SecretString, SecretError> {
+        let answer = self.client.get_secret_value().secret_id(id).send().await;
+        let answer = answer.map_err(|error| SecretError::Fetch { name, source: error.into() })?;
+        answer.secret_string.map(SecretString::from).ok_or_else(|| form(name, &"not a text"))
+    }
+}
+
+fn form(name: &'static str, problem: &dyn std::fmt::Display) -> SecretError {
+    SecretError::Form { name, problem: problem.to_string() }
+}
+
+/// A value and when it was fetched.
+struct Kept<T>(Mutex<Option<(Timestamp, Arc<T>)>>);
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T> std::fmt::Debug for Kept<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Kept")
+    }
+}
+
+impl<T> Kept<T> {
+    /// The kept value while it is fresh, else a fetched one. Where fetching fails, a stale one still serves: it was right a
+    /// few minutes ago, and refusing everybody would be worse. Requests that wait for the same secret fetch it once.
+    async fn get(
+        &self,
+        now: Timestamp,
+        fetch: impl Future<Output = Result<T, SecretError>>,
+    ) -> Result<Arc<T>, SecretError> {
+        let mut kept = self.0.lock().await;
+        if let Some((fetched, value)) = &*kept
+            && now < fetched.plus(KEPT)
+        {
+            return Ok(Arc::clone(value));
+        }
+        match (fetch.await, &*kept) {
+            (Ok(value), _) => {
+                let value = Arc::new(value);
+                *kept = Some((now, Arc::clone(&value)));
+                Ok(value)
+            }
+            (Err(error), Some((_, stale))) => {
+                tracing::warn!(cause = crate::logging::chain(&error), "secret not fetched again, the last one is used");
+                Ok(Arc::clone(stale))
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure() -> SecretError {
+        form("ROOT_SECRET", &"test")
+    }
+
+    const START: Timestamp = Timestamp::from_millis(1_000_000);
+
+    #[tokio::test]
+    async fn a_failed_fetch_is_tried_again_by_the_next_request() {
+        let kept = Kept::<u32>::default();
+        assert!(kept.get(START, async { Err(failure()) }).await.is_err());
+        assert_eq!(*kept.get(START, async { Ok(1) }).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_rotated_secret_is_seen_when_the_kept_one_is_old() {
+        let kept = Kept::<u32>::default();
+        assert_eq!(*kept.get(START, async { Ok(1) }).await.unwrap(), 1);
+        let almost = Timestamp::from_millis(START.plus(KEPT).as_millis() - 1);
+        assert_eq!(*kept.get(almost, async { Ok(2) }).await.unwrap(), 1);
+        assert_eq!(*kept.get(START.plus(KEPT), async { Ok(2) }).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_stale_secret_serves_while_no_other_can_be_had() {
+        let kept = Kept::<u32>::default();
+        assert_eq!(*kept.get(START, async { Ok(1) }).await.unwrap(), 1);
+        assert_eq!(*kept.get(START.plus(KEPT), async { Err(failure()) }).await.unwrap(), 1);
+    }
+
+    #[test]
+    fn credentials_do_not_print() {
+        let credentials: PlivoCredentials =
+            serde_json::from_str(r#"{"authId":"MAXXXXXXXXXXXXXXXXXX","authToken":"very-secret"}"#).unwrap();
+        let printed = format!("{credentials:?}");
+        assert!(!printed.contains("very-secret") && !printed.contains("MAXX"), "{printed}");
+    }
+}
