@@ -1,0 +1,112 @@
+//! Media links of a message: `mediaUrls` is one string, links separated by commas, each URL-encoded (the Backendless Plivo
+//! service); a plain `https://…` is taken as it is. We never fetch them: Plivo does. Uses nothing of this crate.
+
+use percent_encoding::percent_decode_str;
+use url::{Host, Url};
+
+/// The most links Plivo takes in one message (Plivo: "Send a message", `media_urls`).
+pub const MOST: usize = 10;
+/// The longest link, in bytes: longer than any real one, shorter than what would fill a request.
+const LONGEST: usize = 2048;
+
+/// Why a list of links is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MediaError {
+    /// One of them is no public `https` link.
+    #[error("a media link is not a public https link")]
+    Link,
+    /// More than [`MOST`].
+    #[error("more than {MOST} media links")]
+    TooMany,
+}
+
+/// Reads the list; an empty text is an empty list.
+///
+/// # Errors
+/// [`MediaError`].
+pub fn parse(list: &str) -> Result<Vec<Url>, MediaError> {
+    if list.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    if list.matches(',').count() >= MOST {
+        return Err(MediaError::TooMany);
+    }
+    list.split(',').map(|item| link(item.trim())).collect()
+}
+
+fn link(item: &str) -> Result<Url, MediaError> {
+    // A link that still has its scheme's colon escaped was encoded as a whole: decoded once. Others are taken as they are.
+    let encoded = item.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https%3A"));
+    let text =
+        if encoded { percent_decode_str(item).decode_utf8().map_err(|_| MediaError::Link)? } else { item.into() };
+    if text.len() > LONGEST || text.chars().any(|character| character.is_control() || character == ' ') {
+        return Err(MediaError::Link);
+    }
+    let url = Url::parse(&text).map_err(|_| MediaError::Link)?;
+    let public = match url.host() {
+        Some(Host::Domain(name)) => name.contains('.') && !name.ends_with(".localhost"),
+        // Addresses of nobody's server: an address is never needed for media and often points inwards.
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => false,
+    };
+    let plain = url.username().is_empty() && url.password().is_none();
+    if url.scheme() == "https" && public && plain { Ok(url) } else { Err(MediaError::Link) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_public_https_link_is_refused() {
+        for list in [
+            "x",
+            ",",
+            "https://a.example/x,",
+            "http://a.example/x.png",
+            "http%3A%2F%2Fa.example%2Fx",
+            "ftp://a.example/x",
+            "javascript:alert(1)",
+            "https://",
+            "https:///x",
+            "https://localhost/x",
+            "https://x.localhost/",
+            "https://127.0.0.1/x",
+            "https://169.254.169.254/latest/",
+            "https://[::1]/x",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://user:pw@a.example/x",
+            "https://a.example/a b",
+            "https%3A%2F%2Fa.example%2F%00",
+            "https%3A%2F%2Fa.example%2F%FF",
+            "//a.example/x",
+            &format!("https://a.example/{}", "x".repeat(2048)),
+        ] {
+            assert_eq!(parse(list), Err(MediaError::Link), "{list}");
+        }
+    }
+
+    #[test]
+    fn the_eleventh_link_is_too_many() {
+        let links = |count| vec!["https://a.example/x.png"; count].join(",");
+        assert_eq!(parse(&links(10)).unwrap().len(), 10);
+        assert_eq!(parse(&links(11)), Err(MediaError::TooMany));
+    }
+
+    #[test]
+    fn links_are_taken_plain_and_encoded() {
+        let urls = parse("https://a.example/x%20y.png, https%3A%2F%2Fb.example%2Fa%2Cb.png%3Fq%3D1").unwrap();
+        let urls: Vec<_> = urls.iter().map(Url::as_str).collect();
+        assert_eq!(urls, ["https://a.example/x%20y.png", "https://b.example/a,b.png?q=1"]);
+        assert_eq!(parse("").unwrap(), []);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text: String) {
+            let _ = parse(&text);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! How long a text is on the air: GSM 03.38 (7-bit, with an extension table) and UCS-2, and Plivo's limits on them (Plivo:
+//! "Send a message", `text`). No crate does just this. Uses nothing of this crate.
+
+/// GSM 03.38 characters that Plivo takes in one message.
+pub const LONGEST_GSM: usize = 1600;
+/// UTF-16 code units that Plivo takes in one message that is not all GSM 03.38.
+pub const LONGEST_UCS2: usize = 737;
+/// GSM 03.38 characters of a message that goes out as one part.
+pub const ONE_GSM_PART: usize = 160;
+
+/// The basic table of 3GPP TS 23.038, but for its escape character.
+const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+/// The extension table: each counts as two characters.
+const EXTENSION: &str = "^{}\\[~]|€\u{c}";
+
+/// The text's length in GSM 03.38 characters; `None` when it holds one that GSM 03.38 has not.
+pub fn gsm_length(text: &str) -> Option<usize> {
+    text.chars().try_fold(0, |length, character| {
+        if BASIC.contains(character) {
+            Some(length + 1)
+        } else if EXTENSION.contains(character) {
+            Some(length + 2)
+        } else {
+            None
+        }
+    })
+}
+
+/// Whether Plivo takes the text.
+pub fn fits(text: &str) -> bool {
+    match gsm_length(text) {
+        Some(length) => length <= LONGEST_GSM,
+        None => text.encode_utf16().count() <= LONGEST_UCS2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_long_by_one_does_not_fit() {
+        assert!(fits(&"a".repeat(1600)) && !fits(&"a".repeat(1601)));
+        assert!(fits(&"€".repeat(800)) && !fits(&format!("{}a", "€".repeat(800))));
+        assert!(fits(&"ж".repeat(737)) && !fits(&"ж".repeat(738)));
+        assert!(fits(&"😀".repeat(368)) && !fits(&"😀".repeat(369)), "an emoji is two code units");
+        assert!(!fits(&format!("{}ж", "a".repeat(737))), "one other character makes all of it UCS-2");
+    }
+
+    #[test]
+    fn gsm_characters_are_counted() {
+        assert_eq!(gsm_length("Hello @ £"), Some(9));
+        assert_eq!(gsm_length("[€]"), Some(6));
+        assert_eq!(gsm_length("`"), None);
+        assert_eq!(gsm_length("ç"), None, "only the capital is in the table");
+    }
+}

@@ -1,0 +1,127 @@
+//! Plivo's REST API: a typed client for what we use of it. The only place that knows the provider; rules about what may be sent
+//! are in `messaging`. Uses `net`'s HTTP client, `secrets` for the credentials.
+
+mod error;
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
+
+pub use error::PlivoError;
+
+use crate::secrets::PlivoCredentials;
+use crate::settings::Sender;
+
+/// For a whole call. Plivo takes 50 to 500 ms; Lambda's and the gateway's own limits are longer.
+const TIMEOUT: Duration = Duration::from_secs(8);
+
+/// What is sent, checked by who made it.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// The receiver, E.164.
+    pub to: &'a str,
+    /// The text.
+    pub text: &'a str,
+    /// Links to media; none makes it an SMS, some an MMS.
+    pub media: &'a [url::Url],
+    /// Whether Plivo may keep the text in its own logs. Codes stay out of them.
+    pub keep_text: bool,
+}
+
+/// Plivo's answer to a message, as it is: `sendMessage` passes it on.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+pub struct Accepted {
+    /// `message(s) queued`.
+    pub message: String,
+    /// One id per receiver.
+    pub message_uuid: Vec<String>,
+    /// The call's id.
+    pub api_id: String,
+}
+
+/// The body of `POST Message/`. Absent fields are left out.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    src: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    powerpack_uuid: Option<&'a str>,
+    dst: &'a str,
+    text: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "<[url::Url]>::is_empty")]
+    media_urls: &'a [url::Url],
+    /// `number_only` keeps the number for the owner's bookkeeping and the text out.
+    log: &'static str,
+}
+
+/// A client of one account's messages.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    sender: Sender,
+}
+
+impl Client {
+    /// `base` is scheme and host, like `https://api.plivo.com`.
+    pub const fn new(http: reqwest::Client, base: String, sender: Sender) -> Self {
+        Self { http, base, sender }
+    }
+
+    /// Sends a message, once: a call that fails may still have arrived ([`PlivoError::may_have_arrived`]), so nothing here
+    /// tries again.
+    ///
+    /// # Errors
+    /// [`PlivoError`].
+    pub async fn send(&self, credentials: &PlivoCredentials, message: Message<'_>) -> Result<Accepted, PlivoError> {
+        let (src, powerpack_uuid) = match &self.sender {
+            Sender::Source(source) => (Some(source.as_str()), None),
+            Sender::Powerpack(uuid) => (None, Some(uuid.as_str())),
+        };
+        let body = Body {
+            src,
+            powerpack_uuid,
+            dst: message.to,
+            text: message.text,
+            kind: if message.media.is_empty() { "sms" } else { "mms" },
+            media_urls: message.media,
+            log: if message.keep_text { "true" } else { "number_only" },
+        };
+        let request = self.http.post(self.url(credentials, "Message/")).json(&body);
+        let answer = self.call(credentials, request).await?;
+        serde_json::from_slice(&answer).map_err(|_| PlivoError::Unreadable)
+    }
+
+    /// Reads the account: a call that costs nothing and fails where a send would fail. It stands in for a send that must not
+    /// happen, so that its caller sees no difference.
+    ///
+    /// # Errors
+    /// [`PlivoError`].
+    pub async fn probe(&self, credentials: &PlivoCredentials) -> Result<(), PlivoError> {
+        let answer = self.call(credentials, self.http.get(self.url(credentials, ""))).await?;
+        serde_json::from_slice::<serde_json::Value>(&answer).map(drop).map_err(|_| PlivoError::Unreadable)
+    }
+
+    fn url(&self, credentials: &PlivoCredentials, resource: &str) -> String {
+        format!("{}/v1/Account/{}/{resource}", self.base, credentials.auth_id.expose_secret())
+    }
+
+    async fn call(
+        &self,
+        credentials: &PlivoCredentials,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Vec<u8>, PlivoError> {
+        let answer = request
+            .basic_auth(credentials.auth_id.expose_secret(), Some(credentials.auth_token.expose_secret()))
+            .timeout(TIMEOUT)
+            .send()
+            .await
+            .map_err(PlivoError::from_transport)?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(PlivoError::from_transport)?;
+        if status.is_success() { Ok(body.to_vec()) } else { Err(PlivoError::from_status(status.as_u16(), &body)) }
+    }
+}
