@@ -1,0 +1,213 @@
+//! The table of users, which is kept. Three kinds of items make a user, written together or not at all:
+//!
+//! | `id` (key) | what | attributes |
+//! |---|---|---|
+//! | `phone#` + keyed hash | the phone is taken, and how its user logs in | `user`, `password` |
+//! | `identity#` + keyed hash | the identity is taken | `user` |
+//! | `user#` + objectId | the profile | `phone`, `email`, `created`, `updated`, `last_login`, `status`, `locale`, `properties` |
+
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+use serde::{Deserialize, Serialize};
+
+use super::conflict::{Outcome, transact};
+use super::phones::{Counted, PhoneKey, Phones, Slot};
+use super::sessions::{NewSession, Sessions};
+use super::{Item, StoreError, number, text};
+use crate::clock::Timestamp;
+use crate::keys::KeyedHash;
+
+const TABLE: &str = "users";
+
+/// The status of a user who may log in (Backendless: `userStatus`).
+pub const ENABLED: &str = "ENABLED";
+
+/// What a login starts from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Login {
+    /// The user's objectId.
+    pub user: String,
+    /// The password's hash, a PHC string.
+    pub password: String,
+}
+
+/// A user's profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// E.164.
+    pub phone: String,
+    /// As it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// When the user was registered.
+    pub created: Timestamp,
+    /// When the profile was last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated: Option<Timestamp>,
+    /// When the user last logged in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_login: Option<Timestamp>,
+    /// [`ENABLED`] or `DISABLED`.
+    pub status: String,
+    /// Two letters (Backendless: `blUserLocale`).
+    pub locale: String,
+    /// The app's own properties, a JSON object as text: numbers keep every digit and names meet no attribute of ours.
+    pub properties: String,
+}
+
+/// How a registration ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Registered {
+    /// There is a new user.
+    Done,
+    /// The code was used by another request.
+    CodeUsed,
+    /// The phone or the identity is taken.
+    Taken,
+}
+
+/// The table.
+#[derive(Debug, Clone)]
+pub struct Users {
+    client: aws_sdk_dynamodb::Client,
+    table: String,
+}
+
+impl Users {
+    pub(crate) const fn new(client: aws_sdk_dynamodb::Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// How the phone's user logs in (strongly consistent).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn login_of(&self, phone: &KeyedHash) -> Result<Option<Login>, StoreError> {
+        self.get(phone_id(phone)).await
+    }
+
+    /// A user's profile (strongly consistent).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn profile(&self, user: &str) -> Result<Option<Profile>, StoreError> {
+        self.get(user_id(user)).await
+    }
+
+    async fn get<T: for<'a> Deserialize<'a>>(&self, id: String) -> Result<Option<T>, StoreError> {
+        let request = self.client.get_item().table_name(&self.table).key("id", text(id)).consistent_read(true);
+        let answer = request.send().await.map_err(|error| StoreError::unavailable("GetItem", error))?;
+        answer.item.map(serde_dynamo::from_item).transpose().map_err(|error| StoreError::malformed(TABLE, error))
+    }
+
+    /// Makes a user and uses up the code, together: on condition that the code is unused and that neither the phone nor the
+    /// identity is taken.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn register(
+        &self,
+        phones: &Phones,
+        code: (PhoneKey, &Counted),
+        user: &NewUser<'_>,
+        now: Timestamp,
+    ) -> Result<Registered, StoreError> {
+        let (phone, counted) = code;
+        let mut actions =
+            vec![TransactWriteItem::builder().update(phones.use_up(phone, Slot::Register, counted, now)?).build()];
+        actions.extend(self.rows(user)?);
+        Ok(match transact(&self.client, actions).await? {
+            Outcome::Done => Registered::Done,
+            Outcome::Refused(0) => Registered::CodeUsed,
+            Outcome::Refused(_) => Registered::Taken,
+        })
+    }
+
+    /// Makes a user without a code: on condition that neither the phone nor the identity is taken; `false` when one is. For
+    /// whoever has the table: imports and the local stack's seeds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn create(&self, user: &NewUser<'_>) -> Result<bool, StoreError> {
+        Ok(transact(&self.client, self.rows(user)?).await? == Outcome::Done)
+    }
+
+    fn rows(&self, user: &NewUser<'_>) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let login = Login { user: user.id.to_owned(), password: user.password.to_owned() };
+        let mut rows = vec![self.row(phone_id(user.phone), &login)?, self.row(user_id(user.id), user.profile)?];
+        if let Some(identity) = user.identity {
+            rows.push(self.row(format!("identity#{}", identity.long()), &Owner { user: user.id })?);
+        }
+        Ok(rows)
+    }
+
+    /// Makes a session and uses up the code, together: on condition that the code is unused and the user is enabled. `false`
+    /// when one of these does not hold.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn log_in(
+        &self,
+        phones: &Phones,
+        code: (PhoneKey, Slot, &Counted),
+        sessions: &Sessions,
+        session: &NewSession<'_>,
+    ) -> Result<bool, StoreError> {
+        let (phone, slot, counted) = code;
+        let last_login = Update::builder()
+            .table_name(&self.table)
+            .key("id", text(user_id(session.user)))
+            .update_expression("SET last_login = :now")
+            .condition_expression("#status = :enabled")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":enabled", text(ENABLED))
+            .expression_attribute_values(":now", number(session.now.as_millis()))
+            .build()
+            .map_err(|error| StoreError::malformed(TABLE, error))?;
+        let actions = vec![
+            TransactWriteItem::builder().update(phones.use_up(phone, slot, counted, session.now)?).build(),
+            TransactWriteItem::builder().put(sessions.create(session)?).build(),
+            TransactWriteItem::builder().update(last_login).build(),
+        ];
+        Ok(transact(&self.client, actions).await? == Outcome::Done)
+    }
+
+    fn row(&self, id: String, item: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
+        let item: Item = serde_dynamo::to_item(item).map_err(|error| StoreError::malformed(TABLE, error))?;
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .item("id", text(id))
+            .condition_expression("attribute_not_exists(id)")
+            .build()
+            .map_err(|error| StoreError::malformed(TABLE, error))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+/// A user to be made.
+#[derive(Debug)]
+pub struct NewUser<'a> {
+    /// The objectId.
+    pub id: &'a str,
+    /// The phone's keyed hash.
+    pub phone: &'a KeyedHash,
+    /// The identity's, where it is not the phone.
+    pub identity: Option<&'a KeyedHash>,
+    /// The password's hash.
+    pub password: &'a str,
+    /// The rest.
+    pub profile: &'a Profile,
+}
+
+#[derive(Serialize)]
+struct Owner<'a> {
+    user: &'a str,
+}
+
+fn phone_id(phone: &KeyedHash) -> String {
+    format!("phone#{}", phone.long())
+}
+
+fn user_id(user: &str) -> String {
+    format!("user#{user}")
+}
