@@ -1,0 +1,60 @@
+//! Why a flow ends early. `http::error` turns each into status, code and reason.
+
+use super::limits::Limited;
+use super::password::HashError;
+use crate::random::RandomError;
+use crate::secrets::SecretError;
+use crate::store::StoreError;
+
+/// A flow of `auth` was refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// The code is wrong, or its transaction is unknown, expired, used or out of tries: which of these is not told.
+    #[error("code rejected")]
+    CodeRejected,
+    /// No such user or another password: which of these is not told.
+    #[error("login rejected")]
+    LoginRejected,
+    /// The phone or the identity is taken. Said only to who has proven the phone.
+    #[error("user exists")]
+    UserExists,
+    /// The user may not log in. Said only to who has proven the phone.
+    #[error("user disabled")]
+    UserDisabled,
+    /// The token is of no session that stands.
+    #[error("session invalid")]
+    SessionInvalid,
+    /// The session's user asks for another's data.
+    #[error("not one's own")]
+    NotOwn,
+    /// A limit is reached.
+    #[error("limited by {}", .0.limit.name())]
+    Limited(Limited),
+    /// The number's country is not sent to.
+    #[error("country not served")]
+    CountryNotServed,
+    /// Plivo does not take messages. Never said where a number without a user would not see it.
+    #[error("SMS unavailable")]
+    SmsUnavailable {
+        /// When it is worth asking again, in seconds, where that is known.
+        retry_after: Option<u64>,
+    },
+    /// Storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A secret cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A password cannot be hashed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// No random bytes.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+}
+
+impl From<Limited> for AuthError {
+    fn from(limited: Limited) -> Self {
+        Self::Limited(limited)
+    }
+}

@@ -1,0 +1,86 @@
+//! How a login ends: the code comes back and a session begins. Two sequential calls to storage: the try is counted, then the code
+//! is used up, the session made and the login noted in one transaction, beside reading the profile. Uses `store`, `keys`.
+
+use std::sync::Arc;
+
+use super::code::OneTimeCode;
+use super::transaction::TransactionId;
+use super::{AuthError, Purpose};
+use crate::clock::Timestamp;
+use crate::keys::Keys;
+use crate::random;
+use crate::service::Service;
+use crate::store::{Counted, ENABLED, NewSession, PhoneKey, Profile};
+use crate::uuid;
+
+/// A user who has just logged in.
+#[derive(Debug)]
+pub struct LoggedIn {
+    /// The objectId.
+    pub id: String,
+    /// The profile, with this login in it.
+    pub profile: Profile,
+    /// The session's token: an upper-case UUID, all 128 bits random.
+    pub token: secrecy::SecretString,
+}
+
+/// Ends a login of either kind.
+///
+/// # Errors
+/// [`AuthError::CodeRejected`] whatever was wrong with transaction or code; the others of [`AuthError`].
+pub async fn finish(service: &Service, transaction: TransactionId, code: &OneTimeCode) -> Result<LoggedIn, AuthError> {
+    let now = service.clock.now();
+    let keys = service.secrets.keys(now).await?;
+    let (phone, purpose) = transaction.open(&keys).ok_or(AuthError::CodeRejected)?;
+    if purpose == Purpose::Register {
+        return Err(AuthError::CodeRejected);
+    }
+    let entered = Entered { service, keys, now, phone, purpose, transaction };
+    let counted = entered.check(code).await?;
+    // A phone without a user: even a guessed code finds nobody.
+    let user = counted.pending.user.clone().ok_or(AuthError::CodeRejected)?;
+    let token = random::bytes::<16>()?;
+    let session = NewSession {
+        token: &token,
+        user: &user,
+        now,
+        idle: service.settings.session_idle,
+        life: service.settings.session_life,
+    };
+    let (logged_in, profile) = tokio::try_join!(
+        service.users.log_in(&service.phones, (phone, purpose.slot(), &counted), &service.sessions, &session),
+        service.users.profile(&user)
+    )?;
+    match profile {
+        Some(profile) if profile.status != ENABLED => Err(AuthError::UserDisabled),
+        Some(mut profile) if logged_in => {
+            profile.last_login = Some(now);
+            Ok(LoggedIn { id: user, profile, token: uuid::format(&token).into() })
+        }
+        _ => Err(AuthError::CodeRejected),
+    }
+}
+
+/// A code that somebody entered for a transaction.
+pub(super) struct Entered<'a> {
+    pub service: &'a Service,
+    pub keys: Arc<Keys>,
+    pub now: Timestamp,
+    pub phone: PhoneKey,
+    pub purpose: Purpose,
+    pub transaction: TransactionId,
+}
+
+impl Entered<'_> {
+    /// Counts the try, then compares.
+    pub(super) async fn check(&self, code: &OneTimeCode) -> Result<Counted, AuthError> {
+        let id = self.transaction.text();
+        let counted = self.service.phones.count_try(self.phone, self.purpose.slot(), &id, self.now).await?;
+        let counted = counted.ok_or(AuthError::CodeRejected)?;
+        let sealed = counted.pending.code.as_deref().ok_or(AuthError::CodeRejected)?;
+        match self.keys.open_code(sealed, &id) {
+            Ok(sent) if code.matches(&sent) => Ok(counted),
+            Ok(_) | Err(_) => Err(AuthError::CodeRejected),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The rules of accounts: registration, both logins, codes, passwords, sessions, limits. Knows no HTTP status and no DynamoDB.
+//! Uses `store`, `plivo`, `messaging` for texts, `secrets`, `keys`, `phone`, `clock`.
+//!
+//! A flow starts in [`start`] (a code goes out) and ends in [`register`] or [`login`] (the code comes back); what is pending in
+//! between is decided in [`pending`].
+
+pub mod code;
+pub mod email;
+mod error;
+pub mod limits;
+pub mod login;
+pub mod password;
+pub mod pending;
+pub mod properties;
+mod provider;
+pub mod register;
+pub mod session;
+pub mod start;
+pub mod transaction;
+
+pub use error::AuthError;
+
+use crate::store::Slot;
+
+/// What a code is for. A code of one purpose is unknown to the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To register.
+    Register,
+    /// To log in without a password.
+    Login,
+    /// To log in after a password.
+    SecondFactor,
+}
+
+impl Purpose {
+    /// Where its pending transaction is kept.
+    pub const fn slot(self) -> Slot {
+        match self {
+            Self::Register => Slot::Register,
+            Self::Login => Slot::Login,
+            Self::SecondFactor => Slot::SecondFactor,
+        }
+    }
+}

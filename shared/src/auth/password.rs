@@ -1,0 +1,214 @@
+//! Passwords: what is taken, and Argon2id with our pepper. Uses `keys`.
+
+use std::fmt;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use secrecy::{ExposeSecret as _, SecretString};
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::keys::Keys;
+use crate::random;
+
+/// OWASP's parameters (Password Storage Cheat Sheet): 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// The shortest password, in characters. Eight, since a code always follows (NIST SP 800-63B-4).
+pub const SHORTEST: usize = 8;
+/// The longest, in characters. Nothing is cut off.
+pub const LONGEST: usize = 128;
+
+/// Common and breached passwords of 8 characters and more, in lower case, one a line: those of the 20,000 most frequent that
+/// Django's password validator ships (compiled from breaches by Royce Williams). Searched as it is, which is nothing beside
+/// a hash.
+const COMMON: &str = include_str!("common-passwords.txt");
+
+/// A hash of no password with the parameters above: checked where there is no user, so that it takes as long.
+const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Why a password is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// Fewer than [`SHORTEST`] characters.
+    #[error("shorter than {SHORTEST} characters")]
+    TooShort,
+    /// More than [`LONGEST`] characters.
+    #[error("longer than {LONGEST} characters")]
+    TooLong,
+    /// It holds a control character, which nobody can type.
+    #[error("holds a control character")]
+    Control,
+    /// One of the first that everybody tries.
+    #[error("too common")]
+    Common,
+}
+
+/// A password cannot be hashed or a stored hash cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("password hashing failed: {0}")]
+pub struct HashError(String);
+
+/// A password in its one normal form (NFC): two ways to type a letter are one. Prints nothing.
+#[derive(Clone)]
+pub struct Password(SecretString);
+
+impl Password {
+    /// Takes a password that is entered to log in.
+    pub fn entered(text: &str) -> Self {
+        Self(text.nfc().collect::<String>().into())
+    }
+
+    /// Takes a password that is chosen at registration.
+    ///
+    /// # Errors
+    /// [`PasswordError`] when it is no good one.
+    pub fn chosen(text: &str) -> Result<Self, PasswordError> {
+        let password = Self::entered(text);
+        let normal = password.0.expose_secret();
+        let length = normal.chars().count();
+        if normal.chars().any(char::is_control) {
+            Err(PasswordError::Control)
+        } else if length < SHORTEST {
+            Err(PasswordError::TooShort)
+        } else if length > LONGEST {
+            Err(PasswordError::TooLong)
+        } else if is_common(normal) {
+            Err(PasswordError::Common)
+        } else {
+            Ok(password)
+        }
+    }
+
+    /// Hashes with a new salt, off the async threads. A PHC string.
+    ///
+    /// # Errors
+    /// [`HashError`].
+    pub async fn hash(self, keys: &Keys) -> Result<String, HashError> {
+        let pepper = *keys.password_pepper();
+        blocking(move || {
+            let salt = random::bytes::<16>().map_err(|error| HashError(error.to_string()))?;
+            let hash: PasswordHash =
+                argon2(&pepper)?.hash_password_with_salt(self.0.expose_secret().as_bytes(), &salt).map_err(failed)?;
+            Ok(hash.to_string())
+        })
+        .await
+    }
+
+    /// Whether it is the hashed one; with no hash, `false` after the same work.
+    ///
+    /// # Errors
+    /// [`HashError`] when the stored hash cannot be read.
+    pub async fn verify(self, keys: &Keys, hash: Option<String>) -> Result<bool, HashError> {
+        let pepper = *keys.password_pepper();
+        blocking(move || {
+            let known = hash.is_some();
+            let hash = PasswordHash::new(hash.as_deref().unwrap_or(DUMMY)).map_err(failed)?;
+            match argon2(&pepper)?.verify_password(self.0.expose_secret().as_bytes(), &hash) {
+                Ok(()) => Ok(known),
+                Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
+                Err(error) => Err(failed(error)),
+            }
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+fn is_common(password: &str) -> bool {
+    let lower = password.to_lowercase();
+    COMMON.lines().any(|common| common == lower)
+}
+
+fn argon2(pepper: &[u8]) -> Result<Argon2<'_>, HashError> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(failed)?;
+    Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, params).map_err(failed)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
+) -> Result<T, HashError> {
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
+}
+
+fn failed(error: impl fmt::Display) -> HashError {
+    HashError(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> Keys {
+        Keys::derive(&"k".repeat(32).into()).unwrap()
+    }
+
+    #[test]
+    fn bad_choices_are_refused() {
+        for (text, why) in [
+            ("", PasswordError::TooShort),
+            ("seven77", PasswordError::TooShort),
+            ("\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}", PasswordError::TooShort),
+            ("password", PasswordError::Common),
+            ("PassWord1", PasswordError::Common),
+            ("1234567890", PasswordError::Common),
+            ("iloveyou", PasswordError::Common),
+            ("with a \0 in it", PasswordError::Control),
+            ("two\nlines here", PasswordError::Control),
+        ] {
+            assert_eq!(Password::chosen(text).unwrap_err(), why, "{text:?}");
+        }
+        assert_eq!(Password::chosen(&"x".repeat(129)).unwrap_err(), PasswordError::TooLong);
+    }
+
+    #[test]
+    fn good_choices_are_taken() {
+        for text in [" leading space", "correct horse battery staple", "пароль-не-из-списка", "🐎🔋📎🐎🔋📎🐎🔋"]
+        {
+            assert!(Password::chosen(text).is_ok(), "{text}");
+        }
+        assert!(Password::chosen(&"🐎".repeat(128)).is_ok(), "characters are counted, not bytes");
+    }
+
+    #[tokio::test]
+    async fn only_the_same_password_matches() {
+        let hash = Password::chosen("caf\u{e9} au lait").unwrap().hash(&keys()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        let verify = async |text: &str| Password::entered(text).verify(&keys(), Some(hash.clone())).await.unwrap();
+        assert!(verify("caf\u{e9} au lait").await);
+        assert!(verify("cafe\u{301} au lait").await, "typed the other way");
+        assert!(!verify("cafe au lait").await);
+        assert!(!verify("caf\u{e9} au lait ").await, "nothing is trimmed");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_cut_off() {
+        let long = "x".repeat(127);
+        let hash = Password::chosen(&format!("{long}a")).unwrap().hash(&keys()).await.unwrap();
+        assert!(!Password::entered(&format!("{long}b")).verify(&keys(), Some(hash)).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn without_a_user_nothing_matches() {
+        assert!(!Password::entered("anything").verify(&keys(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_hash_is_worth_nothing_without_the_pepper() {
+        let hash = Password::chosen("a good password").unwrap().hash(&keys()).await.unwrap();
+        let other = Keys::derive(&"o".repeat(32).into()).unwrap();
+        assert!(!Password::entered("a good password").verify(&other, Some(hash)).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_broken_hash_is_an_error() {
+        assert!(Password::entered("x").verify(&keys(), Some("broken".into())).await.is_err());
+    }
+}

@@ -1,0 +1,60 @@
+//! Whether Plivo is down, as all functions know it together: after a few failures in a row callers are told at once, and none of
+//! their limits are spent, until it is worth a try again. Uses `store`, `plivo`.
+
+use std::time::Duration;
+
+use super::AuthError;
+use crate::clock::Timestamp;
+use crate::logging;
+use crate::plivo::PlivoError;
+use crate::service::Service;
+use crate::store::Provider;
+
+/// This many failures in a row, with no success between, are more than bad luck.
+const FAILURES: u64 = 3;
+/// After the last failure, for so long nobody tries.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Refuses while Plivo is known to be down.
+pub(super) fn check(provider: Option<Provider>, now: Timestamp) -> Result<(), AuthError> {
+    match provider {
+        Some(Provider { failures, last_failure }) if failures >= FAILURES && now < last_failure.plus(PAUSE) => {
+            let wait = now.until(last_failure.plus(PAUSE)).as_secs().max(1);
+            Err(AuthError::SmsUnavailable { retry_after: Some(wait) })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Notes how a call went, for everybody. What cannot be noted is logged: the call itself is over.
+pub(super) async fn note<T>(
+    service: &Service,
+    known: Option<Provider>,
+    outcome: &Result<T, PlivoError>,
+    now: Timestamp,
+) {
+    let noted = match outcome {
+        Err(error) if error.concerns_everybody() => service.controls.provider_failed(now).await,
+        Ok(_) if known.is_some() => service.controls.provider_recovered().await,
+        Ok(_) | Err(_) => Ok(()),
+    };
+    if let Err(error) = noted {
+        tracing::warn!(cause = logging::chain(&error), "Plivo's state not noted");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_failures_stop_everybody_for_a_while() {
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        let provider = |failures| Some(Provider { failures, last_failure: at(100) });
+        assert!(check(None, at(100)).is_ok());
+        assert!(check(provider(2), at(100)).is_ok());
+        let refused = check(provider(3), at(101)).unwrap_err();
+        assert!(matches!(refused, AuthError::SmsUnavailable { retry_after: Some(29) }), "{refused:?}");
+        assert!(check(provider(9), at(130)).is_ok(), "then one may try again");
+    }
+}

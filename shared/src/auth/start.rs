@@ -1,0 +1,159 @@
+//! How a flow starts: a code goes to a phone. Two sequential calls to storage: what is known about the phone (its reads side by
+//! side), then one conditional write that counts the message and holds the transaction; then Plivo. The write comes first, so
+//! that whatever dies in the middle, no start sends two messages. Uses `store`, `plivo`, `messaging` for the text.
+
+use super::code::OneTimeCode;
+use super::password::Password;
+use super::pending::{self, Start, Started};
+use super::transaction::TransactionId;
+use super::{AuthError, Purpose, provider};
+use crate::clock::Timestamp;
+use crate::keys::Keys;
+use crate::logging;
+use crate::messaging::template;
+use crate::phone::PhoneNumber;
+use crate::plivo::{Message, PlivoError};
+use crate::secrets::PlivoCredentials;
+use crate::service::Service;
+use crate::store::{PhoneKey, PhoneRecord, Provider};
+
+/// Starts a registration: sends a code to the phone, whether or not a user has it. Whether one has is only said to who can
+/// read the code. Answers the transaction's id.
+///
+/// # Errors
+/// [`AuthError`]: limits, Plivo's failures, storage.
+pub async fn registration(service: &Service, phone: &PhoneNumber) -> Result<String, AuthError> {
+    let start = Prepared::new(service, phone).await?;
+    let (record, provider) = tokio::try_join!(service.phones.get(start.key), service.controls.provider())?;
+    provider::check(provider, start.now)?;
+    let started = start.begin(Purpose::Register, None, record).await?;
+    start.send_or_take_back(Purpose::Register, &started, provider).await?;
+    Ok(started.pending.id)
+}
+
+/// Starts a passwordless login. A phone without a user gets a transaction like any other, with the same limits, and no
+/// message: a call to Plivo that sends nothing stands in for it. What Plivo answers changes nothing for the caller.
+///
+/// # Errors
+/// [`AuthError`]: limits, storage, and Plivo's failures while they are known to everybody.
+pub async fn login(service: &Service, phone: &PhoneNumber) -> Result<String, AuthError> {
+    let start = Prepared::new(service, phone).await?;
+    let owner = start.keys.phone(phone.e164());
+    let (record, login, provider) =
+        tokio::try_join!(service.phones.get(start.key), service.users.login_of(&owner), service.controls.provider())?;
+    provider::check(provider, start.now)?;
+    let user = login.map(|login| login.user);
+    let started = start.begin(Purpose::Login, user.as_deref(), record).await?;
+    let outcome = match user {
+        Some(_) => start.send(Purpose::Login, &started).await,
+        None => service.plivo.probe(&start.plivo).await,
+    };
+    provider::note(service, provider, &outcome, start.now).await;
+    if let Err(error) = outcome {
+        tracing::error!(cause = logging::chain(&error), "code message not sent, the caller is not told");
+    }
+    Ok(started.pending.id)
+}
+
+/// Starts a login by password: the code goes out only after the password was right. An unknown phone and a wrong password
+/// answer the same, after the same work.
+///
+/// # Errors
+/// [`AuthError`].
+pub async fn second_factor(service: &Service, phone: &PhoneNumber, password: Password) -> Result<String, AuthError> {
+    let start = Prepared::new(service, phone).await?;
+    let owner = start.keys.phone(phone.e164());
+    let (record, login, provider) =
+        tokio::try_join!(service.phones.get(start.key), service.users.login_of(&owner), service.controls.provider())?;
+    let (user, hash) = login.map(|login| (login.user, login.password)).unzip();
+    let right = password.verify(&start.keys, hash).await?;
+    let user = user.filter(|_| right).ok_or(AuthError::LoginRejected)?;
+    provider::check(provider, start.now)?;
+    let started = start.begin(Purpose::SecondFactor, Some(&user), record).await?;
+    start.send_or_take_back(Purpose::SecondFactor, &started, provider).await?;
+    Ok(started.pending.id)
+}
+
+/// What every start needs before it touches anything.
+struct Prepared<'a> {
+    service: &'a Service,
+    phone: &'a PhoneNumber,
+    now: Timestamp,
+    keys: std::sync::Arc<Keys>,
+    plivo: std::sync::Arc<PlivoCredentials>,
+    key: PhoneKey,
+}
+
+impl<'a> Prepared<'a> {
+    async fn new(service: &'a Service, phone: &'a PhoneNumber) -> Result<Self, AuthError> {
+        if !service.settings.sends_to(phone.country()) {
+            return Err(AuthError::CountryNotServed);
+        }
+        let now = service.clock.now();
+        let (keys, plivo) = tokio::try_join!(service.secrets.keys(now), service.secrets.plivo(now))?;
+        let key = PhoneKey(keys.phone(phone.e164()).short());
+        Ok(Self { service, phone, now, keys, plivo, key })
+    }
+
+    /// Counts the message and holds the transaction, in one write.
+    async fn begin(&self, purpose: Purpose, user: Option<&str>, record: PhoneRecord) -> Result<Started, AuthError> {
+        let settings = &self.service.settings;
+        let id = TransactionId::new(&self.keys, self.key, purpose)?.text();
+        let code = OneTimeCode::draw(settings.code_length)?;
+        let sealed = self.keys.seal_code(code.expose(), &id)?;
+        let start = Start { purpose, id: &id, sealed_code: &sealed, user, now: self.now, life: settings.code_life };
+        let opens = |pending: &crate::store::Pending| self.open(pending.code.as_deref(), &pending.id).is_some();
+        // Its messages count for a day, and so do the wrong codes that can be entered until the code expires.
+        let expires = self.now.plus(settings.code_life).plus(std::time::Duration::from_secs(24 * 60 * 60));
+        let decide = |record: &mut PhoneRecord| pending::start(record, &start, opens);
+        Ok(self.service.phones.change(self.key, record, expires, decide).await??)
+    }
+
+    fn open(&self, sealed: Option<&str>, id: &str) -> Option<OneTimeCode> {
+        self.keys.open_code(sealed?, id).ok().map(OneTimeCode::from)
+    }
+
+    /// Sends the transaction's code to the phone.
+    async fn send(&self, purpose: Purpose, started: &Started) -> Result<(), PlivoError> {
+        let pending = &started.pending;
+        // `begin` has just sealed it or seen that it opens.
+        let Some(code) = self.open(pending.code.as_deref(), &pending.id) else { return Ok(()) };
+        let life = self.now.until(pending.expires);
+        let text = template::code_message(&self.service.settings, purpose, code.expose(), life);
+        let message = Message { to: self.phone.e164(), text: &text, media: &[], keep_text: false };
+        self.service.plivo.send(&self.plivo, message).await.map(drop)
+    }
+
+    /// Sends, and tells a failure. A message that surely did not go out does not count against the phone: here there is
+    /// always a message, so this tells nobody anything.
+    async fn send_or_take_back(
+        &self,
+        purpose: Purpose,
+        started: &Started,
+        provider: Option<Provider>,
+    ) -> Result<(), AuthError> {
+        let outcome = self.send(purpose, started).await;
+        provider::note(self.service, provider, &outcome, self.now).await;
+        let Err(error) = outcome else { return Ok(()) };
+        tracing::error!(cause = logging::chain(&error), "code message not sent");
+        if !error.may_have_arrived() {
+            self.take_back(purpose, started).await;
+        }
+        Err(AuthError::SmsUnavailable { retry_after: None })
+    }
+
+    async fn take_back(&self, purpose: Purpose, started: &Started) {
+        let expires = self.now.plus(std::time::Duration::from_secs(24 * 60 * 60)).plus(self.service.settings.code_life);
+        let undone = async {
+            let record = self.service.phones.get(self.key).await?;
+            let decide = |record: &mut PhoneRecord| {
+                pending::take_back(record, purpose.slot(), started, self.now);
+                Ok::<_, std::convert::Infallible>(())
+            };
+            self.service.phones.change(self.key, record, expires, decide).await
+        };
+        if let Err(error) = undone.await {
+            tracing::warn!(cause = logging::chain(&error), "a message that was not sent stays counted");
+        }
+    }
+}
