@@ -1,0 +1,22 @@
+//! `POST services/Plivo/loginWithPhoneNumberAndPassword`: starts a login with two factors.
+
+use lambda_http::Request;
+use serde_json::json;
+use shared::auth::password::Password;
+use shared::auth::start;
+use shared::http::{self, Answer, Duplicates};
+use shared::phone::PhoneNumber;
+use shared::service::Service;
+
+/// Answers `{"transactionId"}` when the password is right; else 3003, whatever was wrong.
+///
+/// # Errors
+/// [`http::Problem`].
+pub async fn handle(service: &Service, request: Request) -> Answer {
+    let mut fields = http::body(&request, Duplicates::Service)?;
+    let (phone, password) = (fields.string("phoneNumber")?, fields.string("password")?);
+    fields.finish()?;
+    let phone = PhoneNumber::parse(&phone, service.settings.default_country)?;
+    let transaction = start::second_factor(service, &phone, Password::entered(&password)).await?;
+    Ok(http::ok(&json!({ "transactionId": transaction })))
+}

@@ -1,0 +1,19 @@
+//! `POST services/Plivo/loginWithPhoneNumber`: starts a login without a password.
+
+use lambda_http::Request;
+use serde_json::json;
+use shared::auth::start;
+use shared::http::{self, Answer};
+use shared::phone::PhoneNumber;
+use shared::service::Service;
+
+/// Answers `{"transactionId"}` for any number that can be sent to, whether or not a user has it.
+///
+/// # Errors
+/// [`http::Problem`].
+pub async fn handle(service: &Service, request: Request) -> Answer {
+    let text = http::text_body(&request, "phoneNumber")?;
+    let phone = PhoneNumber::parse(&text, service.settings.default_country)?;
+    let transaction = start::login(service, &phone).await?;
+    Ok(http::ok(&json!({ "transactionId": transaction })))
+}

@@ -1,0 +1,38 @@
+//! What follows a login, and every path that nothing else answers: `info`, `users/isvalidusertoken`, `users/logout`,
+//! `data/Users/{objectId}`.
+
+use lambda_http::Request;
+use serde_json::json;
+use shared::auth::session;
+use shared::http::{self, Answer, Problem, Reason};
+use shared::routes::{self, Found};
+use shared::service::Service;
+
+/// Answers by the route.
+///
+/// # Errors
+/// [`Problem`].
+pub async fn handle(service: &Service, request: Request) -> Answer {
+    let found = match routes::find(request.method().as_str(), request.uri().path()) {
+        Found::Route(found) => found,
+        Found::OtherMethods(methods) => return Err(Problem::method_not_allowed(&methods)),
+        Found::Nothing => return Err(Problem::new(Reason::NotFound)),
+    };
+    let parameter = found.parameter.unwrap_or_default();
+    let settings = &service.settings;
+    let body = match found.route.path {
+        // Ignores any token: with a stale one the SDK would never settle.
+        "/info" => json!({ "appId": settings.app_id, "apiKey": settings.api_key, "rtURL": "" }),
+        "/users/isvalidusertoken/{token}" => json!(session::is_valid(service, parameter).await?),
+        "/users/logout" => {
+            session::log_out(service, http::user_token(&request)?).await?;
+            json!({})
+        }
+        "/data/Users/{objectId}" => {
+            let profile = session::own_profile(service, http::user_token(&request)?, parameter).await?;
+            http::user(settings, parameter, &profile)
+        }
+        _ => return Err(Problem::new(Reason::NotFound)),
+    };
+    Ok(http::ok(&body))
+}

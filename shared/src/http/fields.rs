@@ -1,0 +1,133 @@
+//! Bodies: their size, their JSON, their fields, each refusal with its reason. Uses `json`, `error`.
+
+use lambda_http::{Body, Request};
+use serde_json::{Map, Value};
+
+use super::json::{self, JsonError};
+use super::{LARGEST_BODY, Problem, Reason};
+
+/// Which of Backendless' codes a name that stands twice gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duplicates {
+    /// 8001, on services.
+    Service,
+    /// 3043, on registration.
+    Registration,
+}
+
+/// A body's bytes, within bounds and not empty.
+fn bytes(request: &Request) -> Result<&[u8], Problem> {
+    let bytes: &[u8] = match request.body() {
+        Body::Text(text) => text.as_bytes(),
+        Body::Binary(bytes) => bytes,
+        _ => &[],
+    };
+    if bytes.len() > LARGEST_BODY {
+        return Err(Problem::new(Reason::BodyTooLarge));
+    }
+    if bytes.trim_ascii().is_empty() {
+        return Err(Problem::new(Reason::EmptyBody));
+    }
+    Ok(bytes)
+}
+
+fn parse(bytes: &[u8], duplicates: Duplicates) -> Result<Value, Problem> {
+    json::parse(bytes).map_err(|error| match error {
+        JsonError::Syntax => Problem::new(Reason::NotJson),
+        JsonError::Duplicate(name) => Problem::duplicate(&name, duplicates),
+    })
+}
+
+/// The fields of a body that is a JSON object, whatever its content type says (the SDK sends none or `text/plain` at times).
+///
+/// # Errors
+/// Too large, empty, not JSON, a name twice, not an object.
+pub fn body(request: &Request, duplicates: Duplicates) -> Result<Fields, Problem> {
+    match parse(bytes(request)?, duplicates)? {
+        Value::Object(map) => Ok(Fields(map)),
+        _ => Err(Problem::new(Reason::NotAnObject)),
+    }
+}
+
+/// The one argument of a service method in any of the forms that the SDK sends: a JSON string, an object with one field of this
+/// name, or bare text. A bare number stays text, so that no digit is lost.
+///
+/// # Errors
+/// As [`body`]; and bytes that are not UTF-8.
+pub fn text_body(request: &Request, name: &'static str) -> Result<String, Problem> {
+    let bytes = bytes(request)?;
+    let text = std::str::from_utf8(bytes).map_err(|_| Problem::new(Reason::NotJson))?.trim();
+    match json::parse(text.as_bytes()) {
+        Ok(Value::String(text)) => Ok(text),
+        Ok(Value::Object(map)) => {
+            let mut fields = Fields(map);
+            let text = fields.string(name)?;
+            fields.finish()?;
+            Ok(text)
+        }
+        Ok(Value::Array(_) | Value::Bool(_) | Value::Null) => Err(Problem::wrong_type(name)),
+        Err(JsonError::Duplicate(name)) => Err(Problem::duplicate(&name, Duplicates::Service)),
+        // What begins like JSON was meant as JSON.
+        Err(JsonError::Syntax) if text.starts_with(['{', '[', '"']) => Err(Problem::new(Reason::NotJson)),
+        Ok(Value::Number(_)) | Err(JsonError::Syntax) => Ok(text.to_owned()),
+    }
+}
+
+/// The fields of an object, taken out one by one.
+#[derive(Debug)]
+pub struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// Takes a field out; `null` is absent.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.shift_remove(name).filter(|value| !value.is_null())
+    }
+
+    /// Takes a text out, if it is there.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn optional_string(&mut self, name: &str) -> Result<Option<String>, Problem> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Problem::wrong_type(name)),
+        }
+    }
+
+    /// Takes a text out.
+    ///
+    /// # Errors
+    /// When it is missing, empty, or something else.
+    pub fn string(&mut self, name: &str) -> Result<String, Problem> {
+        let text = self.optional_string(name)?.filter(|text| !text.is_empty());
+        text.ok_or_else(|| Problem::missing(name))
+    }
+
+    /// Takes a text out that may go by one of two names.
+    ///
+    /// # Errors
+    /// As [`Fields::optional_string`]; and when both are there.
+    pub fn alias(&mut self, name: &str, alias: &str) -> Result<Option<String>, Problem> {
+        match (self.optional_string(name)?, self.optional_string(alias)?) {
+            (Some(_), Some(_)) => Err(Problem::duplicate(name, Duplicates::Service)),
+            (first, second) => Ok(first.or(second)),
+        }
+    }
+
+    /// Whether nothing is left.
+    ///
+    /// # Errors
+    /// Names a field that nobody took.
+    pub fn finish(self) -> Result<(), Problem> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(name) => Err(Problem::unknown(name)),
+        }
+    }
+
+    /// What is left.
+    pub fn rest(self) -> Map<String, Value> {
+        self.0
+    }
+}

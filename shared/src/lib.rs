@@ -1,0 +1,35 @@
+//! What the functions have in common.
+//!
+//! Arrows go one way: functions → [`http`] → [`auth`], [`messaging`] → [`store`], [`plivo`] → the rest.
+//!
+//! | module | for |
+//! |---|---|
+//! | [`function`] | starts a function binary |
+//! | [`routes`] | the table of routes |
+//! | [`http`] | the edge: bodies in, answers out; the only one that knows status codes |
+//! | [`auth`] | rules: registration, logins, codes, passwords, sessions, limits |
+//! | [`messaging`] | rules: what may be sent, and the texts |
+//! | [`store`] | DynamoDB; the only one that knows it |
+//! | [`plivo`] | the provider; the only one that knows it |
+//! | [`service`] | a function's parts, built from its settings |
+//! | [`settings`], [`secrets`], [`keys`] | what the operator sets, what is secret, what is derived from it |
+//! | [`phone`] | phone numbers; the only one that knows libphonenumber |
+//! | [`net`], [`logging`], [`clock`], [`random`], [`uuid`] | one HTTP client, logs, time, chance, the shape of ids |
+
+pub mod auth;
+pub mod clock;
+pub mod function;
+pub mod http;
+pub mod keys;
+pub mod logging;
+pub mod messaging;
+pub mod net;
+pub mod phone;
+pub mod plivo;
+pub mod random;
+pub mod routes;
+pub mod secrets;
+pub mod service;
+pub mod settings;
+pub mod store;
+pub mod uuid;

@@ -1,0 +1,64 @@
+//! A function's parts, built once at its start from the settings. Uses every layer but `http`; `http` and the functions use it.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::net::{self, Aws};
+use crate::plivo;
+use crate::secrets::{Need, Secrets};
+use crate::settings::{Lookup, SettingError, Settings};
+use crate::store::{Controls, Phones, Sessions, Users};
+
+/// Everything that a request needs.
+pub struct Service {
+    /// The settings.
+    pub settings: Settings,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The secrets.
+    pub secrets: Secrets,
+    /// Plivo.
+    pub plivo: plivo::Client,
+    /// The tables.
+    pub users: Users,
+    /// What is known about phones.
+    pub phones: Phones,
+    /// Sessions.
+    pub sessions: Sessions,
+    /// What concerns everybody.
+    pub controls: Controls,
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    /// Builds all parts; calls nobody.
+    ///
+    /// # Errors
+    /// The first setting that is missing or wrong.
+    pub fn new(lookup: Lookup<'_>, clock: Arc<dyn Clock>) -> Result<Self, SettingError> {
+        let settings = Settings::from_lookup(lookup)?;
+        let http = net::http_client(lookup)?;
+        let aws = Aws::from_lookup(lookup, http.clone())?;
+        let (dynamodb, resources) = (aws.dynamodb(), settings.resources.clone());
+        Ok(Self {
+            clock,
+            secrets: Secrets::new(aws.secrets_manager(), resources.clone()),
+            plivo: plivo::Client::new(http, settings.plivo_api_url.clone(), settings.sender.clone()),
+            users: Users::new(dynamodb.clone(), resources.users_table),
+            phones: Phones::new(dynamodb.clone(), resources.phones_table),
+            sessions: Sessions::new(dynamodb.clone(), resources.sessions_table),
+            controls: Controls::new(dynamodb, resources.controls_table),
+            settings,
+        })
+    }
+
+    /// Fetches the secrets that a function will need, at its start, while nobody waits.
+    pub async fn warm(&self, needs: &[Need]) {
+        self.secrets.warm(needs, self.clock.now()).await;
+    }
+}
