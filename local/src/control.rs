@@ -1,0 +1,46 @@
+//! What programs ask of the stack itself: `GET /_local/config`, `POST /_local/clock`. Uses `clock`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::Config;
+use crate::clock::MovableClock;
+
+/// The longest step of the clock, in seconds: a hundred years.
+const LONGEST_STEP: u64 = 100 * 366 * 24 * 60 * 60;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    advance: u64,
+}
+
+/// The two routes.
+pub(crate) fn router(config: Config, clock: Arc<MovableClock>) -> Router {
+    Router::new()
+        .route("/_local/config", get(move || async move { Json(config) }))
+        .route("/_local/clock", post(move |step| async move { advance(&clock, step) }))
+        .layer(axum::middleware::from_fn(crate::inbox::loopback_only))
+}
+
+fn advance(clock: &MovableClock, step: Result<Json<Step>, JsonRejection>) -> Response {
+    match step {
+        Ok(Json(Step { advance })) if advance <= LONGEST_STEP => {
+            let now = clock.advance(Duration::from_secs(advance));
+            Json(json!({ "now": now })).into_response()
+        }
+        _ => (
+            StatusCode::BAD_REQUEST,
+            Json(json!({ "error": "the body must be {\"advance\": SECONDS} as application/json" })),
+        )
+            .into_response(),
+    }
+}

@@ -1,0 +1,283 @@
+//! The inbox of the laptop stack: what the simulated Plivo delivered, for people (`/_local/`) and programs (`/_local/messages`).
+//!
+//! Reads the simulator and nothing else. It shows one-time codes without any login, so it answers only to names of this machine
+//! (another site could point a name of its own at 127.0.0.1), and sends no CORS header.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn, map_response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::digest::{SHA256, digest};
+use serde_json::json;
+
+use crate::simulator::Simulator;
+
+/// The whole page: no other file is ever asked for.
+const PAGE: &str = include_str!("page.html");
+
+/// How long a page waits for news before it asks again.
+const WAIT: Duration = Duration::from_secs(20);
+
+/// The page under `/_local/` and the two resources that it reads. It has no fallback, so it can be merged into any other router.
+pub fn router(simulator: Simulator) -> Router {
+    let policy = content_security_policy(PAGE);
+    let page = move || async move { ([(header::CONTENT_SECURITY_POLICY, policy)], Html(PAGE)) };
+    Router::new()
+        .route("/_local", get(|| async { Redirect::permanent("/_local/") }))
+        .route("/_local/", get(page))
+        .route("/_local/messages", get(messages))
+        .route("/_local/events", get(events))
+        .layer(map_response(quiet))
+        .layer(from_fn(loopback_only))
+        .with_state(simulator)
+}
+
+/// Refuses requests whose `Host` is not a name of this machine: else any site could reach a tool without a login by DNS rebinding.
+pub async fn loopback_only(request: Request, next: Next) -> Response {
+    if is_loopback(request.headers()) {
+        next.run(request).await
+    } else {
+        refusal(StatusCode::FORBIDDEN, "loopback_only", "Open this address as localhost or 127.0.0.1.")
+    }
+}
+
+fn is_loopback(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return false;
+    };
+    let Ok(host) = host.to_str() else {
+        return false;
+    };
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or("", |(address, _)| address),
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+/// An error in the form of the service's own.
+fn refusal(status: StatusCode, reason: &str, message: &str) -> Response {
+    (status, Json(json!({"code": 14_000, "message": message, "errorData": {"reason": reason}}))).into_response()
+}
+
+/// Codes are to be read once and by this page only: no cache, no guessing of types, no frames, no word to linked sites.
+async fn quiet(mut response: Response) -> Response {
+    const HEADERS: [(HeaderName, &str); 5] = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Lets the page run its own style and script, by their hashes, and talk to this server. Whatever a message's text might smuggle
+/// in is neither run nor loaded.
+fn content_security_policy(page: &str) -> String {
+    let hash = |tag: &str| {
+        let inner = page.split_once(&format!("<{tag}>")).and_then(|(_, rest)| rest.split_once(&format!("</{tag}>")));
+        STANDARD.encode(digest(&SHA256, inner.map_or("", |(inner, _)| inner).as_bytes()))
+    };
+    format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        hash("style"),
+        hash("script")
+    )
+}
+
+type Pairs = Query<Vec<(String, String)>>;
+
+fn parameter<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
+    pairs.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+}
+
+/// `?to=` keeps one number, `?limit=` the newest so many.
+async fn messages(State(simulator): State<Simulator>, pairs: Pairs) -> Response {
+    match parameter(&pairs, "limit").map_or(Ok(usize::MAX), str::parse) {
+        Ok(limit) => Json(simulator.newest_messages(parameter(&pairs, "to"), limit)).into_response(),
+        Err(_) => refusal(StatusCode::BAD_REQUEST, "invalid_limit", "limit must be a whole number."),
+    }
+}
+
+/// A long poll: answers when there is news since `?after=` (at once without it), and at the latest after [`WAIT`]. `now` is the
+/// time of the stack, whose clock may have been moved.
+async fn events(State(simulator): State<Simulator>, pairs: Pairs) -> Response {
+    let mut arrivals = simulator.subscribe();
+    if let Some(seen) = parameter(&pairs, "after").and_then(|after| after.parse::<u64>().ok()) {
+        let news = arrivals.wait_for(|version| *version != seen);
+        if tokio::time::timeout(WAIT, news).await.is_err() {
+            tracing::trace!("inbox.no_news");
+        }
+    }
+    let version = *arrivals.borrow();
+    Json(json!({"version": version, "now": simulator.now()})).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::body::{Body, to_bytes};
+    use axum::http::HeaderMap;
+    use serde_json::Value;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    const ACCOUNT: &str = "MAXXXXXXXXXXXXXXXXXX";
+
+    fn simulator() -> Simulator {
+        Simulator::new(ACCOUNT, "token", Arc::new(|| 1_000))
+    }
+
+    async fn send(simulator: &Simulator, dst: &str, text: &str) {
+        let body = json!({"src": "14155550100", "dst": dst, "text": text}).to_string();
+        let request = Request::post(format!("/v1/Account/{ACCOUNT}/Message/"))
+            .header(header::AUTHORIZATION, format!("Basic {}", STANDARD.encode(format!("{ACCOUNT}:token"))))
+            .body(Body::from(body))
+            .unwrap();
+        assert_eq!(simulator.router().oneshot(request).await.unwrap().status(), 202);
+    }
+
+    async fn get_as(host: Option<&str>, simulator: &Simulator, path: &str) -> (u16, HeaderMap, String) {
+        let mut request = Request::get(path);
+        if let Some(host) = host {
+            request = request.header(header::HOST, host);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = router(simulator.clone()).oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let text = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
+        (head.status.as_u16(), head.headers, text)
+    }
+
+    async fn json_of(simulator: &Simulator, path: &str) -> (u16, Value) {
+        let (status, _, text) = get_as(Some("127.0.0.1:3000"), simulator, path).await;
+        (status, serde_json::from_str(&text).unwrap())
+    }
+
+    #[tokio::test]
+    async fn names_of_other_machines_are_refused() {
+        let simulator = simulator();
+        let foreign = [
+            "example.com",
+            "localhost.example.com",
+            "127.0.0.1.example.com:3000",
+            "192.168.1.2",
+            "[::2]:80",
+            "[::1",
+            "",
+            "0.0.0.0",
+        ];
+        for host in foreign.map(Some).into_iter().chain([None]) {
+            for path in ["/_local/", "/_local/messages", "/_local/events"] {
+                let (status, _, text) = get_as(host, &simulator, path).await;
+                assert_eq!(status, 403, "{host:?} {path}");
+                assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["errorData"]["reason"], "loopback_only");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn names_of_this_machine_are_served() {
+        for host in ["localhost", "LocalHost:3000", "127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:3000"] {
+            assert_eq!(get_as(Some(host), &simulator(), "/_local/messages").await.0, 200, "{host}");
+        }
+    }
+
+    #[test]
+    fn two_hosts_are_none() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::HOST, HeaderValue::from_static("localhost"));
+        headers.append(header::HOST, HeaderValue::from_static("example.com"));
+        assert!(!is_loopback(&headers));
+    }
+
+    #[tokio::test]
+    async fn a_limit_that_is_no_number_is_refused() {
+        let (status, body) = json_of(&simulator(), "/_local/messages?limit=many").await;
+        assert_eq!((status, &body["errorData"]["reason"]), (400, &json!("invalid_limit")));
+    }
+
+    #[tokio::test]
+    async fn messages_are_listed_by_number_and_limit_newest_first() {
+        let simulator = simulator();
+        for (dst, text) in [("15550001111", "one"), ("15550002222", "two"), ("15550001111", "three")] {
+            send(&simulator, dst, text).await;
+        }
+        for (query, texts) in [
+            ("", vec!["three", "two", "one"]),
+            ("?to=", vec!["three", "two", "one"]),
+            ("?to=+15550001111", vec!["three", "one"]),
+            ("?to=%2B15550001111&limit=1", vec!["three"]),
+            ("?to=15550003333", vec![]),
+            ("?limit=2", vec!["three", "two"]),
+        ] {
+            let (status, body) = json_of(&simulator, &format!("/_local/messages{query}")).await;
+            let found: Vec<_> = body.as_array().unwrap().iter().map(|message| message["text"].clone()).collect();
+            assert_eq!((status, found), (200, texts.into_iter().map(Value::from).collect()), "{query}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_poll_waits_for_news_and_only_for_news() {
+        let simulator = simulator();
+        assert_eq!(json_of(&simulator, "/_local/events").await.1, json!({"version": 0, "now": 1_000}));
+        assert_eq!(json_of(&simulator, "/_local/events?after=7").await.1["version"], 0);
+
+        let page = simulator.clone();
+        let poll = tokio::spawn(async move { json_of(&page, "/_local/events?after=0").await });
+        tokio::task::yield_now().await;
+        assert!(!poll.is_finished());
+        send(&simulator, "15550001111", "hello").await;
+        assert_eq!(poll.await.unwrap(), (200, json!({"version": 1, "now": 1_000})));
+    }
+
+    #[tokio::test]
+    async fn the_page_may_load_nothing_from_elsewhere() {
+        let (status, headers, text) = get_as(Some("localhost"), &simulator(), "/_local/").await;
+        let header = |name: &str| headers[name].to_str().unwrap();
+        assert_eq!((status, text.as_str()), (200, PAGE));
+        assert_eq!(header("cache-control"), "no-store");
+        assert!(header("content-security-policy").starts_with("default-src 'none'; style-src 'sha256-"));
+        assert!(!header("content-security-policy").contains("unsafe"));
+        assert!(headers.get("access-control-allow-origin").is_none());
+
+        assert_eq!(
+            (PAGE.matches("<style>").count(), PAGE.matches("<script>").count()),
+            (1, 1),
+            "one of each is hashed"
+        );
+        for forbidden in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            " style=\"",
+            " onclick=",
+            "src=\"",
+            "@import",
+        ] {
+            assert!(!PAGE.contains(forbidden), "{forbidden}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_address_without_its_slash_leads_to_the_page() {
+        let (status, headers, _) = get_as(Some("localhost"), &simulator(), "/_local").await;
+        assert_eq!((status, headers[header::LOCATION].to_str().unwrap()), (308, "/_local/"));
+    }
+}

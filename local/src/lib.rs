@@ -1,0 +1,269 @@
+//! The local stack: what `cargo run` starts and what the tests drive. The gateway with the very handlers of the functions, storage
+//! and secrets by AWS's own APIs, Plivo's API, an inbox, a clock that can be moved; all in this process, all on 127.0.0.1.
+//!
+//! | module | for |
+//! |---|---|
+//! | [`gateway`] | HTTP to Lambda events and back |
+//! | [`storage`], `secrets` | the APIs of DynamoDB and Secrets Manager |
+//! | [`simulator`] | Plivo's API |
+//! | [`inbox`] | what was "delivered", for people and programs |
+//! | `control` | `/_local/config`, `/_local/clock` |
+//! | [`seed`] | users and pending transactions from a file |
+//! | [`clock`] | the clock that is moved |
+//!
+//! Uses `shared` and the functions; nothing uses it but tests and the benchmark.
+
+pub mod clock;
+mod control;
+pub mod gateway;
+pub mod inbox;
+mod secrets;
+pub mod seed;
+pub mod simulator;
+pub mod storage;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use serde::Serialize;
+use shared::clock::Clock as _;
+use shared::net::{Aws, http_client};
+use shared::service::Service;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::clock::MovableClock;
+use crate::gateway::Gateway;
+use crate::simulator::Simulator;
+
+/// The local application's id. This and what follows are known to everybody: nothing here is worth a secret.
+pub const APP_ID: &str = "10CA1000-0000-0000-0000-0000000000A1";
+/// The local application's key.
+pub const API_KEY: &str = "10CA1000-0000-0000-0000-0000000000B2";
+/// The local key of `sendMessage`.
+pub const MESSAGE_KEY: &str = "local-message-key-0123456789";
+/// The local root key. Fixed, so that kept data and seeds stay readable.
+pub const ROOT_KEY: &str = "local-root-key-0123456789abcdef0123456789";
+/// The simulator's account.
+pub const PLIVO_AUTH_ID: &str = "MALOCALLOCALLOCALLOC";
+/// The simulator's token.
+pub const PLIVO_AUTH_TOKEN: &str = "bG9jYWwtcGxpdm8tYXV0aC10b2tlbi0wMTIzNDU2";
+
+/// Where the data is.
+#[derive(Debug, Clone, Default)]
+pub enum Data {
+    /// In memory, gone with the stack.
+    #[default]
+    Memory,
+    /// In a file below this folder, kept.
+    Folder(PathBuf),
+    /// With another stack, whose DynamoDB API is at this address.
+    At(String),
+}
+
+/// How to start a stack.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The gateway's port; 0 picks a free one.
+    pub port: u16,
+    /// Where the data is.
+    pub data: Data,
+    /// Settings (and `AWS_…` variables) that stand over the stack's own.
+    pub settings: Vec<(String, String)>,
+    /// A file of users, transactions and sessions to load.
+    pub seed: Option<PathBuf>,
+}
+
+/// The stack cannot start.
+#[derive(Debug)]
+pub struct StackError {
+    what: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl StackError {
+    /// Makes one of another error, for `map_err`.
+    pub(crate) fn new<E>(what: impl Into<String>) -> impl FnOnce(E) -> Self
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let what = what.into();
+        move |source| Self { what, source: Some(source.into()) }
+    }
+
+    pub(crate) fn plain(what: impl Into<String>) -> Self {
+        Self { what: what.into(), source: None }
+    }
+}
+
+impl std::fmt::Display for StackError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for StackError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// What programs need to know of a running stack: the body of `GET /_local/config`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Config {
+    /// The gateway.
+    pub url: String,
+    /// The application's id.
+    pub app_id: String,
+    /// The application's key.
+    pub api_key: String,
+    /// The key of `sendMessage`.
+    pub message_key: String,
+    /// Plivo's account.
+    pub plivo_auth_id: String,
+    /// Plivo's token.
+    pub plivo_auth_token: String,
+    /// DynamoDB's API.
+    pub dynamodb_endpoint: String,
+    /// Secrets Manager's API.
+    pub secrets_endpoint: String,
+}
+
+/// A running stack. Stops when dropped.
+pub struct Stack {
+    /// Where and how to reach it.
+    pub config: Config,
+    /// Its clock.
+    pub clock: Arc<MovableClock>,
+    /// Its Plivo.
+    pub simulator: Simulator,
+    /// What the handlers use; tests look through it into storage.
+    pub service: Arc<Service>,
+    stop: watch::Sender<()>,
+    server: JoinHandle<()>,
+}
+
+impl Stack {
+    /// Starts all parts and answers when all of them take requests.
+    ///
+    /// # Errors
+    /// [`StackError`], like a port that is taken or a setting that is wrong.
+    pub async fn start(options: Options) -> Result<Self, StackError> {
+        let (stop, stopped) = watch::channel(());
+        let clock = Arc::new(MovableClock::default());
+        let listener = TcpListener::bind(("127.0.0.1", options.port))
+            .await
+            .map_err(StackError::new(format!("port {} cannot be used (try --port 0)", options.port)))?;
+        let url = format!("http://{}", listener.local_addr().map_err(StackError::new("the gateway has no port"))?);
+
+        let dynamodb_endpoint = match &options.data {
+            Data::Memory => storage::start(None, stopped.clone()).await?,
+            Data::Folder(folder) => storage::start(Some(folder), stopped.clone()).await?,
+            Data::At(endpoint) => endpoint.clone(),
+        };
+        let secrets_endpoint = secrets::start(local_secrets(), stopped.clone()).await?;
+        let settings = settings(&options, &url, &dynamodb_endpoint, &secrets_endpoint);
+        let lookup = |name: &str| settings.get(name).cloned();
+
+        let service = Service::new(&lookup, clock.clone()).map_err(StackError::new("a setting is wrong"))?;
+        let simulator = Simulator::new(PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN, {
+            let clock = clock.clone();
+            Arc::new(move || clock.now().as_millis())
+        });
+        // Straight to storage, whatever stands in the handlers' way.
+        let direct = |name: &str| match name {
+            "AWS_ENDPOINT_URL_DYNAMODB" => Some(dynamodb_endpoint.clone()),
+            _ => lookup(name),
+        };
+        let http = http_client(&direct).map_err(StackError::new("a setting is wrong"))?;
+        let aws = Aws::from_lookup(&direct, http).map_err(StackError::new("a setting is wrong"))?;
+        storage::make_tables(&aws.dynamodb()).await?;
+
+        let config = Config {
+            url,
+            app_id: service.settings.app_id.clone(),
+            api_key: service.settings.api_key.clone(),
+            message_key: MESSAGE_KEY.to_owned(),
+            plivo_auth_id: PLIVO_AUTH_ID.to_owned(),
+            plivo_auth_token: PLIVO_AUTH_TOKEN.to_owned(),
+            dynamodb_endpoint,
+            secrets_endpoint,
+        };
+        let service = Arc::new(service);
+        let app = app(&config, &clock, &simulator, &service);
+        let served = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(self::stopped(stopped));
+        let server = tokio::spawn(async move {
+            if let Err(error) = served.await {
+                tracing::error!(%error, "the gateway stopped");
+            }
+        });
+        if let Some(file) = &options.seed {
+            seed::load(&service, file).await?;
+        }
+        Ok(Self { config, clock, simulator, service, stop, server })
+    }
+
+    /// Stops taking requests and waits until those under way are answered, or for so long.
+    pub async fn stop(self, longest: std::time::Duration) {
+        let Self { stop, server, .. } = self;
+        drop(stop);
+        // A page that listens for messages would keep the server waiting.
+        let _ = tokio::time::timeout(longest, server).await;
+    }
+}
+
+/// Everything that the gateway's port answers.
+fn app(config: &Config, clock: &Arc<MovableClock>, simulator: &Simulator, service: &Arc<Service>) -> Router {
+    let gateway = Arc::new(Gateway { service: service.clone(), clock: clock.clone() });
+    Router::new()
+        .fallback(gateway::answer)
+        .with_state(gateway)
+        .merge(simulator.router())
+        .merge(inbox::router(simulator.clone()))
+        .merge(control::router(config.clone(), clock.clone()))
+}
+
+/// Ends when the stack stops or is dropped.
+pub(crate) async fn stopped(mut stop: watch::Receiver<()>) {
+    // An error means that the stack is gone, which is the signal.
+    let _ = stop.changed().await;
+}
+
+fn local_secrets() -> HashMap<String, String> {
+    let plivo = serde_json::json!({ "authId": PLIVO_AUTH_ID, "authToken": PLIVO_AUTH_TOKEN });
+    HashMap::from([
+        ("plivo".to_owned(), plivo.to_string()),
+        ("root".to_owned(), ROOT_KEY.to_owned()),
+        ("message".to_owned(), MESSAGE_KEY.to_owned()),
+    ])
+}
+
+/// The settings that the template would make, and over them the caller's.
+fn settings(options: &Options, url: &str, dynamodb: &str, secrets: &str) -> HashMap<String, String> {
+    let own = [
+        ("USERS_TABLE", "users"),
+        ("PHONES_TABLE", "phones"),
+        ("SESSIONS_TABLE", "sessions"),
+        ("CONTROLS_TABLE", "controls"),
+        ("PLIVO_SECRET", "plivo"),
+        ("ROOT_SECRET", "root"),
+        ("MESSAGE_SECRET", "message"),
+        ("APP_ID", APP_ID),
+        ("API_KEY", API_KEY),
+        ("PLIVO_SENDER", "+14155550199"),
+        ("PLIVO_API_URL", url),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets),
+    ];
+    let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    own.into_iter().chain(options.settings.iter().cloned()).collect()
+}

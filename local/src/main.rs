@@ -1,0 +1,89 @@
+//! `cargo run`: starts the local stack and says how to use it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use local::{Config, Data, Options, Stack};
+use shared::logging::chain;
+use shared::settings::NAMES;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Otpost on this machine: every operation over HTTP, with a simulated Plivo and an inbox. No account, no server, no container.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    /// The port to listen on, at 127.0.0.1; 0 picks a free one.
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+    /// A folder in which the data is kept between runs. Without it, the data is in memory.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// A setting to override, as often as you like; README.md lists them.
+    #[arg(long = "config", value_name = "KEY=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
+    /// A JSON file of users, pending transactions and sessions to load; see events/seed.json.
+    #[arg(long, value_name = "FILE")]
+    seed: Option<PathBuf>,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
+    if NAMES.contains(&name) {
+        Ok((name.to_owned(), value.to_owned()))
+    } else {
+        Err(format!("there is no setting {name}; there are {}", NAMES.join(", ")))
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let quiet = Targets::new().with_default(LevelFilter::INFO).with_target("dynoxide", LevelFilter::ERROR);
+    let lines = tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(quiet).with(lines).init();
+    let options = Options {
+        port: arguments.port,
+        data: arguments.data.map_or(Data::Memory, Data::Folder),
+        settings: arguments.settings,
+        seed: arguments.seed,
+    };
+    let stack = match Stack::start(options).await {
+        Ok(stack) => stack,
+        Err(error) => {
+            eprintln!("otpost: {}", chain(&error));
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{}", welcome(&stack.config));
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => println!("\nStopping."),
+        Err(error) => eprintln!("otpost: no signals: {error}"),
+    }
+    stack.stop(Duration::from_secs(2)).await;
+    ExitCode::SUCCESS
+}
+
+/// What a newcomer needs.
+fn welcome(config: &Config) -> String {
+    let Config { url, app_id, api_key, message_key, .. } = config;
+    format!(
+        "Otpost is running. Nothing leaves this machine; Ctrl-C stops it.
+
+  Base URL        {url}/api   (or {url}/{app_id}/{api_key})
+  Application id  {app_id}
+  API key         {api_key}
+  Message key     {message_key}
+  Inbox           {url}/_local/
+
+Send a code, read it, send a message:
+
+  curl -X POST {url}/api/users/register -H 'Content-Type: application/json' -d '{{\"phoneNumber\":\"+14155550100\"}}'
+  curl '{url}/_local/messages?to=%2B14155550100'
+  curl -X POST {url}/api/services/Plivo/sendMessage -H 'Authorization: Bearer {message_key}' -d '{{\"phoneNumber\":\"+14155550100\",\"message\":\"Hello\"}}'
+"
+    )
+}

@@ -1,0 +1,52 @@
+//! Secrets Manager's API in this process: `GetSecretValue` of the stack's three secrets. Uses nothing of this crate but errors.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::StackError;
+
+/// Starts the API and answers its address.
+pub(crate) async fn start(secrets: HashMap<String, String>, stop: watch::Receiver<()>) -> Result<String, StackError> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("secrets have no port"))?;
+    let address = listener.local_addr().map_err(StackError::new("secrets have no port"))?;
+    let app = Router::new().route("/", post(answer)).with_state(Arc::new(secrets));
+    tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(crate::stopped(stop)).into_future());
+    Ok(format!("http://{address}"))
+}
+
+/// AWS JSON 1.1, as Secrets Manager speaks it.
+async fn answer(State(secrets): State<Arc<HashMap<String, String>>>, headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    if target != Some("secretsmanager.GetSecretValue") {
+        return reply(StatusCode::BAD_REQUEST, &json!({"__type": "UnknownOperationException"}));
+    }
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let id = body["SecretId"].as_str().unwrap_or_default();
+    match secrets.get(id) {
+        Some(secret) => reply(
+            StatusCode::OK,
+            &json!({
+                "ARN": format!("arn:aws:secretsmanager:us-east-1:000000000000:secret:{id}-local"),
+                "Name": id, "SecretString": secret, "VersionId": "local-version", "VersionStages": ["AWSCURRENT"],
+            }),
+        ),
+        None => reply(
+            StatusCode::BAD_REQUEST,
+            &json!({"__type": "ResourceNotFoundException", "Message": "Secrets Manager can't find the specified secret."}),
+        ),
+    }
+}
+
+fn reply(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], body.to_string()).into_response()
+}

@@ -1,0 +1,183 @@
+//! Seeds: users, pending transactions and sessions from a JSON file, those that event files refer to. Uses `shared::store`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use shared::auth::Purpose;
+use shared::auth::password::Password;
+use shared::auth::properties::Properties;
+use shared::auth::transaction::TransactionId;
+use shared::keys::Keys;
+use shared::phone::PhoneNumber;
+use shared::service::Service;
+use shared::store::{ENABLED, NewSession, NewUser, Pending, PhoneKey, PhoneRecord, Profile};
+use shared::uuid;
+
+use crate::StackError;
+
+/// A seed file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Seed {
+    /// Users, who are there as if they had registered.
+    #[serde(default)]
+    pub users: Vec<SeedUser>,
+    /// Transactions, which are pending as if they had just been started.
+    #[serde(default)]
+    pub transactions: Vec<SeedTransaction>,
+    /// Sessions, which stand as if their users had just logged in.
+    #[serde(default)]
+    pub sessions: Vec<SeedSession>,
+}
+
+/// A user.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SeedUser {
+    /// An upper-case UUID.
+    pub object_id: String,
+    /// In any spelling.
+    pub phone_number: String,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// The password.
+    pub password: String,
+    /// `ENABLED` (default) or `DISABLED`.
+    pub user_status: Option<String>,
+    /// The app's own properties.
+    #[serde(default)]
+    pub properties: Map<String, Value>,
+}
+
+/// A pending transaction.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SeedTransaction {
+    /// An id that belongs to the phone and the purpose; a wrong one is answered with one that would do.
+    pub transaction_id: String,
+    /// `register`, `login` or `secondFactor`.
+    pub purpose: String,
+    /// In any spelling.
+    pub phone_number: String,
+    /// The code, as it would be sent.
+    pub code: String,
+    /// Who logs in.
+    pub object_id: Option<String>,
+    /// How long ago it expired, in seconds; absent, it has its whole life.
+    pub expired_for: Option<u64>,
+}
+
+/// A session.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SeedSession {
+    /// The token, a UUID.
+    pub user_token: String,
+    /// Whose it is.
+    pub object_id: String,
+}
+
+/// Loads a file. What is there already stays: a kept store can be started with the same seed again.
+pub(crate) async fn load(service: &Service, file: &Path) -> Result<(), StackError> {
+    let text = std::fs::read(file).map_err(StackError::new(format!("seed file {} cannot be read", file.display())))?;
+    let seed: Seed = serde_json::from_slice(&text)
+        .map_err(StackError::new(format!("seed file {} is not a seed", file.display())))?;
+    let keys = service.secrets.keys(service.clock.now()).await.map_err(StackError::new("no keys for seeds"))?;
+    for user in &seed.users {
+        add_user(service, &keys, user).await?;
+    }
+    for transaction in &seed.transactions {
+        add_transaction(service, &keys, transaction).await?;
+    }
+    for session in &seed.sessions {
+        add_session(service, session).await?;
+    }
+    Ok(())
+}
+
+async fn add_user(service: &Service, keys: &Keys, seed: &SeedUser) -> Result<(), StackError> {
+    let phone = phone(service, &seed.phone_number)?;
+    let properties =
+        Properties::from_rest(seed.properties.clone()).map_err(StackError::new("a seed's properties are refused"))?;
+    let password = Password::entered(&seed.password).hash(keys).await.map_err(StackError::new("a seed's password"))?;
+    let profile = Profile {
+        phone: phone.e164().to_owned(),
+        email: seed.email.clone(),
+        created: service.clock.now(),
+        updated: None,
+        last_login: None,
+        status: seed.user_status.clone().unwrap_or_else(|| ENABLED.to_owned()),
+        locale: "en".to_owned(),
+        properties: properties.to_text(),
+    };
+    let (owner, identity) =
+        (keys.phone(phone.e164()), seed.email.as_deref().map(|email| keys.identity(&email.to_lowercase())));
+    let user = NewUser {
+        id: &seed.object_id,
+        phone: &owner,
+        identity: identity.as_ref(),
+        password: &password,
+        profile: &profile,
+    };
+    service.users.create(&user).await.map(drop).map_err(StackError::new("a seed's user"))
+}
+
+async fn add_transaction(service: &Service, keys: &Keys, seed: &SeedTransaction) -> Result<(), StackError> {
+    let purpose = match seed.purpose.as_str() {
+        "register" => Purpose::Register,
+        "login" => Purpose::Login,
+        "secondFactor" => Purpose::SecondFactor,
+        other => {
+            return Err(StackError::plain(format!("a seed's purpose is register, login or secondFactor, not {other}")));
+        }
+    };
+    let key = PhoneKey(keys.phone(phone(service, &seed.phone_number)?.e164()).short());
+    let id = TransactionId::parse(&seed.transaction_id).filter(|id| id.open(keys) == Some((key, purpose)));
+    let Some(id) = id else {
+        let fitting = TransactionId::new(keys, key, purpose).map_err(StackError::new("no randomness"))?.text();
+        return Err(StackError::plain(format!(
+            "seed transactionId {} is not of its phone and purpose; {fitting} would be",
+            seed.transaction_id
+        )));
+    };
+    let now = service.clock.now();
+    let sealed = keys.seal_code(&seed.code, &id.text()).map_err(StackError::new("no randomness"))?;
+    let pending = Pending {
+        id: id.text(),
+        code: Some(sealed),
+        expires: match seed.expired_for {
+            None => now.plus(service.settings.code_life),
+            Some(seconds) => now.minus(Duration::from_secs(seconds)),
+        },
+        allowance: shared::auth::limits::TRIES_PER_TRANSACTION,
+        tries: std::collections::BTreeMap::new(),
+        used: None,
+        user: seed.object_id.clone(),
+    };
+    let record = service.phones.get(key).await.map_err(StackError::new("storage"))?;
+    let decide = |record: &mut PhoneRecord| {
+        *record.slot_mut(purpose.slot()) = Some(pending.clone());
+        Ok::<_, std::convert::Infallible>(())
+    };
+    let expires = now.plus(Duration::from_secs(2 * 24 * 60 * 60));
+    service.phones.change(key, record, expires, decide).await.map(drop).map_err(StackError::new("a seed's transaction"))
+}
+
+async fn add_session(service: &Service, seed: &SeedSession) -> Result<(), StackError> {
+    let token = uuid::parse(&seed.user_token).ok_or_else(|| StackError::plain("a seed's userToken is a UUID"))?;
+    let session = NewSession {
+        token: &token,
+        user: &seed.object_id,
+        now: service.clock.now(),
+        idle: service.settings.session_idle,
+        life: service.settings.session_life,
+    };
+    service.sessions.begin(&session).await.map(drop).map_err(StackError::new("a seed's session"))
+}
+
+fn phone(service: &Service, text: &str) -> Result<PhoneNumber, StackError> {
+    PhoneNumber::parse(text, service.settings.default_country)
+        .map_err(StackError::new("a seed's phoneNumber is refused"))
+}

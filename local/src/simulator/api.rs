@@ -1,0 +1,347 @@
+//! The resources under `/v1/Account/{auth_id}/` and their handlers. Uses everything else of the simulator.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, RawPathParams, RawQuery, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use serde_json::{Map, Value, json};
+
+use super::Simulator;
+use super::answer::{self, Refused};
+use super::list::Listing;
+use super::request::Outgoing;
+
+/// Ours: room for a thousand numbers, the longest text and ten long links, with every character escaped.
+const MAX_BODY: usize = 256 * 1_024;
+
+/// Routes of the simulated account. Resources that are not simulated answer 404, methods that a resource does not have 405.
+pub(super) fn router(simulator: Simulator) -> Router {
+    Router::new()
+        .route("/v1/Account/{account}/", get(account))
+        .route("/v1/Account/{account}//", get(account)) // as the official Node SDK asks for it
+        .route("/v1/Account/{account}/Message/", get(list_messages).post(send_message))
+        .route("/v1/Account/{account}/Message/{uuid}/", get(one_message))
+        .route("/v1/Account/{account}/Message/{uuid}/Media/", get(media_of_message))
+        .route("/v1/Account/{account}/{*resource}", any(not_found))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(simulator)
+}
+
+/// A caller who knows the credentials of the account in the path.
+struct Caller;
+
+/// The answer to everybody else.
+struct Unauthorized;
+
+impl IntoResponse for Unauthorized {
+    fn into_response(self) -> Response {
+        answer::of_status(StatusCode::UNAUTHORIZED)
+    }
+}
+
+impl FromRequestParts<Simulator> for Caller {
+    type Rejection = Unauthorized;
+
+    async fn from_request_parts(parts: &mut Parts, simulator: &Simulator) -> Result<Self, Unauthorized> {
+        let params = RawPathParams::from_request_parts(parts, simulator).await.map_err(|_| Unauthorized)?;
+        let own_account = params.iter().any(|(name, value)| name == "account" && value == simulator.auth_id());
+        let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let known = header.and_then(|value| value.split_once(' ')).is_some_and(|(scheme, given)| {
+            scheme.eq_ignore_ascii_case("basic") && given.trim() == simulator.credentials()
+        });
+        if own_account && known { Ok(Self) } else { Err(Unauthorized) }
+    }
+}
+
+async fn not_found(_: Caller) -> Response {
+    answer::of_status(StatusCode::NOT_FOUND)
+}
+
+async fn method_not_allowed(_: Caller) -> Response {
+    answer::of_status(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+async fn account(_: Caller, State(simulator): State<Simulator>) -> Response {
+    let fault = simulator.fault();
+    if let Some(answer) = fault.instead() {
+        return answer;
+    }
+    let auth_id = simulator.auth_id();
+    let answer = answer::object(
+        StatusCode::OK,
+        json!({
+            "account_type": "standard",
+            "address": "1 Simulator Street",
+            "auth_id": auth_id,
+            "auto_recharge": false,
+            "billing_mode": "prepaid",
+            "cash_credits": "25.00000",
+            "city": "Localhost",
+            "name": "Otpost simulator",
+            "resource_uri": format!("/v1/Account/{auth_id}/"),
+            "state": "California",
+            "timezone": "UTC",
+        }),
+    );
+    fault.spoil(answer).await
+}
+
+async fn send_message(
+    State(simulator): State<Simulator>,
+    caller: Result<Caller, Unauthorized>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    simulator.count_message_call();
+    if let Err(unauthorized) = caller {
+        return unauthorized.into_response();
+    }
+    let fault = simulator.fault();
+    if let Some(answer) = fault.instead() {
+        return answer;
+    }
+    let answer = match body {
+        Ok(body) => accept(&simulator, &headers, &body).unwrap_or_else(IntoResponse::into_response),
+        Err(rejection) => answer::error(rejection.status(), "request body cannot be read or is too large"),
+    };
+    fault.spoil(answer).await
+}
+
+/// Keeps the messages of a good request, and answers it.
+fn accept(simulator: &Simulator, headers: &HeaderMap, body: &[u8]) -> Result<Response, Refused> {
+    let mut outgoing = Outgoing::parse(&parameters(headers, body)?)?;
+    let invalid = std::mem::take(&mut outgoing.invalid);
+    let uuids = simulator.keep(outgoing);
+    tracing::info!(messages = uuids.len(), first_uuid = uuids.first(), "simulator.kept");
+
+    let mut fields = json!({"message": "message(s) queued", "message_uuid": uuids});
+    if !invalid.is_empty() {
+        fields["invalid_number"] = invalid.into();
+    }
+    Ok(answer::object(StatusCode::ACCEPTED, fields))
+}
+
+/// A body's parameters: JSON, which is what Plivo documents, or a form as a courtesy.
+fn parameters(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Refused> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let parameters = if content_type.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+        form(body)
+    } else {
+        serde_json::from_slice(body).ok()
+    };
+    // Plivo's own words, by its users' reports.
+    parameters.ok_or_else(|| Refused("invalid json data sent in raw POST".to_owned()))
+}
+
+/// A form is written like a query, and read by the same decoder. `media_urls` is repeated for each link.
+fn form(body: &[u8]) -> Option<Map<String, Value>> {
+    let uri = Uri::builder().path_and_query(format!("/?{}", std::str::from_utf8(body).ok()?)).build().ok()?;
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&uri).ok()?;
+    let mut parameters = Map::new();
+    for (name, value) in pairs {
+        if name == "media_urls" {
+            match parameters.entry(name).or_insert_with(|| json!([])) {
+                Value::Array(urls) => urls.push(value.into()),
+                other => *other = json!([value]),
+            }
+        } else {
+            parameters.insert(name, value.into());
+        }
+    }
+    Some(parameters)
+}
+
+async fn list_messages(
+    _: Caller,
+    State(simulator): State<Simulator>,
+    Query(query): Query<Vec<(String, String)>>,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Refused> {
+    let listing = Listing::parse(&query)?;
+    let messages = simulator.all();
+    let place = (simulator.auth_id(), raw.as_deref().unwrap_or(""));
+    let page = listing.page(messages.iter().map(AsRef::as_ref), simulator.now(), place);
+    Ok(answer::object(StatusCode::OK, page))
+}
+
+async fn one_message(
+    _: Caller,
+    State(simulator): State<Simulator>,
+    Path((_, uuid)): Path<(String, String)>,
+) -> Response {
+    match simulator.find(&uuid) {
+        Some(message) => answer::object(StatusCode::OK, message.record(simulator.auth_id(), simulator.now())),
+        None => answer::of_status(StatusCode::NOT_FOUND),
+    }
+}
+
+async fn media_of_message(
+    _: Caller,
+    State(simulator): State<Simulator>,
+    Path((_, uuid)): Path<(String, String)>,
+) -> Response {
+    let Some(message) = simulator.find(&uuid) else {
+        return answer::of_status(StatusCode::NOT_FOUND);
+    };
+    let objects = message.media();
+    let meta = json!({"limit": 20, "next": null, "offset": 0, "previous": null, "total_count": objects.len()});
+    answer::object(StatusCode::OK, json!({"meta": meta, "message_uuid": uuid, "objects": objects}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ACCOUNT, BASIC, at, get, read, request, send, sms};
+    use super::*;
+
+    #[tokio::test]
+    async fn wrong_credentials_and_foreign_accounts_get_plain_text() {
+        let (simulator, _) = at(1_000);
+        let own = format!("/v1/Account/{ACCOUNT}/");
+        for (method, path, authorization) in [
+            ("GET", own.as_str(), None),
+            ("GET", own.as_str(), Some("Basic bm9ib2R5Om5vdGhpbmc=")),
+            ("GET", own.as_str(), Some("Bearer token")),
+            ("GET", "/v1/Account/MAYYYYYYYYYYYYYYYYYY/", Some(BASIC)),
+            ("POST", &format!("{own}Message/"), None),
+            ("GET", &format!("{own}Message/"), None),
+            ("DELETE", &format!("{own}Message/"), None),
+            ("GET", &format!("{own}Call/"), None),
+        ] {
+            let answer = read(&simulator, method, path, authorization, "{}").await;
+            assert_eq!(
+                (answer.status, answer.header("content-type")),
+                (401, Some("text/plain; charset=utf-8")),
+                "{method} {path}"
+            );
+            assert_eq!(
+                answer.text,
+                "Could not verify your access level for that URL. You have to login with proper credentials"
+            );
+        }
+        assert_eq!(simulator.message_calls(), 1, "refused calls count too");
+    }
+
+    #[tokio::test]
+    async fn other_resources_and_methods_are_refused_in_json() {
+        let (simulator, _) = at(1_000);
+        for resource in
+            ["Call/", "Verify/Session/", "Message", "Message/unknown/", "Message/unknown/Media/", "Message/a/b/c/"]
+        {
+            let answer = get(&simulator, resource).await;
+            assert_eq!((answer.status, &answer.json["error"]), (404, &json!("not found")), "{resource}");
+            assert!(answer.json["api_id"].is_string());
+        }
+        for (method, resource) in [
+            ("DELETE", "Message/"),
+            ("PUT", "Message/"),
+            ("POST", ""),
+            ("POST", "Message/x/"),
+            ("POST", "Message/x/Media/"),
+        ] {
+            let answer = request(&simulator, method, resource, "{}").await;
+            assert_eq!(
+                (answer.status, &answer.json["error"]),
+                (405, &json!("method not allowed")),
+                "{method} {resource}"
+            );
+            assert!(answer.json["api_id"].is_string());
+        }
+    }
+
+    #[tokio::test]
+    async fn bodies_that_are_no_json_objects_are_refused() {
+        let (simulator, _) = at(1_000);
+        for body in ["", "{", "[]", "\"text\"", "src=1"] {
+            let answer = request(&simulator, "POST", "Message/", body).await;
+            assert_eq!(
+                (answer.status, &answer.json["error"]),
+                (400, &json!("invalid json data sent in raw POST")),
+                "{body}"
+            );
+        }
+        let huge = format!("{{\"text\":\"{}\"}}", "a".repeat(MAX_BODY));
+        let answer = request(&simulator, "POST", "Message/", &huge).await;
+        assert_eq!(answer.status, 413);
+        assert!(answer.json["error"].is_string());
+        assert_eq!(simulator.message_calls(), 6);
+        assert!(simulator.messages(None).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_bulk_message_names_the_numbers_that_are_none() {
+        let (simulator, _) = at(1_000);
+        let answer =
+            send(&simulator, json!({"src": "14155550100", "dst": "15550001111<1111111<15550002222", "text": "hello"}))
+                .await;
+        assert_eq!((answer.status, &answer.json["invalid_number"]), (202, &json!(["1111111"])));
+
+        let uuids = answer.json["message_uuid"].as_array().unwrap();
+        for (uuid, to) in uuids.iter().zip(["15550001111", "15550002222"]) {
+            let record = get(&simulator, &format!("Message/{}/", uuid.as_str().unwrap())).await;
+            assert_eq!(record.json["to_number"], to);
+        }
+        assert_eq!(uuids.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_accepted_message_answers_its_id_and_can_be_read_back() {
+        let (simulator, clock) = at(1_590_503_533_000);
+        let answer = sms(&simulator, "+1 (555) 000-1111", "hello").await;
+        assert_eq!((answer.status, &answer.json["message"]), (202, &json!("message(s) queued")));
+        let keys: Vec<_> = answer.json.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["message", "message_uuid", "api_id"]);
+
+        let uuid = answer.json["message_uuid"][0].as_str().unwrap();
+        let record = get(&simulator, &format!("Message/{uuid}/")).await;
+        assert_eq!((record.status, &record.json["message_state"]), (200, &json!("queued")));
+        assert_eq!(record.json["message_time"], "2020-05-26 14:32:13.000000+00:00");
+        assert_eq!(record.json["resource_uri"], format!("/v1/Account/{ACCOUNT}/Message/{uuid}/"));
+        assert!(record.json["api_id"].is_string());
+        clock.set(1_590_503_535_000);
+        assert_eq!(get(&simulator, &format!("Message/{uuid}/")).await.json["message_state"], "delivered");
+        assert_eq!(simulator.messages(None)[0].id, uuid);
+    }
+
+    #[tokio::test]
+    async fn media_of_a_message_are_listed() {
+        let (simulator, _) = at(1_000);
+        let urls = ["https://example.com/cat.jpg", "https://example.com/b?x=1.png"];
+        let answer =
+            send(&simulator, json!({"src": "14155550100", "dst": "15550001111", "type": "mms", "media_urls": urls}))
+                .await;
+        let uuid = answer.json["message_uuid"][0].as_str().unwrap();
+
+        let media = get(&simulator, &format!("Message/{uuid}/Media/")).await;
+        assert_eq!((media.status, &media.json["meta"]["total_count"]), (200, &json!(2)));
+        assert_eq!(media.json["message_uuid"], uuid);
+        assert_eq!(media.json["objects"][0]["media_url"], urls[0]);
+        assert_eq!(media.json["objects"][0]["content_type"], "image/jpeg");
+        assert_eq!(media.json["objects"][1]["content_type"], "application/octet-stream");
+        assert_eq!(simulator.messages(None)[0].media_urls, urls);
+    }
+
+    #[tokio::test]
+    async fn the_account_is_told_with_one_slash_or_two_and_with_a_body() {
+        let (simulator, _) = at(1_000);
+        for resource in ["", "/"] {
+            let answer = request(&simulator, "GET", resource, "{}").await;
+            assert_eq!((answer.status, &answer.json["auth_id"]), (200, &json!(ACCOUNT)));
+            assert!(answer.json["api_id"].is_string() && answer.json["cash_credits"].is_string());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_form_is_read_as_a_courtesy() {
+        let (simulator, _) = at(1_000);
+        let body = "src=%2B14155550100&dst=15550001111&type=mms&media_urls=https://a.example/1.png&media_urls=https://a.example/2.png&text=h%C3%A9+you";
+        let answer = super::super::testing::form(&simulator, body).await;
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        let message = &simulator.messages(None)[0];
+        assert_eq!((message.text.as_str(), message.media_urls.len()), ("hé you", 2));
+    }
+}

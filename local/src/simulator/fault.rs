@@ -1,0 +1,217 @@
+//! Ways in which the simulator can fail on purpose, so that a client can be tried against each of them. Uses `answer` only.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::answer::{self, Refused};
+
+/// What goes wrong, on sending a message and on reading the account, for a caller with the right credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing: the default.
+    #[default]
+    None,
+    /// This status, with the body that Plivo gives with it. No message is kept.
+    Status(u16),
+    /// 400 with this text. No message is kept.
+    Refuse400(String),
+    /// This status and this very body as `text/html`, as a proxy in between answers: not JSON, or far too long. No message is kept.
+    Raw(u16, String),
+    /// A redirect (307) to this address, which a client must not follow with its credentials. No message is kept.
+    Redirect(String),
+    /// The message is kept, and the answer has the right status and a body that is not JSON.
+    Nonsense,
+    /// The message is kept, and the answer comes so much later.
+    Slow(Duration),
+    /// The message is kept, and the connection ends without an answer.
+    HangUp,
+}
+
+impl Fault {
+    /// The answer of a fault that keeps the request from being looked at.
+    pub(super) fn instead(&self) -> Option<Response> {
+        match self {
+            Self::Status(status) => Some(answer::of_status(status_code(*status))),
+            Self::Refuse400(text) => Some(Refused(text.clone()).into_response()),
+            Self::Raw(status, body) => {
+                let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+                Some((status_code(*status), headers, body.clone()).into_response())
+            }
+            Self::Redirect(to) => Some(redirect(to)),
+            Self::None | Self::Nonsense | Self::Slow(_) | Self::HangUp => None,
+        }
+    }
+
+    /// What becomes of the answer of a request that was carried out.
+    pub(super) async fn spoil(&self, answer: Response) -> Response {
+        match self {
+            Self::Nonsense if answer.status().is_success() => {
+                (answer.status(), "<html><body>This is not what you asked for.").into_response()
+            }
+            Self::Slow(delay) => {
+                tokio::time::sleep(*delay).await;
+                answer
+            }
+            Self::HangUp => hang_up(),
+            _ => answer,
+        }
+    }
+}
+
+/// A number that is no status at all is a slip of the test that set it: it must not pass for a success.
+fn status_code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn redirect(to: &str) -> Response {
+    let mut response = answer::of_status(StatusCode::TEMPORARY_REDIRECT);
+    if let Ok(to) = HeaderValue::from_str(to) {
+        response.headers_mut().insert(header::LOCATION, to);
+    }
+    response
+}
+
+/// Promises a byte and ends before it. The server notices before it has flushed even the head, and can only close the connection:
+/// the client sees it end without a single byte. (A body of known length would have its length checked, hence the stream.)
+fn hang_up() -> Response {
+    let body = Body::from_stream(Body::empty().into_data_stream());
+    ([(header::CONTENT_LENGTH, "1")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    use serde_json::json;
+    use tokio::net::TcpListener;
+
+    use super::super::testing::{ACCOUNT, BASIC, at, get, read, send, sms};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_status_comes_with_its_own_body_and_keeps_nothing() {
+        let (simulator, _) = at(1_000);
+        for status in [400, 401, 402, 403, 404, 405, 409, 422, 429, 500, 502, 503, 504] {
+            simulator.set_fault(Fault::Status(status));
+            for answer in [sms(&simulator, "15550001111", "hello").await, get(&simulator, "").await] {
+                assert_eq!(answer.status, status);
+                if status == 401 {
+                    assert!(answer.text.starts_with("Could not verify your access level"), "{}", answer.text);
+                } else {
+                    assert!(answer.json["api_id"].is_string() && answer.json["error"].is_string(), "{}", answer.text);
+                }
+            }
+        }
+        assert!(simulator.messages(None).is_empty());
+        assert_eq!(simulator.message_calls(), 13);
+    }
+
+    #[tokio::test]
+    async fn a_fault_stays_until_it_is_taken_back() {
+        let (simulator, _) = at(1_000);
+        simulator.set_fault(Fault::Refuse400("no route".to_owned()));
+        for _ in 0..2 {
+            let answer = sms(&simulator, "15550001111", "hello").await;
+            assert_eq!((answer.status, &answer.json["error"]), (400, &json!("no route")));
+        }
+        simulator.set_fault(Fault::None);
+        assert_eq!(sms(&simulator, "15550001111", "hello").await.status, 202);
+    }
+
+    #[tokio::test]
+    async fn wrong_credentials_are_told_before_any_fault() {
+        let (simulator, _) = at(1_000);
+        simulator.set_fault(Fault::Status(500));
+        let answer = read(&simulator, "GET", &format!("/v1/Account/{ACCOUNT}/"), None, "").await;
+        assert_eq!(answer.status, 401);
+    }
+
+    #[tokio::test]
+    async fn a_status_that_does_not_exist_is_an_error_of_the_server() {
+        let (simulator, _) = at(1_000);
+        simulator.set_fault(Fault::Status(7));
+        assert_eq!(sms(&simulator, "15550001111", "hello").await.status, 500);
+    }
+
+    #[tokio::test]
+    async fn raw_bodies_and_redirects_are_passed_on_as_they_are() {
+        let (simulator, _) = at(1_000);
+        simulator.set_fault(Fault::Raw(502, "<h1>Bad gateway</h1>".to_owned()));
+        let answer = sms(&simulator, "15550001111", "hello").await;
+        assert_eq!((answer.status, answer.text.as_str()), (502, "<h1>Bad gateway</h1>"));
+
+        simulator.set_fault(Fault::Redirect("http://127.0.0.1:1/".to_owned()));
+        let answer = sms(&simulator, "15550001111", "hello").await;
+        assert_eq!((answer.status, answer.header("location")), (307, Some("http://127.0.0.1:1/")));
+        assert!(simulator.messages(None).is_empty());
+    }
+
+    #[tokio::test]
+    async fn nonsense_keeps_the_message_and_spoils_only_what_was_accepted() {
+        let (simulator, _) = at(1_000);
+        simulator.set_fault(Fault::Nonsense);
+        let answer = sms(&simulator, "15550001111", "hello").await;
+        assert_eq!(answer.status, 202);
+        assert!(answer.json.is_null() && !answer.text.is_empty());
+        assert_eq!(simulator.messages(None).len(), 1);
+        assert_eq!(get(&simulator, "").await.status, 200);
+        assert_eq!(sms(&simulator, "1111111", "hello").await.json["error"], "'1111111' is not a valid phone number.");
+    }
+
+    #[tokio::test]
+    async fn a_slow_answer_comes_after_the_message_was_kept() {
+        let (simulator, _) = at(1_000);
+        simulator.set_fault(Fault::Slow(Duration::from_secs(3_600)));
+        let mut arrivals = simulator.subscribe();
+        let caller = simulator.clone();
+        let request = tokio::spawn(async move { sms(&caller, "15550001111", "hello").await });
+
+        arrivals.changed().await.unwrap();
+        assert_eq!(simulator.messages(None).len(), 1);
+        assert!(!request.is_finished());
+        request.abort();
+
+        simulator.set_fault(Fault::Slow(Duration::ZERO));
+        assert_eq!(sms(&simulator, "15550001111", "hello").await.status, 202);
+    }
+
+    #[tokio::test]
+    async fn hanging_up_keeps_the_message_and_sends_not_a_byte() {
+        let (simulator, _) = at(1_000);
+        simulator.set_fault(Fault::HangUp);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(axum::serve(listener, simulator.router()).into_future());
+
+        let body = json!({"src": "14155550100", "dst": "15550001111", "text": "hello"}).to_string();
+        let request = format!(
+            "POST /v1/Account/{ACCOUNT}/Message/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: {BASIC}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let call = move || {
+            let mut connection = TcpStream::connect(address).unwrap();
+            connection.write_all(request.as_bytes()).unwrap();
+            let mut received = Vec::new();
+            connection.read_to_end(&mut received).map(|_| received)
+        };
+        let received = tokio::task::spawn_blocking(call).await.unwrap().unwrap();
+
+        assert_eq!(received, b"");
+        assert_eq!(simulator.messages(None).len(), 1);
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn reading_messages_is_never_spoilt() {
+        let (simulator, _) = at(1_000);
+        let uuid = send(&simulator, json!({"src": "14155550100", "dst": "15550001111", "text": "hello"})).await;
+        simulator.set_fault(Fault::Status(503));
+        let uuid = uuid.json["message_uuid"][0].as_str().unwrap().to_owned();
+        assert_eq!(get(&simulator, &format!("Message/{uuid}/")).await.status, 200);
+    }
+}

@@ -1,0 +1,299 @@
+//! A kept message: its state by the clock, its record as Plivo reports it, and what the phone shows. Uses `number`, `request`, `text`,
+//! `time` and `answer`.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::answer::uuid;
+use super::number::{Sender, international, mask};
+use super::request::{Content, Kind, Log, Outgoing};
+use super::text::Length;
+use super::time;
+
+/// Ours: how long after its arrival a message is sent and delivered, in milliseconds.
+const SENT_AFTER: i64 = 1_000;
+const DELIVERED_AFTER: i64 = 2_000;
+
+/// Ours: the price of a unit in hundred-thousandths of a dollar, about what the United States cost.
+const SMS_RATE: usize = 550;
+const MMS_RATE: usize = 1_600;
+
+/// A message as the phone that received it shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InboxMessage {
+    /// Plivo's `message_uuid`.
+    pub id: String,
+    /// The sender: a number with its `+`, an alphanumeric name, or `powerpack`.
+    pub from: String,
+    /// The number it went to, with its `+`.
+    pub to: String,
+    /// The text as it was sent, whatever Plivo was asked to log.
+    pub text: String,
+    /// `sms` or `mms`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Links to its media.
+    pub media_urls: Vec<String>,
+    /// `queued`, `sent` or `delivered`.
+    pub state: &'static str,
+    /// Epoch milliseconds of its arrival.
+    pub created: i64,
+}
+
+/// One message to one recipient.
+pub(super) struct Message {
+    pub(super) uuid: String,
+    /// Digits only.
+    pub(super) to: String,
+    pub(super) created: i64,
+    content: Arc<Content>,
+}
+
+impl Message {
+    /// The messages of one request, in the order of its recipients.
+    pub(super) fn for_each_recipient(outgoing: Outgoing, created: i64) -> Vec<Self> {
+        let content = Arc::new(outgoing.content);
+        let message = |to| Self { uuid: uuid(), to, created, content: Arc::clone(&content) };
+        outgoing.recipients.into_iter().map(message).collect()
+    }
+
+    /// The state that the clock says. A clock that was set back finds the message queued again.
+    pub(super) fn state(&self, now: i64) -> &'static str {
+        match now - self.created {
+            DELIVERED_AFTER.. => "delivered",
+            SENT_AFTER.. => "sent",
+            _ => "queued",
+        }
+    }
+
+    /// `sms` or `mms`.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.content.kind {
+            Kind::Sms => "sms",
+            Kind::Mms => "mms",
+        }
+    }
+
+    /// The sender as records show it. Which number of a powerpack's pool Plivo would pick cannot be known here.
+    pub(super) fn sender_number(&self) -> Option<&str> {
+        match &self.content.sender {
+            Sender::Number(from) | Sender::Name(from) => Some(from),
+            Sender::Powerpack(_) => None,
+        }
+    }
+
+    /// The recipient as records show it: hidden where the request asked Plivo not to log it.
+    pub(super) fn recipient_number(&self) -> String {
+        match self.content.log {
+            Log::Everything | Log::NumberOnly => self.to.clone(),
+            Log::Nothing | Log::ContentOnly => mask(&self.to),
+        }
+    }
+
+    /// The pool it was sent from.
+    pub(super) fn powerpack_id(&self) -> Option<&str> {
+        match &self.content.sender {
+            Sender::Powerpack(id) => Some(id),
+            Sender::Number(_) | Sender::Name(_) => None,
+        }
+    }
+
+    /// `000` once it is delivered ("Plivo: The Message Object" page).
+    pub(super) fn error_code(&self, now: i64) -> Option<&'static str> {
+        (self.state(now) == "delivered").then_some("000")
+    }
+
+    /// Plivo's record of the message, without the `api_id` that each answer adds.
+    pub(super) fn record(&self, auth_id: &str, now: i64) -> Value {
+        let (units, rate) = match self.content.kind {
+            Kind::Sms => (Length::of(&self.content.text).units(), SMS_RATE),
+            Kind::Mms => (1, MMS_RATE),
+        };
+        let dlt = &self.content.dlt;
+        let updated = match self.state(now) {
+            "delivered" => DELIVERED_AFTER,
+            "sent" => SENT_AFTER,
+            _ => 0,
+        };
+        json!({
+            "message_uuid": self.uuid,
+            "resource_uri": format!("/v1/Account/{auth_id}/Message/{}/", self.uuid),
+            "from_number": self.sender_number(),
+            "to_number": self.recipient_number(),
+            "message_direction": "outbound",
+            "message_type": self.kind(),
+            "message_state": self.state(now),
+            "message_time": time::format(self.created),
+            "message_sent_time": (updated > 0).then(|| time::format(self.created + SENT_AFTER)),
+            "message_updated_time": time::format(self.created + updated),
+            "units": units,
+            "total_rate": dollars(rate),
+            "total_amount": dollars(rate * units),
+            "carrier_fees": dollars(0),
+            "carrier_fees_rate": dollars(0),
+            "error_code": self.error_code(now),
+            "error_message": null,
+            "powerpack_id": self.powerpack_id(),
+            "requester_ip": "127.0.0.1",
+            "is_domestic": null,
+            "replaced_sender": null,
+            "tendlc_campaign_id": null,
+            "tendlc_registration_status": null,
+            "destination_country_iso2": null,
+            "destination_network": null,
+            "dlt_entity_id": dlt.entity_id,
+            "dlt_template_id": dlt.template_id,
+            "dlt_template_category": dlt.template_category,
+            "conversation_id": null,
+            "conversation_origin": null,
+            "conversation_expiration_timestamp": null,
+            "log": match self.content.log {
+                Log::Everything => "true",
+                Log::Nothing => "false",
+                Log::ContentOnly => "content_only",
+                Log::NumberOnly => "number_only",
+            },
+        })
+    }
+
+    /// Plivo's list of the message's media. Links are never fetched, so the size is not known.
+    pub(super) fn media(&self) -> Vec<Value> {
+        let object = |media: &super::request::Media| {
+            json!({
+                "content_type": content_type(&media.url),
+                "media_id": media.id,
+                "media_url": media.url,
+                "message_uuid": self.uuid,
+                "size": 0,
+            })
+        };
+        self.content.media.iter().map(object).collect()
+    }
+
+    /// What the phone shows.
+    pub(super) fn for_inbox(&self, now: i64) -> InboxMessage {
+        let from = match &self.content.sender {
+            Sender::Number(number) => international(number),
+            Sender::Name(name) => name.clone(),
+            Sender::Powerpack(_) => "powerpack".to_owned(),
+        };
+        InboxMessage {
+            id: self.uuid.clone(),
+            from,
+            to: international(&self.to),
+            text: self.content.text.clone(),
+            kind: self.kind(),
+            media_urls: self.content.media.iter().map(|media| media.url.clone()).collect(),
+            state: self.state(now),
+            created: self.created,
+        }
+    }
+}
+
+/// Hundred-thousandths of a dollar, as Plivo writes amounts: `0.00550`.
+fn dollars(amount: usize) -> String {
+    format!("{}.{:05}", amount / 100_000, amount % 100_000)
+}
+
+/// A guess by the name, since links are never fetched.
+fn content_type(url: &str) -> &'static str {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    match path.rsplit('.').next().unwrap_or("").to_ascii_lowercase().as_str() {
+        "jpg" | "jpeg" => "image/jpeg",
+        "png" => "image/png",
+        "gif" => "image/gif",
+        "mp4" => "video/mp4",
+        "mp3" => "audio/mpeg",
+        "pdf" => "application/pdf",
+        "vcf" => "text/vcard",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(changes: Value) -> Message {
+        let mut body = json!({"src": "14155550100", "dst": "14155550528", "text": "Your code is 123456"});
+        for (name, value) in changes.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        let outgoing = Outgoing::parse(body.as_object().unwrap()).unwrap();
+        Message::for_each_recipient(outgoing, 10_000).remove(0)
+    }
+
+    #[test]
+    fn numbers_are_hidden_where_they_are_not_to_be_logged_but_never_in_the_inbox() {
+        for (log, to) in [
+            (json!(false), "141XXXXX528"),
+            (json!("content_only"), "141XXXXX528"),
+            (json!("number_only"), "14155550528"),
+            (json!(true), "14155550528"),
+        ] {
+            let message = message(json!({"log": log}));
+            let record = message.record("MA", 10_000);
+            assert_eq!(record["to_number"], to, "{log}");
+            assert!(!record.to_string().contains("123456"), "a record never holds the text");
+            let shown = message.for_inbox(10_000);
+            assert_eq!((shown.to.as_str(), shown.text.as_str()), ("+14155550528", "Your code is 123456"));
+        }
+    }
+
+    #[test]
+    fn states_follow_the_clock() {
+        let message = message(json!({}));
+        for (now, state) in [
+            (0, "queued"),
+            (10_000, "queued"),
+            (10_999, "queued"),
+            (11_000, "sent"),
+            (11_999, "sent"),
+            (12_000, "delivered"),
+            (99_000, "delivered"),
+        ] {
+            assert_eq!(message.state(now), state, "{now}");
+        }
+        let queued = message.record("MA", 10_000);
+        assert_eq!((&queued["error_code"], &queued["message_sent_time"]), (&Value::Null, &Value::Null));
+        let delivered = message.record("MA", 12_000);
+        assert_eq!(delivered["error_code"], "000");
+        assert_eq!(delivered["message_sent_time"], "1970-01-01 00:00:11.000000+00:00");
+        assert_eq!(delivered["message_updated_time"], "1970-01-01 00:00:12.000000+00:00");
+    }
+
+    #[test]
+    fn units_multiply_the_price() {
+        let record = message(json!({"text": "a".repeat(400)})).record("MA", 0);
+        assert_eq!(
+            (&record["units"], &record["total_rate"], &record["total_amount"]),
+            (&json!(3), &json!("0.00550"), &json!("0.01650"))
+        );
+    }
+
+    #[test]
+    fn senders_are_shown_as_people_know_them() {
+        let powerpack = "5ec4c8c9-cd74-42b5-9e41-0d7670d6bb46";
+        let pool = message(json!({"src": null, "powerpack_uuid": powerpack}));
+        assert_eq!(pool.for_inbox(0).from, "powerpack");
+        let record = pool.record("MA", 0);
+        assert_eq!((&record["powerpack_id"], &record["from_number"]), (&json!(powerpack), &Value::Null));
+        assert_eq!(message(json!({"src": "MyShop"})).for_inbox(0).from, "MyShop");
+        assert_eq!(message(json!({})).for_inbox(0).from, "+14155550100");
+    }
+
+    #[test]
+    fn the_inbox_shows_these_keys_in_this_order() {
+        let message = message(json!({"type": "mms", "media_urls": ["https://example.com/cat.JPG?size=2"]}));
+        let shown = serde_json::to_value(message.for_inbox(12_000)).unwrap();
+        let expected = json!({
+            "id": message.uuid, "from": "+14155550100", "to": "+14155550528", "text": "Your code is 123456", "type": "mms",
+            "mediaUrls": ["https://example.com/cat.JPG?size=2"], "state": "delivered", "created": 10_000
+        });
+        assert_eq!(shown.to_string(), expected.to_string());
+        assert_eq!(message.media()[0]["content_type"], "image/jpeg");
+    }
+}

@@ -1,0 +1,229 @@
+//! A Plivo of our own: the part of its REST API that sends messages and reads them back, kept in memory.
+//!
+//! The real client and the official SDKs talk to it over HTTP, so it refuses what Plivo refuses and answers in Plivo's shapes. It
+//! serves `/v1/Account/{auth_id}/…` and knows nothing of the rest of the stack: credentials and the clock come in through
+//! [`Simulator::new`], what was sent is read through [`Simulator::messages`]. Calls and Verify sessions are not simulated.
+//!
+//! * `api`: the resources and their handlers
+//! * `request`: what a message to send must look like; uses `number` and `text`
+//! * `message`: a kept message, as Plivo reports it and as the phone shows it
+//! * `list`: filters and pages of the message list
+//! * `answer`: the shapes of answers; `fault`: how to make them go wrong
+//! * `time`: Plivo's way to write times
+
+mod answer;
+mod api;
+mod fault;
+mod list;
+mod message;
+mod number;
+mod request;
+#[cfg(test)]
+mod testing;
+mod text;
+mod time;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::sync::watch;
+
+pub use fault::Fault;
+pub use message::InboxMessage;
+
+use message::Message;
+use request::Outgoing;
+
+/// Epoch milliseconds of the stack's movable clock.
+pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// So many messages are kept, the oldest are dropped: a load test must not fill the memory of a laptop.
+const KEPT: usize = 10_000;
+
+/// The simulated account. Clones share one state.
+#[derive(Clone)]
+pub struct Simulator {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    auth_id: String,
+    /// What follows `Basic ` in the header of a caller who knows the credentials.
+    credentials: String,
+    now: Now,
+    fault: Mutex<Fault>,
+    message_calls: AtomicUsize,
+    /// Newest first.
+    kept: Mutex<VecDeque<Arc<Message>>>,
+    arrivals: watch::Sender<u64>,
+}
+
+impl Simulator {
+    /// An account without messages.
+    pub fn new(auth_id: &str, auth_token: &str, now: Now) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                auth_id: auth_id.to_owned(),
+                credentials: STANDARD.encode(format!("{auth_id}:{auth_token}")),
+                now,
+                fault: Mutex::new(Fault::None),
+                message_calls: AtomicUsize::new(0),
+                kept: Mutex::new(VecDeque::new()),
+                arrivals: watch::Sender::new(0),
+            }),
+        }
+    }
+
+    /// The REST API under `/v1/Account/{auth_id}/`. It has no fallback, so it can be merged into any other router.
+    pub fn router(&self) -> Router {
+        api::router(self.clone())
+    }
+
+    /// What arrived at the phones, newest first. `to` compares digits only: `+1555…`, `1555…` and ` 1555…` (a plus that a query
+    /// decoder turned into a blank) are the same number.
+    pub fn messages(&self, to: Option<&str>) -> Vec<InboxMessage> {
+        self.newest_messages(to, usize::MAX)
+    }
+
+    /// The newest `limit` of [`Self::messages`].
+    pub(crate) fn newest_messages(&self, to: Option<&str>, limit: usize) -> Vec<InboxMessage> {
+        let now = self.now();
+        let wanted = to.map(number::digits);
+        lock(&self.inner.kept)
+            .iter()
+            .filter(|message| wanted.as_ref().is_none_or(|digits| *digits == message.to))
+            .take(limit)
+            .map(|message| message.for_inbox(now))
+            .collect()
+    }
+
+    /// Makes the following answers go wrong, until it is changed; [`Fault::None`] resets.
+    pub fn set_fault(&self, fault: Fault) {
+        *lock(&self.inner.fault) = fault;
+    }
+
+    /// How many requests to send a message arrived in all, whatever they were answered.
+    pub fn message_calls(&self) -> usize {
+        self.inner.message_calls.load(Ordering::Relaxed)
+    }
+
+    /// A number that changes when messages arrive.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.inner.arrivals.subscribe()
+    }
+
+    /// The time of the stack.
+    pub(crate) fn now(&self) -> i64 {
+        (self.inner.now)()
+    }
+
+    fn auth_id(&self) -> &str {
+        &self.inner.auth_id
+    }
+
+    fn credentials(&self) -> &str {
+        &self.inner.credentials
+    }
+
+    fn fault(&self) -> Fault {
+        lock(&self.inner.fault).clone()
+    }
+
+    fn count_message_call(&self) {
+        self.inner.message_calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Keeps one message per recipient and answers their ids in the recipients' order.
+    fn keep(&self, outgoing: Outgoing) -> Vec<String> {
+        let messages = Message::for_each_recipient(outgoing, self.now());
+        let uuids = messages.iter().map(|message| message.uuid.clone()).collect();
+        {
+            let mut kept = lock(&self.inner.kept);
+            for message in messages {
+                kept.push_front(Arc::new(message));
+            }
+            kept.truncate(KEPT);
+        }
+        self.inner.arrivals.send_modify(|version| *version += 1);
+        uuids
+    }
+
+    fn find(&self, uuid: &str) -> Option<Arc<Message>> {
+        lock(&self.inner.kept).iter().find(|message| message.uuid == uuid).cloned()
+    }
+
+    /// Everything that is kept, newest first; the messages themselves are shared, not copied.
+    fn all(&self) -> Vec<Arc<Message>> {
+        lock(&self.inner.kept).iter().cloned().collect()
+    }
+}
+
+/// Nothing that holds these locks can leave a half-made change behind, so a panic elsewhere is no reason to stop serving.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{ACCOUNT, at, sms};
+    use super::*;
+
+    #[tokio::test]
+    async fn recipients_are_compared_by_their_digits() {
+        let (simulator, _) = at(1_000);
+        sms(&simulator, "+1 (555) 000-1111", "one").await;
+        sms(&simulator, "15550002222", "two").await;
+
+        for to in ["+15550001111", "15550001111", " 15550001111", "+1 555 000-1111"] {
+            let texts: Vec<_> = simulator.messages(Some(to)).into_iter().map(|message| message.text).collect();
+            assert_eq!(texts, ["one"], "{to}");
+        }
+        assert!(simulator.messages(Some("+1555000")).is_empty());
+        assert!(simulator.messages(Some("nobody")).is_empty());
+        assert_eq!(simulator.messages(None).len(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_newest_message_comes_first() {
+        let (simulator, _) = at(1_000);
+        sms(&simulator, "15550001111", "one").await;
+        sms(&simulator, "15550001111", "two").await;
+
+        let texts: Vec<_> = simulator.messages(None).into_iter().map(|message| message.text).collect();
+        assert_eq!(texts, ["two", "one"]);
+        assert_eq!(simulator.newest_messages(None, 1).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn subscribers_hear_of_a_message_and_not_of_a_refusal() {
+        let (simulator, _) = at(1_000);
+        let mut arrivals = simulator.subscribe();
+
+        sms(&simulator, "1111111", "refused").await;
+        assert!(!arrivals.has_changed().unwrap());
+        sms(&simulator, "15550001111", "kept").await;
+        assert!(arrivals.has_changed().unwrap());
+        assert_eq!(*arrivals.borrow_and_update(), 1);
+    }
+
+    #[test]
+    fn only_the_newest_messages_are_kept() {
+        let simulator = Simulator::new(ACCOUNT, "token", Arc::new(|| 0));
+        let outgoing = |text: String| {
+            let body = serde_json::json!({"src": "14155550100", "dst": "15550001111", "text": text});
+            Outgoing::parse(body.as_object().unwrap()).unwrap()
+        };
+        for index in 0..KEPT + 5 {
+            simulator.keep(outgoing(index.to_string()));
+        }
+
+        let messages = simulator.messages(None);
+        assert_eq!(messages.len(), KEPT);
+        assert_eq!(messages[0].text, (KEPT + 4).to_string());
+        assert_eq!(messages[KEPT - 1].text, "5");
+    }
+}

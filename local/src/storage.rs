@@ -1,0 +1,89 @@
+//! DynamoDB's API in this process: `dynoxide` behind its HTTP server on a free port, with the tables that the template makes.
+//! Uses `dynoxide`, and the AWS SDK to make the tables as anybody would.
+
+use std::path::Path;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::create_table::CreateTableError;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
+};
+use dynoxide::Database;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::StackError;
+
+/// The tables, and whether their items expire.
+pub const TABLES: [(&str, bool); 4] = [("users", false), ("phones", true), ("sessions", true), ("controls", false)];
+
+/// How often expired items are removed. Nothing depends on it but memory.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// Starts the API and answers its address, like `http://127.0.0.1:40001`. In memory, or in a file below `folder`.
+pub(crate) async fn start(folder: Option<&Path>, stop: watch::Receiver<()>) -> Result<String, StackError> {
+    let database = match folder {
+        None => Database::memory(),
+        Some(folder) => {
+            std::fs::create_dir_all(folder).map_err(StackError::new("the data folder cannot be made"))?;
+            Database::new(&folder.join("otpost.sqlite").to_string_lossy())
+        }
+    };
+    let database = database.map_err(StackError::new("storage does not start"))?;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("storage has no port"))?;
+    let address = listener.local_addr().map_err(StackError::new("storage has no port"))?;
+    tokio::spawn(sweep(database.clone(), stop.clone()));
+    tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, crate::stopped(stop)));
+    Ok(format!("http://{address}"))
+}
+
+/// Removes expired items now and then, as DynamoDB does.
+async fn sweep(database: Database, stop: watch::Receiver<()>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    let stopped = crate::stopped(stop);
+    tokio::pin!(stopped);
+    loop {
+        tokio::select! {
+            () = &mut stopped => return,
+            _ = ticks.tick() => {
+                if let Err(error) = database.sweep_ttl() {
+                    tracing::warn!(%error, "expired items not removed");
+                }
+            }
+        }
+    }
+}
+
+/// Makes the tables that are not there yet.
+pub(crate) async fn make_tables(client: &Client) -> Result<(), StackError> {
+    for (name, expires) in TABLES {
+        let made = client
+            .create_table()
+            .table_name(name)
+            .billing_mode(BillingMode::PayPerRequest)
+            .attribute_definitions(built(
+                AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S).build(),
+            )?)
+            .key_schema(built(KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build())?)
+            .send()
+            .await;
+        match made {
+            Ok(_) if expires => {
+                let ttl = TimeToLiveSpecification::builder().attribute_name("expires_at").enabled(true).build();
+                let request = client.update_time_to_live().table_name(name).time_to_live_specification(built(ttl)?);
+                request.send().await.map_err(StackError::new("a table's expiry cannot be set"))?;
+            }
+            Ok(_) => {}
+            Err(error) => match error.as_service_error() {
+                Some(CreateTableError::ResourceInUseException(_)) => {}
+                _ => return Err(StackError::new("a table cannot be made")(error)),
+            },
+        }
+    }
+    Ok(())
+}
+
+fn built<T, E: std::error::Error + Send + Sync + 'static>(built: Result<T, E>) -> Result<T, StackError> {
+    built.map_err(StackError::new("a table cannot be described"))
+}
