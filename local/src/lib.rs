@@ -10,6 +10,7 @@
 //! | `control` | `/_local/config`, `/_local/clock` |
 //! | [`seed`] | users and pending transactions from a file |
 //! | [`clock`] | the clock that is moved |
+//! | [`proxy`] | faults and measurements, for tests and the benchmark |
 //!
 //! Uses `shared` and the functions; nothing uses it but tests and the benchmark.
 
@@ -17,6 +18,7 @@ pub mod clock;
 mod control;
 pub mod gateway;
 pub mod inbox;
+pub mod proxy;
 mod secrets;
 pub mod seed;
 pub mod simulator;

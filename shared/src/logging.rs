@@ -5,14 +5,24 @@
 use std::error::Error;
 
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Starts logging for a function. `info` and above: at `trace`, HTTP libraries print what they send.
+/// Starts logging for a function, on standard output.
 pub fn init() {
+    init_to(std::io::stdout);
+}
+
+/// Starts logging to another place, in the same form, so that tests see what CloudWatch would. `info` and above: at `trace`, HTTP
+/// libraries print what they send.
+pub fn init_to<W>(writer: W)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false).with_target(false);
     // A second start in one process keeps the first one's subscriber.
-    let _ = tracing_subscriber::registry().with(LevelFilter::INFO).with(layer).try_init();
+    let _ = tracing_subscriber::registry().with(LevelFilter::INFO).with(layer.with_writer(writer)).try_init();
 }
 
 /// An error and its causes in one text: the JSON format would drop the causes.

@@ -5,7 +5,7 @@
 //! [`Simulator::new`], what was sent is read through [`Simulator::messages`]. Calls and Verify sessions are not simulated.
 //!
 //! * `api`: the resources and their handlers
-//! * `request`: what a message to send must look like; uses `number` and `text`
+//! * `request`: what a message to send must look like; uses `parameter`, `number` and `text`
 //! * `message`: a kept message, as Plivo reports it and as the phone shows it
 //! * `list`: filters and pages of the message list
 //! * `answer`: the shapes of answers; `fault`: how to make them go wrong
@@ -17,6 +17,7 @@ mod fault;
 mod list;
 mod message;
 mod number;
+mod parameter;
 mod request;
 #[cfg(test)]
 mod testing;

@@ -1,5 +1,5 @@
 //! What a request to send a message must look like: the rules of the "Plivo: Send a message" page, each refused in Plivo's words
-//! where those are known. Uses `number`, `text` and `answer`.
+//! where those are known. Uses `parameter`, `number`, `text` and `answer`.
 
 use std::collections::HashSet;
 
@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::answer::{Refused, uuid};
 use super::number::{Sender, is_destination, is_north_american, strip};
+use super::parameter::{is_url, is_uuid, list, refused, string};
 use super::text::Length;
 
 /// The numbers of the "Plivo: Send a message" page.
@@ -15,8 +16,6 @@ const MAX_MEDIA: usize = 10;
 const EXPIRY_SECONDS: std::ops::RangeInclusive<i64> = 5..=10_799;
 const DLT_CATEGORIES: [&str; 4] = ["transactional", "promotional", "service_implicit", "service_explicit"];
 const WHATSAPP_ONLY: [&str; 3] = ["template", "interactive", "location"];
-/// Ours: links are kept, so they must have a bound.
-const MAX_URL: usize = 2_000;
 
 /// A request that was accepted: what to send, and to whom.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,22 +90,6 @@ impl Outgoing {
     }
 }
 
-fn refused<T>(text: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused(text.into()))
-}
-
-/// A parameter as text. Numbers and booleans count as their text, since SDKs send either; null and nothing are absent.
-fn string(body: &Map<String, Value>, name: &str) -> Result<Option<String>, Refused> {
-    match body.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.is_empty() => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(Value::Number(number)) => Ok(Some(number.to_string())),
-        Some(Value::Bool(flag)) => Ok(Some(flag.to_string())),
-        Some(Value::Array(_) | Value::Object(_)) => refused(format!("{name} must be a string")),
-    }
-}
-
 fn sender(body: &Map<String, Value>) -> Result<Sender, Refused> {
     match (string(body, "src")?, string(body, "powerpack_uuid")?) {
         (None, None) => refused("src parameter not present"),
@@ -115,16 +98,6 @@ fn sender(body: &Map<String, Value>) -> Result<Sender, Refused> {
         (None, Some(powerpack)) if is_uuid(&powerpack) => Ok(Sender::Powerpack(powerpack)),
         (None, Some(_)) => refused("powerpack_uuid is not a valid uuid"),
     }
-}
-
-fn is_uuid(text: &str) -> bool {
-    let dashes = [8, 13, 18, 23];
-    text.len() == 36
-        && text.bytes().enumerate().all(
-            |(index, byte)| {
-                if dashes.contains(&index) { byte == b'-' } else { byte.is_ascii_hexdigit() }
-            },
-        )
 }
 
 /// Good and bad destinations. The official Python SDK sends a list as its printed form (`['1555…', '1555…']`), which is refused here
@@ -173,21 +146,6 @@ fn media(body: &Map<String, Value>) -> Result<Vec<Media>, Refused> {
         _ => refused("media_urls holds something that is not a valid url"),
     };
     urls.iter().map(media).collect()
-}
-
-fn list<'a>(body: &'a Map<String, Value>, name: &str) -> Result<Option<&'a [Value]>, Refused> {
-    match body.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Array(values)) => Ok(Some(values)),
-        Some(_) => refused(format!("{name} must be a list")),
-    }
-}
-
-fn is_url(text: &str) -> bool {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#']))
-        && text.len() <= MAX_URL
-        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 /// Plivo carries MMS between the United States and Canada only, and drops media of an SMS; that is refused, so that it is noticed.

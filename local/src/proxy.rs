@@ -1,0 +1,189 @@
+//! A proxy before an HTTP API, for tests and the benchmark: it records each call, and can refuse, spoil or lose the answer of the
+//! next ones. It stands between the AWS SDK and DynamoDB's API because the embedded store never throttles, never meets a
+//! conflict and never loses an answer. Nothing of the running stack uses it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use crate::StackError;
+
+/// What happens to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It meets a transaction on the same item; nothing is written.
+    Conflict,
+    /// Too much is asked of the table; nothing is written.
+    Throttle,
+    /// The service fails; nothing is written.
+    Fail,
+    /// It is carried out, and the connection ends before the answer.
+    LoseAnswer,
+    /// The connection ends before anything is carried out.
+    HangUp,
+}
+
+/// A call that went through.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The operation, like `PutItem`.
+    pub operation: String,
+    /// When it came.
+    pub started: Instant,
+    /// When its answer went out.
+    pub ended: Instant,
+    /// What was asked.
+    pub request: Value,
+    /// What was answered; `null` when it was spoilt.
+    pub answer: Value,
+}
+
+#[derive(Default)]
+struct Plan {
+    faults: VecDeque<(&'static str, Fault)>,
+    always: Option<Fault>,
+    calls: Vec<Call>,
+    measure: bool,
+}
+
+/// A running proxy. Stops with its runtime.
+#[derive(Clone)]
+pub struct Proxy {
+    /// Its own address.
+    pub url: String,
+    target: String,
+    client: reqwest::Client,
+    plan: Arc<Mutex<Plan>>,
+}
+
+impl Proxy {
+    /// Starts a proxy before this address.
+    ///
+    /// # Errors
+    /// [`StackError`] when there is no port.
+    pub async fn start(target: &str) -> Result<Self, StackError> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("the proxy has no port"))?;
+        let address = listener.local_addr().map_err(StackError::new("the proxy has no port"))?;
+        let client = shared::net::http_client(&|_| None).map_err(StackError::new("no HTTP client"))?;
+        let proxy = Self { url: format!("http://{address}"), target: target.to_owned(), client, plan: Arc::default() };
+        let app = Router::new().fallback(answer).with_state(proxy.clone());
+        tokio::spawn(axum::serve(listener, app).into_future());
+        Ok(proxy)
+    }
+
+    /// Spoils the next call of this operation. Several wait for their turn.
+    pub fn once(&self, operation: &'static str, fault: Fault) {
+        self.plan().faults.push_back((operation, fault));
+    }
+
+    /// Spoils every call from now on; `None` ends it.
+    pub fn always(&self, fault: Option<Fault>) {
+        self.plan().always = fault;
+    }
+
+    /// Asks DynamoDB what each call consumed; the answers then hold `ConsumedCapacity`.
+    pub fn measure(&self) {
+        self.plan().measure = true;
+    }
+
+    /// Takes what was recorded so far.
+    pub fn take_calls(&self) -> Vec<Call> {
+        std::mem::take(&mut self.plan().calls)
+    }
+
+    /// The operations of the calls so far, in the order of their names.
+    pub fn take_operations(&self) -> Vec<String> {
+        let mut operations: Vec<_> = self.take_calls().into_iter().map(|call| call.operation).collect();
+        operations.sort_unstable();
+        operations
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fault(&self, operation: &str) -> Option<Fault> {
+        let mut plan = self.plan();
+        let position = plan.faults.iter().position(|(of, _)| *of == operation);
+        let planned = position.and_then(|position| plan.faults.remove(position)).map(|(_, fault)| fault);
+        planned.or(plan.always)
+    }
+
+    async fn forward(&self, headers: &HeaderMap, body: Vec<u8>) -> Result<(StatusCode, Bytes), reqwest::Error> {
+        let mut headers = headers.clone();
+        headers.remove(header::HOST);
+        headers.remove(header::CONTENT_LENGTH);
+        let answer = self.client.post(format!("{}/", self.target)).headers(headers).body(body).send().await?;
+        Ok((answer.status(), answer.bytes().await?))
+    }
+}
+
+async fn answer(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) -> Response {
+    let started = Instant::now();
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+    let mut request: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if proxy.plan().measure {
+        request["ReturnConsumedCapacity"] = json!("TOTAL");
+    }
+    let fault = proxy.fault(&operation);
+    let response = match fault {
+        Some(Fault::Conflict) => conflict(&operation, &request),
+        Some(Fault::Throttle) => error(
+            StatusCode::BAD_REQUEST,
+            json!({"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "slow down"}),
+        ),
+        Some(Fault::Fail) => error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            json!({"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "no"}),
+        ),
+        Some(Fault::HangUp) => hang_up(),
+        Some(Fault::LoseAnswer) | None => match proxy.forward(&headers, request.to_string().into_bytes()).await {
+            Ok((status, bytes)) => {
+                let answer = serde_json::from_slice(&bytes).unwrap_or_default();
+                proxy.plan().calls.push(Call { operation, started, ended: Instant::now(), request, answer });
+                if fault.is_some() {
+                    hang_up()
+                } else {
+                    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], bytes).into_response()
+                }
+            }
+            Err(_) => hang_up(),
+        },
+    };
+    response
+}
+
+fn conflict(operation: &str, request: &Value) -> Response {
+    const PREFIX: &str = "com.amazonaws.dynamodb.v20120810#";
+    if operation != "TransactWriteItems" {
+        let body = json!({"__type": format!("{PREFIX}TransactionConflictException"), "message": "Transaction is ongoing for the item"});
+        return error(StatusCode::BAD_REQUEST, body);
+    }
+    let actions = request["TransactItems"].as_array().map_or(1, Vec::len);
+    let mut reasons = vec![json!({"Code": "None"}); actions];
+    reasons[0] = json!({"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"});
+    let body = json!({
+        "__type": format!("{PREFIX}TransactionCanceledException"),
+        "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict]",
+        "CancellationReasons": reasons,
+    });
+    error(StatusCode::BAD_REQUEST, body)
+}
+
+fn error(status: StatusCode, body: Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], body.to_string()).into_response()
+}
+
+/// Promises a byte and ends before it: the connection closes without an answer.
+fn hang_up() -> Response {
+    ([(header::CONTENT_LENGTH, "1")], Body::from_stream(Body::empty().into_data_stream())).into_response()
+}

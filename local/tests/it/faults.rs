@@ -1,0 +1,225 @@
+//! Faults of what the service depends on: a clear answer, nothing half-written, no code burnt, no session, one line in the log.
+
+use local::Options;
+use local::proxy::{Fault as StoreFault, Proxy};
+use local::simulator::Fault;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{App, PASSWORD, log, transaction};
+
+const PHONE: &str = "+14155550101";
+
+#[tokio::test]
+async fn a_start_whose_message_fails_for_good_counts_nowhere() {
+    for status in [400, 401, 402, 403, 404, 405, 409, 422, 429, 500, 502, 503, 504] {
+        let app = App::start().await;
+        app.stack.simulator.set_fault(Fault::Status(status));
+        app.register_start(PHONE).await.refused(503, 14000, "sms_unavailable");
+        app.stack.simulator.set_fault(Fault::None);
+        let id = transaction(&app.register_start(PHONE).await.ok());
+        let body = App::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
+        app.post("/api/users/register", &body).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_start_whose_message_may_have_arrived_counts() {
+    for fault in [Fault::Nonsense, Fault::HangUp] {
+        let app = App::start().await;
+        app.stack.simulator.set_fault(fault.clone());
+        app.register_start(PHONE).await.refused(503, 14000, "sms_unavailable");
+        assert_eq!(app.sent(), 1, "{fault:?}: it is not tried again");
+        app.register_start(PHONE).await.limited("too_many_messages");
+        app.stack.simulator.set_fault(Fault::None);
+        app.advance(30);
+        let first = app.last_code(PHONE);
+        app.register_start(PHONE).await.ok();
+        assert_eq!(app.last_code(PHONE), first, "{fault:?}: the code that may have arrived stays good");
+    }
+}
+
+#[tokio::test]
+async fn a_second_factor_that_fails_is_told_after_the_right_password_only() {
+    let app = App::start().await;
+    app.register(PHONE, "jane@example.com").await;
+    app.stack.simulator.set_fault(Fault::Status(500));
+    app.password_start(PHONE, "another password").await.refused(401, 3003, "login_rejected");
+    app.password_start(PHONE, PASSWORD).await.refused(503, 14000, "sms_unavailable");
+    app.stack.simulator.set_fault(Fault::None);
+    let id = transaction(&app.password_start(PHONE, PASSWORD).await.ok());
+    app.enter(&id, &app.last_code(PHONE)).await.ok();
+}
+
+#[tokio::test]
+async fn a_login_whose_message_fails_answers_the_same_and_is_logged() {
+    let app = App::start().await;
+    app.register(PHONE, "jane@example.com").await;
+    app.stack.simulator.set_fault(Fault::Refuse400("'14155550101' is not a valid phone number.".to_owned()));
+    transaction(&app.login_start(PHONE).await.ok());
+    app.login_start(PHONE).await.limited("too_many_messages");
+    assert!(log().contains("'***********' is not a valid phone number."));
+}
+
+#[tokio::test]
+async fn plivo_that_cannot_be_reached() {
+    let app = App::with(&[("PLIVO_API_URL", "http://127.0.0.1:1")]).await;
+    app.register_start(PHONE).await.refused(503, 14000, "sms_unavailable");
+    app.message(&json!({"phoneNumber": PHONE, "message": "x"})).await.refused(503, 14000, "sms_unavailable");
+    assert!(log().contains("Plivo cannot be reached"));
+}
+
+#[tokio::test]
+async fn a_message_s_failures_are_told_apart() {
+    let app = App::start().await;
+    let statuses = [
+        (Fault::Status(400), 400, "message_rejected"),
+        (Fault::Status(401), 503, "sms_unavailable"),
+        (Fault::Status(402), 503, "sms_unavailable"),
+        (Fault::Status(403), 400, "message_rejected"),
+        (Fault::Status(404), 503, "sms_unavailable"),
+        (Fault::Status(422), 400, "message_rejected"),
+        (Fault::Status(429), 503, "sms_unavailable"),
+        (Fault::Status(500), 503, "sms_unavailable"),
+        (Fault::Status(504), 503, "sms_unavailable"),
+        (Fault::Raw(503, "<html>".to_owned()), 503, "sms_unavailable"),
+        (Fault::Redirect("http://127.0.0.1:1/".to_owned()), 503, "sms_unavailable"),
+        (Fault::Nonsense, 503, "sms_unknown"),
+        (Fault::HangUp, 503, "sms_unknown"),
+    ];
+    for (calls, (fault, status, reason)) in statuses.into_iter().enumerate() {
+        app.stack.simulator.set_fault(fault);
+        app.message(&json!({"phoneNumber": PHONE, "message": "x"})).await.refused(status, 14000, reason);
+        assert_eq!(app.sent(), calls + 1, "each is asked for once");
+    }
+}
+
+#[tokio::test]
+async fn storage_that_throttles_fails_or_is_gone_is_a_503_and_changes_nothing() {
+    for fault in [StoreFault::Throttle, StoreFault::Fail, StoreFault::HangUp] {
+        let (app, proxy, _store) = App::behind_proxy().await;
+        app.register(PHONE, "jane@example.com").await;
+        let id = transaction(&app.login_start(PHONE).await.ok());
+        let code = app.last_code(PHONE);
+        let (before, sent) = (app.dump().await, app.sent());
+        proxy.always(Some(fault));
+        let stale = "B83FA46D-A19A-A8CE-FF2B-976B7A1D8100";
+        let replies = [
+            app.enter(&id, &code).await,
+            app.login_start(PHONE).await,
+            app.password_start(PHONE, PASSWORD).await,
+            app.register_start(PHONE).await,
+            app.get("/api/users/logout", Some(stale)).await,
+        ];
+        for reply in &replies {
+            reply.refused(503, 14000, "unavailable");
+            assert_eq!(reply.headers["retry-after"], "2");
+        }
+        proxy.always(None);
+        assert_eq!((app.dump().await, app.sent()), (before, sent), "{fault:?}");
+        app.enter(&id, &code).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_found_again_and_counts_once() {
+    let (app, proxy, _store) = App::behind_proxy().await;
+    proxy.once("PutItem", StoreFault::LoseAnswer);
+    let id = transaction(&app.register_start(PHONE).await.ok());
+    assert_eq!(app.sent(), 1);
+    proxy.once("UpdateItem", StoreFault::LoseAnswer);
+    proxy.once("TransactWriteItems", StoreFault::LoseAnswer);
+    let body = App::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
+    app.post("/api/users/register", &body).await.ok();
+    app.advance(30);
+    let id = transaction(&app.login_start(PHONE).await.ok());
+    for _ in 0..4 {
+        proxy.once("UpdateItem", StoreFault::LoseAnswer);
+        app.enter(&id, "000000").await;
+    }
+    proxy.once("UpdateItem", StoreFault::LoseAnswer);
+    proxy.once("TransactWriteItems", StoreFault::LoseAnswer);
+    app.enter(&id, &app.last_code(PHONE)).await.ok();
+    assert_eq!(app.dump().await.iter().filter(|(table, _)| *table == "sessions").count(), 1);
+}
+
+#[tokio::test]
+async fn a_conflict_is_tried_again_and_never_a_wrong_code() {
+    let (app, proxy, _store) = App::behind_proxy().await;
+    for _ in 0..3 {
+        for operation in ["PutItem", "UpdateItem", "TransactWriteItems", "DeleteItem"] {
+            proxy.once(operation, StoreFault::Conflict);
+        }
+    }
+    app.register(PHONE, "jane@example.com").await;
+    for _ in 0..3 {
+        for operation in ["PutItem", "UpdateItem", "TransactWriteItems", "DeleteItem"] {
+            proxy.once(operation, StoreFault::Conflict);
+        }
+    }
+    let token = app.log_in(PHONE).await;
+    app.get("/api/users/logout", Some(&token)).await.ok();
+}
+
+#[tokio::test]
+async fn conflicts_without_end_are_a_503_and_no_code_is_burnt() {
+    let (app, proxy, _store) = App::behind_proxy().await;
+    app.register(PHONE, "jane@example.com").await;
+    let id = transaction(&app.login_start(PHONE).await.ok());
+    for _ in 0..5 {
+        proxy.once("TransactWriteItems", StoreFault::Conflict);
+    }
+    app.enter(&id, &app.last_code(PHONE)).await.refused(503, 14000, "unavailable");
+    app.enter(&id, &app.last_code(PHONE)).await.ok();
+}
+
+#[tokio::test]
+async fn a_login_that_dies_between_its_two_writes_leaves_the_code_good() {
+    let (app, proxy, _store) = App::behind_proxy().await;
+    app.register(PHONE, "jane@example.com").await;
+    let id = transaction(&app.login_start(PHONE).await.ok());
+    for _ in 0..3 {
+        proxy.once("TransactWriteItems", StoreFault::HangUp);
+    }
+    app.enter(&id, &app.last_code(PHONE)).await.refused(503, 14000, "unavailable");
+    assert_eq!(app.dump().await.iter().filter(|(table, _)| *table == "sessions").count(), 0);
+    app.enter(&id, &app.last_code(PHONE)).await.ok();
+}
+
+#[tokio::test]
+async fn secrets_that_cannot_be_fetched_are_a_503_until_they_can() {
+    let store = App::start().await;
+    let proxy = Proxy::start(&store.stack.config.secrets_endpoint).await.unwrap();
+    let settings = vec![("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), proxy.url.clone())];
+    let app = App::options(Options { settings, ..Options::default() }).await;
+    proxy.always(Some(StoreFault::HangUp));
+    for reply in [
+        app.register_start(PHONE).await,
+        app.login_start(PHONE).await,
+        app.password_start(PHONE, PASSWORD).await,
+        app.enter("5E1F0B5C-0000-0000-0000-00000000BBBB", "123456").await,
+        app.message(&json!({"phoneNumber": PHONE, "message": "x"})).await,
+    ] {
+        reply.refused(503, 14000, "unavailable");
+        assert_eq!(reply.headers["retry-after"], "2");
+    }
+    assert_eq!((app.sent(), app.dump().await), (0, Vec::new()));
+    app.get("/api/info", None).await.ok();
+    proxy.always(None);
+    app.register_start(PHONE).await.ok();
+}
+
+#[tokio::test]
+async fn a_request_that_fails_is_logged_once_with_its_cause() {
+    let app = App::with(&[("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1"), ("PHONES_TABLE", "logged-once")]).await;
+    let request =
+        app.request(Method::GET, "/api/users/logout").header("user-token", "B83FA46D-A19A-A8CE-FF2B-976B7A1D8100");
+    app.send(request).await.refused(503, 14000, "unavailable");
+    let log = log();
+    let line = log.lines().rfind(|line| line.contains("storage does not answer: DeleteItem")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(
+        (&line["level"], &line["function"], &line["status"], &line["reason"]),
+        (&json!("ERROR"), &json!("session"), &json!(503), &json!("unavailable"))
+    );
+}

@@ -1,0 +1,99 @@
+//! The limits, as a client meets them.
+
+use local::{Data, Options};
+
+use crate::support::{App, PASSWORD, transaction, wrong};
+
+const PHONE: &str = "+14155550101";
+
+/// The clock runs while a test does, so a wait may be a second shorter than it was asked.
+#[track_caller]
+fn about(wait: u64, expected: u64) {
+    assert!(wait <= expected && wait + 5 >= expected, "{wait} is not about {expected}");
+}
+
+#[tokio::test]
+async fn one_message_in_thirty_seconds_over_all_flows() {
+    let app = App::start().await;
+    app.register(PHONE, "jane@example.com").await;
+    app.login_start(PHONE).await.ok();
+    about(app.login_start("415 555 0101").await.limited("too_many_messages"), 30);
+    about(app.register_start(PHONE).await.limited("too_many_messages"), 30);
+    about(app.password_start(PHONE, PASSWORD).await.limited("too_many_messages"), 30);
+    assert_eq!(app.sent(), 2);
+    app.advance(30);
+    app.login_start(PHONE).await.ok();
+    assert_eq!(app.sent(), 3);
+}
+
+#[tokio::test]
+async fn five_messages_in_a_day() {
+    let app = App::start().await;
+    for _ in 0..5 {
+        app.register_start(PHONE).await.ok();
+        app.advance(1000);
+    }
+    about(app.register_start(PHONE).await.limited("too_many_messages"), 86_400 - 5000);
+    app.advance(86_400 - 5000);
+    app.register_start(PHONE).await.ok();
+    app.register_start(PHONE).await.limited("too_many_messages");
+    assert_eq!(app.sent(), 6);
+}
+
+#[tokio::test]
+async fn a_phone_without_a_user_has_the_same_limits() {
+    let app = App::start().await;
+    for _ in 0..5 {
+        app.login_start(PHONE).await.ok();
+        about(app.login_start(PHONE).await.limited("too_many_messages"), 30);
+        app.advance(1000);
+    }
+    about(app.login_start(PHONE).await.limited("too_many_messages"), 86_400 - 5000);
+    assert_eq!(app.sent(), 0);
+}
+
+#[tokio::test]
+async fn twenty_five_wrong_codes_in_a_day_and_the_owner_with_a_password_still_gets_in() {
+    let app = App::start().await;
+    app.register(PHONE, "jane@example.com").await;
+    // Past the day of the registration's own message, so that five logins fit in one.
+    app.advance(86_400);
+    for _ in 0..5 {
+        let id = transaction(&app.login_start(PHONE).await.ok());
+        let code = app.last_code(PHONE);
+        app.advance(200);
+        for _ in 0..6 {
+            app.enter(&id, &wrong(&code)).await.refused(401, 14000, "code_rejected");
+        }
+        app.advance(16_800);
+    }
+    app.advance(86_400 - 5 * 17_000);
+    // The first of five messages has left the window, but its wrong codes came 200 seconds later.
+    let before = app.sent();
+    about(app.login_start(PHONE).await.limited("too_many_wrong_codes"), 200);
+    about(app.register_start(PHONE).await.limited("too_many_wrong_codes"), 200);
+    assert_eq!(app.sent(), before, "no message whose code could not be entered");
+    let id = transaction(&app.password_start(PHONE, PASSWORD).await.ok());
+    app.enter(&id, &app.last_code(PHONE)).await.ok();
+    app.advance(17_000);
+    app.login_start(PHONE).await.ok();
+}
+
+#[tokio::test]
+async fn limits_hold_over_several_stacks_on_one_store() {
+    let store = App::start().await;
+    let data = || Data::At(store.stack.config.dynamodb_endpoint.clone());
+    let (one, two) = (
+        App::options(Options { data: data(), ..Options::default() }).await,
+        App::options(Options { data: data(), ..Options::default() }).await,
+    );
+    let start = |app: &App| {
+        app.request(reqwest::Method::POST, "/api/users/register")
+            .body(format!("{{\"phoneNumber\":\"{PHONE}\"}}"))
+            .send()
+    };
+    let started = tokio::join!(start(&one), start(&two), start(&one), start(&two), start(&one), start(&two));
+    let statuses: Vec<_> = <[_; 6]>::from(started).map(|answer| answer.unwrap().status().as_u16()).to_vec();
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    assert_eq!(one.sent() + two.sent(), 1);
+}

@@ -1,0 +1,14 @@
+//! Whole flows over HTTP against the local stack, on a clock that the tests move. One binary, so that it links once.
+
+mod bad_input;
+mod faults;
+mod flows;
+mod gateway;
+mod limits;
+mod privacy;
+mod races;
+mod sessions;
+mod silence;
+mod stack;
+mod support;
+mod transcripts;

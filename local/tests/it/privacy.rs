@@ -1,0 +1,117 @@
+//! Secrets at rest and in logs: after every flow, neither a table nor a log line holds a code, a password, a token, a key, or a
+//! phone number outside its user's own row.
+
+use local::simulator::Fault;
+use serde_json::json;
+
+use crate::support::{App, PASSWORD, log, remember, secrets, transaction, wrong};
+
+const PHONE: &str = "+14155550142";
+const OTHER: &str = "+14155550143";
+
+/// Every flow, with refusals and failures in between. Ten digits, since six stand in many a number by chance.
+async fn all_flows() -> App {
+    let app = App::with(&[("CODE_LENGTH", "10")]).await;
+    app.register(PHONE, "jane@example.com").await;
+    let token = app.log_in(PHONE).await;
+    let id = transaction(&app.password_start(PHONE, PASSWORD).await.ok());
+    let code = app.last_code(PHONE);
+    app.enter(&id, &wrong(&code)).await;
+    let user = app.enter(&id, &code).await.ok();
+    remember(user["user-token"].as_str().unwrap());
+    app.get(&format!("/api/users/isvalidusertoken/{token}"), Some(&token)).await;
+    app.get(&format!("/api/data/Users/{}", user["objectId"].as_str().unwrap()), Some(&token)).await;
+    app.get("/api/users/logout", Some(&token)).await;
+    app.get("/api/users/logout", Some(&token)).await;
+    app.message(&json!({"phoneNumber": OTHER, "message": "a text that is nobody's business"})).await.ok();
+    app.post_text("/api/services/Plivo/sendMessage", "{}").await;
+    for fault in [
+        Fault::Status(500),
+        Fault::Nonsense,
+        Fault::HangUp,
+        Fault::Refuse400(format!("'{OTHER}' is not a valid phone number.")),
+        Fault::Status(401),
+    ] {
+        app.stack.simulator.set_fault(fault);
+        app.register_start(OTHER).await;
+        app.login_start(PHONE).await;
+        app.message(&json!({"phoneNumber": OTHER, "message": "a text that is nobody's business"})).await;
+        app.advance(61);
+    }
+    app.stack.simulator.set_fault(Fault::None);
+    app.register_start("not a number").await;
+    app.register_start(OTHER).await;
+    app.login_start("+14155550144").await;
+    app.texts(OTHER);
+    for secret in [
+        local::MESSAGE_KEY,
+        local::ROOT_KEY,
+        local::PLIVO_AUTH_TOKEN,
+        local::PLIVO_AUTH_ID,
+        "nobody's business",
+        "not a number",
+    ] {
+        remember(secret);
+    }
+    app
+}
+
+#[tokio::test]
+async fn no_log_line_holds_a_secret() {
+    all_flows().await;
+    let log = log();
+    assert!(log.contains("request refused") && log.contains("code message not sent"), "there is a log to look through");
+    // Six digits stand in many a time by chance; the flows above have codes of ten.
+    for secret in secrets().iter().filter(|secret| secret.len() > 6) {
+        assert!(!log.contains(secret.as_str()), "the log holds {secret}");
+    }
+}
+
+#[tokio::test]
+async fn no_table_holds_a_secret() {
+    let app = all_flows().await;
+    let own_row = |item: &serde_json::Value| item["id"]["S"].as_str().is_some_and(|id| id.starts_with("user#"));
+    let items = app.dump().await;
+    assert!(items.len() >= 7, "there are rows to look through");
+    for (table, item) in &items {
+        let text = item.to_string();
+        for secret in secrets().iter().filter(|secret| secret.len() > 6) {
+            let allowed = own_row(item) && PHONE.ends_with(secret.as_str());
+            assert!(allowed || !text.contains(secret.as_str()), "{table} holds {secret}: {text}");
+        }
+        assert!(own_row(item) || !text.contains("jane@example.com"), "{table}: {text}");
+    }
+    let passwords: Vec<_> = items.iter().filter_map(|(_, item)| item["password"]["S"].as_str()).collect();
+    assert!(passwords.len() == 1 && passwords[0].starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{passwords:?}");
+}
+
+#[tokio::test]
+async fn items_that_expire_say_when() {
+    let app = all_flows().await;
+    let now = app.stack.clock.advance(std::time::Duration::ZERO).as_seconds();
+    for (table, item) in app.dump().await {
+        let expires = item["expires_at"]["N"].as_str().map(|seconds| seconds.parse::<i64>().unwrap());
+        assert_eq!(expires.is_some(), matches!(table, "phones" | "sessions"), "{table}");
+        assert!(expires.is_none_or(|at| at > now && at < now + 8 * 86_400), "{table}: {item}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_holds_secrets_prints_them() {
+    let app = App::start().await;
+    app.register_start(PHONE).await.ok();
+    let now = app.stack.clock.advance(std::time::Duration::ZERO);
+    let service = &app.stack.service;
+    let printed = format!(
+        "{:?} {:?} {:?} {:?} {:?} {:?}",
+        service,
+        service.settings,
+        service.secrets,
+        service.secrets.keys(now).await,
+        service.secrets.plivo(now).await,
+        service.secrets.message_key(now).await
+    );
+    for secret in [local::MESSAGE_KEY, local::ROOT_KEY, local::PLIVO_AUTH_TOKEN, local::PLIVO_AUTH_ID] {
+        assert!(!printed.contains(secret), "{printed}");
+    }
+}

@@ -1,0 +1,93 @@
+//! Many at once: exactly one wins, and limits count each.
+
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::support::{App, Reply, transaction, wrong};
+
+const PHONE: &str = "+14155550101";
+
+/// Posts the same body so many times at once.
+async fn at_once(app: &App, path: &str, body: &serde_json::Value, times: usize) -> Vec<u16> {
+    let mut requests = JoinSet::new();
+    for _ in 0..times {
+        let request =
+            app.request(reqwest::Method::POST, path).header("content-type", "application/json").body(body.to_string());
+        requests.spawn(async move { request.send().await.unwrap().status().as_u16() });
+    }
+    requests.join_all().await
+}
+
+fn count(statuses: &[u16], status: u16) -> usize {
+    statuses.iter().filter(|each| **each == status).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_right_codes_give_one_session() {
+    let app = App::start().await;
+    app.register(PHONE, "jane@example.com").await;
+    let id = transaction(&app.login_start(PHONE).await.ok());
+    let body = json!({"transactionId": id, "code": app.last_code(PHONE)});
+    let statuses = at_once(&app, "/api/services/Plivo/loginWithCode", &body, 200).await;
+    assert_eq!((count(&statuses, 200), count(&statuses, 401)), (1, 199), "{statuses:?}");
+    assert_eq!(app.dump().await.iter().filter(|(table, _)| *table == "sessions").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_wrong_codes_count_as_five_tries() {
+    let app = App::start().await;
+    app.register(PHONE, "jane@example.com").await;
+    let id = transaction(&app.login_start(PHONE).await.ok());
+    let code = app.last_code(PHONE);
+    let body = json!({"transactionId": id, "code": wrong(&code)});
+    let statuses = at_once(&app, "/api/services/Plivo/loginWithCode", &body, 200).await;
+    assert_eq!(count(&statuses, 401), 200);
+    let items = app.dump().await;
+    let tries = items.iter().find_map(|(_, item)| item["login"]["M"]["tries"]["M"].as_object()).unwrap();
+    assert_eq!(tries.len(), 5);
+    app.enter(&id, &code).await.refused(401, 14000, "code_rejected");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_registrations_of_one_phone_give_one_user() {
+    let app = App::start().await;
+    let id = transaction(&app.register_start(PHONE).await.ok());
+    let body = App::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
+    let statuses = at_once(&app, "/api/users/register", &body, 200).await;
+    assert_eq!((count(&statuses, 200), count(&statuses, 401)), (1, 199), "{statuses:?}");
+    assert_eq!(app.dump().await.iter().filter(|(table, _)| *table == "users").count(), 3, "login, profile, identity");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_starts_send_one_message() {
+    let app = App::start().await;
+    let statuses = at_once(&app, "/api/users/register", &json!({"phoneNumber": PHONE}), 200).await;
+    assert_eq!((count(&statuses, 200), count(&statuses, 429)), (1, 199), "{statuses:?}");
+    assert_eq!(app.sent(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_phones_race_for_one_email_and_one_gets_it() {
+    let app = App::start().await;
+    let mut bodies = Vec::new();
+    for phone in [PHONE, "+14155550102"] {
+        let id = transaction(&app.register_start(phone).await.ok());
+        bodies.push(App::registration(phone, "jane@example.com", &id, &app.last_code(phone)));
+    }
+    let (one, two) =
+        tokio::join!(app.post("/api/users/register", &bodies[0]), app.post("/api/users/register", &bodies[1]));
+    let refused = |reply: &Reply| reply.status == 409 && reply.body["code"] == 3033;
+    assert!(one.status == 200 && refused(&two) || two.status == 200 && refused(&one), "{one:?} {two:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_that_is_used_twice_at_once_logs_in_once_while_starts_go_on() {
+    let app = App::start().await;
+    app.register(PHONE, "jane@example.com").await;
+    let id = transaction(&app.login_start(PHONE).await.ok());
+    let code = app.last_code(PHONE);
+    app.advance(30);
+    let (one, again, two) = tokio::join!(app.enter(&id, &code), app.login_start(PHONE), app.enter(&id, &code));
+    assert_eq!([one.status, two.status].iter().filter(|status| status.as_u16() == 200).count(), 1, "{one:?} {two:?}");
+    again.ok();
+}

@@ -1,0 +1,175 @@
+//! What nobody may learn: whether a phone has a user, and what was wrong with a code.
+
+use local::simulator::Fault;
+use serde_json::json;
+
+use crate::support::{App, PASSWORD, Reply, transaction, wrong};
+
+const KNOWN: &str = "+14155550101";
+const UNKNOWN: &str = "+14155550102";
+
+/// What must not differ: everything but ids and the date.
+fn shape(reply: &Reply) -> (u16, Vec<String>, String) {
+    let mut headers: Vec<_> = reply
+        .headers
+        .iter()
+        .filter(|(name, _)| *name != "date")
+        .map(|(name, value)| format!("{name}: {value:?}"))
+        .collect();
+    headers.sort_unstable();
+    let mut body = reply.body.clone();
+    if body["transactionId"].is_string() {
+        body["transactionId"] = json!("any");
+    }
+    (reply.status.as_u16(), headers, body.to_string())
+}
+
+#[tokio::test]
+async fn a_login_s_start_does_not_tell_who_is_a_user() {
+    let (app, proxy, _store) = App::behind_proxy().await;
+    app.register(KNOWN, "jane@example.com").await;
+    app.advance(86_400);
+    let sent = app.sent();
+    for _ in 0..6 {
+        proxy.take_calls();
+        let known = app.login_start(KNOWN).await;
+        let known_calls = proxy.take_operations();
+        let unknown = app.login_start(UNKNOWN).await;
+        assert_eq!(shape(&known), shape(&unknown));
+        assert_eq!(known_calls, proxy.take_operations(), "the same calls to storage");
+        let (known, unknown) = (app.login_start(KNOWN).await, app.login_start(UNKNOWN).await);
+        assert_eq!(shape(&known), shape(&unknown), "and the same limits");
+        app.advance(100);
+    }
+    assert_eq!(app.sent(), sent + 5);
+    assert_eq!(app.texts(UNKNOWN), [""; 0], "no message to who is no user");
+}
+
+#[tokio::test]
+async fn a_login_s_start_does_not_tell_who_is_a_user_when_plivo_fails() {
+    for fault in [Fault::Status(500), Fault::Status(401), Fault::Status(429), Fault::HangUp, Fault::Status(503)] {
+        let (app, proxy, _store) = App::behind_proxy().await;
+        app.register(KNOWN, "jane@example.com").await;
+        app.stack.simulator.set_fault(fault.clone());
+        for round in 0..4 {
+            // Two apps' worth of callers: the shared flag must rise alike whoever is asked for.
+            proxy.take_calls();
+            let known = app.login_start(KNOWN).await;
+            let known_calls = proxy.take_operations();
+            let unknown = app.login_start(UNKNOWN).await;
+            let unknown_calls = proxy.take_operations();
+            if round == 0 {
+                assert_eq!(
+                    (known.status.as_u16(), unknown.status.as_u16()),
+                    (200, 200),
+                    "{fault:?}: nobody is told of one failure"
+                );
+                assert_eq!(known_calls, unknown_calls, "{fault:?}");
+            }
+            app.advance(31);
+        }
+    }
+}
+
+#[tokio::test]
+async fn everybody_is_told_alike_while_plivo_is_known_to_be_down() {
+    let app = App::start().await;
+    app.register(KNOWN, "jane@example.com").await;
+    app.stack.simulator.set_fault(Fault::Status(500));
+    for line in 0..3 {
+        app.login_start(&format!("+1415555030{line}")).await.ok();
+    }
+    let sent = app.sent();
+    let (known, unknown) = (app.login_start(KNOWN).await, app.login_start(UNKNOWN).await);
+    known.refused(503, 14000, "sms_unavailable");
+    let wait = known.body["errorData"]["retryAfter"].as_u64().unwrap();
+    assert!((25..=30).contains(&wait), "{wait}");
+    assert_eq!((unknown.status, &unknown.body["message"]), (known.status, &known.body["message"]));
+    app.register_start("+14155550103").await.refused(503, 14000, "sms_unavailable");
+    app.password_start(KNOWN, PASSWORD).await.refused(503, 14000, "sms_unavailable");
+    app.password_start(KNOWN, "wrong password").await.refused(401, 3003, "login_rejected");
+    assert_eq!(app.sent(), sent, "and Plivo is left alone");
+    app.stack.simulator.set_fault(Fault::None);
+    app.advance(30);
+    app.login_start(KNOWN).await.ok();
+    assert_eq!(app.sent(), sent + 1);
+    app.login_start(UNKNOWN).await.ok();
+}
+
+#[tokio::test]
+async fn wrong_passwords_and_unknown_phones_are_alike() {
+    let (app, proxy, _store) = App::behind_proxy().await;
+    app.register(KNOWN, "jane@example.com").await;
+    let sent = app.sent();
+    proxy.take_calls();
+    let known = app.password_start(KNOWN, "another password").await;
+    let known_calls = proxy.take_operations();
+    let unknown = app.password_start(UNKNOWN, PASSWORD).await;
+    assert_eq!(shape(&known), shape(&unknown));
+    assert_eq!(known_calls, proxy.take_operations());
+    known.refused(401, 3003, "login_rejected");
+    assert_eq!(app.sent(), sent);
+}
+
+#[tokio::test]
+async fn a_registration_s_start_does_not_tell_who_is_a_user() {
+    let (app, proxy, _store) = App::behind_proxy().await;
+    app.register(KNOWN, "jane@example.com").await;
+    proxy.take_calls();
+    let known = app.register_start(KNOWN).await;
+    let known_calls = proxy.take_operations();
+    let unknown = app.register_start(UNKNOWN).await;
+    assert_eq!(shape(&known), shape(&unknown));
+    assert_eq!(known_calls, proxy.take_operations());
+    assert_eq!((app.texts(KNOWN).len(), app.texts(UNKNOWN).len()), (2, 1), "a message either way");
+}
+
+#[tokio::test]
+async fn codes_are_refused_alike_whatever_is_wrong() {
+    let app = App::start().await;
+    app.register(KNOWN, "jane@example.com").await;
+    let mut replies = Vec::new();
+    let right = transaction(&app.login_start(KNOWN).await.ok());
+    let code = app.last_code(KNOWN);
+    replies.push(app.enter(&right, &wrong(&code)).await);
+    replies.push(app.enter("5E1F0B5C-0000-0000-0000-00000000BBBB", &code).await);
+    app.enter(&right, &code).await.ok();
+    replies.push(app.enter(&right, &code).await);
+    app.advance(30);
+    let expired = transaction(&app.login_start(KNOWN).await.ok());
+    let code = app.last_code(KNOWN);
+    app.advance(300);
+    replies.push(app.enter(&expired, &code).await);
+    let decoy = transaction(&app.login_start(UNKNOWN).await.ok());
+    replies.push(app.enter(&decoy, "123456").await);
+    for _ in 0..5 {
+        replies.push(app.enter(&decoy, "654321").await);
+    }
+    for reply in &replies {
+        reply.refused(401, 14000, "code_rejected");
+        assert_eq!(shape(reply), shape(&replies[0]));
+    }
+}
+
+#[tokio::test]
+async fn a_registration_s_codes_are_refused_alike_too() {
+    let app = App::start().await;
+    let mut replies = Vec::new();
+    let id = transaction(&app.register_start(KNOWN).await.ok());
+    let code = app.last_code(KNOWN);
+    let post = async |id: &str, code: &str| {
+        app.post("/api/users/register", &App::registration(KNOWN, "jane@example.com", id, code)).await
+    };
+    replies.push(post(&id, &wrong(&code)).await);
+    replies.push(post("5E1F0B5C-0000-0000-0000-00000000BBBB", &code).await);
+    app.advance(300);
+    replies.push(post(&id, &code).await);
+    let id = transaction(&app.register_start(KNOWN).await.ok());
+    let code = app.last_code(KNOWN);
+    post(&id, &code).await.ok();
+    replies.push(post(&id, &code).await);
+    for reply in &replies {
+        assert_eq!(shape(reply), shape(&replies[0]));
+        reply.refused(401, 14000, "code_rejected");
+    }
+}

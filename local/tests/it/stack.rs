@@ -1,0 +1,146 @@
+//! The local stack itself: its options and what it tells programs.
+
+use std::time::Duration;
+
+use local::{Data, Options, Stack};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{App, PASSWORD, transaction};
+
+const PHONE: &str = "+14155550101";
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_said() {
+    let first = App::start().await;
+    let port = first.stack.config.url.rsplit(':').next().unwrap().parse().unwrap();
+    let error = Stack::start(Options { port, ..Options::default() }).await.err().unwrap();
+    assert!(error.to_string().contains(&port.to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn a_wrong_setting_is_named() {
+    let settings = vec![("CODE_LENGTH".to_owned(), "5".to_owned())];
+    let error = Stack::start(Options { settings, ..Options::default() }).await.err().unwrap();
+    assert!(shared::logging::chain(&error).contains("setting CODE_LENGTH must be a number from 6 to 10"), "{error}");
+}
+
+#[tokio::test]
+async fn the_config_is_what_programs_need() {
+    let app = App::start().await;
+    let config = app.get("/_local/config", None).await.ok();
+    let names: Vec<_> = config.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "url",
+            "appId",
+            "apiKey",
+            "messageKey",
+            "plivoAuthId",
+            "plivoAuthToken",
+            "dynamodbEndpoint",
+            "secretsEndpoint"
+        ]
+    );
+    assert_eq!(config["url"], app.stack.config.url);
+}
+
+#[tokio::test]
+async fn the_clock_moves_forward_only() {
+    let app = App::start().await;
+    let now = |reply: crate::support::Reply| reply.ok()["now"].as_i64().unwrap();
+    let first = now(app.post("/_local/clock", &json!({"advance": 0})).await);
+    let second = now(app.post("/_local/clock", &json!({"advance": 3600})).await);
+    assert!(second >= first + 3_600_000 && second < first + 3_700_000);
+    for body in [
+        json!({}),
+        json!({"advance": -1}),
+        json!({"advance": "1"}),
+        json!({"advance": 1e18}),
+        json!({"advance": 1, "x": 1}),
+        json!([]),
+    ] {
+        assert_eq!(app.post("/_local/clock", &body).await.status, 400, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn messages_are_listed_for_programs() {
+    let app = App::start().await;
+    app.register_start(PHONE).await.ok();
+    app.message(&json!({"phoneNumber": PHONE, "message": "Hello", "mediaUrls": "https://a.example/x.png"})).await.ok();
+    app.register_start("+14155550102").await.ok();
+    let list = app.get("/_local/messages?to=+14155550101", None).await.ok();
+    assert_eq!(list.as_array().map(Vec::len), Some(2));
+    let newest = &list[0];
+    let names: Vec<_> = newest.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["id", "from", "to", "text", "type", "mediaUrls", "state", "created"]);
+    assert_eq!(
+        (&newest["to"], &newest["text"], &newest["type"], &newest["mediaUrls"]),
+        (&json!(PHONE), &json!("Hello"), &json!("mms"), &json!(["https://a.example/x.png"]))
+    );
+    assert_eq!(app.get("/_local/messages?to=%2B14155550101", None).await.ok(), list);
+    assert_eq!(app.get("/_local/messages", None).await.ok().as_array().map(Vec::len), Some(3));
+}
+
+#[tokio::test]
+async fn other_hosts_names_see_nothing_of_the_stack() {
+    let app = App::start().await;
+    for path in ["/_local/", "/_local/config", "/_local/messages"] {
+        let reply = app.send(app.request(Method::GET, path).header("host", "evil.example")).await;
+        assert_eq!(reply.status, 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn data_in_a_folder_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = || Options { data: Data::Folder(folder.path().to_owned()), ..Options::default() };
+    let first = App::options(options()).await;
+    first.register(PHONE, "jane@example.com").await;
+    let token = first.log_in(PHONE).await;
+    first.stack.stop(Duration::from_secs(5)).await;
+    let second = App::options(options()).await;
+    assert_eq!(second.get(&format!("/api/users/isvalidusertoken/{token}"), None).await.ok(), json!(true));
+}
+
+#[tokio::test]
+async fn a_seed_is_there_as_if_it_had_happened() {
+    let seed = std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../events/seed.json"));
+    let app = App::options(Options { seed: Some(seed.clone()), ..Options::default() }).await;
+    let text = std::fs::read_to_string(seed).unwrap();
+    let seed: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let (user, session) = (&seed["users"][0], &seed["sessions"][0]);
+    let own = app
+        .get(&format!("/api/data/Users/{}", user["objectId"].as_str().unwrap()), session["userToken"].as_str())
+        .await
+        .ok();
+    assert_eq!((&own["phoneNumber"], &own["email"]), (&user["phoneNumber"], &user["email"]));
+    let login =
+        seed["transactions"].as_array().unwrap().iter().find(|transaction| transaction["purpose"] == "login").unwrap();
+    app.enter(login["transactionId"].as_str().unwrap(), login["code"].as_str().unwrap()).await.ok();
+    transaction(
+        &app.password_start(user["phoneNumber"].as_str().unwrap(), user["password"].as_str().unwrap()).await.ok(),
+    );
+    app.password_start(user["phoneNumber"].as_str().unwrap(), PASSWORD).await.refused(401, 3003, "login_rejected");
+}
+
+#[tokio::test]
+async fn a_seed_that_is_none_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, problem) in [
+        ("{", "is not a seed"),
+        (r#"{"people":[]}"#, "is not a seed"),
+        (
+            r#"{"transactions":[{"transactionId":"5E1F0B5C-0000-0000-0000-00000000BBBB","purpose":"login","phoneNumber":"+14155550101","code":"123456"}]}"#,
+            "would be",
+        ),
+        (r#"{"users":[{"objectId":"X","phoneNumber":"1","password":"x"}]}"#, "phoneNumber"),
+    ] {
+        let file = folder.path().join("seed.json");
+        std::fs::write(&file, text).unwrap();
+        let error = Stack::start(Options { seed: Some(file), ..Options::default() }).await.err().unwrap();
+        assert!(error.to_string().contains(problem), "{error}");
+    }
+}

@@ -1,0 +1,259 @@
+//! A stack and a client of it, with what tests say again and again.
+
+use std::io;
+use std::sync::{Mutex, Once, PoisonError};
+use std::time::Duration;
+
+use local::proxy::Proxy;
+use local::{Data, Options, Stack};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+
+/// A good password.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Reply {
+    #[track_caller]
+    pub(crate) fn ok(self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.body);
+        self.body
+    }
+
+    /// Asserts a refusal in full: status, Backendless code, reason, and nothing else in the body.
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16, code: u32, reason: &str) {
+        assert_eq!(
+            (self.status.as_u16(), &self.body["code"], &self.body["errorData"]["reason"]),
+            (status, &json!(code), &json!(reason)),
+            "{}",
+            self.body
+        );
+        assert!(self.body["message"].as_str().is_some_and(|message| !message.is_empty() && !message.contains("%s")));
+        assert_eq!(self.body.as_object().map(|body| body.len()), Some(3));
+    }
+
+    /// Asserts a 429 and answers its wait, which header and body agree on.
+    #[track_caller]
+    pub(crate) fn limited(&self, reason: &str) -> u64 {
+        self.refused(429, 14000, reason);
+        let wait = self.body["errorData"]["retryAfter"].as_u64().expect("retryAfter");
+        assert_eq!(self.headers["retry-after"], wait.to_string().as_str());
+        wait
+    }
+}
+
+/// A stack and a client.
+pub(crate) struct App {
+    pub(crate) stack: Stack,
+    http: reqwest::Client,
+}
+
+impl App {
+    pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self::options(Options { settings, ..Options::default() }).await
+    }
+
+    pub(crate) async fn options(options: Options) -> Self {
+        log_to_memory();
+        let stack = Stack::start(options).await.expect("the stack starts");
+        Self { stack, http: shared::net::http_client(&|_| None).expect("a client") }
+    }
+
+    /// A stack whose handlers reach DynamoDB through a proxy. The store is another stack's, which is kept with it.
+    pub(crate) async fn behind_proxy() -> (Self, Proxy, Self) {
+        let store = Self::start().await;
+        let proxy = Proxy::start(&store.stack.config.dynamodb_endpoint).await.expect("a proxy");
+        let settings = vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url.clone())];
+        let data = Data::At(store.stack.config.dynamodb_endpoint.clone());
+        let app = Self::options(Options { data, settings, ..Options::default() }).await;
+        proxy.take_calls();
+        (app, proxy, store)
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.stack.config.url))
+    }
+
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Reply {
+        let answer = request.send().await.expect("an answer");
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let text = answer.text().await.expect("a text");
+        Reply { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send(self.request(Method::POST, path).header("content-type", "application/json").body(body.to_string()))
+            .await
+    }
+
+    pub(crate) async fn post_text(&self, path: &str, body: impl Into<reqwest::Body>) -> Reply {
+        self.send(self.request(Method::POST, path).body(body)).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> Reply {
+        let mut request = self.request(Method::GET, path);
+        if let Some(token) = token {
+            request = request.header("user-token", token);
+        }
+        self.send(request).await
+    }
+
+    pub(crate) async fn register_start(&self, phone: &str) -> Reply {
+        self.post("/api/users/register", &json!({ "phoneNumber": phone })).await
+    }
+
+    pub(crate) async fn login_start(&self, phone: &str) -> Reply {
+        self.post_text("/api/services/Plivo/loginWithPhoneNumber", phone.to_owned()).await
+    }
+
+    pub(crate) async fn password_start(&self, phone: &str, password: &str) -> Reply {
+        self.post(
+            "/api/services/Plivo/loginWithPhoneNumberAndPassword",
+            &json!({ "phoneNumber": phone, "password": password }),
+        )
+        .await
+    }
+
+    pub(crate) async fn enter(&self, transaction: &str, code: &str) -> Reply {
+        self.post("/api/services/Plivo/loginWithCode", &json!({ "transactionId": transaction, "code": code })).await
+    }
+
+    pub(crate) async fn message(&self, body: &Value) -> Reply {
+        let request = self.request(Method::POST, "/api/services/Plivo/sendMessage").bearer_auth(local::MESSAGE_KEY);
+        self.send(request.header("content-type", "application/json").body(body.to_string())).await
+    }
+
+    /// The body of step 2.
+    pub(crate) fn registration(phone: &str, email: &str, transaction: &str, code: &str) -> Value {
+        json!({ "phoneNumber": phone, "email": email, "password": PASSWORD, "transactionId": transaction, "transactionCode": code })
+    }
+
+    /// Registers a user and moves the clock past the wait for the next message. Answers the user.
+    pub(crate) async fn register(&self, phone: &str, email: &str) -> Value {
+        let transaction = transaction(&self.register_start(phone).await.ok());
+        let code = self.last_code(phone);
+        let body = Self::registration(phone, email, &transaction, &code);
+        let user = self.post("/api/users/register", &body).await.ok();
+        remember(PASSWORD);
+        self.advance(30);
+        user
+    }
+
+    /// Logs in without a password and moves the clock on. Answers the token.
+    pub(crate) async fn log_in(&self, phone: &str) -> String {
+        let transaction = transaction(&self.login_start(phone).await.ok());
+        let user = self.enter(&transaction, &self.last_code(phone)).await.ok();
+        self.advance(30);
+        let token = user["user-token"].as_str().expect("a token").to_owned();
+        remember(&token);
+        token
+    }
+
+    pub(crate) fn texts(&self, phone: &str) -> Vec<String> {
+        remember(phone.trim_start_matches('+'));
+        self.stack.simulator.messages(Some(phone)).into_iter().map(|message| message.text).collect()
+    }
+
+    /// The code of the newest message to the phone.
+    pub(crate) fn last_code(&self, phone: &str) -> String {
+        let text = self.texts(phone).into_iter().next().expect("a message");
+        let code: String = text.chars().take_while(char::is_ascii_digit).collect();
+        assert!(code.len() >= 6, "no code in: {text}");
+        remember(&code);
+        code
+    }
+
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.stack.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// How many messages Plivo was asked to send.
+    pub(crate) fn sent(&self) -> usize {
+        self.stack.simulator.message_calls()
+    }
+
+    /// Every item of every table, as JSON.
+    pub(crate) async fn dump(&self) -> Vec<(&'static str, Value)> {
+        let mut items = Vec::new();
+        for (table, _) in local::storage::TABLES {
+            let request =
+                self.http.post(&self.stack.config.dynamodb_endpoint).header("x-amz-target", "DynamoDB_20120810.Scan");
+            let request = request.header("content-type", "application/x-amz-json-1.0").header("authorization", "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=x");
+            let answer = request
+                .header("x-amz-date", "20260101T000000Z")
+                .body(json!({ "TableName": table }).to_string())
+                .send()
+                .await
+                .expect("a scan");
+            let answer: Value = serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON");
+            items.extend(answer["Items"].as_array().expect("items").iter().map(|item| (table, item.clone())));
+        }
+        items
+    }
+}
+
+/// The id in an answer, in the one shape.
+#[track_caller]
+pub(crate) fn transaction(body: &Value) -> String {
+    let id = body["transactionId"].as_str().unwrap_or_else(|| panic!("no transactionId in {body}"));
+    assert!(shared::uuid::parse(id).is_some() && id == id.to_uppercase(), "{id}");
+    assert_eq!(body.as_object().map(|body| body.len()), Some(1));
+    id.to_owned()
+}
+
+/// Another code of the same length.
+pub(crate) fn wrong(code: &str) -> String {
+    let last = code.bytes().last().map_or(b'0', |digit| if digit == b'9' { b'0' } else { digit + 1 });
+    format!("{}{}", &code[..code.len() - 1], char::from(last))
+}
+
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+static SECRETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+struct Memory;
+
+impl io::Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Everything that this process logs, in the functions' own format, is kept.
+fn log_to_memory() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| shared::logging::init_to(|| Memory));
+}
+
+/// What was logged so far.
+pub(crate) fn log() -> String {
+    String::from_utf8_lossy(&LOG.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+}
+
+/// Keeps a secret that no log line may hold.
+pub(crate) fn remember(secret: &str) {
+    SECRETS.lock().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
+}
+
+/// All secrets so far.
+pub(crate) fn secrets() -> Vec<String> {
+    SECRETS.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
