@@ -11,6 +11,7 @@
 //! | [`seed`] | users and pending transactions from a file |
 //! | [`clock`] | the clock that is moved |
 //! | [`proxy`] | faults and measurements, for tests and the benchmark |
+//! | [`lambda`] | runs a function binary as Lambda does, for tests |
 //!
 //! Uses `shared` and the functions; nothing uses it but tests and the benchmark.
 
@@ -18,6 +19,7 @@ pub mod clock;
 mod control;
 pub mod gateway;
 pub mod inbox;
+pub mod lambda;
 pub mod proxy;
 mod secrets;
 pub mod seed;
@@ -169,7 +171,8 @@ impl Stack {
             Data::At(endpoint) => endpoint.clone(),
         };
         let secrets_endpoint = secrets::start(local_secrets(), stopped.clone()).await?;
-        let settings = settings(&options, &url, &dynamodb_endpoint, &secrets_endpoint);
+        let mut settings = environment(&url, &dynamodb_endpoint, &secrets_endpoint);
+        settings.extend(options.settings);
         let lookup = |name: &str| settings.get(name).cloned();
 
         let service = Service::new(&lookup, clock.clone()).map_err(StackError::new("a setting is wrong"))?;
@@ -246,8 +249,8 @@ fn local_secrets() -> HashMap<String, String> {
     ])
 }
 
-/// The settings that the template would make, and over them the caller's.
-fn settings(options: &Options, url: &str, dynamodb: &str, secrets: &str) -> HashMap<String, String> {
+/// The environment of a function that runs beside a stack: the settings that the template would make, and where AWS is.
+pub fn environment(url: &str, dynamodb: &str, secrets: &str) -> HashMap<String, String> {
     let own = [
         ("USERS_TABLE", "users"),
         ("PHONES_TABLE", "phones"),
@@ -266,6 +269,5 @@ fn settings(options: &Options, url: &str, dynamodb: &str, secrets: &str) -> Hash
         ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets),
     ];
-    let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    own.into_iter().chain(options.settings.iter().cloned()).collect()
+    own.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect()
 }

@@ -135,7 +135,7 @@ async fn answer(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) -> 
         request["ReturnConsumedCapacity"] = json!("TOTAL");
     }
     let fault = proxy.fault(&operation);
-    let response = match fault {
+    match fault {
         Some(Fault::Conflict) => conflict(&operation, &request),
         Some(Fault::Throttle) => error(
             StatusCode::BAD_REQUEST,
@@ -158,8 +158,7 @@ async fn answer(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) -> 
             }
             Err(_) => hang_up(),
         },
-    };
-    response
+    }
 }
 
 fn conflict(operation: &str, request: &Value) -> Response {

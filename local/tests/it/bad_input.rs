@@ -323,7 +323,7 @@ async fn messages_that_cannot_be_sent() {
     ] {
         refuse_json(&app, SEND, with("mediaUrls", json!(link)), (400, 8008, "invalid_media_url")).await;
     }
-    let eleven = vec!["https://a.example/x.png"; 11].join(",");
+    let eleven = ["https://a.example/x.png"; 11].join(",");
     refuse_json(&app, SEND, with("mediaUrls", json!(eleven)), (400, 14000, "too_many_media_urls")).await;
     for phone in ["+447400123456", "+4915123456789"] {
         let body = json!({"phoneNumber": phone, "message": "x", "mediaUrls": "https://a.example/x.png"});

@@ -1,5 +1,7 @@
 //! Whole flows over HTTP against the local stack, on a clock that the tests move. One binary, so that it links once.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop")]
+
 mod bad_input;
 mod faults;
 mod flows;

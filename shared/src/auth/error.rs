@@ -2,6 +2,7 @@
 
 use super::limits::Limited;
 use super::password::HashError;
+use crate::keys::SealError;
 use crate::random::RandomError;
 use crate::secrets::SecretError;
 use crate::store::StoreError;
@@ -48,6 +49,9 @@ pub enum AuthError {
     /// A password cannot be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
+    /// A pending code that was just sealed does not open.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// No random bytes.
     #[error(transparent)]
     Random(#[from] RandomError),

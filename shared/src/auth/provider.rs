@@ -33,10 +33,12 @@ pub(super) async fn note<T>(
     outcome: &Result<T, PlivoError>,
     now: Timestamp,
 ) {
-    let noted = match outcome {
-        Err(error) if error.concerns_everybody() => service.controls.provider_failed(now).await,
-        Ok(_) if known.is_some() => service.controls.provider_recovered().await,
-        Ok(_) | Err(_) => Ok(()),
+    let failed = outcome.as_ref().err().is_some_and(PlivoError::concerns_everybody);
+    let noted = match known {
+        _ if failed => service.controls.provider_failed(now).await,
+        // An answer, if only a refusal of this one message, shows that Plivo is there.
+        Some(_) => service.controls.provider_recovered().await,
+        None => Ok(()),
     };
     if let Err(error) = noted {
         tracing::warn!(cause = logging::chain(&error), "Plivo's state not noted");

@@ -2,20 +2,24 @@
 //! side), then one conditional write that counts the message and holds the transaction; then Plivo. The write comes first, so
 //! that whatever dies in the middle, no start sends two messages. Uses `store`, `plivo`, `messaging` for the text.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+
 use super::code::OneTimeCode;
+use super::limits::Limit;
 use super::password::Password;
 use super::pending::{self, Start, Started};
 use super::transaction::TransactionId;
 use super::{AuthError, Purpose, provider};
 use crate::clock::Timestamp;
-use crate::keys::Keys;
+use crate::keys::{Keys, SealError};
 use crate::logging;
 use crate::messaging::template;
 use crate::phone::PhoneNumber;
 use crate::plivo::{Message, PlivoError};
 use crate::secrets::PlivoCredentials;
 use crate::service::Service;
-use crate::store::{PhoneKey, PhoneRecord, Provider};
+use crate::store::{Pending, PhoneKey, PhoneRecord, Provider};
 
 /// Starts a registration: sends a code to the phone, whether or not a user has it. Whether one has is only said to who can
 /// read the code. Answers the transaction's id.
@@ -44,10 +48,7 @@ pub async fn login(service: &Service, phone: &PhoneNumber) -> Result<String, Aut
     provider::check(provider, start.now)?;
     let user = login.map(|login| login.user);
     let started = start.begin(Purpose::Login, user.as_deref(), record).await?;
-    let outcome = match user {
-        Some(_) => start.send(Purpose::Login, &started).await,
-        None => service.plivo.probe(&start.plivo).await,
-    };
+    let outcome = start.send(Purpose::Login, &started, user.is_none()).await?;
     provider::note(service, provider, &outcome, start.now).await;
     if let Err(error) = outcome {
         tracing::error!(cause = logging::chain(&error), "code message not sent, the caller is not told");
@@ -79,8 +80,8 @@ struct Prepared<'a> {
     service: &'a Service,
     phone: &'a PhoneNumber,
     now: Timestamp,
-    keys: std::sync::Arc<Keys>,
-    plivo: std::sync::Arc<PlivoCredentials>,
+    keys: Arc<Keys>,
+    plivo: Arc<PlivoCredentials>,
     key: PhoneKey,
 }
 
@@ -102,26 +103,37 @@ impl<'a> Prepared<'a> {
         let code = OneTimeCode::draw(settings.code_length)?;
         let sealed = self.keys.seal_code(code.expose(), &id)?;
         let start = Start { purpose, id: &id, sealed_code: &sealed, user, now: self.now, life: settings.code_life };
-        let opens = |pending: &crate::store::Pending| self.open(pending.code.as_deref(), &pending.id).is_some();
-        // Its messages count for a day, and so do the wrong codes that can be entered until the code expires.
-        let expires = self.now.plus(settings.code_life).plus(std::time::Duration::from_secs(24 * 60 * 60));
-        let decide = |record: &mut PhoneRecord| pending::start(record, &start, opens);
-        Ok(self.service.phones.change(self.key, record, expires, decide).await??)
+        let decide = |record: &mut PhoneRecord| pending::start(record, &start, |pending| self.code(pending).is_ok());
+        Ok(self.service.phones.change(self.key, record, self.record_expires(), decide).await??)
     }
 
-    fn open(&self, sealed: Option<&str>, id: &str) -> Option<OneTimeCode> {
-        self.keys.open_code(sealed?, id).ok().map(OneTimeCode::from)
+    /// Messages count for a day, and so do the wrong codes that can be entered until the code expires.
+    fn record_expires(&self) -> Timestamp {
+        let (_, day) = Limit::CodeMessagesPerDay.rule();
+        self.now.plus(self.service.settings.code_life).plus(day)
     }
 
-    /// Sends the transaction's code to the phone.
-    async fn send(&self, purpose: Purpose, started: &Started) -> Result<(), PlivoError> {
-        let pending = &started.pending;
-        // `begin` has just sealed it or seen that it opens.
-        let Some(code) = self.open(pending.code.as_deref(), &pending.id) else { return Ok(()) };
-        let life = self.now.until(pending.expires);
+    fn code(&self, pending: &Pending) -> Result<OneTimeCode, SealError> {
+        let sealed = pending.code.as_deref().ok_or(SealError)?;
+        self.keys.open_code(sealed, &pending.id).map(OneTimeCode::from)
+    }
+
+    /// Sends the transaction's code to the phone, or where it has no user, does what takes as long and sends nothing.
+    async fn send(
+        &self,
+        purpose: Purpose,
+        started: &Started,
+        decoy: bool,
+    ) -> Result<Result<(), PlivoError>, SealError> {
+        let code = self.code(&started.pending)?;
+        let life = self.now.until(started.pending.expires);
         let text = template::code_message(&self.service.settings, purpose, code.expose(), life);
         let message = Message { to: self.phone.e164(), text: &text, media: &[], keep_text: false };
-        self.service.plivo.send(&self.plivo, message).await.map(drop)
+        Ok(if decoy {
+            self.service.plivo.probe(&self.plivo).await
+        } else {
+            self.service.plivo.send(&self.plivo, message).await.map(drop)
+        })
     }
 
     /// Sends, and tells a failure. A message that surely did not go out does not count against the phone: here there is
@@ -132,7 +144,7 @@ impl<'a> Prepared<'a> {
         started: &Started,
         provider: Option<Provider>,
     ) -> Result<(), AuthError> {
-        let outcome = self.send(purpose, started).await;
+        let outcome = self.send(purpose, started, false).await?;
         provider::note(self.service, provider, &outcome, self.now).await;
         let Err(error) = outcome else { return Ok(()) };
         tracing::error!(cause = logging::chain(&error), "code message not sent");
@@ -143,14 +155,13 @@ impl<'a> Prepared<'a> {
     }
 
     async fn take_back(&self, purpose: Purpose, started: &Started) {
-        let expires = self.now.plus(std::time::Duration::from_secs(24 * 60 * 60)).plus(self.service.settings.code_life);
         let undone = async {
             let record = self.service.phones.get(self.key).await?;
             let decide = |record: &mut PhoneRecord| {
                 pending::take_back(record, purpose.slot(), started, self.now);
-                Ok::<_, std::convert::Infallible>(())
+                Ok::<_, Infallible>(())
             };
-            self.service.phones.change(self.key, record, expires, decide).await
+            self.service.phones.change(self.key, record, self.record_expires(), decide).await
         };
         if let Err(error) = undone.await {
             tracing::warn!(cause = logging::chain(&error), "a message that was not sent stays counted");

@@ -275,6 +275,7 @@ impl From<AuthError> for Problem {
             AuthError::Store(error) => error.into(),
             AuthError::Secret(error) => error.into(),
             AuthError::Hash(error) => Self::new(Reason::Internal).because(error),
+            AuthError::Seal(error) => Self::new(Reason::Internal).because(error),
             AuthError::Random(error) => Self::new(Reason::Internal).because(error),
         }
     }

@@ -63,12 +63,13 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     sender: Sender,
+    timeout: Duration,
 }
 
 impl Client {
     /// `base` is scheme and host, like `https://api.plivo.com`.
     pub const fn new(http: reqwest::Client, base: String, sender: Sender) -> Self {
-        Self { http, base, sender }
+        Self { http, base, sender, timeout: TIMEOUT }
     }
 
     /// Sends a message, once: a call that fails may still have arrived ([`PlivoError::may_have_arrived`]), so nothing here
@@ -116,12 +117,45 @@ impl Client {
     ) -> Result<Vec<u8>, PlivoError> {
         let answer = request
             .basic_auth(credentials.auth_id.expose_secret(), Some(credentials.auth_token.expose_secret()))
-            .timeout(TIMEOUT)
+            .timeout(self.timeout)
             .send()
             .await
             .map_err(PlivoError::from_transport)?;
         let status = answer.status();
         let body = answer.bytes().await.map_err(PlivoError::from_transport)?;
         if status.is_success() { Ok(body.to_vec()) } else { Err(PlivoError::from_status(status.as_u16(), &body)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    async fn send_to(base: String) -> PlivoError {
+        let http = crate::net::http_client(&|_| None).unwrap();
+        let client =
+            Client { timeout: Duration::from_millis(50), ..Client::new(http, base, Sender::Source("Otpost".into())) };
+        let credentials = PlivoCredentials { auth_id: "MA".into(), auth_token: "secret".into() };
+        let message = Message { to: "+14155550100", text: "x", media: &[], keep_text: false };
+        client.send(&credentials, message).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_may_have_sent() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let error = send_to(format!("http://{}", listener.local_addr().unwrap())).await;
+        assert!(matches!(error, PlivoError::NoAnswer(_)) && error.may_have_arrived(), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_has_sent_nothing() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let error = send_to(format!("http://{address}")).await;
+        assert!(matches!(error, PlivoError::Unreachable(_)) && !error.may_have_arrived(), "{error:?}");
+        assert!(!crate::logging::chain(&error).contains("/v1/Account"), "the URL holds the account: {error:?}");
     }
 }

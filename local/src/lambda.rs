@@ -1,0 +1,119 @@
+//! Lambda's Runtime API on loopback: runs a function binary as Lambda does and hands it events. For tests of the binaries. Uses
+//! [`crate::Config`] for the environment of a running stack.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path as PathParameter, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::{Mutex, mpsc};
+
+use crate::{Options, Stack, StackError, environment};
+
+/// A function binary that runs beside a stack, on its storage, secrets and Plivo. Ends when dropped.
+pub struct Function {
+    events: mpsc::Sender<Value>,
+    answers: mpsc::Receiver<Result<Value, String>>,
+    _process: Child,
+}
+
+struct Runtime {
+    events: Mutex<mpsc::Receiver<Value>>,
+    answers: mpsc::Sender<Result<Value, String>>,
+}
+
+impl Function {
+    /// Starts a binary beside a stack.
+    ///
+    /// # Errors
+    /// [`StackError`] when it cannot be started.
+    pub async fn start(binary: &Path, config: &crate::Config) -> Result<Self, StackError> {
+        let (events, queue) = mpsc::channel(1);
+        let (sender, answers) = mpsc::channel(1);
+        let runtime = Arc::new(Runtime { events: Mutex::new(queue), answers: sender });
+        let app = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+            .with_state(runtime);
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("the runtime has no port"))?;
+        let address = listener.local_addr().map_err(StackError::new("the runtime has no port"))?;
+        tokio::spawn(axum::serve(listener, app).into_future());
+        let process = Command::new(binary)
+            .env_clear()
+            .envs(environment(&config.url, &config.dynamodb_endpoint, &config.secrets_endpoint))
+            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "local")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(StackError::new("the function does not start"))?;
+        Ok(Self { events, answers, _process: process })
+    }
+
+    /// Hands it an event and waits for its answer.
+    ///
+    /// # Errors
+    /// [`StackError`] when the invocation fails or the function has ended.
+    pub async fn invoke(&mut self, event: Value) -> Result<Value, StackError> {
+        self.events.send(event).await.map_err(StackError::new("the function takes no event"))?;
+        match self.answers.recv().await {
+            Some(Ok(answer)) => Ok(answer),
+            Some(Err(error)) => Err(StackError::plain(error)),
+            None => Err(StackError::plain("the function has ended")),
+        }
+    }
+}
+
+async fn next(State(runtime): State<Arc<Runtime>>) -> impl IntoResponse {
+    let event = runtime.events.lock().await.recv().await.unwrap_or_default();
+    let headers = [
+        ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd"),
+        ("lambda-runtime-deadline-ms", "4102444800000"),
+        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:local"),
+        ("lambda-runtime-trace-id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0"),
+    ];
+    (headers, event.to_string())
+}
+
+async fn response(
+    State(runtime): State<Arc<Runtime>>,
+    PathParameter(_): PathParameter<String>,
+    body: Bytes,
+) -> StatusCode {
+    let answer = serde_json::from_slice(&body).map_err(|error| error.to_string());
+    // Nobody waits only when the test is over.
+    let _ = runtime.answers.send(answer).await;
+    StatusCode::ACCEPTED
+}
+
+async fn error(
+    State(runtime): State<Arc<Runtime>>,
+    PathParameter(_): PathParameter<String>,
+    body: Bytes,
+) -> StatusCode {
+    let _ = runtime.answers.send(Err(String::from_utf8_lossy(&body).into_owned())).await;
+    StatusCode::ACCEPTED
+}
+
+/// What a binary answers to an event, beside a stack of its own that holds the seeds of the event files.
+///
+/// # Errors
+/// [`StackError`] when anything of it fails.
+pub async fn answer(binary: &str, event: &str) -> Result<Value, StackError> {
+    let seed = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/seed.json"));
+    let stack = Stack::start(Options { seed, ..Options::default() }).await?;
+    let event = serde_json::from_str(event).map_err(StackError::new("the event is not JSON"))?;
+    Function::start(Path::new(binary), &stack.config).await?.invoke(event).await
+}
