@@ -14,15 +14,18 @@
 //! | [`service`] | a function's parts, built from its settings |
 //! | [`settings`], [`secrets`], [`keys`] | what the operator sets, what is secret, what is derived from it |
 //! | [`phone`] | phone numbers; the only one that knows libphonenumber |
+//! | [`gsm`], [`names`] | how long a text is on the air, names of properties |
 //! | [`net`], [`logging`], [`clock`], [`random`], [`uuid`] | one HTTP client, logs, time, chance, the shape of ids |
 
 pub mod auth;
 pub mod clock;
 pub mod function;
+pub mod gsm;
 pub mod http;
 pub mod keys;
 pub mod logging;
 pub mod messaging;
+pub mod names;
 pub mod net;
 pub mod phone;
 pub mod plivo;

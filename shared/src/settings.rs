@@ -1,11 +1,12 @@
 //! Settings: every one is read from an environment variable, once, when a function starts, and checked there. A missing or
-//! wrong one stops the start with one line that names it. Uses `phone` for country codes.
+//! wrong one stops the start with one line that names it. Uses `phone` for country codes, `gsm`, `names`.
 //!
 //! Values come through a [`Lookup`], so that tests and the local stack pass a map and nobody changes the process environment.
 
 use std::time::Duration;
 
-use crate::messaging::text;
+use crate::gsm;
+use crate::names;
 use crate::phone::Country;
 use crate::uuid;
 
@@ -236,7 +237,7 @@ fn path_segment(lookup: Lookup<'_>, name: &'static str) -> Result<String, Settin
 fn app_name(lookup: Lookup<'_>) -> Result<String, SettingError> {
     const LONGEST: usize = 20;
     let name = optional(lookup, "APP_NAME", "Otpost");
-    if text::gsm_length(&name).is_some_and(|length| length <= LONGEST) && !name.contains(['\n', '\r']) {
+    if gsm::length(&name).is_some_and(|length| length <= LONGEST) && !name.contains(['\n', '\r']) {
         Ok(name)
     } else {
         Err(SettingError::new("APP_NAME", format!("must be at most {LONGEST} characters of the GSM alphabet")))
@@ -278,8 +279,8 @@ fn base_url(lookup: Lookup<'_>) -> Result<String, SettingError> {
 fn phone_column(lookup: Lookup<'_>) -> Result<String, SettingError> {
     const NAME: &str = "PHONE_COLUMN";
     let column = optional(lookup, NAME, "phoneNumber");
-    let taken = crate::auth::properties::is_reserved(&column);
-    if crate::auth::properties::is_name(&column) && !taken {
+    let taken = names::is_reserved(&column);
+    if names::is_name(&column) && !taken {
         Ok(column)
     } else {
         Err(SettingError::new(NAME, format!("must be a property name that has no other meaning, not '{column}'")))

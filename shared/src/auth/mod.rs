@@ -1,5 +1,5 @@
 //! The rules of accounts: registration, both logins, codes, passwords, sessions, limits. Knows no HTTP status and no DynamoDB.
-//! Uses `store`, `plivo`, `messaging` for texts, `secrets`, `keys`, `phone`, `clock`.
+//! Uses `store`, `plivo`, `secrets`, `keys`, `names`, `phone`, `clock`.
 //!
 //! A flow starts in [`start`] (a code goes out) and ends in [`register`] or [`login`] (the code comes back); what is pending in
 //! between is decided in [`pending`].
@@ -16,6 +16,7 @@ mod provider;
 pub mod register;
 pub mod session;
 pub mod start;
+mod template;
 pub mod transaction;
 
 pub use error::AuthError;

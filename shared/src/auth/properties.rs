@@ -1,57 +1,15 @@
-//! The app's own properties of a user, and the names that are ours. Uses nothing of this crate.
+//! The app's own properties of a user. Uses `names`.
 
 use serde_json::{Map, Value};
 
+use crate::names;
+
 /// The most own properties of a user.
 pub const MOST: usize = 50;
-/// The longest name, in bytes.
-pub const LONGEST_NAME: usize = 64;
 /// The longest string, in bytes.
 pub const LONGEST_STRING: usize = 4096;
 /// How deep objects and lists may stand in each other.
 pub const DEEPEST: usize = 5;
-
-/// Names that the service itself gives a meaning. What a caller sends under one of them never reaches a user.
-const RESERVED: [&str; 22] = [
-    "objectId",
-    "ownerId",
-    "created",
-    "updated",
-    "lastLogin",
-    "userStatus",
-    "user-token",
-    "socialAccount",
-    "blUserLocale",
-    "email",
-    "password",
-    "transactionId",
-    "transactioniId",
-    "transactionCode",
-    "code",
-    "roles",
-    "userRoles",
-    "role",
-    "oAuthIdentities",
-    "login",
-    "status",
-    "message",
-];
-
-/// Reserved names that Backendless answers with an error of their own instead of dropping them: name and code.
-pub const REFUSED: [(&str, u32); 3] = [("objectId", 3039), ("updated", 3076), ("created", 3077)];
-
-/// Whether a name has a meaning of ours: the list, and everything that begins like Backendless' own (`___class`, `__meta`).
-pub fn is_reserved(name: &str) -> bool {
-    name.starts_with("__") || RESERVED.contains(&name)
-}
-
-/// Whether a text can be a property's name: a letter, then letters, digits and `_`.
-pub fn is_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    name.len() <= LONGEST_NAME
-        && bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic())
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
 
 /// Why own properties are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,12 +35,12 @@ impl Properties {
     /// # Errors
     /// [`PropertyError`].
     pub fn from_rest(rest: Map<String, Value>) -> Result<Self, PropertyError> {
-        let own: Map<String, Value> = rest.into_iter().filter(|(name, _)| !is_reserved(name)).collect();
+        let own: Map<String, Value> = rest.into_iter().filter(|(name, _)| !names::is_reserved(name)).collect();
         if own.len() > MOST {
             return Err(PropertyError::TooMany);
         }
         for (name, value) in &own {
-            if !is_name(name) {
+            if !names::is_name(name) {
                 return Err(PropertyError::Name);
             }
             if !fits(value, DEEPEST) {

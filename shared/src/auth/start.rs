@@ -1,6 +1,6 @@
 //! How a flow starts: a code goes to a phone. Two sequential calls to storage: what is known about the phone (its reads side by
 //! side), then one conditional write that counts the message and holds the transaction; then Plivo. The write comes first, so
-//! that whatever dies in the middle, no start sends two messages. Uses `store`, `plivo`, `messaging` for the text.
+//! that whatever dies in the middle, no start sends two messages. Uses `store`, `plivo`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,11 +10,10 @@ use super::limits::Limit;
 use super::password::Password;
 use super::pending::{self, Start, Started};
 use super::transaction::TransactionId;
-use super::{AuthError, Purpose, provider};
+use super::{AuthError, Purpose, provider, template};
 use crate::clock::Timestamp;
 use crate::keys::{Keys, SealError};
 use crate::logging;
-use crate::messaging::template;
 use crate::phone::PhoneNumber;
 use crate::plivo::{Message, PlivoError};
 use crate::secrets::PlivoCredentials;

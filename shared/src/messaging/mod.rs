@@ -1,14 +1,12 @@
-//! What may be sent, to whom and how long: messages that the app itself sends, and the texts of codes. Uses `plivo`, `phone`,
-//! `secrets`, `settings`.
+//! Messages that the app itself sends: what may be sent, to whom and how long. Uses `gsm`, `plivo`, `phone`, `secrets`, `settings`.
 
 pub mod media;
-pub mod template;
-pub mod text;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 use url::Url;
 
+use crate::gsm;
 use crate::phone::PhoneNumber;
 use crate::plivo::{Accepted, Message, PlivoError};
 use crate::secrets::SecretError;
@@ -64,7 +62,7 @@ pub async fn send(service: &Service, to: &PhoneNumber, text: &str, media: &[Url]
     if text.chars().any(|character| character.is_control() && !"\n\r\t".contains(character)) {
         return Err(MessageError::NotText);
     }
-    if !text::fits(text) {
+    if !gsm::fits(text) {
         return Err(MessageError::TooLong);
     }
     if !media.is_empty() && !to.takes_media() {

@@ -14,7 +14,7 @@ const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ
 const EXTENSION: &str = "^{}\\[~]|€\u{c}";
 
 /// The text's length in GSM 03.38 characters; `None` when it holds one that GSM 03.38 has not.
-pub fn gsm_length(text: &str) -> Option<usize> {
+pub fn length(text: &str) -> Option<usize> {
     text.chars().try_fold(0, |length, character| {
         if BASIC.contains(character) {
             Some(length + 1)
@@ -28,8 +28,8 @@ pub fn gsm_length(text: &str) -> Option<usize> {
 
 /// Whether Plivo takes the text.
 pub fn fits(text: &str) -> bool {
-    match gsm_length(text) {
-        Some(length) => length <= LONGEST_GSM,
+    match length(text) {
+        Some(characters) => characters <= LONGEST_GSM,
         None => text.encode_utf16().count() <= LONGEST_UCS2,
     }
 }
@@ -49,9 +49,9 @@ mod tests {
 
     #[test]
     fn gsm_characters_are_counted() {
-        assert_eq!(gsm_length("Hello @ £"), Some(9));
-        assert_eq!(gsm_length("[€]"), Some(6));
-        assert_eq!(gsm_length("`"), None);
-        assert_eq!(gsm_length("ç"), None, "only the capital is in the table");
+        assert_eq!(length("Hello @ £"), Some(9));
+        assert_eq!(length("[€]"), Some(6));
+        assert_eq!(length("`"), None);
+        assert_eq!(length("ç"), None, "only the capital is in the table");
     }
 }

@@ -1,13 +1,13 @@
 //! The texts that carry one-time codes, one per purpose. Each fits one GSM part with every setting that `settings` lets pass.
-//! Uses `settings` and the purposes of `auth`.
+//! Uses `settings`, `gsm` in its tests.
 
 use std::time::Duration;
 
-use crate::auth::Purpose;
+use super::Purpose;
 use crate::settings::Settings;
 
 /// The text that brings a code: what it is for, how long it works, and the lines by which browsers and Android fill it in.
-pub fn code_message(settings: &Settings, purpose: Purpose, code: &str, life: Duration) -> String {
+pub(super) fn code_message(settings: &Settings, purpose: Purpose, code: &str, life: Duration) -> String {
     let app = &settings.app_name;
     let aim = match purpose {
         Purpose::Register => "sign up",
@@ -36,7 +36,7 @@ pub fn code_message(settings: &Settings, purpose: Purpose, code: &str, life: Dur
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::messaging::text::{ONE_GSM_PART, gsm_length};
+    use crate::gsm::{self, ONE_GSM_PART};
 
     fn settings(more: &[(&str, &str)]) -> Settings {
         let more: Vec<(String, String)> =
@@ -96,7 +96,7 @@ mod tests {
         ]);
         for purpose in [Purpose::Register, Purpose::Login, Purpose::SecondFactor] {
             let text = code_message(&longest, purpose, "0123456789", Duration::from_secs(600));
-            assert!(gsm_length(&text).unwrap() <= ONE_GSM_PART, "{} characters: {text}", gsm_length(&text).unwrap());
+            assert!(gsm::length(&text).unwrap() <= ONE_GSM_PART, "{} characters: {text}", gsm::length(&text).unwrap());
         }
     }
 }
