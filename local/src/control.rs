@@ -1,4 +1,5 @@
-//! What programs ask of the stack itself: `GET /_local/config`, `POST /_local/clock`. Uses `clock`.
+//! What programs ask of the stack itself: `GET /_local/config`, `POST /_local/clock`. Uses `clock`, and wakes
+//! the inbox.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use serde_json::json;
 
 use crate::Config;
 use crate::clock::MovableClock;
+use crate::simulator::Simulator;
 
 /// The longest step of the clock, in seconds: a hundred years.
 const LONGEST_STEP: u64 = 100 * 366 * 24 * 60 * 60;
@@ -24,17 +26,18 @@ struct Step {
 }
 
 /// The two routes.
-pub(crate) fn router(config: Config, clock: Arc<MovableClock>) -> Router {
+pub(crate) fn router(config: Config, clock: Arc<MovableClock>, simulator: Simulator) -> Router {
     Router::new()
         .route("/_local/config", get(move || async move { Json(config) }))
-        .route("/_local/clock", post(move |step| async move { advance(&clock, step) }))
+        .route("/_local/clock", post(move |step| async move { advance(&clock, &simulator, step) }))
         .layer(axum::middleware::from_fn(crate::inbox::loopback_only))
 }
 
-fn advance(clock: &MovableClock, step: Result<Json<Step>, JsonRejection>) -> Response {
+fn advance(clock: &MovableClock, simulator: &Simulator, step: Result<Json<Step>, JsonRejection>) -> Response {
     match step {
         Ok(Json(Step { advance })) if advance <= LONGEST_STEP => {
             let now = clock.advance(Duration::from_secs(advance));
+            simulator.wake();
             Json(json!({ "now": now })).into_response()
         }
         _ => (

@@ -202,7 +202,14 @@ impl Stack {
         let service = Arc::new(service);
         let app = app(&config, &clock, &simulator, &service);
         let served = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(self::stopped(stopped));
+            .with_graceful_shutdown(self::stopped(stopped.clone()));
+        tokio::spawn({
+            let (simulator, stopped) = (simulator.clone(), self::stopped(stopped.clone()));
+            async move {
+                stopped.await;
+                simulator.wake();
+            }
+        });
         let server = tokio::spawn(async move {
             if let Err(error) = served.await {
                 tracing::error!(%error, "the gateway stopped");
@@ -218,7 +225,7 @@ impl Stack {
     pub async fn stop(self, longest: std::time::Duration) {
         let Self { stop, server, .. } = self;
         drop(stop);
-        // A page that listens for messages would keep the server waiting.
+        // A client that has sent half a request would keep the server waiting.
         let _ = tokio::time::timeout(longest, server).await;
     }
 }
@@ -231,7 +238,7 @@ fn app(config: &Config, clock: &Arc<MovableClock>, simulator: &Simulator, servic
         .with_state(gateway)
         .merge(simulator.router())
         .merge(inbox::router(simulator.clone()))
-        .merge(control::router(config.clone(), clock.clone()))
+        .merge(control::router(config.clone(), clock.clone(), simulator.clone()))
 }
 
 /// Ends when the stack stops or is dropped.

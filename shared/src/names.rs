@@ -4,7 +4,7 @@
 pub const LONGEST: usize = 64;
 
 /// Names that the service itself gives a meaning. What a caller sends under one of them never reaches a user.
-const RESERVED: [&str; 22] = [
+const RESERVED: [&str; 17] = [
     "objectId",
     "ownerId",
     "created",
@@ -19,14 +19,9 @@ const RESERVED: [&str; 22] = [
     "transactionId",
     "transactioniId",
     "transactionCode",
-    "code",
     "roles",
     "userRoles",
-    "role",
     "oAuthIdentities",
-    "login",
-    "status",
-    "message",
 ];
 
 /// Reserved names that Backendless answers with an error of their own instead of dropping them: name and code.

@@ -112,6 +112,11 @@ impl Simulator {
         self.inner.message_calls.load(Ordering::Relaxed)
     }
 
+    /// Makes those who wait for messages look again: the clock was moved, or the stack stops.
+    pub(crate) fn wake(&self) {
+        self.inner.arrivals.send_modify(|version| *version = version.wrapping_add(1));
+    }
+
     /// A number that changes when messages arrive.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.inner.arrivals.subscribe()

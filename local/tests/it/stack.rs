@@ -66,6 +66,26 @@ async fn the_clock_moves_forward_only() {
 }
 
 #[tokio::test]
+async fn the_inbox_hears_of_messages_of_the_clock_and_of_the_end() {
+    let app = App::start().await;
+    let version = async || app.get("/_local/events", None).await.ok()["version"].as_u64().unwrap();
+    let wait = async |seen: u64| {
+        app.get(&format!("/_local/events?after={seen}"), None).await.ok()["version"].as_u64().unwrap()
+    };
+    let first = version().await;
+    let (second, _) = tokio::join!(wait(first), app.register_start(PHONE));
+    assert_ne!(first, second);
+    let minute = json!({"advance": 60});
+    let (third, _) = tokio::join!(wait(second), app.post("/_local/clock", &minute));
+    assert_ne!(second, third);
+    let request = app.request(Method::GET, &format!("/_local/events?after={third}"));
+    let waiting = tokio::spawn(request.send());
+    app.get("/_local/config", None).await.ok();
+    app.stack.stop(Duration::from_secs(15)).await;
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn messages_are_listed_for_programs() {
     let app = App::start().await;
     app.register_start(PHONE).await.ok();
