@@ -104,13 +104,14 @@ async fn storage_that_throttles_fails_or_is_gone_is_a_503_and_changes_nothing() 
         let (before, sent) = (app.dump().await, app.sent());
         proxy.always(Some(fault));
         let stale = "B83FA46D-A19A-A8CE-FF2B-976B7A1D8100";
-        let replies = [
-            app.enter(&id, &code).await,
-            app.login_start(PHONE).await,
-            app.password_start(PHONE, PASSWORD).await,
-            app.register_start(PHONE).await,
-            app.get("/api/users/logout", Some(stale)).await,
-        ];
+        // Side by side: the SDK waits between its tries.
+        let replies = <[_; 5]>::from(tokio::join!(
+            app.enter(&id, &code),
+            app.login_start(PHONE),
+            app.password_start(PHONE, PASSWORD),
+            app.register_start(PHONE),
+            app.get("/api/users/logout", Some(stale)),
+        ));
         for reply in &replies {
             reply.refused(503, 14000, "unavailable");
             assert_eq!(reply.headers["retry-after"], "2");
@@ -193,13 +194,14 @@ async fn secrets_that_cannot_be_fetched_are_a_503_until_they_can() {
     let settings = vec![("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), proxy.url.clone())];
     let app = App::options(Options { settings, ..Options::default() }).await;
     proxy.always(Some(StoreFault::HangUp));
-    for reply in [
-        app.register_start(PHONE).await,
-        app.login_start(PHONE).await,
-        app.password_start(PHONE, PASSWORD).await,
-        app.enter("5E1F0B5C-0000-0000-0000-00000000BBBB", "123456").await,
-        app.message(&json!({"phoneNumber": PHONE, "message": "x"})).await,
-    ] {
+    let message = json!({"phoneNumber": PHONE, "message": "x"});
+    for reply in <[_; 5]>::from(tokio::join!(
+        app.register_start(PHONE),
+        app.login_start(PHONE),
+        app.password_start(PHONE, PASSWORD),
+        app.enter("5E1F0B5C-0000-0000-0000-00000000BBBB", "123456"),
+        app.message(&message),
+    )) {
         reply.refused(503, 14000, "unavailable");
         assert_eq!(reply.headers["retry-after"], "2");
     }
