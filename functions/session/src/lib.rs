@@ -2,6 +2,7 @@
 //! `data/Users/{objectId}`.
 
 use lambda_http::Request;
+use lambda_http::http::Method;
 use serde_json::json;
 use shared::auth::session;
 use shared::http::{self, Answer, Problem, Reason};
@@ -15,6 +16,7 @@ use shared::service::Service;
 pub async fn handle(service: &Service, request: Request) -> Answer {
     let found = match routes::find(request.method().as_str(), request.uri().path()) {
         Found::Route(found) => found,
+        Found::OtherMethods(methods) if request.method() == Method::OPTIONS => return Ok(http::options(&methods)),
         Found::OtherMethods(methods) => return Err(Problem::method_not_allowed(&methods)),
         Found::Nothing => return Err(Problem::new(Reason::NotFound)),
     };

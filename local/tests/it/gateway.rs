@@ -39,6 +39,16 @@ async fn every_path_answers_a_preflight() {
 }
 
 #[tokio::test]
+async fn plain_options_lists_the_methods() {
+    let app = App::start().await;
+    for (path, allow) in [("/api/users/register", "POST, OPTIONS"), ("/api/info", "GET, OPTIONS")] {
+        let reply = app.send(app.request(Method::OPTIONS, path)).await;
+        assert_eq!((reply.status.as_u16(), &reply.headers["allow"]), (204, &allow.parse().unwrap()), "{path}");
+    }
+    app.send(app.request(Method::OPTIONS, "/nothing")).await.refused(404, 14002, "not_found");
+}
+
+#[tokio::test]
 async fn answers_and_errors_are_for_every_origin() {
     let app = App::start().await;
     for path in ["/api/info", "/nothing", "/api/users/logout", "/x/y/info"] {

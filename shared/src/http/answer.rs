@@ -1,5 +1,7 @@
 //! The answers' bodies, as Backendless shapes them. Uses `auth`'s results and `settings` for the phone column's name.
 
+use lambda_http::http::StatusCode;
+use lambda_http::http::header::{self, HeaderValue};
 use lambda_http::{Body, Response};
 use serde_json::{Map, Value, json};
 
@@ -13,6 +15,16 @@ use crate::store::Profile;
 /// A 200 with this body.
 pub fn ok(body: &Value) -> Response<Body> {
     Response::new(Body::from(body.to_string()))
+}
+
+/// The answer to `OPTIONS`: a 204 that lists the path's methods. (Preflights of CORS never get here: the gateway answers them.)
+pub fn options(methods: &[&str]) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if let Ok(methods) = HeaderValue::try_from(format!("{}, OPTIONS", methods.join(", "))) {
+        response.headers_mut().insert(header::ALLOW, methods);
+    }
+    response
 }
 
 /// The user object of step 2 of `register`: no `password`, no `user-token`.

@@ -6,7 +6,7 @@ mod error;
 mod fields;
 mod json;
 
-pub use answer::{logged_in, ok, registered, user};
+pub use answer::{logged_in, ok, options, registered, user};
 pub use error::{Problem, Reason};
 pub use fields::{Duplicates, Fields, body, text_body};
 
@@ -41,7 +41,9 @@ pub async fn serve<'a, F: Future<Output = Answer>>(
     });
     // Answers hold tokens and ids that no cache may keep.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if !matches!(response.body(), Body::Empty) {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
     response
 }
 
