@@ -6,7 +6,7 @@ pub const LONGEST_GSM: usize = 1600;
 /// UTF-16 code units that Plivo takes in one message that is not all GSM 03.38.
 pub const LONGEST_UCS2: usize = 737;
 /// GSM 03.38 characters of a message that goes out as one part.
-pub const ONE_GSM_PART: usize = 160;
+pub const ONE_PART: usize = 160;
 
 /// The basic table of 3GPP TS 23.038, but for its escape character.
 const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";

@@ -1,6 +1,6 @@
 //! Logs: one JSON object a line on standard output, which Lambda sends to CloudWatch. What is never logged: codes, passwords,
 //! tokens, secrets, bodies, paths (they hold keys and tokens) and full phone numbers. A request logs once, where its answer is
-//! made (`http::finish`); a failure that does not end a request logs where it is decided so. Uses nothing of this crate.
+//! made (`http::serve`); a failure that does not end a request logs where it is decided so. Uses nothing of this crate.
 
 use std::error::Error;
 

@@ -21,8 +21,10 @@ use crate::settings::{Lookup, SettingError, required};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// For one try of a call to an AWS service; these answer in milliseconds.
 const AWS_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
-/// For a call to an AWS service with all its tries.
-const AWS_TIMEOUT: Duration = Duration::from_secs(5);
+/// For a call to an AWS service with all its tries. The most that one request waits for, one after the other, is six such calls
+/// and Plivo (a start whose message fails: secrets, reads, write, Plivo, its state noted, read and write to take it back); the
+/// gateway gives up after 30 s.
+pub(crate) const AWS_TIMEOUT: Duration = Duration::from_millis(3400);
 /// The first try and two more: throttling and lost answers are tried again by the SDK, with pauses that double.
 const AWS_ATTEMPTS: u32 = 3;
 
@@ -35,8 +37,12 @@ pub fn http_client(lookup: Lookup<'_>) -> Result<reqwest::Client, SettingError> 
     if let Some(path) = lookup("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) {
         let bad =
             |problem: &dyn std::fmt::Display| SettingError::new("AWS_CA_BUNDLE", format!("cannot be used: {problem}"));
+        let known = roots.len();
         for certificate in CertificateDer::pem_file_iter(&path).map_err(|error| bad(&error))? {
             roots.add(certificate.map_err(|error| bad(&error))?).map_err(|error| bad(&error))?;
+        }
+        if roots.len() == known {
+            return Err(bad(&"it holds no certificates"));
         }
     }
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -167,9 +173,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_slowest_request_ends_before_the_gateway_gives_up() {
+        assert!(6 * AWS_TIMEOUT + crate::plivo::TIMEOUT < Duration::from_secs(29));
+    }
+
+    #[test]
     fn a_bundle_that_is_not_there_is_named() {
         let error = http_client(&|name| (name == "AWS_CA_BUNDLE").then(|| "/nowhere.pem".to_owned())).unwrap_err();
         assert_eq!(error.name, "AWS_CA_BUNDLE");
+    }
+
+    #[test]
+    fn a_bundle_without_a_certificate_is_named() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let error = http_client(&|name| (name == "AWS_CA_BUNDLE").then(|| file.to_owned())).unwrap_err();
+        assert_eq!(error.to_string(), "setting AWS_CA_BUNDLE cannot be used: it holds no certificates");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr as _;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType, Region};
+use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType, Region};
 
 /// No spelling of a number is longer than this many bytes.
 const LONGEST_SPELLING: usize = 64;
@@ -63,7 +63,9 @@ impl PhoneNumber {
         }
         let util = &*PHONE_NUMBER_UTIL;
         let number = util.parse(text, Some(default_country.0)).map_err(|_| PhoneError::Invalid)?;
-        if !util.is_possible_number(&number) || number.extension.is_some() {
+        // Not those that are possible only within their own area, without its code.
+        let possible = util.is_possible_number_with_reason(&number) == Ok(NumberLengthType::IsPossible);
+        if !possible || number.extension.is_some() {
             return Err(PhoneError::Invalid);
         }
         let kind = util.get_number_type(&number);
@@ -146,6 +148,9 @@ mod tests {
             "1",
             "12",
             "911",
+            "5550100",
+            "555-0100",
+            "+15550100",
             "phone",
             "+1 415 555 010",
             "+1415555010000000",

@@ -14,6 +14,8 @@ use crate::clock::Timestamp;
 use crate::keys::Keys;
 use crate::settings::Resources;
 
+/// How long a stale secret serves before the next try to fetch it.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a fetched secret is used before it is fetched again: a rotated credential is in use after this long.
 pub const KEPT: Duration = Duration::from_secs(300);
 
@@ -74,7 +76,8 @@ impl Secrets {
         Self { client, names, keys: Kept::default(), plivo: Kept::default(), message: Kept::default() }
     }
 
-    /// The keys derived from the root key.
+    /// The keys derived from the root key. Fetched once: it lives as long as the users, whose phones and passwords are unknown
+    /// under any other.
     ///
     /// # Errors
     /// [`SecretError`].
@@ -83,7 +86,7 @@ impl Secrets {
             let root = self.fetch("ROOT_SECRET", &self.names.root_secret).await?;
             Keys::derive(&root).map_err(|error| form("ROOT_SECRET", &error))
         };
-        self.keys.get(now, fetch).await
+        self.keys.get(now, None, fetch).await
     }
 
     /// Plivo's credentials.
@@ -98,7 +101,7 @@ impl Secrets {
                 form("PLIVO_SECRET", &format!("not {{authId, authToken}} (column {})", error.column()))
             })
         };
-        self.plivo.get(now, fetch).await
+        self.plivo.get(now, Some(KEPT), fetch).await
     }
 
     /// The key that `sendMessage` asks for.
@@ -114,7 +117,7 @@ impl Secrets {
                 Ok(key)
             }
         };
-        self.message.get(now, fetch).await
+        self.message.get(now, Some(KEPT), fetch).await
     }
 
     /// Fetches what a function will need, side by side. Failures are logged once and left to the request.
@@ -141,8 +144,8 @@ fn form(name: &'static str, problem: &dyn std::fmt::Display) -> SecretError {
     SecretError::Form { name, problem: problem.to_string() }
 }
 
-/// A value and when it was fetched.
-struct Kept<T>(Mutex<Option<(Timestamp, Arc<T>)>>);
+/// A value and until when it is used; without an end, as long as the process lives.
+struct Kept<T>(Mutex<Option<(Option<Timestamp>, Arc<T>)>>);
 
 impl<T> Default for Kept<T> {
     fn default() -> Self {
@@ -157,31 +160,31 @@ impl<T> std::fmt::Debug for Kept<T> {
 }
 
 impl<T> Kept<T> {
-    /// The kept value while it is fresh, else a fetched one. Where fetching fails, a stale one still serves: it was right a
-    /// few minutes ago, and refusing everybody would be worse. Requests that wait for the same secret fetch it once.
+    /// The kept value while it is fresh, else a fetched one, kept for so long. Where fetching fails, a stale one still serves for
+    /// a while: it was right a few minutes ago, and refusing everybody would be worse. Requests that wait for the same secret
+    /// fetch it once.
     async fn get(
         &self,
         now: Timestamp,
+        keep: Option<Duration>,
         fetch: impl Future<Output = Result<T, SecretError>>,
     ) -> Result<Arc<T>, SecretError> {
         let mut kept = self.0.lock().await;
-        if let Some((fetched, value)) = &*kept
-            && now < fetched.plus(KEPT)
+        if let Some((until, value)) = &*kept
+            && until.is_none_or(|until| now < until)
         {
             return Ok(Arc::clone(value));
         }
-        match (fetch.await, &*kept) {
-            (Ok(value), _) => {
-                let value = Arc::new(value);
-                *kept = Some((now, Arc::clone(&value)));
-                Ok(value)
-            }
+        let (until, value) = match (fetch.await, kept.take()) {
+            (Ok(value), _) => (keep.map(|keep| now.plus(keep)), Arc::new(value)),
             (Err(error), Some((_, stale))) => {
                 tracing::warn!(cause = crate::logging::chain(&error), "secret not fetched again, the last one is used");
-                Ok(Arc::clone(stale))
+                (Some(now.plus(PATIENCE)), stale)
             }
-            (Err(error), None) => Err(error),
-        }
+            (Err(error), None) => return Err(error),
+        };
+        *kept = Some((until, Arc::clone(&value)));
+        Ok(value)
     }
 }
 
@@ -198,24 +201,42 @@ mod tests {
     #[tokio::test]
     async fn a_failed_fetch_is_tried_again_by_the_next_request() {
         let kept = Kept::<u32>::default();
-        assert!(kept.get(START, async { Err(failure()) }).await.is_err());
-        assert_eq!(*kept.get(START, async { Ok(1) }).await.unwrap(), 1);
+        assert!(kept.get(START, Some(KEPT), async { Err(failure()) }).await.is_err());
+        assert_eq!(*kept.get(START, Some(KEPT), async { Ok(1) }).await.unwrap(), 1);
     }
 
     #[tokio::test]
     async fn a_rotated_secret_is_seen_when_the_kept_one_is_old() {
         let kept = Kept::<u32>::default();
-        assert_eq!(*kept.get(START, async { Ok(1) }).await.unwrap(), 1);
+        assert_eq!(*kept.get(START, Some(KEPT), async { Ok(1) }).await.unwrap(), 1);
         let almost = Timestamp::from_millis(START.plus(KEPT).as_millis() - 1);
-        assert_eq!(*kept.get(almost, async { Ok(2) }).await.unwrap(), 1);
-        assert_eq!(*kept.get(START.plus(KEPT), async { Ok(2) }).await.unwrap(), 2);
+        assert_eq!(*kept.get(almost, Some(KEPT), async { Ok(2) }).await.unwrap(), 1);
+        assert_eq!(*kept.get(START.plus(KEPT), Some(KEPT), async { Ok(2) }).await.unwrap(), 2);
     }
 
     #[tokio::test]
     async fn a_stale_secret_serves_while_no_other_can_be_had() {
         let kept = Kept::<u32>::default();
-        assert_eq!(*kept.get(START, async { Ok(1) }).await.unwrap(), 1);
-        assert_eq!(*kept.get(START.plus(KEPT), async { Err(failure()) }).await.unwrap(), 1);
+        assert_eq!(*kept.get(START, Some(KEPT), async { Ok(1) }).await.unwrap(), 1);
+        assert_eq!(*kept.get(START.plus(KEPT), Some(KEPT), async { Err(failure()) }).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_stale_secret_is_not_asked_for_at_each_request() {
+        let kept = Kept::<u32>::default();
+        assert_eq!(*kept.get(START, Some(KEPT), async { Ok(1) }).await.unwrap(), 1);
+        let stale = START.plus(KEPT);
+        assert_eq!(*kept.get(stale, Some(KEPT), async { Err(failure()) }).await.unwrap(), 1);
+        assert_eq!(*kept.get(stale, Some(KEPT), async { Ok(2) }).await.unwrap(), 1, "not yet");
+        assert_eq!(*kept.get(stale.plus(PATIENCE), Some(KEPT), async { Ok(2) }).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_has_no_end_is_fetched_once() {
+        let kept = Kept::<u32>::default();
+        assert_eq!(*kept.get(START, None, async { Ok(1) }).await.unwrap(), 1);
+        let later = START.plus(Duration::from_secs(1_000_000_000));
+        assert_eq!(*kept.get(later, None, async { Ok(2) }).await.unwrap(), 1);
     }
 
     #[test]

@@ -31,6 +31,12 @@ pub const NAMES: [&str; 17] = [
     "AWS_CA_BUNDLE",
 ];
 
+/// The longest `APP_NAME`, in GSM characters, and the longest `WEBOTP_HOST`: with both, and everything else at its longest, the
+/// texts of codes still fit one part (`auth::template` tests it).
+pub const LONGEST_APP_NAME: usize = 20;
+/// See [`LONGEST_APP_NAME`].
+pub const LONGEST_HOST: usize = 40;
+
 /// How a setting's value is found by its name.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -235,12 +241,11 @@ fn path_segment(lookup: Lookup<'_>, name: &'static str) -> Result<String, Settin
 }
 
 fn app_name(lookup: Lookup<'_>) -> Result<String, SettingError> {
-    const LONGEST: usize = 20;
     let name = optional(lookup, "APP_NAME", "Otpost");
-    if gsm::length(&name).is_some_and(|length| length <= LONGEST) && !name.contains(['\n', '\r']) {
+    if gsm::length(&name).is_some_and(|length| length <= LONGEST_APP_NAME) && !name.contains(['\n', '\r']) {
         Ok(name)
     } else {
-        Err(SettingError::new("APP_NAME", format!("must be at most {LONGEST} characters of the GSM alphabet")))
+        Err(SettingError::new("APP_NAME", format!("must be at most {LONGEST_APP_NAME} characters of the GSM alphabet")))
     }
 }
 
@@ -271,6 +276,9 @@ fn base_url(lookup: Lookup<'_>) -> Result<String, SettingError> {
     if url.is_none() {
         return Err(SettingError::new(NAME, format!("must be a URL like https://api.plivo.com, not '{text}'")));
     }
+    if text.contains(['?', '#']) {
+        return Err(SettingError::new(NAME, "must be without a query and a fragment"));
+    }
     // The base may be given as the official SDKs take it, too.
     let base = text.trim_end_matches('/');
     Ok(base.trim_end_matches("/v1/Account").trim_end_matches('/').to_owned())
@@ -299,12 +307,12 @@ fn webotp_host(lookup: Lookup<'_>) -> Result<Option<String>, SettingError> {
     const NAME: &str = "WEBOTP_HOST";
     let Some(host) = present(lookup, NAME) else { return Ok(None) };
     let plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
-    if plain && host.len() <= 60 && host.contains('.') {
+    if plain && host.len() <= LONGEST_HOST && host.contains('.') {
         Ok(Some(host.to_lowercase()))
     } else {
         Err(SettingError::new(
             NAME,
-            format!("must be a host name of at most 60 characters like app.example.com, not '{host}'"),
+            format!("must be a host name of at most {LONGEST_HOST} characters like app.example.com, not '{host}'"),
         ))
     }
 }
@@ -392,6 +400,8 @@ mod tests {
             ("PLIVO_SENDER", "a name too long"),
             ("PLIVO_API_URL", "api.plivo.com"),
             ("PLIVO_API_URL", "ftp://plivo"),
+            ("PLIVO_API_URL", "https://plivo.example/?x=1"),
+            ("WEBOTP_HOST", "a-host-name-of-more-than-forty.example.com"),
             ("APP_NAME", "a name that is too long"),
             ("APP_NAME", "наш"),
             ("APP_ID", "api"),

@@ -13,7 +13,10 @@ use shared::clock::Timestamp;
 pub(crate) fn from_request(parts: &Parts, body: &Bytes, source: &str, now: Timestamp, request_id: &str) -> Value {
     let path = parts.uri.path();
     let (body, base64) = encode(parts, body);
-    let headers = headers(parts);
+    let mut headers = headers(parts);
+    // The gateway's own, whatever the client says (AWS: HTTP APIs overwrite them).
+    headers.insert("x-forwarded-for".to_owned(), json!(source));
+    headers.insert("x-forwarded-proto".to_owned(), json!("http"));
     let host = headers.get("host").and_then(Value::as_str).unwrap_or("127.0.0.1").to_owned();
     let user_agent = headers.get("user-agent").cloned().unwrap_or(Value::Null);
     let mut event = json!({
@@ -43,6 +46,12 @@ pub(crate) fn from_request(parts: &Parts, body: &Bytes, source: &str, now: Times
         event["queryStringParameters"] = query_parameters(query);
     }
     event
+}
+
+/// Whether the request names a host that can be one. The rest never reaches a function.
+pub(crate) fn has_host(parts: &Parts) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(byte);
+    parts.headers.get(header::HOST).is_some_and(|host| !host.is_empty() && host.as_bytes().iter().all(plain))
 }
 
 /// Names in lower case, duplicates joined by commas.
@@ -152,10 +161,15 @@ mod tests {
 
     #[test]
     fn headers_are_lower_case_and_joined() {
-        let request =
-            Request::get("/api/info?a=1&b=&a=2").header("X-Two", "1").header("X-Two", "2").header("User-Token", "T");
+        let request = Request::get("/api/info?a=1&b=&a=2")
+            .header("X-Forwarded-For", "192.0.2.7")
+            .header("X-Two", "1")
+            .header("X-Two", "2")
+            .header("User-Token", "T");
         let event = event(request, b"");
-        assert_eq!(event["headers"], json!({"x-two": "1,2", "user-token": "T"}));
+        let own =
+            json!({"x-two": "1,2", "user-token": "T", "x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "http"});
+        assert_eq!(event["headers"], own);
         assert_eq!(event["rawQueryString"], "a=1&b=&a=2");
         assert_eq!(event["queryStringParameters"], json!({"a": "1,2", "b": ""}));
     }

@@ -48,6 +48,9 @@ pub(crate) async fn answer(
     if let Some(response) = cors::preflight(&parts, origins) {
         return response;
     }
+    if !event::has_host(&parts) {
+        return plain(StatusCode::BAD_REQUEST, "Bad Request");
+    }
     let mut response = match axum::body::to_bytes(body, LARGEST_BODY).await {
         Ok(body) => {
             let (function, event) = gateway.event(&parts, &body, source);

@@ -67,7 +67,7 @@ async fn method_not_allowed(_: Caller) -> Response {
 }
 
 async fn account(_: Caller, State(simulator): State<Simulator>) -> Response {
-    let fault = simulator.fault();
+    let fault = simulator.fault().of_reading();
     if let Some(answer) = fault.instead() {
         return answer;
     }

@@ -16,6 +16,8 @@ pub enum Fault {
     None,
     /// This status, with the body that Plivo gives with it. No message is kept.
     Status(u16),
+    /// The same, on sending only: reading the account works.
+    SendStatus(u16),
     /// 400 with this text. No message is kept.
     Refuse400(String),
     /// This status and this very body as `text/html`, as a proxy in between answers: not JSON, or far too long. No message is kept.
@@ -31,10 +33,18 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// What of it reading the account meets.
+    pub(super) fn of_reading(self) -> Self {
+        match self {
+            Self::SendStatus(_) => Self::None,
+            fault => fault,
+        }
+    }
+
     /// The answer of a fault that keeps the request from being looked at.
     pub(super) fn instead(&self) -> Option<Response> {
         match self {
-            Self::Status(status) => Some(answer::of_status(status_code(*status))),
+            Self::Status(status) | Self::SendStatus(status) => Some(answer::of_status(status_code(*status))),
             Self::Refuse400(text) => Some(Refused(text.clone()).into_response()),
             Self::Raw(status, body) => {
                 let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];

@@ -12,10 +12,22 @@ const PHONE: &str = "+14155550101";
 
 #[tokio::test]
 async fn a_start_whose_message_fails_for_good_counts_nowhere() {
-    for status in [400, 401, 402, 403, 404, 405, 409, 422, 429, 500, 502, 503, 504] {
+    let statuses = [
+        (400, "sms_rejected"),
+        (401, "sms_unavailable"),
+        (402, "sms_unavailable"),
+        (403, "sms_rejected"),
+        (404, "sms_unavailable"),
+        (405, "sms_rejected"),
+        (409, "sms_rejected"),
+        (422, "sms_rejected"),
+        (429, "sms_unavailable"),
+        (503, "sms_unavailable"),
+    ];
+    for (status, reason) in statuses {
         let app = App::start().await;
         app.stack.simulator.set_fault(Fault::Status(status));
-        app.register_start(PHONE).await.refused(503, 14000, "sms_unavailable");
+        app.register_start(PHONE).await.refused(503, 14000, reason);
         app.stack.simulator.set_fault(Fault::None);
         let id = transaction(&app.register_start(PHONE).await.ok());
         let body = App::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
@@ -28,7 +40,9 @@ async fn a_start_whose_message_may_have_arrived_counts() {
     for fault in [Fault::Nonsense, Fault::HangUp] {
         let app = App::start().await;
         app.stack.simulator.set_fault(fault.clone());
-        app.register_start(PHONE).await.refused(503, 14000, "sms_unavailable");
+        let reply = app.register_start(PHONE).await;
+        reply.refused(503, 14000, "sms_unknown");
+        assert_eq!(reply.headers["retry-after"], "30");
         assert_eq!(app.sent(), 1, "{fault:?}: it is not tried again");
         app.register_start(PHONE).await.limited("too_many_messages");
         app.stack.simulator.set_fault(Fault::None);
@@ -40,10 +54,32 @@ async fn a_start_whose_message_may_have_arrived_counts() {
 }
 
 #[tokio::test]
+async fn plivo_that_may_have_sent_all_the_same_gets_no_more_than_the_limits_allow() {
+    for status in [500, 502, 504] {
+        let app = App::start().await;
+        app.stack.simulator.set_fault(Fault::Status(status));
+        for _ in 0..20 {
+            assert!([429, 503].contains(&app.register_start(PHONE).await.status.as_u16()));
+            app.advance(31);
+        }
+        assert_eq!(app.sent(), 5, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn plivo_that_is_slow_is_waited_for() {
+    let app = App::start().await;
+    app.stack.simulator.set_fault(Fault::Slow(std::time::Duration::from_millis(300)));
+    let id = transaction(&app.register_start(PHONE).await.ok());
+    let body = App::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
+    app.post("/api/users/register", &body).await.ok();
+}
+
+#[tokio::test]
 async fn a_second_factor_that_fails_is_told_after_the_right_password_only() {
     let app = App::start().await;
     app.register(PHONE, "jane@example.com").await;
-    app.stack.simulator.set_fault(Fault::Status(500));
+    app.stack.simulator.set_fault(Fault::Status(503));
     app.password_start(PHONE, "another password").await.refused(401, 3003, "login_rejected");
     app.password_start(PHONE, PASSWORD).await.refused(503, 14000, "sms_unavailable");
     app.stack.simulator.set_fault(Fault::None);
@@ -80,8 +116,8 @@ async fn a_message_s_failures_are_told_apart() {
         (Fault::Status(404), 503, "sms_unavailable"),
         (Fault::Status(422), 400, "message_rejected"),
         (Fault::Status(429), 503, "sms_unavailable"),
-        (Fault::Status(500), 503, "sms_unavailable"),
-        (Fault::Status(504), 503, "sms_unavailable"),
+        (Fault::Status(500), 503, "sms_unknown"),
+        (Fault::Status(504), 503, "sms_unknown"),
         (Fault::Raw(503, "<html>".to_owned()), 503, "sms_unavailable"),
         (Fault::Redirect("http://127.0.0.1:1/".to_owned()), 503, "sms_unavailable"),
         (Fault::Nonsense, 503, "sms_unknown"),
@@ -172,6 +208,35 @@ async fn conflicts_without_end_are_a_503_and_no_code_is_burnt() {
     }
     app.enter(&id, &app.last_code(PHONE)).await.refused(503, 14000, "unavailable");
     app.enter(&id, &app.last_code(PHONE)).await.ok();
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_for_good_is_looked_up() {
+    let (app, proxy, _store) = App::behind_proxy().await;
+    let lose = || {
+        for _ in 0..3 {
+            proxy.once("TransactWriteItems", StoreFault::LoseAnswer);
+        }
+    };
+    let id = transaction(&app.register_start(PHONE).await.ok());
+    lose();
+    let body = App::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
+    app.post("/api/users/register", &body).await.ok();
+    app.advance(30);
+    let id = transaction(&app.login_start(PHONE).await.ok());
+    lose();
+    let user = app.enter(&id, &app.last_code(PHONE)).await.ok();
+    let token = user["user-token"].as_str().unwrap();
+    assert_eq!(app.get(&format!("/api/users/isvalidusertoken/{token}"), None).await.ok(), json!(true));
+}
+
+#[tokio::test]
+async fn a_write_that_was_carried_out_before_a_conflict_is_not_decided_again() {
+    let (app, proxy, _store) = App::behind_proxy().await;
+    proxy.once("PutItem", StoreFault::LoseAnswer);
+    proxy.once("PutItem", StoreFault::Conflict);
+    app.register_start(PHONE).await.ok();
+    assert_eq!(app.sent(), 1);
 }
 
 #[tokio::test]

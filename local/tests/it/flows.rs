@@ -58,7 +58,7 @@ async fn a_user_logs_in_with_two_factors() {
     assert_eq!(app.sent(), before, "no message before the password is right");
     let id = transaction(&app.password_start(PHONE, PASSWORD).await.ok());
     assert_eq!(app.sent(), before + 1);
-    assert!(app.texts(PHONE)[0].contains("to finish logging in"));
+    assert!(app.texts(PHONE)[0].contains("to confirm login"));
     let user = app.enter(&id, &app.last_code(PHONE)).await.ok();
     assert!(user["user-token"].is_string());
 }

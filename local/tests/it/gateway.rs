@@ -79,6 +79,15 @@ async fn origins_can_be_limited() {
 }
 
 #[tokio::test]
+async fn hosts_that_are_none_do_not_reach_a_function() {
+    let app = App::start().await;
+    for host in ["a b", "exa%mple", "http://x", ""] {
+        assert_eq!(app.send(app.request(Method::GET, "/api/info").header("host", host)).await.status, 400, "{host}");
+    }
+    app.send(app.request(Method::GET, "/api/info").header("x-forwarded-proto", "a b")).await.ok();
+}
+
+#[tokio::test]
 async fn every_answer_is_json_that_nobody_keeps() {
     let app = App::start().await;
     for path in ["/api/info", "/nothing", "/api/users/logout"] {

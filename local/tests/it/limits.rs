@@ -97,3 +97,18 @@ async fn limits_hold_over_several_stacks_on_one_store() {
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     assert_eq!(one.sent() + two.sent(), 1);
 }
+
+#[tokio::test]
+async fn tries_are_counted_over_several_stacks_on_one_store() {
+    let one = App::start().await;
+    let data = Data::At(one.stack.config.dynamodb_endpoint.clone());
+    let two = App::options(Options { data, ..Options::default() }).await;
+    one.register(PHONE, "jane@example.com").await;
+    let id = transaction(&one.login_start(PHONE).await.ok());
+    let code = one.last_code(PHONE);
+    for app in [&one, &two, &one, &two, &one] {
+        app.enter(&id, &wrong(&code)).await.refused(401, 14000, "code_rejected");
+    }
+    two.enter(&id, &code).await.refused(401, 14000, "code_rejected");
+    one.enter(&id, &code).await.refused(401, 14000, "code_rejected");
+}

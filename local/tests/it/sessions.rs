@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::App;
+use crate::support::{App, PASSWORD, transaction};
 
 const PHONE: &str = "+14155550101";
 
@@ -46,7 +46,8 @@ async fn nobody_reads_another_user() {
     app.register(PHONE, "jane@example.com").await;
     let other = app.register("+14155550102", "joe@example.com").await;
     let token = app.log_in(PHONE).await;
-    for id in [other["objectId"].as_str().unwrap(), "CBFA6722-58AD-12BE-FF80-28999D7D0200", "x"] {
+    let long = "x".repeat(3000);
+    for id in [other["objectId"].as_str().unwrap(), "CBFA6722-58AD-12BE-FF80-28999D7D0200", "x", &long] {
         app.get(&format!("/api/data/Users/{id}"), Some(&token)).await.refused(403, 14008, "not_own");
     }
 }
@@ -73,8 +74,17 @@ async fn a_stale_token_is_ignored_where_none_is_needed() {
     let app = App::start().await;
     let stale = "B83FA46D-A19A-A8CE-FF2B-976B7A1D8100";
     app.get("/api/info", Some(stale)).await.ok();
-    let request = app.request(reqwest::Method::POST, "/api/services/Plivo/loginWithPhoneNumber");
-    app.send(request.header("user-token", stale).body(PHONE)).await.ok();
+    app.register(PHONE, "jane@example.com").await;
+    let post = async |path: &str, body: String| {
+        app.send(app.request(reqwest::Method::POST, path).header("user-token", stale).body(body)).await
+    };
+    let id = transaction(&post("/api/services/Plivo/loginWithPhoneNumber", PHONE.to_owned()).await.ok());
+    let body = json!({"transactionId": id, "code": app.last_code(PHONE)});
+    post("/api/services/Plivo/loginWithCode", body.to_string()).await.ok();
+    app.advance(30);
+    let body = json!({"phoneNumber": PHONE, "password": PASSWORD});
+    post("/api/services/Plivo/loginWithPhoneNumberAndPassword", body.to_string()).await.ok();
+    post("/api/users/register", json!({"phoneNumber": "+14155550102"}).to_string()).await.ok();
 }
 
 #[tokio::test]

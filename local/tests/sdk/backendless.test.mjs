@@ -70,7 +70,7 @@ describe('every way to point the SDK at the service', () => {
 
       await advance(SPACING);
       const { transactionId } = await plivo('loginWithPhoneNumberAndPassword', { phoneNumber, password: PASSWORD });
-      const code = await codeSentTo(phoneNumber, 'finish logging in');
+      const code = await codeSentTo(phoneNumber, 'confirm login');
       assert.equal((await plivo('loginWithCode', { transactionId, code })).objectId, objectId);
     });
   }
@@ -307,7 +307,7 @@ describe('login with password and code', () => {
     const { phoneNumber, objectId } = await newUser();
     const answer = await plivo('loginWithPhoneNumberAndPassword', { phoneNumber, password: PASSWORD });
     assert.deepEqual(Object.keys(answer), ['transactionId']);
-    const code = await codeSentTo(phoneNumber, 'finish logging in');
+    const code = await codeSentTo(phoneNumber, 'confirm login');
     assert.deepEqual(await refusal(plivo('loginWithCode', { ...answer, code: otherThan(code) })), CODE_REJECTED);
     assert.equal((await plivo('loginWithCode', { ...answer, code })).objectId, objectId);
   });

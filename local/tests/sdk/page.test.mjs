@@ -199,7 +199,7 @@ describe("an app's page on another origin", () => {
     const { objectId, phoneNumber } = await registered();
     const { transactionId } = await page.evaluate(
       (fields) => plivo('loginWithPhoneNumberAndPassword', fields), { phoneNumber, password: PASSWORD });
-    const code = await codeSentTo(phoneNumber, 'finish logging in');
+    const code = await codeSentTo(phoneNumber, 'confirm login');
     assert.equal((await page.evaluate((login) => plivo('loginWithCode', login), { transactionId, code })).objectId, objectId);
     onlyOurs();
   });

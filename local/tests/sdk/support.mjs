@@ -31,7 +31,7 @@ export const CODE_LIFE = 300;
 /** What arrived at a phone, newest first. */
 export const messagesTo = (number) => local(`messages?to=${encodeURIComponent(number)}`);
 
-/** The digits of the newest message to a phone, which must be of this aim: "sign up", "log in" or "finish logging in". */
+/** The digits of the newest message to a phone, which must be of this aim: "sign up", "log in" or "confirm login". */
 export const codeSentTo = async (number, aim) => {
   const [message] = await messagesTo(number);
   assert(message, `no message to ${number}`);

@@ -3,6 +3,7 @@
 use super::limits::Limited;
 use super::password::HashError;
 use crate::keys::SealError;
+use crate::plivo::PlivoError;
 use crate::random::RandomError;
 use crate::secrets::SecretError;
 use crate::store::StoreError;
@@ -34,12 +35,15 @@ pub enum AuthError {
     /// The number's country is not sent to.
     #[error("country not served")]
     CountryNotServed,
-    /// Plivo does not take messages. Never said where a number without a user would not see it.
-    #[error("SMS unavailable")]
-    SmsUnavailable {
-        /// When it is worth asking again, in seconds, where that is known.
-        retry_after: Option<u64>,
+    /// Plivo is known to be down, and so is every caller told, for so many seconds.
+    #[error("Plivo is down")]
+    SmsDown {
+        /// When it is worth asking again, in seconds.
+        retry_after: u64,
     },
+    /// This one message failed. Never said where a number without a user would not see it.
+    #[error(transparent)]
+    Sms(#[from] PlivoError),
     /// Storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -14,7 +14,7 @@ pub const TRIES_PER_TRANSACTION: usize = 5;
 pub enum Limit {
     /// Code messages to one phone, against impatience.
     CodeMessageSpacing,
-    /// Code messages to one phone, against harassment and cost.
+    /// Code messages to one phone, against harassment and cost. All flows share them.
     CodeMessagesPerDay,
     /// Wrong codes for one phone over all transactions that need no password: 25 of 1,000,000 a day.
     WrongCodes,

@@ -5,7 +5,8 @@
 //! code again; expiry and tries stay as they are. SMS are neither ordered nor prompt: who asks twice and types the first code
 //! that arrives would otherwise be refused. It gives nobody anything: tries are not renewed, and the code goes to the same
 //! phone. There is never more than one pending transaction of a purpose and phone, and a new one ends the old one: when it is
-//! used, expired, out of tries, or has too little life left to be typed in.
+//! used, expired, out of tries, or has too little life left to be typed in. (So who starts twice can see whether somebody with
+//! the phone finished in between, by a changed id.)
 //!
 //! **Wrong codes a day.** A new transaction gets as many tries as the day's limit has left, counting those that other live
 //! transactions of its kind still hold. So a try is one conditional write, and no race passes the limit.

@@ -20,13 +20,14 @@ pub(super) fn check(provider: Option<Provider>, now: Timestamp) -> Result<(), Au
     match provider {
         Some(Provider { failures, last_failure }) if failures >= FAILURES && now < last_failure.plus(PAUSE) => {
             let wait = now.until(last_failure.plus(PAUSE)).as_secs().max(1);
-            Err(AuthError::SmsUnavailable { retry_after: Some(wait) })
+            Err(AuthError::SmsDown { retry_after: wait })
         }
         _ => Ok(()),
     }
 }
 
-/// Notes how a call went, for everybody. What cannot be noted is logged: the call itself is over.
+/// Notes how a send went, for everybody. Only where every number is sent to: what is noted at a passwordless login, where some are
+/// not, would tell the next caller who is a user. What cannot be noted is logged: the call itself is over.
 pub(super) async fn note<T>(
     service: &Service,
     known: Option<Provider>,
@@ -56,7 +57,7 @@ mod tests {
         assert!(check(None, at(100)).is_ok());
         assert!(check(provider(2), at(100)).is_ok());
         let refused = check(provider(3), at(101)).unwrap_err();
-        assert!(matches!(refused, AuthError::SmsUnavailable { retry_after: Some(29) }), "{refused:?}");
+        assert!(matches!(refused, AuthError::SmsDown { retry_after: 29 }), "{refused:?}");
         assert!(check(provider(9), at(130)).is_ok(), "then one may try again");
     }
 }

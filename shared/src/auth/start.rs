@@ -35,7 +35,7 @@ pub async fn registration(service: &Service, phone: &PhoneNumber) -> Result<Stri
 }
 
 /// Starts a passwordless login. A phone without a user gets a transaction like any other, with the same limits, and no
-/// message: a call to Plivo that sends nothing stands in for it. What Plivo answers changes nothing for the caller.
+/// message: a call to Plivo that sends nothing stands in for it. What Plivo answers changes nothing, for this caller or the next.
 ///
 /// # Errors
 /// [`AuthError`]: limits, storage, and Plivo's failures while they are known to everybody.
@@ -48,7 +48,6 @@ pub async fn login(service: &Service, phone: &PhoneNumber) -> Result<String, Aut
     let user = login.map(|login| login.user);
     let started = start.begin(Purpose::Login, user.as_deref(), record).await?;
     let outcome = start.send(Purpose::Login, &started, user.is_none()).await?;
-    provider::note(service, provider, &outcome, start.now).await;
     if let Err(error) = outcome {
         tracing::error!(cause = logging::chain(&error), "code message not sent, the caller is not told");
     }
@@ -146,11 +145,10 @@ impl<'a> Prepared<'a> {
         let outcome = self.send(purpose, started, false).await?;
         provider::note(self.service, provider, &outcome, self.now).await;
         let Err(error) = outcome else { return Ok(()) };
-        tracing::error!(cause = logging::chain(&error), "code message not sent");
         if !error.may_have_arrived() {
             self.take_back(purpose, started).await;
         }
-        Err(AuthError::SmsUnavailable { retry_after: None })
+        Err(error.into())
     }
 
     async fn take_back(&self, purpose: Purpose, started: &Started) {

@@ -12,11 +12,11 @@ pub(super) fn code_message(settings: &Settings, purpose: Purpose, code: &str, li
     let aim = match purpose {
         Purpose::Register => "sign up",
         Purpose::Login => "log in",
-        Purpose::SecondFactor => "finish logging in",
+        Purpose::SecondFactor => "confirm login",
     };
     // Rounded down: a code must not outlive its text.
     let minutes = life.as_secs() / 60;
-    let life = if minutes == 0 { "under a minute".to_owned() } else { format!("{minutes} min") };
+    let life = if minutes == 0 { "<1 min".to_owned() } else { format!("{minutes} min") };
     let mut text = format!("{code} is your {app} code to {aim}. Valid {life}. Do not share it.");
     if let Some(host) = &settings.webotp_host {
         // WICG "Origin-bound one-time codes": the last line, after an empty one.
@@ -36,7 +36,8 @@ pub(super) fn code_message(settings: &Settings, purpose: Purpose, code: &str, li
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gsm::{self, ONE_GSM_PART};
+    use crate::gsm::{self, ONE_PART};
+    use crate::settings::{LONGEST_APP_NAME, LONGEST_HOST};
 
     fn settings(more: &[(&str, &str)]) -> Settings {
         let more: Vec<(String, String)> =
@@ -61,7 +62,7 @@ mod tests {
         assert_eq!(text(Purpose::Login), "012345 is your Otpost code to log in. Valid 5 min. Do not share it.");
         assert_eq!(
             text(Purpose::SecondFactor),
-            "012345 is your Otpost code to finish logging in. Valid 5 min. Do not share it."
+            "012345 is your Otpost code to confirm login. Valid 5 min. Do not share it."
         );
     }
 
@@ -83,20 +84,24 @@ mod tests {
     fn a_resent_code_says_what_is_left_of_its_life() {
         let text = |seconds| code_message(&settings(&[]), Purpose::Login, "012345", Duration::from_secs(seconds));
         assert!(text(179).contains("Valid 2 min."));
-        assert!(text(59).contains("Valid under a minute."));
+        assert!(text(59).contains("Valid <1 min."));
     }
 
     #[test]
     fn the_longest_settings_fit_one_part() {
+        let (app, host) = ("A".repeat(LONGEST_APP_NAME), format!("{}.example.com", "h".repeat(LONGEST_HOST - 12)));
         let longest = settings(&[
-            ("APP_NAME", "Twenty characters ok"),
+            ("APP_NAME", &app),
             ("CODE_LENGTH", "10"),
             ("ANDROID_APP_HASH", "FA+9qCX9VSu"),
-            ("WEBOTP_HOST", "a-rather-long-host-name.example.com"),
+            ("WEBOTP_HOST", &host),
         ]);
         for purpose in [Purpose::Register, Purpose::Login, Purpose::SecondFactor] {
-            let text = code_message(&longest, purpose, "0123456789", Duration::from_secs(600));
-            assert!(gsm::length(&text).unwrap() <= ONE_GSM_PART, "{} characters: {text}", gsm::length(&text).unwrap());
+            for seconds in [59, 600] {
+                let text = code_message(&longest, purpose, "0123456789", Duration::from_secs(seconds));
+                let length = gsm::length(&text).unwrap();
+                assert!(length <= ONE_PART, "{length} characters: {text}");
+            }
         }
     }
 }

@@ -131,6 +131,8 @@ reasons! {
     MediaNotServed = "media_not_served", BAD_REQUEST, 14000, "Media can be sent to the United States and Canada only";
     /// Plivo refuses this message.
     MessageRejected = "message_rejected", BAD_REQUEST, 14000, "Plivo refuses this message";
+    /// Plivo refuses to send to this number; the message was not sent.
+    SmsRejected = "sms_rejected", SERVICE_UNAVAILABLE, 14000, "SMS cannot be sent to this number";
     /// Plivo does not take messages now; this one was not sent.
     SmsUnavailable = "sms_unavailable", SERVICE_UNAVAILABLE, 14000, "SMS cannot be sent at the moment";
     /// Plivo's answer was lost or unreadable; the message may have been sent.
@@ -217,10 +219,24 @@ impl Problem {
         self.reason
     }
 
+    /// A code's message that failed, where that is told. One that may be on its way counts, so the next waits its turn.
+    fn from_code_message(error: PlivoError) -> Self {
+        let problem = Self::from(error);
+        match problem.reason {
+            Reason::MessageRejected => Self { cause: problem.cause, ..Self::new(Reason::SmsRejected) },
+            Reason::SmsUnknown => problem.retry_after(Limit::CodeMessageSpacing.rule().1.as_secs()),
+            _ => problem,
+        }
+    }
+
     /// One line: `error` for our failures and those of what we depend on, `info` for refusals.
     pub(super) fn log(&self, function: &str) {
         let (reason, status) = (self.reason.word(), self.reason.status().as_u16());
         match &self.cause {
+            // Anybody can ask for a number that Plivo does not like.
+            Some(cause) if self.reason == Reason::SmsRejected => {
+                tracing::warn!(function, status, reason, cause = logging::chain(cause.as_ref()), "request refused");
+            }
             Some(cause) if status >= 500 => {
                 tracing::error!(function, status, reason, cause = logging::chain(cause.as_ref()), "request failed");
             }
@@ -271,7 +287,8 @@ impl From<AuthError> for Problem {
             AuthError::NotOwn => Self::new(Reason::NotOwn),
             AuthError::Limited(limited) => limited.into(),
             AuthError::CountryNotServed => Self::new(Reason::CountryNotServed),
-            AuthError::SmsUnavailable { retry_after } => Self { retry_after, ..Self::new(Reason::SmsUnavailable) },
+            AuthError::SmsDown { retry_after } => Self::new(Reason::SmsUnavailable).retry_after(retry_after),
+            AuthError::Sms(error) => Self::from_code_message(error),
             AuthError::Store(error) => error.into(),
             AuthError::Secret(error) => error.into(),
             AuthError::Hash(error) => Self::new(Reason::Internal).because(error),
@@ -321,13 +338,15 @@ impl From<MessageError> for Problem {
     }
 }
 
-/// Only of `sendMessage`, whose caller is the owner's own system.
+/// As `sendMessage` tells it, whose caller is the owner's own system.
 impl From<PlivoError> for Problem {
     fn from(error: PlivoError) -> Self {
         let reason = match &error {
-            PlivoError::NoAnswer(_) | PlivoError::Unreadable => Reason::SmsUnknown,
+            error if error.may_have_arrived() => Reason::SmsUnknown,
             PlivoError::Rejected(_) | PlivoError::Forbidden(_) => Reason::MessageRejected,
-            PlivoError::Unreachable(_)
+            PlivoError::NoAnswer(_)
+            | PlivoError::Unreadable
+            | PlivoError::Unreachable(_)
             | PlivoError::Credentials
             | PlivoError::Credit
             | PlivoError::Throttled

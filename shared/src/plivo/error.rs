@@ -66,17 +66,19 @@ impl PlivoError {
     pub const fn may_have_arrived(&self) -> bool {
         match self {
             Self::NoAnswer(_) | Self::Unreadable => true,
+            // 503 refuses the request; after the other 5xx it may have been carried out all the same.
+            Self::Unavailable(status) => *status >= 500 && *status != 503,
             Self::Unreachable(_)
             | Self::Credentials
             | Self::Credit
             | Self::Forbidden(_)
             | Self::Throttled
-            | Self::Rejected(_)
-            | Self::Unavailable(_) => false,
+            | Self::Rejected(_) => false,
         }
     }
 
-    /// Whether the next message, to anybody, would fail as well.
+    /// Whether the next message, to anybody, would fail as well. Not so for the rate limit: a stranger's burst must not become
+    /// a pause for all.
     pub const fn concerns_everybody(&self) -> bool {
         match self {
             Self::Unreachable(_)
@@ -84,9 +86,8 @@ impl PlivoError {
             | Self::Unreadable
             | Self::Credentials
             | Self::Credit
-            | Self::Throttled
             | Self::Unavailable(_) => true,
-            Self::Forbidden(_) | Self::Rejected(_) => false,
+            Self::Throttled | Self::Forbidden(_) | Self::Rejected(_) => false,
         }
     }
 }

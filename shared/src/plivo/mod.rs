@@ -14,7 +14,7 @@ use crate::secrets::PlivoCredentials;
 use crate::settings::Sender;
 
 /// For a whole call. Plivo takes 50 to 500 ms; Lambda's and the gateway's own limits are longer.
-const TIMEOUT: Duration = Duration::from_secs(8);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(8);
 
 /// What is sent, checked by who made it.
 #[derive(Debug, Clone, Copy)]

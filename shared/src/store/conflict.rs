@@ -15,6 +15,9 @@ const TRIES: u32 = 5;
 /// The longest pause before the second try; it doubles with each.
 const PAUSE_MILLIS: u64 = 20;
 
+/// Reasons of a cancellation that say nothing about the conditions (DynamoDB: TransactWriteItems).
+const PASSING: [&str; 3] = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+
 /// How a transaction ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -56,7 +59,8 @@ pub(super) async fn transact(
         if let Some(position) = position(&error, "ConditionalCheckFailed") {
             return Ok(Outcome::Refused(position));
         }
-        if position(&error, "TransactionConflict").is_none() || !tries.next().await? {
+        let passing = PASSING.iter().any(|reason| position(&error, reason).is_some());
+        if !passing || !tries.next().await? {
             return Err(StoreError::unavailable("TransactWriteItems", error));
         }
     }

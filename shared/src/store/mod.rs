@@ -1,8 +1,8 @@
 //! DynamoDB: one small struct per table, each method named after what it is for, each condition documented. The only place that
 //! knows DynamoDB. Knows no rules (those are in `auth`) and no HTTP. Uses `clock`, `random`.
 //!
-//! Every write is conditional and says so; expiry is in the condition, TTL only tidies up. A write that the SDK repeats because
-//! its answer was lost finds its own mark and counts once.
+//! Every write that decides something is conditional and says so; expiry is in the condition, TTL only tidies up. A write that
+//! the SDK repeats because its answer was lost finds its own mark and counts once.
 
 mod conflict;
 mod controls;

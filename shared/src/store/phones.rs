@@ -27,7 +27,7 @@ use crate::uuid;
 const TABLE: &str = "phones";
 
 /// The key of a phone's item: 64 bits of its keyed hash. Two phones that meet (one pair in 30,000,000 deployments of a
-/// million users) would share limits, nothing else: codes and users are bound to a transaction's full id.
+/// million users) would share their limits and pending transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PhoneKey(pub [u8; 8]);
 
@@ -160,7 +160,7 @@ impl Phones {
     /// `expires` is when TTL may remove the item. A refusal by `decide` writes nothing and is the inner error.
     ///
     /// # Errors
-    /// [`StoreError`]; `Unavailable` when others keep writing in between.
+    /// [`StoreError`]; `Unavailable` when conflicts do not end.
     pub async fn change<T, E>(
         &self,
         phone: PhoneKey,
@@ -179,8 +179,6 @@ impl Phones {
             record.revision = Some(revision.clone());
             match self.put(phone, &record, seen, expires).await? {
                 Written::Done => return Ok(Ok(decided)),
-                // The answer to our own write was lost, and the SDK's second try met it.
-                Written::Changed(current) if current.revision.as_ref() == Some(&revision) => return Ok(Ok(decided)),
                 Written::Changed(current) => record = *current,
                 Written::Conflict(error) => {
                     if !tries.next().await? {
@@ -188,6 +186,10 @@ impl Phones {
                     }
                     record = self.get(phone).await?;
                 }
+            }
+            // The answer to our own write was lost, and a further try met it.
+            if record.revision.as_ref() == Some(&revision) {
+                return Ok(Ok(decided));
             }
         }
     }
@@ -275,6 +277,12 @@ impl Phones {
                 _ => return Err(StoreError::unavailable("UpdateItem", error)),
             }
         }
+    }
+
+    /// Whether this very try used up the code: what became of a transaction whose answer was lost for good.
+    pub(super) async fn was_used(&self, phone: PhoneKey, slot: Slot, counted: &Counted) -> Result<bool, StoreError> {
+        let record = self.get(phone).await?;
+        Ok(record.slot(slot).is_some_and(|pending| pending.used.as_ref() == Some(&counted.mark)))
     }
 
     /// The part of a transaction that uses up the code: on condition that it stands and is not used.

@@ -115,11 +115,11 @@ impl Users {
         let mut actions =
             vec![TransactWriteItem::builder().update(phones.use_up(phone, Slot::Register, counted, now)?).build()];
         actions.extend(self.rows(user)?);
-        Ok(match transact(&self.client, actions).await? {
-            Outcome::Done => Registered::Done,
-            Outcome::Refused(0) => Registered::CodeUsed,
-            Outcome::Refused(_) => Registered::Taken,
-        })
+        match self.transact_or_find(phones, (phone, Slot::Register, counted), actions).await? {
+            Outcome::Done => Ok(Registered::Done),
+            Outcome::Refused(0) => Ok(Registered::CodeUsed),
+            Outcome::Refused(_) => Ok(Registered::Taken),
+        }
     }
 
     /// Makes a user without a code: on condition that neither the phone nor the identity is taken; `false` when one is. For
@@ -168,7 +168,25 @@ impl Users {
             TransactWriteItem::builder().put(sessions.create(session)?).build(),
             TransactWriteItem::builder().update(last_login).build(),
         ];
-        Ok(transact(&self.client, actions).await? == Outcome::Done)
+        Ok(self.transact_or_find(phones, code, actions).await? == Outcome::Done)
+    }
+
+    /// Writes all or none. When the answer is lost for good, the code tells whether it was carried out: the caller must neither
+    /// lose what was made nor be told that a good code was wrong.
+    async fn transact_or_find(
+        &self,
+        phones: &Phones,
+        code: (PhoneKey, Slot, &Counted),
+        actions: Vec<TransactWriteItem>,
+    ) -> Result<Outcome, StoreError> {
+        let (phone, slot, counted) = code;
+        match transact(&self.client, actions).await {
+            Err(error) => match phones.was_used(phone, slot, counted).await {
+                Ok(true) => Ok(Outcome::Done),
+                Ok(false) | Err(_) => Err(error),
+            },
+            outcome => outcome,
+        }
     }
 
     fn row(&self, id: String, item: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
