@@ -117,3 +117,18 @@ pub async fn answer(binary: &str, event: &str) -> Result<Value, StackError> {
     let event = serde_json::from_str(event).map_err(StackError::new("the event is not JSON"))?;
     Function::start(Path::new(binary), &stack.config).await?.invoke(event).await
 }
+
+/// The one line that a binary leaves when it is started without any setting.
+///
+/// # Errors
+/// [`StackError`] when it leaves anything else, or ends well.
+pub fn start_without_settings(binary: &str) -> Result<String, StackError> {
+    let output = std::process::Command::new(binary).env_clear().output();
+    let output = output.map_err(StackError::new("the function does not start"))?;
+    let line: Value =
+        serde_json::from_slice(&output.stdout).map_err(StackError::new("the function left no JSON line"))?;
+    match (output.status.code(), line["message"].as_str()) {
+        (Some(1), Some(message)) => Ok(message.to_owned()),
+        (code, _) => Err(StackError::plain(format!("the function ended with {code:?} and {line}"))),
+    }
+}

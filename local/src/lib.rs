@@ -170,25 +170,17 @@ impl Stack {
             Data::Folder(folder) => storage::start(Some(folder), stopped.clone()).await?,
             Data::At(endpoint) => endpoint.clone(),
         };
+        storage::make_tables(&direct(&dynamodb_endpoint)?.dynamodb()).await?;
         let secrets_endpoint = secrets::start(local_secrets(), stopped.clone()).await?;
+
         let mut settings = environment(&url, &dynamodb_endpoint, &secrets_endpoint);
         settings.extend(options.settings);
-        let lookup = |name: &str| settings.get(name).cloned();
-
-        let service = Service::new(&lookup, clock.clone()).map_err(StackError::new("a setting is wrong"))?;
+        let service = Service::new(&|name| settings.get(name).cloned(), clock.clone());
+        let service = Arc::new(service.map_err(StackError::new("a setting is wrong"))?);
         let simulator = Simulator::new(PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN, {
             let clock = clock.clone();
             Arc::new(move || clock.now().as_millis())
         });
-        // Straight to storage, whatever stands in the handlers' way.
-        let direct = |name: &str| match name {
-            "AWS_ENDPOINT_URL_DYNAMODB" => Some(dynamodb_endpoint.clone()),
-            _ => lookup(name),
-        };
-        let http = http_client(&direct).map_err(StackError::new("a setting is wrong"))?;
-        let aws = Aws::from_lookup(&direct, http).map_err(StackError::new("a setting is wrong"))?;
-        storage::make_tables(&aws.dynamodb()).await?;
-
         let config = Config {
             url,
             app_id: service.settings.app_id.clone(),
@@ -199,22 +191,8 @@ impl Stack {
             dynamodb_endpoint,
             secrets_endpoint,
         };
-        let service = Arc::new(service);
         let app = app(&config, &clock, &simulator, &service);
-        let served = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(self::stopped(stopped.clone()));
-        tokio::spawn({
-            let (simulator, stopped) = (simulator.clone(), self::stopped(stopped.clone()));
-            async move {
-                stopped.await;
-                simulator.wake();
-            }
-        });
-        let server = tokio::spawn(async move {
-            if let Err(error) = served.await {
-                tracing::error!(%error, "the gateway stopped");
-            }
-        });
+        let server = serve(listener, app, simulator.clone(), stopped);
         if let Some(file) = &options.seed {
             seed::load(&service, file).await?;
         }
@@ -239,6 +217,29 @@ fn app(config: &Config, clock: &Arc<MovableClock>, simulator: &Simulator, servic
         .merge(simulator.router())
         .merge(inbox::router(simulator.clone()))
         .merge(control::router(config.clone(), clock.clone(), simulator.clone()))
+}
+
+/// Serves until the stack stops; then lets those who wait for messages go, and ends with the last request.
+fn serve(listener: TcpListener, app: Router, simulator: Simulator, stop: watch::Receiver<()>) -> JoinHandle<()> {
+    let served = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(stopped(stop.clone()));
+    tokio::spawn(async move {
+        stopped(stop).await;
+        simulator.wake();
+    });
+    tokio::spawn(async move {
+        if let Err(error) = served.await {
+            tracing::error!(%error, "the gateway stopped");
+        }
+    })
+}
+
+/// A client straight to storage, whatever stands in the handlers' way.
+fn direct(dynamodb: &str) -> Result<Aws, StackError> {
+    let environment = environment("", dynamodb, "");
+    let lookup = |name: &str| environment.get(name).cloned();
+    let http = http_client(&lookup).map_err(StackError::new("no HTTP client"))?;
+    Aws::from_lookup(&lookup, http).map_err(StackError::new("no storage client"))
 }
 
 /// Ends when the stack stops or is dropped.
