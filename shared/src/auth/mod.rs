@@ -4,6 +4,7 @@
 //! A flow starts in [`start`] (a code goes out) and ends in [`register`] or [`login`] (the code comes back); what is pending in
 //! between is decided in [`pending`].
 
+mod argon2id;
 pub mod code;
 pub mod email;
 mod error;

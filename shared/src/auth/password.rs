@@ -1,20 +1,12 @@
-//! Passwords: what is taken, and Argon2id with our pepper. Uses `keys`.
+//! Passwords: what is taken, and how it is checked. Uses `argon2id`, `keys`.
 
 use std::fmt;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret as _, SecretString};
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::argon2id;
 use crate::keys::Keys;
-use crate::random;
-
-/// OWASP's parameters (Password Storage Cheat Sheet): 19 MiB, two passes, one lane.
-const MEMORY_KIB: u32 = 19 * 1024;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
 
 /// The shortest password, in characters. Eight, since a code always follows (NIST SP 800-63B-4).
 pub const SHORTEST: usize = 8;
@@ -25,9 +17,6 @@ pub const LONGEST: usize = 128;
 /// Django's password validator ships (compiled from breaches by Royce Williams). Searched as it is, which is nothing beside
 /// a hash.
 const COMMON: &str = include_str!("common-passwords.txt");
-
-/// A hash of no password with the parameters above: checked where there is no user, so that it takes as long.
-const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Why a password is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +38,7 @@ pub enum PasswordError {
 /// A password cannot be hashed or a stored hash cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("password hashing failed: {0}")]
-pub struct HashError(String);
+pub struct HashError(pub(super) String);
 
 /// A password in its one normal form (NFC): two ways to type a letter are one. Prints nothing.
 #[derive(Clone)]
@@ -87,14 +76,7 @@ impl Password {
     /// # Errors
     /// [`HashError`].
     pub async fn hash(self, keys: &Keys) -> Result<String, HashError> {
-        let pepper = *keys.password_pepper();
-        blocking(move || {
-            let salt = random::bytes::<16>().map_err(|error| HashError(error.to_string()))?;
-            let hash: PasswordHash =
-                argon2(&pepper)?.hash_password_with_salt(self.0.expose_secret().as_bytes(), &salt).map_err(failed)?;
-            Ok(hash.to_string())
-        })
-        .await
+        argon2id::hash(self.0.expose_secret().as_bytes().to_vec(), *keys.password_pepper()).await
     }
 
     /// Whether it is the hashed one; with no hash, `false` after the same work.
@@ -102,17 +84,7 @@ impl Password {
     /// # Errors
     /// [`HashError`] when the stored hash cannot be read.
     pub async fn verify(self, keys: &Keys, hash: Option<String>) -> Result<bool, HashError> {
-        let pepper = *keys.password_pepper();
-        blocking(move || {
-            let known = hash.is_some();
-            let hash = PasswordHash::new(hash.as_deref().unwrap_or(DUMMY)).map_err(failed)?;
-            match argon2(&pepper)?.verify_password(self.0.expose_secret().as_bytes(), &hash) {
-                Ok(()) => Ok(known),
-                Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
-                Err(error) => Err(failed(error)),
-            }
-        })
-        .await
+        argon2id::verify(self.0.expose_secret().as_bytes().to_vec(), *keys.password_pepper(), hash).await
     }
 }
 
@@ -125,21 +97,6 @@ impl fmt::Debug for Password {
 fn is_common(password: &str) -> bool {
     let lower = password.to_lowercase();
     COMMON.lines().any(|common| common == lower)
-}
-
-fn argon2(pepper: &[u8]) -> Result<Argon2<'_>, HashError> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(failed)?;
-    Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, params).map_err(failed)
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
-) -> Result<T, HashError> {
-    tokio::task::spawn_blocking(work).await.map_err(failed)?
-}
-
-fn failed(error: impl fmt::Display) -> HashError {
-    HashError(error.to_string())
 }
 
 #[cfg(test)]

@@ -1,0 +1,135 @@
+//! What a client does: whole flows over HTTP, each with a phone of its own, so that limits meet nobody.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::Failure;
+use crate::record::{code_in, text};
+
+/// The flows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Registration,
+    Login,
+    Token,
+    Info,
+}
+
+impl Flow {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Registration => "registration, both steps",
+            Self::Login => "login without a password, both steps",
+            Self::Token => "isvalidusertoken",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// Clients of one stack.
+pub(crate) struct Clients {
+    http: reqwest::Client,
+    url: String,
+    /// The times of all requests to the service since they were last taken.
+    times: Mutex<Vec<Duration>>,
+    /// Of those who have logged in.
+    tokens: Mutex<Vec<String>>,
+}
+
+impl Clients {
+    pub(crate) fn of(url: &str) -> Result<Self, Failure> {
+        let http = shared::net::http_client(&|_| None)?;
+        Ok(Self { http, url: url.to_owned(), times: Mutex::default(), tokens: Mutex::default() })
+    }
+
+    /// Goes through a flow as the person of this number.
+    pub(crate) async fn go(&self, flow: Flow, person: usize) -> Result<(), Failure> {
+        let phone = format!("+1212555{person:04}");
+        match flow {
+            Flow::Registration => self.register(&phone, person).await,
+            Flow::Login => self.log_in(&phone).await,
+            Flow::Token => self.ask_token(person).await,
+            Flow::Info => self.service(self.request(Method::GET, "/api/info")).await.map(drop),
+        }
+    }
+
+    /// Past the limit on messages to one phone.
+    pub(crate) async fn wait(&self) -> Result<(), Failure> {
+        let request = self.request(Method::POST, "/_local/clock").header("content-type", "application/json");
+        self.send(request.body(json!({ "advance": 31 }).to_string())).await.map(drop)
+    }
+
+    pub(crate) fn take_times(&self) -> Vec<Duration> {
+        std::mem::take(&mut *self.times.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn register(&self, phone: &str, person: usize) -> Result<(), Failure> {
+        let started = self.post("/api/users/register", &json!({ "phoneNumber": phone })).await?;
+        let body = json!({
+            "phoneNumber": phone, "email": format!("person{person}@example.com"), "password": "correct horse battery",
+            "transactionId": started["transactionId"], "transactionCode": self.code(phone).await?,
+        });
+        self.post("/api/users/register", &body).await.map(drop)
+    }
+
+    async fn log_in(&self, phone: &str) -> Result<(), Failure> {
+        let body = json!({ "phoneNumber": phone });
+        let started = self.post("/api/services/Plivo/loginWithPhoneNumber", &body).await?;
+        let body = json!({ "transactionId": started["transactionId"], "code": self.code(phone).await? });
+        let user = self.post("/api/services/Plivo/loginWithCode", &body).await?;
+        let token = text(&user, "user-token")?.to_owned();
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).push(token);
+        Ok(())
+    }
+
+    async fn ask_token(&self, person: usize) -> Result<(), Failure> {
+        let path = {
+            let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+            let token = tokens.get(person % tokens.len().max(1)).ok_or("nobody has logged in")?;
+            format!("/api/users/isvalidusertoken/{token}")
+        };
+        match self.service(self.request(Method::GET, &path)).await? {
+            Value::Bool(true) => Ok(()),
+            other => Err(format!("a token is {other}").into()),
+        }
+    }
+
+    /// The code that the phone got, from the inbox.
+    async fn code(&self, phone: &str) -> Result<String, Failure> {
+        let path = format!("/_local/messages?limit=1&to={}", phone.trim_start_matches('+'));
+        let messages = self.send(self.request(Method::GET, &path)).await?;
+        Ok(code_in(text(&messages[0], "text")?))
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let request = self.request(Method::POST, path).header("content-type", "application/json");
+        self.service(request.body(body.to_string())).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    /// Asks the service, and notes the time.
+    async fn service(&self, request: RequestBuilder) -> Result<Value, Failure> {
+        let started = Instant::now();
+        let answer = self.send(request).await;
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).push(started.elapsed());
+        answer
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Value, Failure> {
+        let answer = request.send().await?;
+        let status = answer.status();
+        let body = answer.bytes().await?;
+        if status.is_success() {
+            Ok(serde_json::from_slice(&body)?)
+        } else {
+            Err(format!("the local stack answered {status}: {}", String::from_utf8_lossy(&body)).into())
+        }
+    }
+}

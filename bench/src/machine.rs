@@ -1,0 +1,39 @@
+//! The machine: what figures without it mean nothing without. Linux tells it in `/proc`; elsewhere it stays unknown.
+
+use std::thread::available_parallelism;
+
+/// One line.
+pub(crate) fn describe() -> String {
+    let usable = available_parallelism().map_or(0, usize::from);
+    let model = field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+    let memory = field("/proc/meminfo", "MemTotal").and_then(|text| kibibytes(&text));
+    let memory = memory.map_or_else(|| "memory unknown".to_owned(), |kib| format!("{} GiB", kib >> 20));
+    format!("Machine: {model}, processors for this process: {usable}, {memory}, {}\n", std::env::consts::OS)
+}
+
+/// The columns of [`memory_row`].
+pub(crate) const MEMORY_COLUMNS: [&str; 3] = ["when", "resident", "at most so far"];
+
+/// When, and what a process (its id, or `self`) holds in memory then and at most held until then.
+pub(crate) fn memory_row(when: &str, process: &str) -> Vec<String> {
+    let status = format!("/proc/{process}/status");
+    let mebibytes = |name| {
+        let kib = field(&status, name).and_then(|text| kibibytes(&text));
+        kib.map_or_else(|| "unknown".to_owned(), |kib| format!("{} MiB", kib >> 10))
+    };
+    vec![when.to_owned(), mebibytes("VmRSS"), mebibytes("VmHWM")]
+}
+
+/// What stands after `name:` in a file of `/proc`.
+fn field(file: &str, name: &str) -> Option<String> {
+    let text = std::fs::read_to_string(file).ok()?;
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name).then(|| value.trim().to_owned())
+    })
+}
+
+/// `123 kB`, which are KiB.
+fn kibibytes(text: &str) -> Option<u64> {
+    text.strip_suffix(" kB")?.trim().parse().ok()
+}

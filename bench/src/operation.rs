@@ -1,0 +1,105 @@
+//! An operation: the request that asks for it and the function that answers. Uses the functions' libraries, as their binaries do.
+
+use lambda_http::http::{HeaderName, Method};
+use lambda_http::{Body, Request, Response};
+use local::proxy::Call;
+use serde_json::Value;
+use shared::http::serve;
+use shared::service::Service;
+
+use crate::Failure;
+
+/// The functions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Function {
+    Register,
+    LoginPhone,
+    LoginPassword,
+    LoginCode,
+    SendMessage,
+    Session,
+}
+
+/// A request that can be made again and again.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) function: Function,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) header: Option<(HeaderName, String)>,
+    pub(crate) body: String,
+}
+
+impl Ask {
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self { function: Function::Session, method: Method::GET, path: path.into(), header: None, body: String::new() }
+    }
+
+    pub(crate) fn post(function: Function, path: &str, body: &Value) -> Self {
+        Self { function, method: Method::POST, path: path.to_owned(), header: None, body: body.to_string() }
+    }
+
+    pub(crate) fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.header = Some((name, value.into()));
+        self
+    }
+
+    fn request(&self) -> Result<Request, Failure> {
+        let mut request = lambda_http::http::Request::builder()
+            .method(self.method.clone())
+            .uri(&self.path)
+            .header("content-type", "application/json");
+        if let Some((name, value)) = &self.header {
+            request = request.header(name, value);
+        }
+        Ok(request.body(Body::from(self.body.as_str()))?)
+    }
+
+    /// Has the function answer it.
+    pub(crate) async fn answer(&self, service: &Service) -> Result<Response<Body>, Failure> {
+        let request = self.request()?;
+        Ok(match self.function {
+            Function::Register => serve(service, "register", request, register::handle).await,
+            Function::LoginPhone => serve(service, "login-phone", request, login_phone::handle).await,
+            Function::LoginPassword => serve(service, "login-password", request, login_password::handle).await,
+            Function::LoginCode => serve(service, "login-code", request, login_code::handle).await,
+            Function::SendMessage => serve(service, "send-message", request, send_message::handle).await,
+            Function::Session => serve(service, "session", request, session::handle).await,
+        })
+    }
+}
+
+/// Whether an operation ends well, or is refused as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Success,
+    /// For a wrong password or code.
+    Refusal,
+}
+
+impl Ending {
+    pub(crate) const fn status(self) -> u16 {
+        match self {
+            Self::Success => 200,
+            Self::Refusal => 401,
+        }
+    }
+}
+
+/// Whether an operation hashes a password, which takes longer than all the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hashing {
+    None,
+    Argon2id,
+}
+
+/// An operation that was carried out once.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) name: &'static str,
+    pub(crate) ask: Ask,
+    pub(crate) ending: Ending,
+    pub(crate) hashing: Hashing,
+    /// Its calls to storage.
+    pub(crate) calls: Vec<Call>,
+}

@@ -1,0 +1,162 @@
+//! Carries every operation out once, against a real store behind `local::proxy`, and keeps the calls that each made. Uses `delay`.
+
+use std::time::Duration;
+
+use lambda_http::http::header;
+use lambda_http::http::{HeaderName, Method};
+use local::proxy::Proxy;
+use local::{Data, Options, Stack};
+use serde_json::{Value, json};
+use shared::secrets::Need;
+
+use crate::operation::{Ask, Ending, Function, Hashing, Operation};
+use crate::{Failure, delay};
+
+const USER: &str = "+14155550100";
+const NOBODY: &str = "+14155550101";
+const PASSWORD: &str = "correct horse battery";
+const WAIT: Duration = Duration::from_secs(30);
+const REGISTER: &str = "/api/users/register";
+const LOGIN_PHONE: &str = "/api/services/Plivo/loginWithPhoneNumber";
+const LOGIN_PASSWORD: &str = "/api/services/Plivo/loginWithPhoneNumberAndPassword";
+const LOGIN_CODE: &str = "/api/services/Plivo/loginWithCode";
+const SEND: &str = "/api/services/Plivo/sendMessage";
+const USER_TOKEN: HeaderName = HeaderName::from_static("user-token");
+
+/// What was recorded.
+pub(crate) struct Recording {
+    pub(crate) operations: Vec<Operation>,
+    /// The stack whose storage it happened in.
+    pub(crate) store: Stack,
+}
+
+/// Carries all operations out, in an order that one user could take.
+pub(crate) async fn record() -> Result<Recording, Failure> {
+    let mut recorder = Recorder::start().await?;
+    let user = recorder.registration().await?;
+    let token = recorder.logins().await?;
+    recorder.message_and_session(&user, &token).await?;
+    Ok(Recording { operations: recorder.operations, store: recorder.store })
+}
+
+struct Recorder {
+    operations: Vec<Operation>,
+    store: Stack,
+    proxy: Proxy,
+    stack: Stack,
+}
+
+impl Recorder {
+    async fn start() -> Result<Self, Failure> {
+        let store = Stack::start(Options::default()).await?;
+        let address = store.config.dynamodb_endpoint.clone();
+        let proxy = Proxy::start(&delay::before(&address).await?).await?;
+        proxy.measure();
+        let settings = vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url.clone())];
+        let stack = Stack::start(Options { data: Data::At(address), settings, ..Options::default() }).await?;
+        stack.service.warm(&[Need::Keys, Need::Plivo, Need::Message]).await;
+        Ok(Self { operations: Vec::new(), store, proxy, stack })
+    }
+
+    async fn registration(&mut self) -> Result<String, Failure> {
+        use Function::Register;
+        let ask = Ask::post(Register, REGISTER, &json!({ "phoneNumber": USER }));
+        let started = self.carry_out("register, step 1", ask, Ending::Success, Hashing::None).await?;
+        let body = json!({
+            "phoneNumber": USER, "email": "jane@example.com", "password": PASSWORD, "name": "Jane",
+            "transactionId": started["transactionId"], "transactionCode": self.last_code()?,
+        });
+        let ask = Ask::post(Register, REGISTER, &body);
+        let user = self.carry_out("register, step 2", ask, Ending::Success, Hashing::Argon2id).await?;
+        Ok(text(&user, "objectId")?.to_owned())
+    }
+
+    /// Both logins, and what is refused in them. Answers a session's token.
+    async fn logins(&mut self) -> Result<String, Failure> {
+        use Ending::{Refusal, Success};
+        use Function::{LoginCode, LoginPassword, LoginPhone};
+        let by_phone = |phone| Ask::post(LoginPhone, LOGIN_PHONE, &json!({ "phoneNumber": phone }));
+        let by_password =
+            |password| Ask::post(LoginPassword, LOGIN_PASSWORD, &json!({ "phoneNumber": USER, "password": password }));
+        let enter = |started: &Value, code: &str| {
+            Ask::post(LoginCode, LOGIN_CODE, &json!({ "transactionId": started["transactionId"], "code": code }))
+        };
+
+        self.wait();
+        let started = self.carry_out("loginWithPhoneNumber, a user's", by_phone(USER), Success, Hashing::None).await?;
+        self.carry_out("loginWithPhoneNumber, nobody's", by_phone(NOBODY), Success, Hashing::None).await?;
+        let ask = enter(&started, &self.last_code()?);
+        self.carry_out("loginWithCode, after the phone", ask, Success, Hashing::None).await?;
+
+        self.wait();
+        let right = by_password(PASSWORD);
+        let started = self.carry_out("loginWithPhoneNumberAndPassword", right, Success, Hashing::Argon2id).await?;
+        let wrong = by_password("another horse battery");
+        self.carry_out("loginWithPhoneNumberAndPassword, wrong", wrong, Refusal, Hashing::Argon2id).await?;
+        let code = self.last_code()?;
+        let ask = enter(&started, &another(&code));
+        self.carry_out("loginWithCode, wrong", ask, Refusal, Hashing::None).await?;
+        let ask = enter(&started, &code);
+        let user = self.carry_out("loginWithCode, after the password", ask, Success, Hashing::None).await?;
+        Ok(text(&user, "user-token")?.to_owned())
+    }
+
+    async fn message_and_session(&mut self, user: &str, token: &str) -> Result<(), Failure> {
+        use Ending::Success;
+        let message = json!({ "phoneNumber": USER, "message": "Your table is ready." });
+        let ask = Ask::post(Function::SendMessage, SEND, &message)
+            .with(header::AUTHORIZATION, format!("Bearer {}", local::MESSAGE_KEY));
+        self.carry_out("sendMessage", ask, Success, Hashing::None).await?;
+        self.carry_out("info", Ask::get("/api/info"), Success, Hashing::None).await?;
+        let ask = Ask::get(format!("/api/users/isvalidusertoken/{token}"));
+        self.carry_out("isvalidusertoken", ask, Success, Hashing::None).await?;
+        let ask = Ask::get(format!("/api/data/Users/{user}")).with(USER_TOKEN, token);
+        self.carry_out("data/Users/{objectId}", ask, Success, Hashing::None).await?;
+        let ask = Ask::get("/api/users/logout").with(USER_TOKEN, token);
+        self.carry_out("logout", ask, Success, Hashing::None).await?;
+        Ok(())
+    }
+
+    async fn carry_out(
+        &mut self,
+        name: &'static str,
+        ask: Ask,
+        ending: Ending,
+        hashing: Hashing,
+    ) -> Result<Value, Failure> {
+        self.proxy.take_calls();
+        let answer = ask.answer(&self.stack.service).await?;
+        let body: Value = serde_json::from_slice(answer.body())?;
+        if answer.status() != ending.status() {
+            let method: &Method = &ask.method;
+            return Err(format!("{name}: {method} answered {} {body}", answer.status()).into());
+        }
+        let calls = self.proxy.take_calls();
+        self.operations.push(Operation { name, ask, ending, hashing, calls });
+        Ok(body)
+    }
+
+    /// Past the limit on messages to one phone.
+    fn wait(&self) {
+        self.stack.clock.advance(WAIT);
+    }
+
+    fn last_code(&self) -> Result<String, Failure> {
+        let newest = self.stack.simulator.messages(Some(USER)).into_iter().next();
+        Ok(code_in(&newest.ok_or("no message arrived")?.text))
+    }
+}
+
+/// The code at the beginning of a message.
+pub(crate) fn code_in(text: &str) -> String {
+    text.chars().take_while(char::is_ascii_digit).collect()
+}
+
+pub(crate) fn text<'a>(body: &'a Value, field: &str) -> Result<&'a str, Failure> {
+    body[field].as_str().ok_or_else(|| format!("no {field} in {body}").into())
+}
+
+/// Another code of the same length.
+fn another(code: &str) -> String {
+    code.chars().map(|digit| if digit == '0' { '1' } else { '0' }).collect()
+}

@@ -1,0 +1,122 @@
+//! Argon2id with memory that is used again. Each hash takes 19 MiB; freed, glibc's allocator keeps it and often does not give it out
+//! again, so that a warm function grew by 19 MiB with each of its first twenty passwords (`docs/performance.md`). So as many
+//! hashes run at once as there are processors — more would only wait for each other — and each takes memory that an earlier
+//! one has left. Uses `random`.
+
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
+use subtle::ConstantTimeEq as _;
+use tokio::sync::Semaphore;
+
+use super::password::HashError;
+use crate::random;
+
+/// OWASP's parameters (Password Storage Cheat Sheet): 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// A hash of no password with the parameters above: checked where there is no user, so that it takes as long.
+const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+static TURNS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)));
+static SPARE: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
+
+/// Hashes with a new salt, off the async threads. A PHC string.
+pub(super) async fn hash(password: Vec<u8>, pepper: [u8; 32]) -> Result<String, HashError> {
+    in_turn(move || {
+        let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(failed)?;
+        let salt = random::bytes::<16>().map_err(failed)?;
+        let output = compute(&password, &salt, &pepper, &params)?;
+        let hash = PasswordHash {
+            algorithm: ARGON2ID_IDENT,
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&params).map_err(failed)?,
+            salt: Some(Salt::new(&salt).map_err(failed)?),
+            hash: Some(Output::new(&output).map_err(failed)?),
+        };
+        Ok(hash.to_string())
+    })
+    .await
+}
+
+/// Whether the password has this hash, by the hash's own parameters; with no hash, `false` after the same work.
+pub(super) async fn verify(password: Vec<u8>, pepper: [u8; 32], hash: Option<String>) -> Result<bool, HashError> {
+    in_turn(move || {
+        let known = hash.is_some();
+        let hash = PasswordHash::new(hash.as_deref().unwrap_or(DUMMY)).map_err(failed)?;
+        let params = Params::try_from(&hash).map_err(failed)?;
+        let (Some(salt), Some(expected), true) = (&hash.salt, &hash.hash, hash.algorithm == ARGON2ID_IDENT) else {
+            return Err(failed("a stored hash is not Argon2id with a salt"));
+        };
+        let output = compute(&password, salt, &pepper, &params)?;
+        Ok(bool::from(output.ct_eq(expected.as_bytes())) && known)
+    })
+    .await
+}
+
+fn compute(password: &[u8], salt: &[u8], pepper: &[u8], params: &Params) -> Result<[u8; 32], HashError> {
+    let argon2 =
+        Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, params.clone()).map_err(failed)?;
+    let mut memory = spare().pop().unwrap_or_default();
+    memory.resize(params.block_count(), Block::default());
+    let mut output = [0; 32];
+    let done = argon2.hash_password_into_with_memory(password, salt, &mut output, &mut memory[..]);
+    spare().push(memory);
+    done.map(|()| output).map_err(failed)
+}
+
+fn spare() -> std::sync::MutexGuard<'static, Vec<Vec<Block>>> {
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn in_turn<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
+) -> Result<T, HashError> {
+    let _turn = TURNS.acquire().await.map_err(failed)?;
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
+}
+
+fn failed(error: impl std::fmt::Display) -> HashError {
+    HashError(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_is_what_the_library_itself_computes() {
+        use argon2::password_hash::PasswordVerifier as _;
+        let hash = hash(b"a password".to_vec(), [7; 32]).await.unwrap();
+        let params = Params::new(MEMORY_KIB, PASSES, LANES, None).unwrap();
+        let argon2 = Argon2::new_with_secret(&[7; 32], Algorithm::Argon2id, Version::V0x13, params).unwrap();
+        let parsed = PasswordHash::new(&hash).unwrap();
+        assert!(argon2.verify_password(b"a password", &parsed).is_ok());
+        assert!(argon2.verify_password(b"another", &parsed).is_err());
+    }
+
+    #[tokio::test]
+    async fn memory_is_used_again() {
+        for _ in 0..50 {
+            verify(b"x".to_vec(), [0; 32], None).await.unwrap();
+        }
+        let processors = std::thread::available_parallelism().unwrap().get();
+        assert!((1..=processors).contains(&spare().len()), "{} blocks for {processors} processors", spare().len());
+    }
+
+    #[tokio::test]
+    async fn other_hashes_are_errors() {
+        for hash in [
+            "",
+            "x",
+            "$argon2i$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "$argon2id$v=19$m=19456,t=2,p=1",
+        ] {
+            assert!(verify(b"x".to_vec(), [0; 32], Some(hash.to_owned())).await.is_err(), "{hash}");
+        }
+    }
+}
