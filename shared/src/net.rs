@@ -21,7 +21,7 @@ use crate::settings::{Lookup, SettingError, required};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// For one try of a call to an AWS service; these answer in milliseconds.
 const AWS_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
-/// For a call to an AWS service with all its tries. The most that one request waits for, one after the other, is six such calls
+/// For a call to an AWS service with all its tries. Without conflicts, the most that one request waits for, one after the other, is six such calls
 /// and Plivo (a start whose message fails: secrets, reads, write, Plivo, its state noted, read and write to take it back); the
 /// gateway gives up after 30 s.
 pub(crate) const AWS_TIMEOUT: Duration = Duration::from_millis(3400);

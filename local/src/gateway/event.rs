@@ -9,15 +9,18 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use shared::clock::Timestamp;
 
+/// The gateway's name. Handlers see this one, as on AWS they see the API's, so that no client's can confuse them.
+const HOST: &str = "localhost";
+
 /// The event of a request. `source` is the caller's address.
 pub(crate) fn from_request(parts: &Parts, body: &Bytes, source: &str, now: Timestamp, request_id: &str) -> Value {
     let path = parts.uri.path();
     let (body, base64) = encode(parts, body);
     let mut headers = headers(parts);
-    // The gateway's own, whatever the client says (AWS: HTTP APIs overwrite them).
-    headers.insert("x-forwarded-for".to_owned(), json!(source));
-    headers.insert("x-forwarded-proto".to_owned(), json!("http"));
-    let host = headers.get("host").and_then(Value::as_str).unwrap_or("127.0.0.1").to_owned();
+    // The gateway's own, whatever the client says.
+    for (name, value) in [("host", HOST), ("x-forwarded-for", source), ("x-forwarded-proto", "http")] {
+        headers.insert(name.to_owned(), json!(value));
+    }
     let user_agent = headers.get("user-agent").cloned().unwrap_or(Value::Null);
     let mut event = json!({
         "version": "2.0",
@@ -28,7 +31,7 @@ pub(crate) fn from_request(parts: &Parts, body: &Bytes, source: &str, now: Times
         "requestContext": {
             "accountId": "000000000000",
             "apiId": "local",
-            "domainName": host,
+            "domainName": HOST,
             "domainPrefix": "local",
             "requestId": request_id,
             "routeKey": "$default",
@@ -46,12 +49,6 @@ pub(crate) fn from_request(parts: &Parts, body: &Bytes, source: &str, now: Times
         event["queryStringParameters"] = query_parameters(query);
     }
     event
-}
-
-/// Whether the request names a host that can be one. The rest never reaches a function.
-pub(crate) fn has_host(parts: &Parts) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(byte);
-    parts.headers.get(header::HOST).is_some_and(|host| !host.is_empty() && host.as_bytes().iter().all(plain))
 }
 
 /// Names in lower case, duplicates joined by commas.
@@ -167,8 +164,7 @@ mod tests {
             .header("X-Two", "2")
             .header("User-Token", "T");
         let event = event(request, b"");
-        let own =
-            json!({"x-two": "1,2", "user-token": "T", "x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "http"});
+        let own = json!({"x-two": "1,2", "user-token": "T", "host": "localhost", "x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "http"});
         assert_eq!(event["headers"], own);
         assert_eq!(event["rawQueryString"], "a=1&b=&a=2");
         assert_eq!(event["queryStringParameters"], json!({"a": "1,2", "b": ""}));

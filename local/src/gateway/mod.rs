@@ -48,7 +48,8 @@ pub(crate) async fn answer(
     if let Some(response) = cors::preflight(&parts, origins) {
         return response;
     }
-    if !event::has_host(&parts) {
+    // `OPTIONS *`
+    if !parts.uri.path().starts_with('/') {
         return plain(StatusCode::BAD_REQUEST, "Bad Request");
     }
     let mut response = match axum::body::to_bytes(body, LARGEST_BODY).await {

@@ -39,9 +39,10 @@ pub fn router(simulator: Simulator) -> Router {
         .with_state(simulator)
 }
 
-/// Refuses requests whose `Host` is not a name of this machine: else any site could reach a tool without a login by DNS rebinding.
+/// Refuses requests whose `Host` is not a name of this machine, else any site could reach a tool without a login by DNS rebinding;
+/// and those that a page of another machine makes, which could move the clock without reading the answer.
 pub async fn loopback_only(request: Request, next: Next) -> Response {
-    if is_loopback(request.headers()) {
+    if is_loopback(request.headers()) && is_from_here(request.headers()) {
         next.run(request).await
     } else {
         refusal(StatusCode::FORBIDDEN, "loopback_only", "Open this address as localhost or 127.0.0.1.")
@@ -56,11 +57,23 @@ fn is_loopback(headers: &HeaderMap) -> bool {
     let Ok(host) = host.to_str() else {
         return false;
     };
+    is_loopback_name(host)
+}
+
+/// A name or an address of this machine, with or without a port.
+fn is_loopback_name(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split_once(']').map_or("", |(address, _)| address),
         None => host.split_once(':').map_or(host, |(name, _)| name),
     };
     name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+/// Only browsers send an `Origin`.
+fn is_from_here(headers: &HeaderMap) -> bool {
+    headers.get(header::ORIGIN).is_none_or(|origin| {
+        origin.to_str().ok().and_then(|origin| origin.split_once("://")).is_some_and(|(_, host)| is_loopback_name(host))
+    })
 }
 
 /// An error in the form of the service's own.

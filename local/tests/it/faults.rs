@@ -231,6 +231,18 @@ async fn an_answer_that_is_lost_for_good_is_looked_up() {
 }
 
 #[tokio::test]
+async fn a_profile_that_cannot_be_read_does_not_lose_a_login() {
+    let (app, proxy, _store) = App::behind_proxy().await;
+    app.register(PHONE, "jane@example.com").await;
+    let id = transaction(&app.login_start(PHONE).await.ok());
+    for _ in 0..3 {
+        proxy.once("GetItem", StoreFault::Fail);
+    }
+    let user = app.enter(&id, &app.last_code(PHONE)).await.ok();
+    assert!(user["user-token"].is_string());
+}
+
+#[tokio::test]
 async fn a_write_that_was_carried_out_before_a_conflict_is_not_decided_again() {
     let (app, proxy, _store) = App::behind_proxy().await;
     proxy.once("PutItem", StoreFault::LoseAnswer);

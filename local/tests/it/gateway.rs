@@ -79,10 +79,10 @@ async fn origins_can_be_limited() {
 }
 
 #[tokio::test]
-async fn hosts_that_are_none_do_not_reach_a_function() {
+async fn what_a_client_says_of_hosts_and_proxies_confuses_nobody() {
     let app = App::start().await;
-    for host in ["a b", "exa%mple", "http://x", ""] {
-        assert_eq!(app.send(app.request(Method::GET, "/api/info").header("host", host)).await.status, 400, "{host}");
+    for host in ["a b", "exa%mple", "http://x", "", "a:b", "127.0.0.1:99999", "[::1", "256.0.0.1", ":", "my_app:3000"] {
+        app.send(app.request(Method::GET, "/api/info").header("host", host)).await.ok();
     }
     app.send(app.request(Method::GET, "/api/info").header("x-forwarded-proto", "a b")).await.ok();
 }

@@ -111,6 +111,12 @@ async fn other_hosts_names_see_nothing_of_the_stack() {
         let reply = app.send(app.request(Method::GET, path).header("host", "evil.example")).await;
         assert_eq!(reply.status, 403, "{path}");
     }
+    for origin in ["https://evil.example", "null", "http://127.0.0.1.evil.example"] {
+        let request = app.request(Method::POST, "/_local/clock").header("origin", origin).body("{\"advance\":1}");
+        assert_eq!(app.send(request).await.status, 403, "{origin}");
+    }
+    let request = app.request(Method::POST, "/_local/clock").header("origin", "http://localhost:8080");
+    app.send(request.body("{\"advance\":1}")).await.ok();
 }
 
 #[tokio::test]

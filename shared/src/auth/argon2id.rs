@@ -7,6 +7,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
+use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
 
@@ -26,7 +27,7 @@ static TURNS: LazyLock<Semaphore> =
 static SPARE: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
 
 /// Hashes with a new salt, off the async threads. A PHC string.
-pub(super) async fn hash(password: Vec<u8>, pepper: [u8; 32]) -> Result<String, HashError> {
+pub(super) async fn hash(password: SecretString, pepper: [u8; 32]) -> Result<String, HashError> {
     in_turn(move || {
         let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(failed)?;
         let salt = random::bytes::<16>().map_err(failed)?;
@@ -44,7 +45,7 @@ pub(super) async fn hash(password: Vec<u8>, pepper: [u8; 32]) -> Result<String, 
 }
 
 /// Whether the password has this hash, by the hash's own parameters; with no hash, `false` after the same work.
-pub(super) async fn verify(password: Vec<u8>, pepper: [u8; 32], hash: Option<String>) -> Result<bool, HashError> {
+pub(super) async fn verify(password: SecretString, pepper: [u8; 32], hash: Option<String>) -> Result<bool, HashError> {
     in_turn(move || {
         let known = hash.is_some();
         let hash = PasswordHash::new(hash.as_deref().unwrap_or(DUMMY)).map_err(failed)?;
@@ -58,13 +59,14 @@ pub(super) async fn verify(password: Vec<u8>, pepper: [u8; 32], hash: Option<Str
     .await
 }
 
-fn compute(password: &[u8], salt: &[u8], pepper: &[u8], params: &Params) -> Result<[u8; 32], HashError> {
+fn compute(password: &SecretString, salt: &[u8], pepper: &[u8], params: &Params) -> Result<[u8; 32], HashError> {
     let argon2 =
         Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, params.clone()).map_err(failed)?;
     let mut memory = spare().pop().unwrap_or_default();
     memory.resize(params.block_count(), Block::default());
     let mut output = [0; 32];
-    let done = argon2.hash_password_into_with_memory(password, salt, &mut output, &mut memory[..]);
+    let done =
+        argon2.hash_password_into_with_memory(password.expose_secret().as_bytes(), salt, &mut output, &mut memory[..]);
     spare().push(memory);
     done.map(|()| output).map_err(failed)
 }
@@ -76,7 +78,12 @@ fn spare() -> std::sync::MutexGuard<'static, Vec<Vec<Block>>> {
 async fn in_turn<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
 ) -> Result<T, HashError> {
-    let _turn = TURNS.acquire().await.map_err(failed)?;
+    // The turn goes with the work, which runs on when nobody waits for it any more.
+    let turn = TURNS.acquire().await.map_err(failed)?;
+    let work = move || {
+        let _turn = turn;
+        work()
+    };
     tokio::task::spawn_blocking(work).await.map_err(failed)?
 }
 
@@ -91,7 +98,7 @@ mod tests {
     #[tokio::test]
     async fn it_is_what_the_library_itself_computes() {
         use argon2::password_hash::PasswordVerifier as _;
-        let hash = hash(b"a password".to_vec(), [7; 32]).await.unwrap();
+        let hash = hash("a password".into(), [7; 32]).await.unwrap();
         let params = Params::new(MEMORY_KIB, PASSES, LANES, None).unwrap();
         let argon2 = Argon2::new_with_secret(&[7; 32], Algorithm::Argon2id, Version::V0x13, params).unwrap();
         let parsed = PasswordHash::new(&hash).unwrap();
@@ -102,7 +109,7 @@ mod tests {
     #[tokio::test]
     async fn memory_is_used_again() {
         for _ in 0..50 {
-            verify(b"x".to_vec(), [0; 32], None).await.unwrap();
+            verify("x".into(), [0; 32], None).await.unwrap();
         }
         let processors = std::thread::available_parallelism().unwrap().get();
         assert!((1..=processors).contains(&spare().len()), "{} blocks for {processors} processors", spare().len());
@@ -116,7 +123,7 @@ mod tests {
             "$argon2i$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
             "$argon2id$v=19$m=19456,t=2,p=1",
         ] {
-            assert!(verify(b"x".to_vec(), [0; 32], Some(hash.to_owned())).await.is_err(), "{hash}");
+            assert!(verify("x".into(), [0; 32], Some(hash.to_owned())).await.is_err(), "{hash}");
         }
     }
 }

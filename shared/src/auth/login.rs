@@ -47,10 +47,16 @@ pub async fn finish(service: &Service, transaction: TransactionId, code: &OneTim
         idle: service.settings.session_idle,
         life: service.settings.session_life,
     };
-    let (logged_in, profile) = tokio::try_join!(
+    // Not `try_join`: a profile that cannot be read must not let go of a login that is being written.
+    let (logged_in, profile) = tokio::join!(
         service.users.log_in(&service.phones, (phone, purpose.slot(), &counted), &service.sessions, &session),
         service.users.profile(&user)
-    )?;
+    );
+    let logged_in = logged_in?;
+    let profile = match profile {
+        Err(_) if logged_in => service.users.profile(&user).await?,
+        profile => profile?,
+    };
     match profile {
         Some(profile) if profile.status != ENABLED => Err(AuthError::UserDisabled),
         Some(mut profile) if logged_in => {

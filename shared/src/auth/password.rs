@@ -76,7 +76,7 @@ impl Password {
     /// # Errors
     /// [`HashError`].
     pub async fn hash(self, keys: &Keys) -> Result<String, HashError> {
-        argon2id::hash(self.0.expose_secret().as_bytes().to_vec(), *keys.password_pepper()).await
+        argon2id::hash(self.0, *keys.password_pepper()).await
     }
 
     /// Whether it is the hashed one; with no hash, `false` after the same work.
@@ -84,7 +84,7 @@ impl Password {
     /// # Errors
     /// [`HashError`] when the stored hash cannot be read.
     pub async fn verify(self, keys: &Keys, hash: Option<String>) -> Result<bool, HashError> {
-        argon2id::verify(self.0.expose_secret().as_bytes().to_vec(), *keys.password_pepper(), hash).await
+        argon2id::verify(self.0, *keys.password_pepper(), hash).await
     }
 }
 

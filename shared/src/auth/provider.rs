@@ -14,6 +14,8 @@ use crate::store::Provider;
 const FAILURES: u64 = 3;
 /// After the last failure, for so long nobody tries.
 const PAUSE: Duration = Duration::from_secs(30);
+/// A failure that is older than this says nothing about today. Longer than the pause, so that the first try after it counts on.
+const MEMORY: Duration = Duration::from_secs(300);
 
 /// Refuses while Plivo is known to be down.
 pub(super) fn check(provider: Option<Provider>, now: Timestamp) -> Result<(), AuthError> {
@@ -36,7 +38,7 @@ pub(super) async fn note<T>(
 ) {
     let failed = outcome.as_ref().err().is_some_and(PlivoError::concerns_everybody);
     let noted = match known {
-        _ if failed => service.controls.provider_failed(now).await,
+        _ if failed => service.controls.provider_failed(failures_before(known, now) + 1, now).await,
         // An answer, if only a refusal of this one message, shows that Plivo is there.
         Some(_) => service.controls.provider_recovered().await,
         None => Ok(()),
@@ -46,9 +48,22 @@ pub(super) async fn note<T>(
     }
 }
 
+fn failures_before(known: Option<Provider>, now: Timestamp) -> u64 {
+    known.filter(|known| now < known.last_failure.plus(MEMORY)).map_or(0, |known| known.failures)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn old_failures_are_forgotten() {
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        let known = Some(Provider { failures: 3, last_failure: at(100) });
+        assert_eq!(failures_before(None, at(100)), 0);
+        assert_eq!(failures_before(known, at(131)), 3, "the first try after the pause");
+        assert_eq!(failures_before(known, at(400)), 0);
+    }
 
     #[test]
     fn a_few_failures_stop_everybody_for_a_while() {

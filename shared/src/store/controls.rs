@@ -46,18 +46,19 @@ impl Controls {
         answer.item.map(serde_dynamo::from_item).transpose().map_err(|error| StoreError::malformed(TABLE, error))
     }
 
-    /// Counts a failure.
+    /// Notes that so many failures in a row are known now. Two that are noted at once may count as one, which only delays what
+    /// follows from them.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn provider_failed(&self, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn provider_failed(&self, failures: u64, now: Timestamp) -> Result<(), StoreError> {
         let request = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("id", text(PROVIDER))
-            .update_expression("ADD failures :one SET last_failure = :now")
-            .expression_attribute_values(":one", number(1))
+            .update_expression("SET failures = :failures, last_failure = :now")
+            .expression_attribute_values(":failures", number(i64::try_from(failures).unwrap_or(i64::MAX)))
             .expression_attribute_values(":now", number(now.as_millis()));
         request.send().await.map(drop).map_err(|error| StoreError::unavailable("UpdateItem", error))
     }
