@@ -40,7 +40,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::clock::MovableClock;
+use crate::clock::{MovableClock, Pace};
 use crate::gateway::Gateway;
 use crate::simulator::Simulator;
 
@@ -80,6 +80,8 @@ pub struct Options {
     pub settings: Vec<(String, String)>,
     /// A file of users, transactions and sessions to load.
     pub seed: Option<PathBuf>,
+    /// What the clock does by itself.
+    pub pace: Pace,
 }
 
 /// The stack cannot start.
@@ -159,7 +161,7 @@ impl Stack {
     /// [`StackError`], like a port that is taken or a setting that is wrong.
     pub async fn start(options: Options) -> Result<Self, StackError> {
         let (stop, stopped) = watch::channel(());
-        let clock = Arc::new(MovableClock::default());
+        let clock = Arc::new(MovableClock::new(options.pace));
         let listener = TcpListener::bind(("127.0.0.1", options.port))
             .await
             .map_err(StackError::new(format!("port {} cannot be used (try --port 0)", options.port)))?;

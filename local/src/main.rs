@@ -50,6 +50,7 @@ async fn main() -> ExitCode {
         data: arguments.data.map_or(Data::Memory, Data::Folder),
         settings: arguments.settings,
         seed: arguments.seed,
+        ..Options::default()
     };
     let stack = match Stack::start(options).await {
         Ok(stack) => stack,

@@ -102,15 +102,12 @@ async fn a_code_works_until_its_second() {
     for (seconds, works) in [(299, true), (300, false), (301, false)] {
         let app = App::start().await;
         app.register(PHONE, "jane@example.com").await;
-        let started = app.stack.clock.advance(std::time::Duration::ZERO);
         let id = transaction(&app.login_start(PHONE).await.ok());
         app.advance(seconds);
         let answer = app.enter(&id, &app.last_code(PHONE)).await;
-        // The stack's clock runs: a test that took a second itself must not call the 299th second the 300th.
-        let elapsed = started.until(app.stack.clock.advance(std::time::Duration::ZERO));
-        if works && elapsed.as_secs() < 300 {
+        if works {
             answer.ok();
-        } else if !works {
+        } else {
             answer.refused(401, 14000, "code_rejected");
         }
     }

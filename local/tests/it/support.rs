@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
+use local::clock::Pace;
 use local::proxy::Proxy;
 use local::{Data, Options, Stack};
 use reqwest::header::HeaderMap;
@@ -69,6 +70,7 @@ impl App {
 
     pub(crate) async fn options(options: Options) -> Self {
         log_to_memory();
+        let options = Options { pace: Pace::Stands, ..options };
         let stack = Stack::start(options).await.expect("the stack starts");
         Self { stack, http: shared::net::http_client(&|_| None).expect("a client") }
     }
