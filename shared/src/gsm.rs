@@ -49,6 +49,7 @@ mod tests {
 
     #[test]
     fn gsm_characters_are_counted() {
+        assert_eq!(BASIC.chars().count(), 127, "128 of the table without the escape");
         assert_eq!(length("Hello @ £"), Some(9));
         assert_eq!(length("[€]"), Some(6));
         assert_eq!(length("`"), None);

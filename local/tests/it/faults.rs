@@ -289,6 +289,14 @@ async fn secrets_that_cannot_be_fetched_are_a_503_until_they_can() {
 }
 
 #[tokio::test]
+async fn a_message_that_fails_is_logged_once() {
+    let app = App::start().await;
+    app.stack.simulator.set_fault(Fault::Refuse400("this very text is logged once".to_owned()));
+    app.register_start(PHONE).await.refused(503, 14000, "sms_rejected");
+    assert_eq!(log().matches("this very text is logged once").count(), 1);
+}
+
+#[tokio::test]
 async fn a_request_that_fails_is_logged_once_with_its_cause() {
     let app = App::with(&[("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1"), ("PHONES_TABLE", "logged-once")]).await;
     let request =
