@@ -4,6 +4,7 @@
 //! | module | for |
 //! |---|---|
 //! | [`gateway`] | HTTP to Lambda events and back |
+//! | [`functions`] | the functions, each as Lambda runs it |
 //! | [`storage`], `secrets` | the APIs of DynamoDB and Secrets Manager |
 //! | [`simulator`] | Plivo's API |
 //! | [`inbox`] | what was "delivered", for people and programs |
@@ -17,6 +18,7 @@
 
 pub mod clock;
 mod control;
+pub mod functions;
 pub mod gateway;
 pub mod inbox;
 pub mod lambda;
@@ -32,7 +34,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
+use lambda_http::lambda_runtime::Diagnostic;
 use serde::Serialize;
+use serde_json::Value;
 use shared::clock::Clock as _;
 use shared::net::{Aws, http_client};
 use shared::service::Service;
@@ -41,6 +45,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::{MovableClock, Pace};
+use crate::functions::Functions;
 use crate::gateway::Gateway;
 use crate::simulator::Simulator;
 
@@ -148,8 +153,9 @@ pub struct Stack {
     pub clock: Arc<MovableClock>,
     /// Its Plivo.
     pub simulator: Simulator,
-    /// What the handlers use; tests look through it into storage.
+    /// What a function would use; seeds and tests look through it into storage.
     pub service: Arc<Service>,
+    functions: Arc<Functions>,
     stop: watch::Sender<()>,
     server: JoinHandle<()>,
 }
@@ -179,6 +185,8 @@ impl Stack {
         settings.extend(options.settings);
         let service = Service::new(&|name| settings.get(name).cloned(), clock.clone());
         let service = Arc::new(service.map_err(StackError::new("a setting is wrong"))?);
+        let functions = Functions::new(&settings, clock.clone()).map_err(StackError::new("a setting is wrong"))?;
+        let functions = Arc::new(functions);
         let simulator = Simulator::new(PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN, {
             let clock = clock.clone();
             Arc::new(move || clock.now().as_millis())
@@ -193,12 +201,25 @@ impl Stack {
             dynamodb_endpoint,
             secrets_endpoint,
         };
-        let app = app(&config, &clock, &simulator, &service);
+        let gateway = Gateway {
+            functions: functions.clone(),
+            origins: service.settings.allowed_origins.clone(),
+            clock: clock.clone(),
+        };
+        let app = app(&config, gateway, &simulator);
         let server = serve(listener, app, simulator.clone(), stopped);
         if let Some(file) = &options.seed {
             seed::load(&service, file).await?;
         }
-        Ok(Self { config, clock, simulator, service, stop, server })
+        Ok(Self { config, clock, simulator, service, functions, stop, server })
+    }
+
+    /// Hands a function an event, whatever it came from, as `aws lambda invoke` does.
+    ///
+    /// # Errors
+    /// What a failed invocation leaves.
+    pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, Diagnostic> {
+        self.functions.invoke(function, event).await
     }
 
     /// Stops taking requests and waits until those under way are answered, or for so long.
@@ -211,14 +232,15 @@ impl Stack {
 }
 
 /// Everything that the gateway's port answers.
-fn app(config: &Config, clock: &Arc<MovableClock>, simulator: &Simulator, service: &Arc<Service>) -> Router {
-    let gateway = Arc::new(Gateway { service: service.clone(), clock: clock.clone() });
+fn app(config: &Config, gateway: Gateway, simulator: &Simulator) -> Router {
+    let clock = Arc::clone(&gateway.clock);
+    let gateway = Arc::new(gateway);
     Router::new()
         .fallback(gateway::answer)
         .with_state(gateway)
         .merge(simulator.router())
         .merge(inbox::router(simulator.clone()))
-        .merge(control::router(config.clone(), clock.clone(), simulator.clone()))
+        .merge(control::router(config.clone(), clock, simulator.clone()))
 }
 
 /// Serves until the stack stops; then lets those who wait for messages go, and ends with the last request.

@@ -1,39 +1,32 @@
-//! The gateway: each HTTP request becomes the event that API Gateway would send, goes through `lambda_http` to the very handler
-//! that Lambda runs, and its answer comes back as HTTP. Uses `shared::routes` for who answers, the functions' libraries, `event`, `cors`.
+//! The gateway: each HTTP request becomes the event that API Gateway would send, goes to the function that the route
+//! names, and its answer comes back as HTTP. Uses `shared::routes` for who answers, `functions`, `event`, `cors`.
 
 pub mod cors;
 mod event;
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::http::request::Parts;
 use axum::http::{Request, Response, StatusCode};
 use axum::response::IntoResponse as _;
-use lambda_http::Adapter;
-use lambda_http::lambda_runtime::{self, LambdaEvent};
-use lambda_http::request::LambdaRequest;
 use serde_json::{Value, json};
 use shared::clock::Clock as _;
-use shared::http::serve;
 use shared::routes::{self, FALLBACK, Found};
-use shared::service::Service;
 use shared::uuid;
-use tower::ServiceExt as _;
 
 use crate::clock::MovableClock;
+use crate::functions::Functions;
 
 /// API Gateway's own limit on a body, in bytes (AWS: "Quotas for HTTP APIs").
 const LARGEST_BODY: usize = 10 * 1024 * 1024;
 
 /// What the gateway needs.
 pub(crate) struct Gateway {
-    pub(crate) service: Arc<Service>,
+    pub(crate) functions: Arc<Functions>,
+    pub(crate) origins: Vec<String>,
     pub(crate) clock: Arc<MovableClock>,
 }
 
@@ -44,7 +37,7 @@ pub(crate) async fn answer(
     request: Request<Body>,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let origins = &gateway.service.settings.allowed_origins;
+    let origins = &gateway.origins;
     if let Some(response) = cors::preflight(&parts, origins) {
         return response;
     }
@@ -55,7 +48,7 @@ pub(crate) async fn answer(
     let mut response = match axum::body::to_bytes(body, LARGEST_BODY).await {
         Ok(body) => {
             let (function, event) = gateway.event(&parts, &body, source);
-            invoke(gateway.service.clone(), function, event).await
+            gateway.invoke(function, event).await
         }
         Err(_) => plain(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
     };
@@ -73,57 +66,19 @@ impl Gateway {
         let id = shared::random::bytes().map(|bytes| uuid::format(&bytes)).unwrap_or_default();
         (function, event::from_request(parts, body, &source.ip().to_string(), self.clock.now(), &id))
     }
-}
 
-/// What Lambda does: JSON in, the handler, JSON out.
-async fn invoke(service: Arc<Service>, function: &'static str, event: Value) -> Response<Body> {
-    let request = match serde_json::from_value::<LambdaRequest>(event) {
-        Ok(request) => request,
-        Err(error) => return failed(function, &error),
-    };
-    let event = LambdaEvent::new(request, lambda_runtime::Context::default());
-    let Ok(answer) = Adapter::from(Handler { service, function }).oneshot(event).await;
-    match serde_json::to_value(answer) {
-        Ok(answer) => event::to_response(&answer).unwrap_or_else(|| failed(function, &"an answer of another shape")),
-        Err(error) => failed(function, &error),
+    async fn invoke(&self, function: &'static str, event: Value) -> Response<Body> {
+        match self.functions.invoke(function, event).await {
+            Ok(answer) => event::to_response(&answer).unwrap_or_else(|| failed(function, "an answer of another shape")),
+            Err(error) => failed(function, &error.error_message),
+        }
     }
 }
 
 /// What API Gateway answers for a function that fails.
-fn failed(function: &str, error: &dyn std::fmt::Display) -> Response<Body> {
-    tracing::error!(function, %error, "function failed");
+fn failed(function: &str, error: &str) -> Response<Body> {
+    tracing::error!(function, error, "function failed");
     plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
-}
-
-/// A function, called as its binary calls it.
-struct Handler {
-    service: Arc<Service>,
-    function: &'static str,
-}
-
-impl tower::Service<lambda_http::Request> for Handler {
-    type Response = lambda_http::Response<lambda_http::Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: lambda_http::Request) -> Self::Future {
-        let (service, function) = (Arc::clone(&self.service), self.function);
-        Box::pin(async move {
-            let service = service.as_ref();
-            Ok(match function {
-                "register" => serve(service, function, request, register::handle).await,
-                "login-phone" => serve(service, function, request, login_phone::handle).await,
-                "login-password" => serve(service, function, request, login_password::handle).await,
-                "login-code" => serve(service, function, request, login_code::handle).await,
-                "send-message" => serve(service, function, request, send_message::handle).await,
-                _ => serve(service, function, request, session::handle).await,
-            })
-        })
-    }
 }
 
 /// The gateway's own answers have one field.
