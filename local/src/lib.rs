@@ -9,7 +9,7 @@
 //! | [`simulator`] | Plivo's API |
 //! | [`inbox`] | what was "delivered", for people and programs |
 //! | `control` | `/_local/config`, `/_local/clock` |
-//! | [`seed`] | users and pending transactions from a file |
+//! | [`seed`] | users, transactions, counts and sessions from a file |
 //! | [`clock`] | the clock that is moved |
 //! | [`proxy`] | faults and measurements, for tests and the benchmark |
 //! | [`lambda`] | runs a function binary as Lambda does, for tests |

@@ -25,7 +25,7 @@ struct Arguments {
     /// A setting to override, as often as you like; README.md lists them.
     #[arg(long = "config", value_name = "KEY=VALUE", value_parser = setting)]
     settings: Vec<(String, String)>,
-    /// A JSON file of users, pending transactions and sessions to load; see events/seed.json.
+    /// A JSON file of users, transactions, counts of phones and sessions to load; see events/seed.json.
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
 }

@@ -1,11 +1,15 @@
-//! Seeds: users, pending transactions and sessions from a JSON file, those that event files refer to. Uses `shared::store`.
+//! Seeds: users, transactions, what was counted for phones, and sessions, from a JSON file: what event files refer to. Uses
+//! `shared::store`.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::auth::Purpose;
+use shared::auth::limits::TRIES_PER_TRANSACTION;
 use shared::auth::password::Password;
 use shared::auth::properties::Properties;
 use shared::auth::transaction::TransactionId;
@@ -17,6 +21,10 @@ use shared::uuid;
 
 use crate::StackError;
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// What was counted for a phone was counted so long ago: past the wait for the next message, and for almost a day to come.
+const AGO: Duration = Duration::from_secs(60);
+
 /// A seed file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -24,10 +32,13 @@ pub struct Seed {
     /// Users, who are there as if they had registered.
     #[serde(default)]
     pub users: Vec<SeedUser>,
-    /// Transactions, which are pending as if they had just been started.
+    /// Transactions, which are pending unless they say otherwise.
     #[serde(default)]
     pub transactions: Vec<SeedTransaction>,
-    /// Sessions, which stand as if their users had just logged in.
+    /// What was counted for phones.
+    #[serde(default)]
+    pub phones: Vec<SeedPhone>,
+    /// Sessions, which stand as if their users had just logged in, unless they say otherwise.
     #[serde(default)]
     pub sessions: Vec<SeedSession>,
 }
@@ -51,7 +62,7 @@ pub struct SeedUser {
     pub properties: Map<String, Value>,
 }
 
-/// A pending transaction.
+/// A transaction. One that is pending stays so for a day, so that a stack that was started a while ago still knows it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SeedTransaction {
@@ -65,8 +76,31 @@ pub struct SeedTransaction {
     pub code: String,
     /// Who logs in.
     pub object_id: Option<String>,
-    /// How long ago it expired, in seconds; absent, it has its whole life.
+    /// How long ago it expired, in seconds.
     pub expired_for: Option<u64>,
+    /// How many wrong codes were entered for it; five are all it takes.
+    #[serde(default)]
+    pub wrong_codes: usize,
+    /// Whether its code was used.
+    #[serde(default)]
+    pub used: bool,
+}
+
+/// What was counted for a phone a minute ago.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SeedPhone {
+    /// In any spelling.
+    pub phone_number: String,
+    /// Code messages.
+    #[serde(default)]
+    pub messages: usize,
+    /// Wrong codes that needed no password, beside those of its transactions.
+    #[serde(default)]
+    pub wrong_codes: usize,
+    /// Wrong codes after a right password.
+    #[serde(default)]
+    pub wrong_codes_after_password: usize,
 }
 
 /// A session.
@@ -77,9 +111,12 @@ pub struct SeedSession {
     pub user_token: String,
     /// Whose it is.
     pub object_id: String,
+    /// How long ago it ended, in seconds.
+    pub ended_for: Option<u64>,
 }
 
-/// Loads a file. What is there already stays: a kept store can be started with the same seed again.
+/// Loads a file. Users and sessions that are there already stay, transactions and counts are made anew: a kept store can be
+/// started with the same seed again.
 pub(crate) async fn load(service: &Service, file: &Path) -> Result<(), StackError> {
     let text = std::fs::read(file).map_err(StackError::new(format!("seed file {} cannot be read", file.display())))?;
     let seed: Seed = serde_json::from_slice(&text)
@@ -90,6 +127,9 @@ pub(crate) async fn load(service: &Service, file: &Path) -> Result<(), StackErro
     }
     for transaction in &seed.transactions {
         add_transaction(service, &keys, transaction).await?;
+    }
+    for phone in &seed.phones {
+        add_phone(service, &keys, phone).await?;
     }
     for session in &seed.sessions {
         add_session(service, session).await?;
@@ -133,7 +173,7 @@ async fn add_transaction(service: &Service, keys: &Keys, seed: &SeedTransaction)
             return Err(StackError::plain(format!("a seed's purpose is register, login or secondFactor, not {other}")));
         }
     };
-    let key = PhoneKey(keys.phone(phone(service, &seed.phone_number)?.e164()).short());
+    let key = key(service, keys, &seed.phone_number)?;
     let id = TransactionId::parse(&seed.transaction_id).filter(|id| id.open(keys) == Some((key, purpose)));
     let Some(id) = id else {
         let fitting = TransactionId::new(keys, key, purpose).map_err(StackError::new("no randomness"))?.text();
@@ -144,40 +184,61 @@ async fn add_transaction(service: &Service, keys: &Keys, seed: &SeedTransaction)
     };
     let now = service.clock.now();
     let sealed = keys.seal_code(&seed.code, &id.text()).map_err(StackError::new("no randomness"))?;
+    let mut tries: BTreeMap<_, _> = (1..=seed.wrong_codes).map(|number| (format!("wrong {number}"), now)).collect();
+    let used = seed.used.then(|| "right".to_owned());
+    tries.extend(used.iter().map(|mark| (mark.clone(), now)));
     let pending = Pending {
         id: id.text(),
-        code: Some(sealed),
+        code: Some(sealed).filter(|_| !seed.used),
         expires: match seed.expired_for {
-            None => now.plus(service.settings.code_life),
+            None => now.plus(DAY),
             Some(seconds) => now.minus(Duration::from_secs(seconds)),
         },
-        allowance: shared::auth::limits::TRIES_PER_TRANSACTION,
-        tries: std::collections::BTreeMap::new(),
-        used: None,
+        allowance: TRIES_PER_TRANSACTION,
+        tries,
+        used,
         user: seed.object_id.clone(),
     };
+    change(service, key, |record| *record.slot_mut(purpose.slot()) = Some(pending.clone())).await
+}
+
+async fn add_phone(service: &Service, keys: &Keys, seed: &SeedPhone) -> Result<(), StackError> {
+    let then = service.clock.now().minus(AGO);
+    change(service, key(service, keys, &seed.phone_number)?, |record| {
+        record.sends = vec![then; seed.messages];
+        record.wrong = vec![then; seed.wrong_codes];
+        record.wrong_after_password = vec![then; seed.wrong_codes_after_password];
+    })
+    .await
+}
+
+/// Changes what is kept about a phone.
+async fn change(service: &Service, key: PhoneKey, change: impl Fn(&mut PhoneRecord)) -> Result<(), StackError> {
     let record = service.phones.get(key).await.map_err(StackError::new("storage"))?;
     let decide = |record: &mut PhoneRecord| {
-        *record.slot_mut(purpose.slot()) = Some(pending.clone());
-        Ok::<_, std::convert::Infallible>(())
+        change(record);
+        Ok::<_, Infallible>(())
     };
-    let expires = now.plus(Duration::from_secs(2 * 24 * 60 * 60));
-    service.phones.change(key, record, expires, decide).await.map(drop).map_err(StackError::new("a seed's transaction"))
+    let changed = service.phones.change(key, record, service.clock.now().plus(2 * DAY), decide).await;
+    changed.map(drop).map_err(StackError::new("a seed's phone"))
 }
 
 async fn add_session(service: &Service, seed: &SeedSession) -> Result<(), StackError> {
     let token = uuid::parse(&seed.user_token).ok_or_else(|| StackError::plain("a seed's userToken is a UUID"))?;
-    let session = NewSession {
-        token: &token,
-        user: &seed.object_id,
-        now: service.clock.now(),
-        idle: service.settings.session_idle,
-        life: service.settings.session_life,
+    let (now, settings) = (service.clock.now(), &service.settings);
+    let (now, idle, life) = match seed.ended_for {
+        None => (now, settings.session_idle, settings.session_life),
+        Some(seconds) => (now.minus(Duration::from_secs(seconds)), Duration::ZERO, Duration::ZERO),
     };
+    let session = NewSession { token: &token, user: &seed.object_id, now, idle, life };
     service.sessions.begin(&session).await.map(drop).map_err(StackError::new("a seed's session"))
 }
 
 fn phone(service: &Service, text: &str) -> Result<PhoneNumber, StackError> {
     PhoneNumber::parse(text, service.settings.default_country)
         .map_err(StackError::new("a seed's phoneNumber is refused"))
+}
+
+fn key(service: &Service, keys: &Keys, number: &str) -> Result<PhoneKey, StackError> {
+    Ok(PhoneKey(keys.phone(phone(service, number)?.e164()).short()))
 }
