@@ -10,6 +10,7 @@
 //! | [`inbox`] | what was "delivered", for people and programs |
 //! | `control` | `/_local/config`, `/_local/clock` |
 //! | [`seed`] | users, transactions, counts and sessions from a file |
+//! | [`events`] | the event files, and what their names say |
 //! | [`clock`] | the clock that is moved |
 //! | [`proxy`] | faults and measurements, for tests and the benchmark |
 //! | [`lambda`] | runs a function binary as Lambda does, for tests |
@@ -18,6 +19,7 @@
 
 pub mod clock;
 mod control;
+pub mod events;
 pub mod functions;
 pub mod gateway;
 pub mod inbox;

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod docs;
+mod events;
 mod faults;
 mod flows;
 mod gateway;

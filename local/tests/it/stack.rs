@@ -133,7 +133,7 @@ async fn data_in_a_folder_is_kept() {
 
 #[tokio::test]
 async fn a_seed_is_there_as_if_it_had_happened() {
-    let seed = std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../events/seed.json"));
+    let seed = local::events::seed();
     let app = App::options(Options { seed: Some(seed.clone()), ..Options::default() }).await;
     let text = std::fs::read_to_string(seed).unwrap();
     let seed: serde_json::Value = serde_json::from_str(&text).unwrap();

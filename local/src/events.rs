@@ -1,0 +1,179 @@
+//! The event files of `events/`, for `cargo lambda invoke` and for tests: an event each, and in the file's name the answer to it
+//! beside a stack that has just loaded [`seed`].
+//!
+//! | name | answer |
+//! |---|---|
+//! | `<function>.json` | the function's main success |
+//! | `<function>.<what>.json` | another success |
+//! | `<function>.<reason>[.<variant>].json` | this refusal of docs/errors.md |
+//!
+//! Uses [`functions::NAMES`] and `shared::http` for the reasons.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use shared::http::Reason;
+use shared::uuid;
+
+use crate::{StackError, functions};
+
+/// The seed file.
+pub fn seed() -> PathBuf {
+    folder().join("seed.json")
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
+}
+
+/// An event file.
+#[derive(Debug)]
+pub struct EventFile {
+    /// Its name, without `.json`.
+    pub name: String,
+    /// Who gets it.
+    pub function: &'static str,
+    /// The answer to it.
+    pub answer: Answer,
+    /// The event.
+    pub event: Value,
+}
+
+/// What an event file's name says of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// A refusal.
+    Refusal(Reason),
+    /// The id of a transaction.
+    Transaction,
+    /// A user.
+    User,
+    /// A user with the token of a new session.
+    LoggedIn,
+    /// Plivo's own.
+    Accepted,
+    /// Whether a session stands.
+    Valid(bool),
+    /// The application's id and key.
+    Info,
+    /// An empty object.
+    Nothing,
+}
+
+/// All event files, in alphabetical order.
+///
+/// # Errors
+/// [`StackError`] names a file that cannot be read, is not JSON, or has a name that says no answer.
+pub fn all() -> Result<Vec<EventFile>, StackError> {
+    let entries = std::fs::read_dir(folder()).and_then(|entries| {
+        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        paths.sort_unstable();
+        Ok(paths)
+    });
+    let mut paths = entries.map_err(StackError::new("the folder of event files cannot be read"))?;
+    paths.retain(|path| *path != seed());
+    paths.iter().map(|path| EventFile::read(path)).collect()
+}
+
+impl EventFile {
+    fn read(path: &Path) -> Result<Self, StackError> {
+        let what = || format!("event file {}", path.display());
+        let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json"));
+        let name = name.ok_or_else(|| StackError::plain(format!("{} is not JSON by its name", what())))?;
+        let (function, answer) =
+            parse(name).ok_or_else(|| StackError::plain(format!("{} says no answer by its name", what())))?;
+        let text = std::fs::read(path).map_err(StackError::new(format!("{} cannot be read", what())))?;
+        let event = serde_json::from_slice(&text).map_err(StackError::new(format!("{} is not JSON", what())))?;
+        Ok(Self { name: name.to_owned(), function, answer, event })
+    }
+
+    /// Whether API Gateway would send it.
+    pub fn is_http(&self) -> bool {
+        self.event["requestContext"]["http"].is_object()
+    }
+
+    /// Compares what the function answered with what the name says.
+    ///
+    /// # Errors
+    /// [`StackError`] shows an answer that is another.
+    pub fn check(&self, answer: &Value) -> Result<(), StackError> {
+        let body = answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+        let (status, right) = match self.answer {
+            Answer::Refusal(reason) => (reason.status().as_u16(), is_refusal(self.function, reason, &body)),
+            success => (200, is_success(success, &body)),
+        };
+        if answer["statusCode"] == status && right {
+            Ok(())
+        } else {
+            Err(StackError::plain(format!("event file {}.json is answered with {answer}", self.name)))
+        }
+    }
+}
+
+/// The function and the answer that a name says.
+fn parse(name: &str) -> Option<(&'static str, Answer)> {
+    let mut words = name.splitn(3, '.');
+    let first = words.next()?;
+    let function = functions::NAMES.into_iter().find(|function| *function == first)?;
+    let (what, variant) = (words.next(), words.next());
+    let reason = what.and_then(|what| Reason::ALL.iter().find(|reason| reason.word() == what));
+    if let Some(reason) = reason {
+        return Some((function, Answer::Refusal(*reason)));
+    }
+    let answer = match (function, what) {
+        ("register", None | Some("rooted" | "no-root")) => Answer::Transaction,
+        ("register", Some("finish")) => Answer::User,
+        ("login-phone", None | Some("json-string" | "object" | "no-user")) => Answer::Transaction,
+        ("login-password", None) => Answer::Transaction,
+        ("login-code", None | Some("second-factor")) => Answer::LoggedIn,
+        ("send-message", None | Some("media")) => Answer::Accepted,
+        ("session", None) => Answer::Valid(true),
+        ("session", Some("ended")) => Answer::Valid(false),
+        ("session", Some("info")) => Answer::Info,
+        ("session", Some("profile")) => Answer::User,
+        ("session", Some("logout")) => Answer::Nothing,
+        _ => return None,
+    };
+    variant.is_none().then_some((function, answer))
+}
+
+fn is_refusal(function: &str, reason: Reason, body: &Value) -> bool {
+    let code = match (function, reason) {
+        // Backendless has a code of its own for it there.
+        ("register", Reason::DuplicateField) => 3043,
+        _ => reason.code(),
+    };
+    let data = &body["errorData"];
+    let fields: &[&str] = if reason.status() == 429 { &["reason", "retryAfter"] } else { &["reason"] };
+    has_fields(body, &["code", "message", "errorData"])
+        && has_fields(data, fields)
+        && body["code"] == code
+        && body["message"].as_str().is_some_and(|message| !message.is_empty())
+        && data["reason"] == reason.word()
+}
+
+fn is_success(answer: Answer, body: &Value) -> bool {
+    match answer {
+        Answer::Refusal(_) => false,
+        Answer::Transaction => has_fields(body, &["transactionId"]) && is_id(&body["transactionId"]),
+        Answer::User => is_user(body) && body.get("user-token").is_none(),
+        Answer::LoggedIn => is_user(body) && is_id(&body["user-token"]),
+        Answer::Accepted => has_fields(body, &["message", "message_uuid", "api_id"]),
+        Answer::Valid(valid) => *body == valid,
+        Answer::Info => has_fields(body, &["appId", "apiKey", "rtURL"]),
+        Answer::Nothing => has_fields(body, &[]),
+    }
+}
+
+fn is_user(body: &Value) -> bool {
+    body["___class"] == "Users" && is_id(&body["objectId"]) && body.get("password").is_none()
+}
+
+fn is_id(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| uuid::parse(text).is_some())
+}
+
+/// Whether these are all its fields, in this order.
+fn has_fields(value: &Value, names: &[&str]) -> bool {
+    value.as_object().is_some_and(|fields| fields.keys().eq(names))
+}

@@ -1,0 +1,150 @@
+//! The event files: each is answered as its name says, and there is one for every refusal that an event can meet.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use local::events::{self, Answer, EventFile};
+use local::{Options, functions};
+use serde_json::Value;
+use shared::http::Reason::{self, *};
+use shared::routes::{self, FALLBACK, Found};
+
+use crate::support::App;
+
+/// The reasons that each function can answer.
+const REASONS: [(&str, &[&[Reason]]); 6] = [
+    ("register", &[ANY, STORED, BODY, NUMBER, CODE_SENT, CODE_MESSAGE, CODE, REGISTRATION]),
+    ("login-phone", &[ANY, STORED, BODY, &[UnknownField], NUMBER, CODE_SENT]),
+    (
+        "login-password",
+        &[ANY, STORED, BODY, &[NotAnObject, UnknownField, LoginRejected], NUMBER, CODE_SENT, CODE_MESSAGE],
+    ),
+    ("login-code", &[ANY, STORED, BODY, &[NotAnObject, UnknownField, UserDisabled], CODE]),
+    ("send-message", &[ANY, BODY, &[NotAnObject, UnknownField], NUMBER, MESSAGE]),
+    ("session", &[ANY, STORED, &[SessionInvalid, NotOwn, UserDisabled, NotFound, MethodNotAllowed]]),
+];
+const ANY: &[Reason] = &[UnknownApplication, Unavailable];
+const STORED: &[Reason] = &[Internal];
+const BODY: &[Reason] = &[EmptyBody, BodyTooLarge, NotJson, DuplicateField, MissingField, WrongType];
+const NUMBER: &[Reason] = &[InvalidPhoneNumber, NumberNotServed, CountryNotServed];
+const CODE_SENT: &[Reason] = &[TooManyMessages, TooManyWrongCodes, SmsUnavailable];
+const CODE_MESSAGE: &[Reason] = &[SmsRejected, SmsUnknown];
+const CODE: &[Reason] = &[InvalidTransactionId, InvalidCode, CodeRejected];
+const REGISTRATION: &[Reason] = &[
+    NotAnObject,
+    PasswordMissing,
+    PasswordNotText,
+    PasswordTooShort,
+    PasswordTooLong,
+    PasswordNotPrintable,
+    PasswordTooCommon,
+    IdentityMissing,
+    InvalidEmail,
+    ReservedObjectId,
+    ReservedUpdated,
+    ReservedCreated,
+    InvalidProperties,
+    InvalidPropertyValue,
+    UserExists,
+];
+const MESSAGE: &[Reason] = &[
+    AccessDenied,
+    MessageEmpty,
+    MessageTooLong,
+    MessageNotText,
+    TooManyMediaUrls,
+    InvalidMediaUrl,
+    MediaNotServed,
+    MessageRejected,
+    SmsUnavailable,
+    SmsUnknown,
+];
+
+/// Why no event meets a reason beside a stack in good health with its own settings.
+fn out_of_reach(function: &str, reason: Reason) -> Option<&'static str> {
+    match reason {
+        Unavailable => Some("storage and secrets answer"),
+        Internal => Some("nothing of ours fails"),
+        SmsUnavailable => Some("the simulated Plivo takes messages"),
+        SmsUnknown => Some("the simulated Plivo's answers arrive"),
+        BodyTooLarge if function != "register" => {
+            Some("16 KiB in one file are enough: all bodies are read in one place")
+        }
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn every_event_is_answered_as_its_file_says() {
+    let app = App::options(Options { seed: Some(events::seed()), ..Options::default() }).await;
+    for file in events::all().unwrap() {
+        let answer = app.stack.invoke(file.function, file.event.clone()).await.unwrap();
+        file.check(&answer).unwrap();
+    }
+}
+
+#[test]
+fn every_reason_has_an_event_or_is_out_of_reach() {
+    let files = events::all().unwrap();
+    let refused: BTreeSet<_> = files
+        .iter()
+        .filter_map(|file| match file.answer {
+            Answer::Refusal(reason) => Some((file.function, reason.word())),
+            _ => None,
+        })
+        .collect();
+    let mut expected = BTreeSet::new();
+    let mut known = BTreeSet::new();
+    for (function, groups) in REASONS {
+        for reason in groups.iter().copied().flatten() {
+            known.insert(reason.word());
+            if out_of_reach(function, *reason).is_none() {
+                expected.insert((function, reason.word()));
+            }
+        }
+    }
+    assert_eq!(refused, expected);
+    assert_eq!(known, Reason::ALL.iter().map(|reason| reason.word()).collect(), "a reason that no function answers");
+    assert_eq!(REASONS.map(|(function, _)| function), functions::NAMES);
+}
+
+#[test]
+fn every_event_is_as_the_gateway_sends_it() {
+    for EventFile { name, function, event, .. } in events::all().unwrap().iter().filter(|file| file.is_http()) {
+        let http = &event["requestContext"]["http"];
+        assert_eq!((&event["rawPath"], &event["version"]), (&http["path"], &Value::from("2.0")), "{name}");
+        let found = routes::find(http["method"].as_str().unwrap(), http["path"].as_str().unwrap());
+        let routed = if let Found::Route(found) = found { found.route.function } else { FALLBACK };
+        assert_eq!(routed, *function, "{name}");
+        let headers = event["headers"].as_object().unwrap();
+        assert!(headers.keys().all(|header| *header == header.to_lowercase()), "{name}");
+        assert!(http["sourceIp"].as_str().unwrap().starts_with("192.0.2."), "{name}");
+    }
+}
+
+#[test]
+fn no_file_holds_a_number_or_an_address_of_anybody() {
+    let seed = std::fs::read_to_string(events::seed()).unwrap();
+    let files = events::all().unwrap();
+    let bodies = files.iter().map(|file| (file.name.as_str(), body(&file.event)));
+    for (name, text) in bodies.chain([("seed", seed)]) {
+        for number in text.split('+').skip(1) {
+            // Numbers of nobody: of the United States, one of them premium-rate, and of the United Kingdom.
+            let reserved = ["141555501", "190055501", "447700900"];
+            assert!(reserved.iter().any(|start| number.starts_with(start)), "{name}: +{number}");
+        }
+        for host in text.split('@').skip(1).chain(text.split("://").skip(1)) {
+            assert!(host.starts_with("example.com"), "{name}: {host}");
+        }
+    }
+}
+
+/// An event's text, whatever form it came in.
+fn body(event: &Value) -> String {
+    let body = event["body"].as_str().unwrap_or_default();
+    match event["isBase64Encoded"].as_bool() {
+        Some(true) => String::from_utf8(STANDARD.decode(body).unwrap()).unwrap(),
+        _ => body.to_owned(),
+    }
+}
