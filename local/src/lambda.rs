@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
 
-use crate::{Options, Stack, StackError, environment};
+use crate::{Options, Stack, StackError, environment, events};
 
 /// A function binary that runs beside a stack, on its storage, secrets and Plivo. Ends when dropped.
 pub struct Function {
@@ -107,15 +107,18 @@ async fn error(
     StatusCode::ACCEPTED
 }
 
-/// What a binary answers to an event, beside a stack of its own that holds the seeds of the event files.
+/// Hands a binary all event files of its function, in order, beside a stack of its own that holds their seeds.
 ///
 /// # Errors
-/// [`StackError`] when anything of it fails.
-pub async fn answer(binary: &str, event: &str) -> Result<Value, StackError> {
-    let seed = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/seed.json"));
-    let stack = Stack::start(Options { seed, ..Options::default() }).await?;
-    let event = serde_json::from_str(event).map_err(StackError::new("the event is not JSON"))?;
-    Function::start(Path::new(binary), &stack.config).await?.invoke(event).await
+/// [`StackError`] when it answers one of them otherwise than the file's name says.
+pub async fn answer_events(function: &str, binary: &str) -> Result<(), StackError> {
+    let stack = Stack::start(Options { seed: Some(events::seed()), ..Options::default() }).await?;
+    let mut process = Function::start(Path::new(binary), &stack.config).await?;
+    for file in events::all()?.into_iter().filter(|file| file.function == function) {
+        let answer = process.invoke(file.event.clone()).await?;
+        file.check(&answer)?;
+    }
+    Ok(())
 }
 
 /// The one line that a binary leaves when it is started without any setting.
