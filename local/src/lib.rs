@@ -14,6 +14,7 @@
 //! | [`clock`] | the clock that is moved |
 //! | [`proxy`] | faults and measurements, for tests and the benchmark |
 //! | [`lambda`] | runs a function binary as Lambda does, for tests |
+//! | [`template`] | what `template.yaml` deploys, for tests |
 //!
 //! Uses `shared` and the functions; nothing uses it but tests and the benchmark.
 
@@ -29,6 +30,7 @@ mod secrets;
 pub mod seed;
 pub mod simulator;
 pub mod storage;
+pub mod template;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
