@@ -140,31 +140,50 @@ fn numbers_have_the_bounds_of_the_code() {
     assert_eq!(seen, 4);
 }
 
+/// Values that both take.
+const GOOD: [(&str, &str); 19] = [
+    ("PlivoSender", "+14155550100"),
+    ("PlivoSender", "14155550100"),
+    ("PlivoSender", "Otpost"),
+    ("PlivoSender", "5ec4c8c9-cd74-42b5-9e41-0d7670d6bb46"),
+    ("PlivoApiUrl", "https://api.plivo.com/v1/Account/"),
+    ("PlivoApiUrl", "https://proxy.example:8443/plivo"),
+    ("AppName", "Jane's Shop & Co."),
+    ("DefaultCountry", "DE"),
+    ("SmsCountries", ""),
+    ("SmsCountries", "GB"),
+    ("SmsCountries", "US,CA,MX"),
+    ("SmsCountries", "US, CA"),
+    ("PhoneColumn", "mobile_1"),
+    ("IdentityColumn", "phoneNumber"),
+    ("WebOtpHost", "app.example.com"),
+    ("AndroidAppHash", "FA+9qCX9VSu"),
+    ("AllowedOrigins", "https://app.example.com,http://localhost:3000"),
+    ("AppId", "10CA1000-0000-0000-0000-0000000000A1"),
+    ("ApiKey", "my_key"),
+];
+
 #[test]
 fn good_values_are_taken() {
     let template = Template::read().unwrap();
-    for (parameter, value) in [
-        ("PlivoSender", "+14155550100"),
-        ("PlivoSender", "14155550100"),
-        ("PlivoSender", "Otpost"),
-        ("PlivoSender", "5ec4c8c9-cd74-42b5-9e41-0d7670d6bb46"),
-        ("PlivoApiUrl", "https://api.plivo.com/v1/Account/"),
-        ("PlivoApiUrl", "https://proxy.example:8443/plivo"),
-        ("AppName", "Jane's Shop & Co."),
-        ("DefaultCountry", "DE"),
-        ("SmsCountries", ""),
-        ("SmsCountries", "GB"),
-        ("SmsCountries", "US,CA,MX"),
-        ("SmsCountries", "US, CA"),
-        ("PhoneColumn", "mobile_1"),
-        ("IdentityColumn", "phoneNumber"),
-        ("WebOtpHost", "app.example.com"),
-        ("AndroidAppHash", "FA+9qCX9VSu"),
-        ("AllowedOrigins", "https://app.example.com,http://localhost:3000"),
-        ("AppId", "10CA1000-0000-0000-0000-0000000000A1"),
-        ("ApiKey", "my_key"),
-    ] {
+    for (parameter, value) in GOOD {
         assert!(taken(&template, parameter, value), "{parameter}={value}");
+    }
+}
+
+#[test]
+fn what_is_next_to_a_good_value_is_never_taken_by_the_template_only() {
+    let template = Template::read().unwrap();
+    for (parameter, value) in GOOD {
+        for at in [0, value.len() / 2, value.len()] {
+            let (before, after) = value.split_at(at);
+            for inserted in [" ", "/", "_", "-", ".", ",", "a", "0", "é"] {
+                taken(&template, parameter, &format!("{before}{inserted}{after}"));
+            }
+            let mut rest = after.chars();
+            rest.next();
+            taken(&template, parameter, &format!("{before}{}", rest.as_str()));
+        }
     }
 }
 
@@ -201,7 +220,8 @@ fn wrong_values_are_refused() {
         ("WebOtpHost", "localhost"),
         ("WebOtpHost", "https://example.com"),
         ("WebOtpHost", "a-host-name-of-more-than-forty.example.com"),
-        ("AndroidAppHash", "short"),
+        ("AndroidAppHash", "10letters+"),
+        ("AndroidAppHash", "12letters+12"),
         ("AllowedOrigins", ""),
         ("AllowedOrigins", "example.com"),
         ("AllowedOrigins", "https://a.example/path"),
