@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a fetched secret is used before it is fetched again: a rotated credential is in use after this long.
 pub const KEPT: Duration = Duration::from_secs(300);
 
+/// The shortest key of `sendMessage`, in characters.
+pub const MESSAGE_KEY_LENGTH: usize = 20;
+
 /// A secret cannot be had, or is not of its form. Never holds a value.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
@@ -68,7 +71,7 @@ pub struct Secrets {
     names: Resources,
     keys: Kept<Keys>,
     plivo: Kept<PlivoCredentials>,
-    message: Kept<SecretString>,
+    message: Kept<Vec<SecretString>>,
 }
 
 impl Secrets {
@@ -76,8 +79,7 @@ impl Secrets {
         Self { client, names, keys: Kept::default(), plivo: Kept::default(), message: Kept::default() }
     }
 
-    /// The keys derived from the root key. Fetched once: it lives as long as the users, whose phones and passwords are unknown
-    /// under any other.
+    /// The keys derived from the root key.
     ///
     /// # Errors
     /// [`SecretError`].
@@ -86,7 +88,7 @@ impl Secrets {
             let root = self.fetch("ROOT_SECRET", &self.names.root_secret).await?;
             Keys::derive(&root).map_err(|error| form("ROOT_SECRET", &error))
         };
-        self.keys.get(now, None, fetch).await
+        self.keys.get(now, fetch).await
     }
 
     /// Plivo's credentials.
@@ -101,23 +103,24 @@ impl Secrets {
                 form("PLIVO_SECRET", &format!("not {{authId, authToken}} (column {})", error.column()))
             })
         };
-        self.plivo.get(now, Some(KEPT), fetch).await
+        self.plivo.get(now, fetch).await
     }
 
-    /// The key that `sendMessage` asks for.
+    /// The keys that `sendMessage` takes: one, or two while it is changed, apart by white space.
     ///
     /// # Errors
     /// [`SecretError`].
-    pub async fn message_key(&self, now: Timestamp) -> Result<Arc<SecretString>, SecretError> {
+    pub async fn message_keys(&self, now: Timestamp) -> Result<Arc<Vec<SecretString>>, SecretError> {
         let fetch = async {
-            let key = self.fetch("MESSAGE_SECRET", &self.names.message_secret).await?;
-            if key.expose_secret().len() < 20 {
-                Err(form("MESSAGE_SECRET", &"shorter than 20 characters"))
+            let secret = self.fetch("MESSAGE_SECRET", &self.names.message_secret).await?;
+            let keys: Vec<_> = secret.expose_secret().split_whitespace().map(SecretString::from).collect();
+            if matches!(keys.len(), 1 | 2) && keys.iter().all(|key| key.expose_secret().len() >= MESSAGE_KEY_LENGTH) {
+                Ok(keys)
             } else {
-                Ok(key)
+                Err(form("MESSAGE_SECRET", &format!("not one or two keys of {MESSAGE_KEY_LENGTH} characters or more")))
             }
         };
-        self.message.get(now, Some(KEPT), fetch).await
+        self.message.get(now, fetch).await
     }
 
     /// Fetches what a function will need, side by side. Failures are logged once and left to the request.
@@ -125,7 +128,7 @@ impl Secrets {
         let keys = async { if needs.contains(&Need::Keys) { self.keys(now).await.map(drop) } else { Ok(()) } };
         let plivo = async { if needs.contains(&Need::Plivo) { self.plivo(now).await.map(drop) } else { Ok(()) } };
         let message =
-            async { if needs.contains(&Need::Message) { self.message_key(now).await.map(drop) } else { Ok(()) } };
+            async { if needs.contains(&Need::Message) { self.message_keys(now).await.map(drop) } else { Ok(()) } };
         for outcome in <[Result<(), SecretError>; 3]>::from(tokio::join!(keys, plivo, message)) {
             if let Err(error) = outcome {
                 tracing::warn!(cause = crate::logging::chain(&error), "secret not fetched at start");
@@ -144,8 +147,8 @@ fn form(name: &'static str, problem: &dyn std::fmt::Display) -> SecretError {
     SecretError::Form { name, problem: problem.to_string() }
 }
 
-/// A value and until when it is used; without an end, as long as the process lives.
-struct Kept<T>(Mutex<Option<(Option<Timestamp>, Arc<T>)>>);
+/// A value and until when it is used.
+struct Kept<T>(Mutex<Option<(Timestamp, Arc<T>)>>);
 
 impl<T> Default for Kept<T> {
     fn default() -> Self {
@@ -160,26 +163,25 @@ impl<T> std::fmt::Debug for Kept<T> {
 }
 
 impl<T> Kept<T> {
-    /// The kept value while it is fresh, else a fetched one, kept for so long. Where fetching fails, a stale one still serves for
+    /// The kept value while it is fresh, else a fetched one, kept for [`KEPT`]. Where fetching fails, a stale one still serves for
     /// a while: it was right a few minutes ago, and refusing everybody would be worse. Requests that wait for the same secret
     /// fetch it once.
     async fn get(
         &self,
         now: Timestamp,
-        keep: Option<Duration>,
         fetch: impl Future<Output = Result<T, SecretError>>,
     ) -> Result<Arc<T>, SecretError> {
         let mut kept = self.0.lock().await;
         if let Some((until, value)) = &*kept
-            && until.is_none_or(|until| now < until)
+            && now < *until
         {
             return Ok(Arc::clone(value));
         }
         let (until, value) = match (fetch.await, kept.take()) {
-            (Ok(value), _) => (keep.map(|keep| now.plus(keep)), Arc::new(value)),
+            (Ok(value), _) => (now.plus(KEPT), Arc::new(value)),
             (Err(error), Some((_, stale))) => {
                 tracing::warn!(cause = crate::logging::chain(&error), "secret not fetched again, the last one is used");
-                (Some(now.plus(PATIENCE)), stale)
+                (now.plus(PATIENCE), stale)
             }
             (Err(error), None) => return Err(error),
         };
@@ -201,42 +203,34 @@ mod tests {
     #[tokio::test]
     async fn a_failed_fetch_is_tried_again_by_the_next_request() {
         let kept = Kept::<u32>::default();
-        assert!(kept.get(START, Some(KEPT), async { Err(failure()) }).await.is_err());
-        assert_eq!(*kept.get(START, Some(KEPT), async { Ok(1) }).await.unwrap(), 1);
+        assert!(kept.get(START, async { Err(failure()) }).await.is_err());
+        assert_eq!(*kept.get(START, async { Ok(1) }).await.unwrap(), 1);
     }
 
     #[tokio::test]
     async fn a_rotated_secret_is_seen_when_the_kept_one_is_old() {
         let kept = Kept::<u32>::default();
-        assert_eq!(*kept.get(START, Some(KEPT), async { Ok(1) }).await.unwrap(), 1);
+        assert_eq!(*kept.get(START, async { Ok(1) }).await.unwrap(), 1);
         let almost = Timestamp::from_millis(START.plus(KEPT).as_millis() - 1);
-        assert_eq!(*kept.get(almost, Some(KEPT), async { Ok(2) }).await.unwrap(), 1);
-        assert_eq!(*kept.get(START.plus(KEPT), Some(KEPT), async { Ok(2) }).await.unwrap(), 2);
+        assert_eq!(*kept.get(almost, async { Ok(2) }).await.unwrap(), 1);
+        assert_eq!(*kept.get(START.plus(KEPT), async { Ok(2) }).await.unwrap(), 2);
     }
 
     #[tokio::test]
     async fn a_stale_secret_serves_while_no_other_can_be_had() {
         let kept = Kept::<u32>::default();
-        assert_eq!(*kept.get(START, Some(KEPT), async { Ok(1) }).await.unwrap(), 1);
-        assert_eq!(*kept.get(START.plus(KEPT), Some(KEPT), async { Err(failure()) }).await.unwrap(), 1);
+        assert_eq!(*kept.get(START, async { Ok(1) }).await.unwrap(), 1);
+        assert_eq!(*kept.get(START.plus(KEPT), async { Err(failure()) }).await.unwrap(), 1);
     }
 
     #[tokio::test]
     async fn a_stale_secret_is_not_asked_for_at_each_request() {
         let kept = Kept::<u32>::default();
-        assert_eq!(*kept.get(START, Some(KEPT), async { Ok(1) }).await.unwrap(), 1);
+        assert_eq!(*kept.get(START, async { Ok(1) }).await.unwrap(), 1);
         let stale = START.plus(KEPT);
-        assert_eq!(*kept.get(stale, Some(KEPT), async { Err(failure()) }).await.unwrap(), 1);
-        assert_eq!(*kept.get(stale, Some(KEPT), async { Ok(2) }).await.unwrap(), 1, "not yet");
-        assert_eq!(*kept.get(stale.plus(PATIENCE), Some(KEPT), async { Ok(2) }).await.unwrap(), 2);
-    }
-
-    #[tokio::test]
-    async fn what_has_no_end_is_fetched_once() {
-        let kept = Kept::<u32>::default();
-        assert_eq!(*kept.get(START, None, async { Ok(1) }).await.unwrap(), 1);
-        let later = START.plus(Duration::from_secs(1_000_000_000));
-        assert_eq!(*kept.get(later, None, async { Ok(2) }).await.unwrap(), 1);
+        assert_eq!(*kept.get(stale, async { Err(failure()) }).await.unwrap(), 1);
+        assert_eq!(*kept.get(stale, async { Ok(2) }).await.unwrap(), 1, "not yet");
+        assert_eq!(*kept.get(stale.plus(PATIENCE), async { Ok(2) }).await.unwrap(), 2);
     }
 
     #[test]

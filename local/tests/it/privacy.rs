@@ -109,7 +109,7 @@ async fn nothing_that_holds_secrets_prints_them() {
         service.secrets,
         service.secrets.keys(now).await,
         service.secrets.plivo(now).await,
-        service.secrets.message_key(now).await
+        service.secrets.message_keys(now).await
     );
     for secret in [local::MESSAGE_KEY, local::ROOT_KEY, local::PLIVO_AUTH_TOKEN, local::PLIVO_AUTH_ID] {
         assert!(!printed.contains(secret), "{printed}");

@@ -31,12 +31,7 @@ pub struct LoggedIn {
 pub async fn finish(service: &Service, transaction: TransactionId, code: &OneTimeCode) -> Result<LoggedIn, AuthError> {
     let now = service.clock.now();
     let keys = service.secrets.keys(now).await?;
-    let (phone, purpose) = transaction.open(&keys).ok_or(AuthError::CodeRejected)?;
-    if purpose == Purpose::Register {
-        return Err(AuthError::CodeRejected);
-    }
-    let entered = Entered { service, keys, now, phone, purpose, transaction };
-    let counted = entered.check(code).await?;
+    let (phone, purpose, counted) = find(service, &keys, now, transaction, code).await?;
     // A phone without a user: even a guessed code finds nobody.
     let user = counted.pending.user.clone().ok_or(AuthError::CodeRejected)?;
     let token = random::bytes::<16>()?;
@@ -65,6 +60,27 @@ pub async fn finish(service: &Service, transaction: TransactionId, code: &OneTim
         }
         _ => Err(AuthError::CodeRejected),
     }
+}
+
+/// Finds the transaction and checks the code. There is one place to look, but for the minutes in which a key is changed.
+async fn find(
+    service: &Service,
+    keys: &Arc<Keys>,
+    now: Timestamp,
+    transaction: TransactionId,
+    code: &OneTimeCode,
+) -> Result<(PhoneKey, Purpose, Counted), AuthError> {
+    for (phone, purpose) in transaction.open(keys) {
+        if purpose == Purpose::Register {
+            break;
+        }
+        let entered = Entered { service, keys: Arc::clone(keys), now, phone, purpose, transaction };
+        match entered.check(code).await {
+            Err(AuthError::CodeRejected) => {}
+            outcome => return outcome.map(|counted| (phone, purpose, counted)),
+        }
+    }
+    Err(AuthError::CodeRejected)
 }
 
 /// A code that somebody entered for a transaction.

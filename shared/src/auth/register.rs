@@ -53,7 +53,7 @@ pub async fn finish(service: &Service, registration: Registration) -> Result<New
     let keys = service.secrets.keys(now).await?;
     let owner = keys.phone(registration.phone.e164());
     let phone = PhoneKey(owner.short());
-    if registration.transaction.open(&keys) != Some((phone, Purpose::Register)) {
+    if !registration.transaction.open(&keys).contains(&(phone, Purpose::Register)) {
         return Err(AuthError::CodeRejected);
     }
     let transaction = registration.transaction;

@@ -12,7 +12,7 @@
 use std::fmt;
 
 use super::Purpose;
-use crate::keys::Keys;
+use crate::keys::{Keys, PassingKeys};
 use crate::random::{self, RandomError};
 use crate::store::PhoneKey;
 use crate::uuid;
@@ -32,7 +32,7 @@ impl TransactionId {
         nonce[7] = nonce[7] & !0b11 | tag(purpose);
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&nonce);
-        bytes[8..].copy_from_slice(&mask(keys, nonce, phone.0));
+        bytes[8..].copy_from_slice(&mask(keys.current(), nonce, phone.0));
         Ok(Self(bytes))
     }
 
@@ -41,8 +41,8 @@ impl TransactionId {
         uuid::parse(text).map(Self)
     }
 
-    /// The item it belongs to and its purpose; `None` when it cannot be one of ours.
-    pub fn open(&self, keys: &Keys) -> Option<(PhoneKey, Purpose)> {
+    /// The items it may belong to, one per live key, and its purpose; none when it cannot be one of ours.
+    pub fn open(&self, keys: &Keys) -> Vec<(PhoneKey, Purpose)> {
         let (mut nonce, mut hidden) = ([0; 8], [0; 8]);
         nonce.copy_from_slice(&self.0[..8]);
         hidden.copy_from_slice(&self.0[8..]);
@@ -50,9 +50,9 @@ impl TransactionId {
             0 => Purpose::Register,
             1 => Purpose::Login,
             2 => Purpose::SecondFactor,
-            _ => return None,
+            _ => return Vec::new(),
         };
-        Some((PhoneKey(mask(keys, nonce, hidden)), purpose))
+        keys.passing().map(|keys| (PhoneKey(mask(keys, nonce, hidden)), purpose)).collect()
     }
 
     /// The text that clients get.
@@ -62,7 +62,7 @@ impl TransactionId {
 }
 
 /// Hides and shows: the mask is its own inverse.
-fn mask(keys: &Keys, nonce: [u8; 8], value: [u8; 8]) -> [u8; 8] {
+fn mask(keys: &PassingKeys, nonce: [u8; 8], value: [u8; 8]) -> [u8; 8] {
     let mask = keys.transaction_mask(&nonce);
     std::array::from_fn(|position| value[position] ^ mask[position])
 }
@@ -96,14 +96,14 @@ mod tests {
         for purpose in [Purpose::Register, Purpose::Login, Purpose::SecondFactor] {
             let id = TransactionId::new(&keys("a"), PHONE, purpose).unwrap();
             let read = TransactionId::parse(&id.text().to_lowercase()).unwrap();
-            assert_eq!(read.open(&keys("a")), Some((PHONE, purpose)));
+            assert_eq!(read.open(&keys("a")), [(PHONE, purpose)]);
         }
     }
 
     #[test]
     fn with_another_key_it_leads_elsewhere() {
         let id = TransactionId::new(&keys("a"), PHONE, Purpose::Login).unwrap();
-        assert_ne!(id.open(&keys("b")).unwrap().0, PHONE);
+        assert_ne!(id.open(&keys("b"))[0].0, PHONE);
     }
 
     #[test]
@@ -118,6 +118,6 @@ mod tests {
     #[test]
     fn an_id_of_no_purpose_is_not_ours() {
         let id = TransactionId::parse("00000000-0000-0003-0000-000000000000").unwrap();
-        assert_eq!(id.open(&keys("a")), None);
+        assert_eq!(id.open(&keys("a")), []);
     }
 }
