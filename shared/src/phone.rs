@@ -12,6 +12,16 @@ const LONGEST_SPELLING: usize = 64;
 /// The countries that Plivo carries MMS to (Plivo: "Send a message", `type`).
 const MMS_COUNTRIES: [&str; 2] = ["US", "CA"];
 
+/// The countries whose numbers libphonenumber knows. Listed here, since asking it would read its metadata at each start, also of the
+/// functions that never see a number; a test compares.
+const KNOWN: &str = "AC AD AE AF AG AI AL AM AO AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BW BY BZ \
+    CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM \
+    FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GT GU GW GY HK HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE \
+    JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN \
+    MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PR PS PT \
+    PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TA TC TD TG TH TJ TK \
+    TL TM TN TO TR TT TV TW TZ UA UG US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW";
+
 /// A country by its two-letter ISO 3166-1 code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Country(Region);
@@ -19,8 +29,7 @@ pub struct Country(Region);
 impl Country {
     /// Reads `US`; `None` when no phone numbers are known for it.
     pub fn parse(code: &str) -> Option<Self> {
-        // `ZZ` is libphonenumber's own code for no country.
-        let known = code.len() == 2 && code != "ZZ" && code.bytes().all(|letter| letter.is_ascii_uppercase());
+        let known = KNOWN.split(' ').any(|known| known == code);
         known.then(|| Region::from_str(code).ok().map(Self)).flatten()
     }
 
@@ -137,6 +146,16 @@ mod tests {
 
     fn parse(text: &str) -> Result<String, PhoneError> {
         PhoneNumber::parse(text, Country::parse("US").unwrap()).map(|phone| phone.e164().to_owned())
+    }
+
+    #[test]
+    fn countries_are_those_that_libphonenumber_knows() {
+        let mut codes: Vec<_> = PHONE_NUMBER_UTIL.get_supported_regions().map(|region| region.to_string()).collect();
+        codes.sort_unstable();
+        assert_eq!(KNOWN.split(' ').collect::<Vec<_>>(), codes);
+        for code in ["XX", "ZZ", "us", "USA", "U", "", " US"] {
+            assert!(Country::parse(code).is_none(), "{code}");
+        }
     }
 
     #[test]
