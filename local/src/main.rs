@@ -1,5 +1,6 @@
 //! `cargo run`: starts the local stack and says how to use it.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -59,13 +60,18 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    println!("{}", welcome(&stack.config));
+    say(&welcome(&stack.config));
     match tokio::signal::ctrl_c().await {
-        Ok(()) => println!("\nStopping."),
+        Ok(()) => say("\nStopping."),
         Err(error) => eprintln!("otpost: no signals: {error}"),
     }
     stack.stop(Duration::from_secs(2)).await;
     ExitCode::SUCCESS
+}
+
+/// Says it to whoever still listens: `cargo run | head` is no reason to stop.
+fn say(text: &str) {
+    drop(writeln!(std::io::stdout(), "{text}"));
 }
 
 /// What a newcomer needs.

@@ -18,8 +18,12 @@ async fn at_once(app: &App, path: &str, body: &serde_json::Value, times: usize) 
     requests.join_all().await
 }
 
-fn count(statuses: &[u16], status: u16) -> usize {
-    statuses.iter().filter(|each| **each == status).count()
+/// One wins; the others are refused, or told that storage does not answer: on a machine that is busy enough, two hundred at once
+/// take longer than the SDK waits.
+#[track_caller]
+fn one_wins(statuses: &[u16], refusal: u16) {
+    let count = |status| statuses.iter().filter(|each| **each == status).count();
+    assert_eq!((count(200), count(refusal) + count(503)), (1, statuses.len() - 1), "{statuses:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -29,7 +33,7 @@ async fn two_hundred_right_codes_give_one_session() {
     let id = transaction(&app.login_start(PHONE).await.ok());
     let body = json!({"transactionId": id, "code": app.last_code(PHONE)});
     let statuses = at_once(&app, "/api/services/Plivo/loginWithCode", &body, 200).await;
-    assert_eq!((count(&statuses, 200), count(&statuses, 401)), (1, 199), "{statuses:?}");
+    one_wins(&statuses, 401);
     assert_eq!(app.dump().await.iter().filter(|(table, _)| *table == "sessions").count(), 1);
 }
 
@@ -41,7 +45,7 @@ async fn two_hundred_wrong_codes_count_as_five_tries() {
     let code = app.last_code(PHONE);
     let body = json!({"transactionId": id, "code": wrong(&code)});
     let statuses = at_once(&app, "/api/services/Plivo/loginWithCode", &body, 200).await;
-    assert_eq!(count(&statuses, 401), 200);
+    assert!(statuses.iter().all(|status| [401, 503].contains(status)), "{statuses:?}");
     let items = app.dump().await;
     let tries = items.iter().find_map(|(_, item)| item["login"]["M"]["tries"]["M"].as_object()).unwrap();
     assert_eq!(tries.len(), 5);
@@ -54,7 +58,7 @@ async fn two_hundred_registrations_of_one_phone_give_one_user() {
     let id = transaction(&app.register_start(PHONE).await.ok());
     let body = App::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
     let statuses = at_once(&app, "/api/users/register", &body, 200).await;
-    assert_eq!((count(&statuses, 200), count(&statuses, 401)), (1, 199), "{statuses:?}");
+    one_wins(&statuses, 401);
     assert_eq!(app.dump().await.iter().filter(|(table, _)| *table == "users").count(), 3, "login, profile, identity");
 }
 
@@ -62,7 +66,7 @@ async fn two_hundred_registrations_of_one_phone_give_one_user() {
 async fn two_hundred_starts_send_one_message() {
     let app = App::start().await;
     let statuses = at_once(&app, "/api/users/register", &json!({"phoneNumber": PHONE}), 200).await;
-    assert_eq!((count(&statuses, 200), count(&statuses, 429)), (1, 199), "{statuses:?}");
+    one_wins(&statuses, 429);
     assert_eq!(app.sent(), 1);
 }
 
