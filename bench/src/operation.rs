@@ -1,11 +1,12 @@
 //! An operation: the request that asks for it and the function that answers. Uses the functions' libraries, as their binaries do.
 
 use lambda_http::http::{HeaderName, Method};
-use lambda_http::{Body, Request, Response};
+use lambda_http::{Body, Context, Request, RequestExt as _, Response};
 use local::proxy::Call;
 use serde_json::Value;
 use shared::http::serve;
 use shared::service::Service;
+use shared::{random, uuid};
 
 use crate::Failure;
 
@@ -52,7 +53,9 @@ impl Ask {
         if let Some((name, value)) = &self.header {
             request = request.header(name, value);
         }
-        Ok(request.body(Body::from(self.body.as_str()))?)
+        let mut context = Context::default();
+        context.request_id = uuid::format(&random::bytes()?);
+        Ok(request.body(Body::from(self.body.as_str()))?.with_lambda_context(context))
     }
 
     /// Has the function answer it.

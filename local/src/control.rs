@@ -1,6 +1,7 @@
-//! What programs ask of the stack itself: `GET /_local/config`, `POST /_local/clock`. Uses `clock`, and wakes
-//! the inbox.
+//! What programs ask of the stack itself: `GET /_local/config`, `GET /_local/environment`, `POST /_local/clock`. Uses `clock`, and
+//! wakes the inbox.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,12 +26,26 @@ struct Step {
     advance: u64,
 }
 
-/// The two routes.
-pub(crate) fn router(config: Config, clock: Arc<MovableClock>, simulator: Simulator) -> Router {
+/// The routes.
+pub(crate) fn router(
+    config: Config,
+    settings: &HashMap<String, String>,
+    clock: Arc<MovableClock>,
+    simulator: Simulator,
+) -> Router {
+    let environment = environment_file(settings);
     Router::new()
+        .route("/_local/environment", get(move || async move { environment }))
         .route("/_local/config", get(move || async move { Json(config) }))
         .route("/_local/clock", post(move |step: Bytes| async move { advance(&clock, &simulator, &step) }))
         .layer(axum::middleware::from_fn(crate::inbox::loopback_only))
+}
+
+/// What a function binary that runs beside the stack needs, in the form of `cargo lambda watch --env-file`.
+fn environment_file(settings: &HashMap<String, String>) -> String {
+    let mut lines: Vec<_> = settings.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    lines.sort_unstable();
+    lines.concat()
 }
 
 /// The body is JSON whatever its content type says: `curl -d` calls it a form.

@@ -11,6 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
+use lambda_http::lambda_runtime::Diagnostic;
 use serde_json::Value;
 use shared::http::Reason;
 use shared::uuid;
@@ -58,6 +59,10 @@ pub enum Answer {
     Info,
     /// An empty object.
     Nothing,
+    /// Nothing at all: a notification's.
+    Null,
+    /// So many messages of a batch must come again.
+    Again(usize),
 }
 
 /// All event files, in alphabetical order.
@@ -92,20 +97,43 @@ impl EventFile {
         self.event["requestContext"]["http"].is_object()
     }
 
-    /// Compares what the function answered with what the name says.
+    /// Compares what the function answered, or left when it failed, with what the name says.
     ///
     /// # Errors
     /// [`StackError`] shows an answer that is another.
-    pub fn check(&self, answer: &Value) -> Result<(), StackError> {
-        let body = answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
-        let (status, right) = match self.answer {
-            Answer::Refusal(reason) => (reason.status().as_u16(), is_refusal(self.function, reason, &body)),
-            success => (200, is_success(success, &body)),
+    pub fn check(&self, answer: &Result<Value, Diagnostic>) -> Result<(), StackError> {
+        let right = match answer {
+            Ok(answer) if self.is_http() => {
+                let body = answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+                self.is_right(&body) && answer["statusCode"] == self.status()
+            }
+            Ok(answer) => !matches!(self.answer, Answer::Refusal(_)) && self.is_right(answer),
+            // A failed invocation's text is the body that HTTP answers.
+            Err(failure) => match self.answer {
+                Answer::Refusal(reason) if !self.is_http() && failure.error_type == reason.word() => {
+                    serde_json::from_str(&failure.error_message).is_ok_and(|body| self.is_right(&body))
+                }
+                _ => false,
+            },
         };
-        if answer["statusCode"] == status && right {
+        if right {
             Ok(())
         } else {
-            Err(StackError::plain(format!("event file {}.json is answered with {answer}", self.name)))
+            Err(StackError::plain(format!("event file {}.json is answered with {answer:?}", self.name)))
+        }
+    }
+
+    fn status(&self) -> u16 {
+        match self.answer {
+            Answer::Refusal(reason) => reason.status().as_u16(),
+            _ => 200,
+        }
+    }
+
+    fn is_right(&self, body: &Value) -> bool {
+        match self.answer {
+            Answer::Refusal(reason) => is_refusal(self.function, reason, body),
+            success => is_success(success, body),
         }
     }
 }
@@ -126,7 +154,13 @@ fn parse(name: &str) -> Option<(&'static str, Answer)> {
         ("login-phone", None | Some("json-string" | "object" | "no-user")) => Answer::Transaction,
         ("login-password", None) => Answer::Transaction,
         ("login-code", None | Some("second-factor")) => Answer::LoggedIn,
-        ("send-message", None | Some("media")) => Answer::Accepted,
+        ("send-message", None | Some("media" | "idempotency-key" | "eventbridge" | "scheduler" | "direct")) => {
+            Answer::Accepted
+        }
+        ("send-message", Some("sns")) => Answer::Null,
+        ("send-message", Some("sqs" | "sqs-poisoned" | "sqs-unknown" | "sqs-fifo")) => Answer::Again(0),
+        ("send-message", Some("sqs-in-flight")) => Answer::Again(1),
+        ("send-message", Some("sqs-fifo-in-flight")) => Answer::Again(2),
         ("session", None) => Answer::Valid(true),
         ("session", Some("ended")) => Answer::Valid(false),
         ("session", Some("info")) => Answer::Info,
@@ -144,7 +178,8 @@ fn is_refusal(function: &str, reason: Reason, body: &Value) -> bool {
         _ => reason.code(),
     };
     let data = &body["errorData"];
-    let fields: &[&str] = if reason.status() == 429 { &["reason", "retryAfter"] } else { &["reason"] };
+    let waits = reason.status() == 429 || reason == Reason::MessageInFlight;
+    let fields: &[&str] = if waits { &["reason", "retryAfter"] } else { &["reason"] };
     has_fields(body, &["code", "message", "errorData"])
         && has_fields(data, fields)
         && body["code"] == code
@@ -162,6 +197,8 @@ fn is_success(answer: Answer, body: &Value) -> bool {
         Answer::Valid(valid) => *body == valid,
         Answer::Info => has_fields(body, &["appId", "apiKey", "rtURL"]),
         Answer::Nothing => has_fields(body, &[]),
+        Answer::Null => body.is_null(),
+        Answer::Again(count) => body["batchItemFailures"].as_array().is_some_and(|again| again.len() == count),
     }
 }
 

@@ -11,6 +11,7 @@ use axum::extract::{Path as PathParameter, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use lambda_http::lambda_runtime::Diagnostic;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -21,13 +22,13 @@ use crate::{Options, Stack, StackError, environment, events};
 /// A function binary that runs beside a stack, on its storage, secrets and Plivo. Ends when dropped.
 pub struct Function {
     events: mpsc::Sender<Value>,
-    answers: mpsc::Receiver<Result<Value, String>>,
+    answers: mpsc::Receiver<Result<Value, Diagnostic>>,
     _process: Child,
 }
 
 struct Runtime {
     events: Mutex<mpsc::Receiver<Value>>,
-    answers: mpsc::Sender<Result<Value, String>>,
+    answers: mpsc::Sender<Result<Value, Diagnostic>>,
 }
 
 impl Function {
@@ -49,7 +50,7 @@ impl Function {
         tokio::spawn(axum::serve(listener, app).into_future());
         let process = Command::new(binary)
             .env_clear()
-            .envs(environment(&config.url, &config.dynamodb_endpoint, &config.secrets_endpoint))
+            .envs(environment(&config.url, &config.dynamodb_endpoint, &config.secrets_endpoint, &config.sqs_endpoint))
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "local")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
@@ -65,24 +66,27 @@ impl Function {
     /// Hands it an event and waits for its answer.
     ///
     /// # Errors
-    /// [`StackError`] when the invocation fails or the function has ended.
-    pub async fn invoke(&mut self, event: Value) -> Result<Value, StackError> {
-        self.events.send(event).await.map_err(StackError::new("the function takes no event"))?;
-        match self.answers.recv().await {
-            Some(Ok(answer)) => Ok(answer),
-            Some(Err(error)) => Err(StackError::plain(error)),
-            None => Err(StackError::plain("the function has ended")),
-        }
+    /// What a failed invocation leaves; also where the function has ended.
+    pub async fn invoke(&mut self, event: Value) -> Result<Value, Diagnostic> {
+        let ended = || failed("Ended", "the function has ended");
+        self.events.send(event).await.map_err(|_| ended())?;
+        self.answers.recv().await.unwrap_or_else(|| Err(ended()))
     }
+}
+
+fn failed(kind: &str, message: &str) -> Diagnostic {
+    Diagnostic { error_type: kind.to_owned(), error_message: message.to_owned() }
 }
 
 async fn next(State(runtime): State<Arc<Runtime>>) -> impl IntoResponse {
     let event = runtime.events.lock().await.recv().await.unwrap_or_default();
+    let id = shared::random::bytes().map(|bytes| shared::uuid::format(&bytes)).unwrap_or_default();
+    let known = |text: &str| text.to_owned();
     let headers = [
-        ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd"),
-        ("lambda-runtime-deadline-ms", "4102444800000"),
-        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:local"),
-        ("lambda-runtime-trace-id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0"),
+        ("lambda-runtime-aws-request-id", id),
+        ("lambda-runtime-deadline-ms", known("4102444800000")),
+        ("lambda-runtime-invoked-function-arn", known("arn:aws:lambda:us-east-1:000000000000:function:local")),
+        ("lambda-runtime-trace-id", known("Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0")),
     ];
     (headers, event.to_string())
 }
@@ -92,7 +96,7 @@ async fn response(
     PathParameter(_): PathParameter<String>,
     body: Bytes,
 ) -> StatusCode {
-    let answer = serde_json::from_slice(&body).map_err(|error| error.to_string());
+    let answer = serde_json::from_slice(&body).map_err(|_| failed("Answer", "the answer is not JSON"));
     // Nobody waits only when the test is over.
     let _ = runtime.answers.send(answer).await;
     StatusCode::ACCEPTED
@@ -103,7 +107,9 @@ async fn error(
     PathParameter(_): PathParameter<String>,
     body: Bytes,
 ) -> StatusCode {
-    let _ = runtime.answers.send(Err(String::from_utf8_lossy(&body).into_owned())).await;
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let text = |name: &str| body[name].as_str().unwrap_or_default();
+    let _ = runtime.answers.send(Err(failed(text("errorType"), text("errorMessage")))).await;
     StatusCode::ACCEPTED
 }
 
@@ -115,7 +121,7 @@ pub async fn answer_events(function: &str, binary: &str) -> Result<(), StackErro
     let stack = Stack::start(Options { seed: Some(events::seed()), ..Options::default() }).await?;
     let mut process = Function::start(Path::new(binary), &stack.config).await?;
     for file in events::all()?.into_iter().filter(|file| file.function == function) {
-        let answer = process.invoke(file.event.clone()).await?;
+        let answer = process.invoke(file.event.clone()).await;
         file.check(&answer)?;
     }
     Ok(())

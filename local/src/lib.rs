@@ -5,16 +5,17 @@
 //! |---|---|
 //! | [`gateway`] | HTTP to Lambda events and back |
 //! | [`functions`] | the functions, each as Lambda runs it |
-//! | [`storage`], `secrets` | the APIs of DynamoDB and Secrets Manager |
+//! | [`storage`], [`secrets`], [`queues`] | the APIs of DynamoDB, Secrets Manager and SQS |
 //! | [`simulator`] | Plivo's API |
 //! | [`inbox`] | what was "delivered", for people and programs |
-//! | `control` | `/_local/config`, `/_local/clock` |
+//! | `control` | `/_local/config`, `/_local/environment`, `/_local/clock` |
 //! | [`seed`] | users, transactions, counts and sessions from a file |
 //! | [`events`] | the event files, and what their names say |
 //! | [`clock`] | the clock that is moved |
+//! | [`metrics`] | what the functions count |
+//! | [`template`] | what `template.yaml` deploys, for tests |
 //! | [`proxy`] | faults and measurements, for tests and the benchmark |
 //! | [`lambda`] | runs a function binary as Lambda does, for tests |
-//! | [`template`] | what `template.yaml` deploys, for tests |
 //!
 //! Uses `shared` and the functions; nothing uses it but tests and the benchmark.
 
@@ -25,8 +26,10 @@ pub mod functions;
 pub mod gateway;
 pub mod inbox;
 pub mod lambda;
+pub mod metrics;
 pub mod proxy;
-mod secrets;
+pub mod queues;
+pub mod secrets;
 pub mod seed;
 pub mod simulator;
 pub mod storage;
@@ -38,7 +41,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use lambda_http::lambda_runtime::Diagnostic;
+use lambda_http::lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::Serialize;
 use serde_json::Value;
 use shared::clock::Clock as _;
@@ -51,6 +54,9 @@ use tokio::task::JoinHandle;
 use crate::clock::{MovableClock, Pace};
 use crate::functions::Functions;
 use crate::gateway::Gateway;
+use crate::metrics::Counted;
+use crate::queues::{QUEUES, Queues};
+use crate::secrets::Secrets;
 use crate::simulator::Simulator;
 
 /// The local application's id. This and what follows are known to everybody: nothing here is worth a secret.
@@ -147,6 +153,9 @@ pub struct Config {
     pub dynamodb_endpoint: String,
     /// Secrets Manager's API.
     pub secrets_endpoint: String,
+    /// SQS's API. Not in that body, whose form is fixed; `GET /_local/environment` names it.
+    #[serde(skip)]
+    pub sqs_endpoint: String,
 }
 
 /// A running stack. Stops when dropped.
@@ -157,8 +166,16 @@ pub struct Stack {
     pub clock: Arc<MovableClock>,
     /// Its Plivo.
     pub simulator: Simulator,
+    /// The functions' environment.
+    pub settings: HashMap<String, String>,
     /// What a function would use; seeds and tests look through it into storage.
     pub service: Arc<Service>,
+    /// Its secrets.
+    pub secrets: Secrets,
+    /// Messages that could not be sent.
+    pub dead_letters: Queues,
+    /// What the functions count.
+    pub counted: Counted,
     functions: Arc<Functions>,
     stop: watch::Sender<()>,
     server: JoinHandle<()>,
@@ -177,19 +194,14 @@ impl Stack {
             .map_err(StackError::new(format!("port {} cannot be used (try --port 0)", options.port)))?;
         let url = format!("http://{}", listener.local_addr().map_err(StackError::new("the gateway has no port"))?);
 
-        let dynamodb_endpoint = match &options.data {
-            Data::Memory => storage::start(None, stopped.clone()).await?,
-            Data::Folder(folder) => storage::start(Some(folder), stopped.clone()).await?,
-            Data::At(endpoint) => endpoint.clone(),
-        };
-        storage::make_tables(&direct(&dynamodb_endpoint)?.dynamodb()).await?;
-        let secrets_endpoint = secrets::start(local_secrets(), stopped.clone()).await?;
-
-        let mut settings = environment(&url, &dynamodb_endpoint, &secrets_endpoint);
+        let apis = Apis::start(&options.data, &stopped).await?;
+        let counted = Counted::default();
+        let mut settings = environment(&url, &apis.dynamodb, &apis.secrets, &apis.sqs);
         settings.extend(options.settings);
-        let service = Service::new(&|name| settings.get(name).cloned(), clock.clone());
+        let service = Service::new(&|name| settings.get(name).cloned(), clock.clone(), counted.sink());
         let service = Arc::new(service.map_err(StackError::new("a setting is wrong"))?);
-        let functions = Functions::new(&settings, clock.clone()).map_err(StackError::new("a setting is wrong"))?;
+        let functions =
+            Functions::new(&settings, clock.clone(), &counted).map_err(StackError::new("a setting is wrong"))?;
         let functions = Arc::new(functions);
         let simulator = Simulator::new(PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN, {
             let clock = clock.clone();
@@ -202,20 +214,34 @@ impl Stack {
             message_key: MESSAGE_KEY.to_owned(),
             plivo_auth_id: PLIVO_AUTH_ID.to_owned(),
             plivo_auth_token: PLIVO_AUTH_TOKEN.to_owned(),
-            dynamodb_endpoint,
-            secrets_endpoint,
+            dynamodb_endpoint: apis.dynamodb,
+            secrets_endpoint: apis.secrets,
+            sqs_endpoint: apis.sqs,
         };
+        let (secrets, dead_letters) = (apis.kept_secrets, apis.dead_letters);
         let gateway = Gateway {
             functions: functions.clone(),
             origins: service.settings.allowed_origins.clone(),
             clock: clock.clone(),
         };
-        let app = app(&config, gateway, &simulator);
+        let app = app(&config, &settings, gateway, &simulator).merge(dead_letters.router());
         let server = serve(listener, app, simulator.clone(), stopped);
         if let Some(file) = &options.seed {
             seed::load(&service, file).await?;
         }
-        Ok(Self { config, clock, simulator, service, functions, stop, server })
+        Ok(Self {
+            config,
+            clock,
+            simulator,
+            settings,
+            service,
+            secrets,
+            dead_letters,
+            counted,
+            functions,
+            stop,
+            server,
+        })
     }
 
     /// Hands a function an event, whatever it came from, as `aws lambda invoke` does.
@@ -224,6 +250,14 @@ impl Stack {
     /// What a failed invocation leaves.
     pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, Diagnostic> {
         self.functions.invoke(function, event).await
+    }
+
+    /// The same, with what Lambda would tell the function about the invocation.
+    ///
+    /// # Errors
+    /// What a failed invocation leaves.
+    pub async fn invoke_in(&self, function: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+        self.functions.invoke_in(function, event).await
     }
 
     /// Stops taking requests and waits until those under way are answered, or for so long.
@@ -235,8 +269,34 @@ impl Stack {
     }
 }
 
+/// Where AWS's services are.
+#[derive(Clone)]
+struct Apis {
+    dynamodb: String,
+    secrets: String,
+    sqs: String,
+    kept_secrets: Secrets,
+    dead_letters: Queues,
+}
+
+impl Apis {
+    async fn start(data: &Data, stopped: &watch::Receiver<()>) -> Result<Self, StackError> {
+        let dynamodb = match data {
+            Data::Memory => storage::start(None, stopped.clone()).await?,
+            Data::Folder(folder) => storage::start(Some(folder), stopped.clone()).await?,
+            Data::At(endpoint) => endpoint.clone(),
+        };
+        storage::make_tables(&direct(&dynamodb)?.dynamodb()).await?;
+        let kept_secrets = local_secrets();
+        let secrets = kept_secrets.start(stopped.clone()).await?;
+        let dead_letters = Queues::default();
+        let sqs = dead_letters.start(stopped.clone()).await?;
+        Ok(Self { dynamodb, secrets, sqs, kept_secrets, dead_letters })
+    }
+}
+
 /// Everything that the gateway's port answers.
-fn app(config: &Config, gateway: Gateway, simulator: &Simulator) -> Router {
+fn app(config: &Config, settings: &HashMap<String, String>, gateway: Gateway, simulator: &Simulator) -> Router {
     let clock = Arc::clone(&gateway.clock);
     let gateway = Arc::new(gateway);
     Router::new()
@@ -244,7 +304,7 @@ fn app(config: &Config, gateway: Gateway, simulator: &Simulator) -> Router {
         .with_state(gateway)
         .merge(simulator.router())
         .merge(inbox::router(simulator.clone()))
-        .merge(control::router(config.clone(), clock, simulator.clone()))
+        .merge(control::router(config.clone(), settings, clock, simulator.clone()))
 }
 
 /// Serves until the stack stops; then lets those who wait for messages go, and ends with the last request.
@@ -264,7 +324,7 @@ fn serve(listener: TcpListener, app: Router, simulator: Simulator, stop: watch::
 
 /// A client straight to storage, whatever stands in the handlers' way.
 fn direct(dynamodb: &str) -> Result<Aws, StackError> {
-    let environment = environment("", dynamodb, "");
+    let environment = environment("", dynamodb, "", "");
     let lookup = |name: &str| environment.get(name).cloned();
     let http = http_client(&lookup).map_err(StackError::new("no HTTP client"))?;
     Aws::from_lookup(&lookup, http).map_err(StackError::new("no storage client"))
@@ -276,22 +336,27 @@ pub(crate) async fn stopped(mut stop: watch::Receiver<()>) {
     let _ = stop.changed().await;
 }
 
-fn local_secrets() -> HashMap<String, String> {
+fn local_secrets() -> Secrets {
+    let secrets = Secrets::default();
     let plivo = serde_json::json!({ "authId": PLIVO_AUTH_ID, "authToken": PLIVO_AUTH_TOKEN });
-    HashMap::from([
-        ("plivo".to_owned(), plivo.to_string()),
-        ("root".to_owned(), ROOT_KEY.to_owned()),
-        ("message".to_owned(), MESSAGE_KEY.to_owned()),
-    ])
+    secrets.put("plivo", &plivo.to_string());
+    secrets.put("root", ROOT_KEY);
+    secrets.put("message", MESSAGE_KEY);
+    secrets
 }
 
 /// The environment of a function that runs beside a stack: the settings that the template would make, and where AWS is.
-pub fn environment(url: &str, dynamodb: &str, secrets: &str) -> HashMap<String, String> {
+pub fn environment(url: &str, dynamodb: &str, secrets: &str, sqs: &str) -> HashMap<String, String> {
+    let [dead_letters, dead_letters_fifo] = QUEUES.map(|name| format!("{sqs}/000000000000/{name}"));
     let own = [
         ("USERS_TABLE", "users"),
         ("PHONES_TABLE", "phones"),
         ("SESSIONS_TABLE", "sessions"),
         ("CONTROLS_TABLE", "controls"),
+        ("MESSAGES_TABLE", "messages"),
+        ("DEAD_LETTER_QUEUE", &dead_letters),
+        ("DEAD_LETTER_FIFO_QUEUE", &dead_letters_fifo),
+        ("METRICS_NAMESPACE", "Otpost/local"),
         ("PLIVO_SECRET", "plivo"),
         ("ROOT_SECRET", "root"),
         ("MESSAGE_SECRET", "message"),
@@ -304,6 +369,7 @@ pub fn environment(url: &str, dynamodb: &str, secrets: &str) -> HashMap<String, 
         ("AWS_SECRET_ACCESS_KEY", "local"),
         ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets),
+        ("AWS_ENDPOINT_URL_SQS", sqs),
     ];
     own.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect()
 }

@@ -29,6 +29,8 @@ pub enum Fault {
     LoseAnswer,
     /// The connection ends before anything is carried out.
     HangUp,
+    /// Nothing is carried out, and no answer ever comes.
+    Stall,
 }
 
 /// A call that went through.
@@ -146,6 +148,7 @@ async fn answer(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) -> 
             json!({"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "no"}),
         ),
         Some(Fault::HangUp) => hang_up(),
+        Some(Fault::Stall) => std::future::pending().await,
         Some(Fault::LoseAnswer) | None => match proxy.forward(&headers, request.to_string().into_bytes()).await {
             Ok((status, bytes)) => {
                 let answer = serde_json::from_slice(&bytes).unwrap_or_default();

@@ -1,7 +1,8 @@
-//! Secrets Manager's API in this process: `GetSecretValue` of the stack's three secrets. Uses nothing of this crate but errors.
+//! Secrets Manager's API in this process: `GetSecretValue` of the stack's three secrets, which tests can change. Uses nothing of this
+//! crate but errors.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -15,17 +16,38 @@ use tokio::sync::watch;
 
 use crate::StackError;
 
-/// Starts the API and answers its address.
-pub(crate) async fn start(secrets: HashMap<String, String>, stop: watch::Receiver<()>) -> Result<String, StackError> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("secrets have no port"))?;
-    let address = listener.local_addr().map_err(StackError::new("secrets have no port"))?;
-    let app = Router::new().route("/", post(answer)).with_state(Arc::new(secrets));
-    tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(crate::stopped(stop)).into_future());
-    Ok(format!("http://{address}"))
+/// The secrets, by name. Clones share them.
+#[derive(Clone, Default)]
+pub struct Secrets(Arc<Mutex<HashMap<String, String>>>);
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secrets")
+    }
+}
+
+impl Secrets {
+    /// Puts a value in the place of the one that is there, as `aws secretsmanager put-secret-value` does.
+    pub fn put(&self, name: &str, value: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), value.to_owned());
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Starts the API and answers its address.
+    pub(crate) async fn start(&self, stop: watch::Receiver<()>) -> Result<String, StackError> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("secrets have no port"))?;
+        let address = listener.local_addr().map_err(StackError::new("secrets have no port"))?;
+        let app = Router::new().route("/", post(answer)).with_state(self.clone());
+        tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(crate::stopped(stop)).into_future());
+        Ok(format!("http://{address}"))
+    }
 }
 
 /// AWS JSON 1.1, as Secrets Manager speaks it.
-async fn answer(State(secrets): State<Arc<HashMap<String, String>>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(State(secrets): State<Secrets>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     if target != Some("secretsmanager.GetSecretValue") {
         return reply(StatusCode::BAD_REQUEST, &json!({"__type": "UnknownOperationException"}));

@@ -1,4 +1,4 @@
-//! Seeds: users, transactions, what was counted for phones, and sessions, from a JSON file: what event files refer to. Uses
+//! Seeds: users, transactions, what was counted for phones, messages and sessions, from a JSON file: what event files refer to. Uses
 //! `shared::store`.
 
 use std::collections::BTreeMap;
@@ -14,9 +14,10 @@ use shared::auth::password::Password;
 use shared::auth::properties::Properties;
 use shared::auth::transaction::TransactionId;
 use shared::keys::Keys;
+use shared::messaging::{IdempotencyKey, Message};
 use shared::phone::PhoneNumber;
 use shared::service::Service;
-use shared::store::{ENABLED, NewSession, NewUser, Pending, PhoneKey, PhoneRecord, Profile};
+use shared::store::{Claimed, ENABLED, NewSession, NewUser, Pending, PhoneKey, PhoneRecord, Profile, Sent};
 use shared::uuid;
 
 use crate::StackError;
@@ -38,6 +39,9 @@ pub struct Seed {
     /// What was counted for phones.
     #[serde(default)]
     pub phones: Vec<SeedPhone>,
+    /// Messages that were asked for before.
+    #[serde(default)]
+    pub messages: Vec<SeedMessage>,
     /// Sessions, which stand as if their users had just logged in, unless they say otherwise.
     #[serde(default)]
     pub sessions: Vec<SeedSession>,
@@ -103,6 +107,32 @@ pub struct SeedPhone {
     pub wrong_codes_after_password: usize,
 }
 
+/// A message that was asked for before.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SeedMessage {
+    /// Its idempotency key.
+    pub idempotency_key: String,
+    /// In any spelling.
+    pub phone_number: String,
+    /// The text.
+    pub message: String,
+    /// What became of it.
+    pub state: SeedState,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeedState {
+    /// Somebody is sending it, for a day.
+    Sending,
+    /// Plivo took it.
+    Sent,
+    /// Whoever was sending it is gone.
+    Unknown,
+}
+
 /// A session.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -130,6 +160,9 @@ pub(crate) async fn load(service: &Service, file: &Path) -> Result<(), StackErro
     }
     for phone in &seed.phones {
         add_phone(service, &keys, phone).await?;
+    }
+    for message in &seed.messages {
+        add_message(service, &keys, message).await?;
     }
     for session in &seed.sessions {
         add_session(service, session).await?;
@@ -221,6 +254,23 @@ async fn change(service: &Service, key: PhoneKey, change: impl Fn(&mut PhoneReco
     };
     let changed = service.phones.change(key, record, service.clock.now().plus(2 * DAY), decide).await;
     changed.map(drop).map_err(StackError::new("a seed's phone"))
+}
+
+async fn add_message(service: &Service, keys: &Keys, seed: &SeedMessage) -> Result<(), StackError> {
+    let to = phone(service, &seed.phone_number)?;
+    let message = Message::new(service, to, seed.message.clone(), Vec::new())
+        .map_err(StackError::new("a seed's message is refused"))?;
+    let key = IdempotencyKey::parse(&seed.idempotency_key).map_err(StackError::new("a seed's message is refused"))?;
+    let (key, message) = (keys.message(key.as_str()), keys.message(&message.content()));
+    let claimed = service.messages.claim(&key, &message, service.clock.now().plus(DAY)).await;
+    let Claimed::Mine(claim) = claimed.map_err(StackError::new("a seed's message"))? else { return Ok(()) };
+    let answer = serde_json::json!({ "message": "message(s) queued", "message_uuid": ["seeded"], "api_id": "seeded" });
+    let settled = match seed.state {
+        SeedState::Sending => Ok(()),
+        SeedState::Sent => service.messages.settle(&claim, &Sent::Sent(answer.to_string())).await,
+        SeedState::Unknown => service.messages.settle(&claim, &Sent::Unknown).await,
+    };
+    settled.map_err(StackError::new("a seed's message"))
 }
 
 async fn add_session(service: &Service, seed: &SeedSession) -> Result<(), StackError> {

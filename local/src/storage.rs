@@ -16,7 +16,8 @@ use tokio::sync::watch;
 use crate::StackError;
 
 /// The tables, and whether their items expire.
-pub const TABLES: [(&str, bool); 4] = [("users", false), ("phones", true), ("sessions", true), ("controls", false)];
+pub const TABLES: [(&str, bool); 5] =
+    [("users", false), ("phones", true), ("sessions", true), ("controls", false), ("messages", true)];
 
 /// How often expired items are removed. Nothing depends on it but memory.
 const SWEEP: Duration = Duration::from_secs(60);

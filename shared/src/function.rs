@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::SystemClock;
 use crate::logging;
+use crate::metrics;
 use crate::secrets::Need;
 use crate::service::Service;
 use crate::settings::environment;
@@ -15,7 +16,7 @@ use crate::settings::environment;
 /// The exit code, after one line that names the setting which is missing or wrong.
 pub async fn start(needs: &[Need]) -> Result<Service, ExitCode> {
     logging::init();
-    match Service::new(&environment, Arc::new(SystemClock)) {
+    match Service::new(&environment, Arc::new(SystemClock), metrics::to_stdout()) {
         Ok(service) => {
             service.warm(needs).await;
             Ok(service)

@@ -26,6 +26,16 @@ pub fn length(text: &str) -> Option<usize> {
     })
 }
 
+/// How many parts the text is sent in, each of which costs: 160 GSM 03.38 characters, or 70 UTF-16 code units of others; 153 and 67
+/// where there are several, which carry their order (3GPP TS 23.040, 9.2.3.24.1).
+pub fn parts(text: &str) -> usize {
+    let (length, one, several) = match length(text) {
+        Some(characters) => (characters, ONE_PART, 153),
+        None => (text.encode_utf16().count(), 70, 67),
+    };
+    if length <= one { 1 } else { length.div_ceil(several) }
+}
+
 /// Whether Plivo takes the text.
 pub fn fits(text: &str) -> bool {
     match length(text) {
@@ -45,6 +55,16 @@ mod tests {
         assert!(fits(&"ж".repeat(737)) && !fits(&"ж".repeat(738)));
         assert!(fits(&"😀".repeat(368)) && !fits(&"😀".repeat(369)), "an emoji is two code units");
         assert!(!fits(&format!("{}ж", "a".repeat(737))), "one other character makes all of it UCS-2");
+    }
+
+    #[test]
+    fn parts_are_counted_as_they_cost() {
+        for (text, count) in
+            [("", 1), (&*"a".repeat(160), 1), (&"a".repeat(161), 2), (&"a".repeat(306), 2), (&"a".repeat(307), 3)]
+        {
+            assert_eq!(parts(text), count);
+        }
+        assert_eq!((parts(&"ж".repeat(70)), parts(&"ж".repeat(71)), parts(&"ж".repeat(135))), (1, 2, 3));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the functions have in common.
 //!
-//! Arrows go one way: functions → [`http`] → [`auth`], [`messaging`] → [`store`], [`plivo`] → the rest.
+//! Arrows go one way: functions → [`http`] → [`auth`], [`messaging`] → [`store`], [`queue`], [`plivo`] → the rest.
 //!
 //! | module | for |
 //! |---|---|
@@ -10,12 +10,13 @@
 //! | [`auth`] | rules: registration, logins, codes, passwords, sessions, limits |
 //! | [`messaging`] | rules: what may be sent, and the texts |
 //! | [`store`] | DynamoDB; the only one that knows it |
+//! | [`queue`] | SQS; the only one that knows it |
 //! | [`plivo`] | the provider; the only one that knows it |
 //! | [`service`] | a function's parts, built from its settings |
 //! | [`settings`], [`secrets`], [`keys`] | what the operator sets, what is secret, what is derived from it |
 //! | [`phone`] | phone numbers; the only one that knows libphonenumber |
 //! | [`gsm`], [`names`] | how long a text is on the air, names of properties |
-//! | [`net`], [`logging`], [`clock`], [`random`], [`uuid`] | one HTTP client, logs, time, chance, the shape of ids |
+//! | [`net`], [`logging`], [`metrics`], [`clock`], [`random`], [`uuid`] | one HTTP client, logs, metrics, time, chance, the shape of ids |
 
 pub mod auth;
 pub mod clock;
@@ -25,10 +26,12 @@ pub mod http;
 pub mod keys;
 pub mod logging;
 pub mod messaging;
+pub mod metrics;
 pub mod names;
 pub mod net;
 pub mod phone;
 pub mod plivo;
+pub mod queue;
 pub mod random;
 pub mod routes;
 pub mod secrets;

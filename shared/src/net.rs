@@ -1,4 +1,4 @@
-//! One HTTP client for every service that a function calls: DynamoDB, Secrets Manager and Plivo. TLS by `ring` with Mozilla's
+//! One HTTP client for every service that a function calls: DynamoDB, Secrets Manager, SQS and Plivo. TLS by `ring` with Mozilla's
 //! root certificates compiled in, HTTP/1.1, timeouts, no redirects. Uses `settings`.
 
 use std::sync::Arc;
@@ -59,6 +59,21 @@ pub fn http_client(lookup: Lookup<'_>) -> Result<reqwest::Client, SettingError> 
         .map_err(|error| SettingError::new("AWS_CA_BUNDLE", error.to_string()))
 }
 
+/// The configuration of a service's client: each service's crate has a type of its own for the same thing.
+macro_rules! configured {
+    ($aws:expr, $sdk:ident, $url:expr) => {{
+        let mut config = $sdk::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region($aws.region.clone())
+            .credentials_provider($aws.credentials.clone())
+            .http_client(SdkHttp($aws.http.clone()))
+            .timeout_config(timeouts())
+            .retry_config(RetryConfig::standard().with_max_attempts(AWS_ATTEMPTS));
+        config.set_endpoint_url($url.clone());
+        config.build()
+    }};
+}
+
 /// Where and as whom the AWS services are called: Lambda's own environment variables, read by hand, since the SDK's default
 /// chain looks in files and at the network first.
 #[derive(Debug, Clone)]
@@ -68,11 +83,12 @@ pub struct Aws {
     credentials: Credentials,
     dynamodb_url: Option<String>,
     secrets_url: Option<String>,
+    sqs_url: Option<String>,
 }
 
 impl Aws {
     /// Reads `AWS_REGION` (or `AWS_DEFAULT_REGION`), `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`,
-    /// `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_DYNAMODB` and `AWS_ENDPOINT_URL_SECRETS_MANAGER`.
+    /// `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SECRETS_MANAGER` and `AWS_ENDPOINT_URL_SQS`.
     ///
     /// # Errors
     /// When the region or the credentials are missing.
@@ -91,34 +107,24 @@ impl Aws {
                 "environment",
             ),
             dynamodb_url: find("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| everywhere.clone()),
-            secrets_url: find("AWS_ENDPOINT_URL_SECRETS_MANAGER").or(everywhere),
+            secrets_url: find("AWS_ENDPOINT_URL_SECRETS_MANAGER").or_else(|| everywhere.clone()),
+            sqs_url: find("AWS_ENDPOINT_URL_SQS").or(everywhere),
         })
     }
 
     /// A client for DynamoDB.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        let mut config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(self.region.clone())
-            .credentials_provider(self.credentials.clone())
-            .http_client(SdkHttp(self.http.clone()))
-            .timeout_config(timeouts())
-            .retry_config(RetryConfig::standard().with_max_attempts(AWS_ATTEMPTS));
-        config.set_endpoint_url(self.dynamodb_url.clone());
-        aws_sdk_dynamodb::Client::from_conf(config.build())
+        aws_sdk_dynamodb::Client::from_conf(configured!(self, aws_sdk_dynamodb, self.dynamodb_url))
     }
 
     /// A client for Secrets Manager.
     pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
-        let mut config = aws_sdk_secretsmanager::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(self.region.clone())
-            .credentials_provider(self.credentials.clone())
-            .http_client(SdkHttp(self.http.clone()))
-            .timeout_config(timeouts())
-            .retry_config(RetryConfig::standard().with_max_attempts(AWS_ATTEMPTS));
-        config.set_endpoint_url(self.secrets_url.clone());
-        aws_sdk_secretsmanager::Client::from_conf(config.build())
+        aws_sdk_secretsmanager::Client::from_conf(configured!(self, aws_sdk_secretsmanager, self.secrets_url))
+    }
+
+    /// A client for SQS.
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::from_conf(configured!(self, aws_sdk_sqs, self.sqs_url))
     }
 }
 
@@ -141,7 +147,7 @@ impl HttpConnector for SdkHttp {
         let client = self.0.clone();
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
-            // Every request of these two services is held in memory; a body that is not would be a stream.
+            // Every request of these services is held in memory; a body that is not would be a stream.
             let request = request.map(|body| body.bytes().map(<[u8]>::to_vec).unwrap_or_default());
             let request = reqwest::Request::try_from(request).map_err(|error| ConnectorError::user(error.into()))?;
             let answer = client.execute(request).await.map_err(connector_error)?;

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
+use crate::gsm;
+use crate::metrics::{Flow, Metric, Metrics, Sink};
 use crate::net::{self, Aws};
-use crate::plivo;
+use crate::plivo::{self, PlivoError};
+use crate::queue::DeadLetters;
 use crate::secrets::{Need, Secrets};
 use crate::settings::{Lookup, SettingError, Settings};
-use crate::store::{Controls, Phones, Sessions, Users};
+use crate::store::{Controls, Messages, Phones, Sessions, Users};
 
 /// Everything that a request needs.
 pub struct Service {
@@ -27,6 +30,11 @@ pub struct Service {
     pub sessions: Sessions,
     /// What concerns everybody.
     pub controls: Controls,
+    /// What became of messages.
+    pub messages: Messages,
+    /// What is counted.
+    pub metrics: Metrics,
+    aws: Aws,
 }
 
 impl std::fmt::Debug for Service {
@@ -36,11 +44,11 @@ impl std::fmt::Debug for Service {
 }
 
 impl Service {
-    /// Builds all parts; calls nobody.
+    /// Builds all parts; calls nobody. Metrics go to `sink`.
     ///
     /// # Errors
     /// The first setting that is missing or wrong.
-    pub fn new(lookup: Lookup<'_>, clock: Arc<dyn Clock>) -> Result<Self, SettingError> {
+    pub fn new(lookup: Lookup<'_>, clock: Arc<dyn Clock>, sink: Sink) -> Result<Self, SettingError> {
         let settings = Settings::from_lookup(lookup)?;
         let http = net::http_client(lookup)?;
         let aws = Aws::from_lookup(lookup, http.clone())?;
@@ -52,7 +60,10 @@ impl Service {
             users: Users::new(dynamodb.clone(), resources.users_table),
             phones: Phones::new(dynamodb.clone(), resources.phones_table),
             sessions: Sessions::new(dynamodb.clone(), resources.sessions_table),
-            controls: Controls::new(dynamodb, resources.controls_table),
+            controls: Controls::new(dynamodb.clone(), resources.controls_table),
+            messages: Messages::new(dynamodb, resources.messages_table),
+            metrics: Metrics::new(resources.metrics_namespace, sink),
+            aws,
             settings,
         })
     }
@@ -60,5 +71,27 @@ impl Service {
     /// Fetches the secrets that a function will need, at its start, while nobody waits.
     pub async fn warm(&self, needs: &[Need]) {
         self.secrets.warm(needs, self.clock.now()).await;
+    }
+
+    /// The dead-letter queues, for the one function that has them: the others stay without SQS's client.
+    pub fn dead_letters(&self) -> DeadLetters {
+        DeadLetters::new(self.aws.sqs(), &self.settings.resources)
+    }
+
+    /// Counts a message that Plivo took, or did not.
+    pub(crate) fn count_send(
+        &self,
+        flow: Flow,
+        message: plivo::Message<'_>,
+        error: Option<&PlivoError>,
+        now: Timestamp,
+    ) {
+        let Some(error) = error else {
+            self.metrics.count(Metric::Sent(flow), now);
+            let parts =
+                if message.media.is_empty() { Metric::SmsParts(gsm::parts(message.text)) } else { Metric::MmsParts };
+            return self.metrics.count(parts, now);
+        };
+        self.metrics.count(Metric::NotSent(error.word()), now);
     }
 }

@@ -10,7 +10,7 @@ use crate::names;
 use crate::phone::Country;
 use crate::uuid;
 
-/// The names of all settings that people choose. (Those of tables and secrets are the template's.)
+/// The names of all settings that people choose.
 pub const NAMES: [&str; 17] = [
     "APP_ID",
     "API_KEY",
@@ -29,6 +29,21 @@ pub const NAMES: [&str; 17] = [
     "SESSION_LIFE_SECONDS",
     "ALLOWED_ORIGINS",
     "AWS_CA_BUNDLE",
+];
+
+/// The names of what the template makes and tells each function.
+pub const RESOURCE_NAMES: [&str; 11] = [
+    "USERS_TABLE",
+    "PHONES_TABLE",
+    "SESSIONS_TABLE",
+    "CONTROLS_TABLE",
+    "MESSAGES_TABLE",
+    "DEAD_LETTER_QUEUE",
+    "DEAD_LETTER_FIFO_QUEUE",
+    "METRICS_NAMESPACE",
+    "PLIVO_SECRET",
+    "ROOT_SECRET",
+    "MESSAGE_SECRET",
 ];
 
 /// The longest `APP_NAME`, in GSM characters, and the longest `WEBOTP_HOST`: with both, and everything else at its longest, the
@@ -80,7 +95,7 @@ pub enum Sender {
     Powerpack(String),
 }
 
-/// Names of the tables and of the secrets: made by the template, not chosen by people.
+/// Names of tables, queues and secrets: made by the template, not chosen by people.
 #[derive(Debug, Clone)]
 pub struct Resources {
     /// `USERS_TABLE`: users, their login rows and identities; kept.
@@ -91,6 +106,14 @@ pub struct Resources {
     pub sessions_table: String,
     /// `CONTROLS_TABLE`: what concerns everybody, like whether Plivo answers.
     pub controls_table: String,
+    /// `MESSAGES_TABLE`: what became of each message, by idempotency key; expires.
+    pub messages_table: String,
+    /// `DEAD_LETTER_QUEUE`: URL of the queue of messages that were not sent, with the reason.
+    pub dead_letter_queue: String,
+    /// `DEAD_LETTER_FIFO_QUEUE`: URL of the same for those that came by a FIFO queue.
+    pub dead_letter_fifo_queue: String,
+    /// `METRICS_NAMESPACE`: under which metrics stand in CloudWatch.
+    pub metrics_namespace: String,
     /// `PLIVO_SECRET`: name or ARN of the secret `{"authId","authToken"}`.
     pub plivo_secret: String,
     /// `ROOT_SECRET`: name or ARN of the root key from which all keys are derived.
@@ -102,7 +125,7 @@ pub struct Resources {
 /// All settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Tables and secrets.
+    /// Tables, queues and secrets.
     pub resources: Resources,
     /// `APP_ID`: the application id in paths.
     pub app_id: String,
@@ -182,6 +205,10 @@ impl Resources {
             phones_table: required(lookup, "PHONES_TABLE")?,
             sessions_table: required(lookup, "SESSIONS_TABLE")?,
             controls_table: required(lookup, "CONTROLS_TABLE")?,
+            messages_table: required(lookup, "MESSAGES_TABLE")?,
+            dead_letter_queue: required(lookup, "DEAD_LETTER_QUEUE")?,
+            dead_letter_fifo_queue: required(lookup, "DEAD_LETTER_FIFO_QUEUE")?,
+            metrics_namespace: required(lookup, "METRICS_NAMESPACE")?,
             plivo_secret: required(lookup, "PLIVO_SECRET")?,
             root_secret: required(lookup, "ROOT_SECRET")?,
             message_secret: required(lookup, "MESSAGE_SECRET")?,
@@ -350,18 +377,13 @@ mod tests {
     use super::*;
 
     fn required_only() -> HashMap<&'static str, &'static str> {
-        HashMap::from([
-            ("USERS_TABLE", "users"),
-            ("PHONES_TABLE", "phones"),
-            ("SESSIONS_TABLE", "sessions"),
-            ("CONTROLS_TABLE", "controls"),
-            ("PLIVO_SECRET", "plivo"),
-            ("ROOT_SECRET", "root"),
-            ("MESSAGE_SECRET", "message"),
+        let made = RESOURCE_NAMES.map(|name| (name, "made-by-the-template"));
+        let known = [
             ("APP_ID", "A0A0A0A0-0000-0000-0000-000000000001"),
             ("API_KEY", "B0B0B0B0-0000-0000-0000-000000000002"),
             ("PLIVO_SENDER", "+14155550199"),
-        ])
+        ];
+        made.into_iter().chain(known).collect()
     }
 
     fn read(values: &HashMap<&'static str, &'static str>) -> Result<Settings, SettingError> {
@@ -430,10 +452,9 @@ mod tests {
         };
         Settings::from_lookup(&lookup).unwrap();
         let mut asked = asked.into_inner();
-        asked.retain(|name| !name.ends_with("_TABLE") && !name.ends_with("_SECRET"));
         asked.push("AWS_CA_BUNDLE".to_owned());
         asked.sort_unstable();
-        let mut names = NAMES.map(str::to_owned);
+        let mut names: Vec<_> = NAMES.into_iter().chain(RESOURCE_NAMES).collect();
         names.sort_unstable();
         assert_eq!(asked, names);
     }

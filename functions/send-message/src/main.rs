@@ -1,21 +1,19 @@
 //! The function `send-message`: see its library.
 
-use std::convert::Infallible;
 use std::process::ExitCode;
 
-use lambda_http::{run, service_fn};
+use lambda_http::lambda_runtime::{run, service_fn};
 use shared::function::start;
-use shared::http::serve;
 use shared::secrets::Need;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let service = match start(&[Need::Message, Need::Plivo]).await {
+    let service = match start(&[Need::Message, Need::Plivo, Need::Keys]).await {
         Ok(service) => service,
         Err(code) => return code,
     };
-    let answer =
-        async |request| Ok::<_, Infallible>(serve(&service, "send-message", request, send_message::handle).await);
+    let dead_letters = service.dead_letters();
+    let answer = async |event| send_message::answer(&service, &dead_letters, event).await;
     match run(service_fn(answer)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,

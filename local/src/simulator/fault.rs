@@ -18,6 +18,8 @@ pub enum Fault {
     Status(u16),
     /// The same, on sending only: reading the account works.
     SendStatus(u16),
+    /// This one, on sending to this number only (digits).
+    To(&'static str, Box<Fault>),
     /// 400 with this text. No message is kept.
     Refuse400(String),
     /// This status and this very body as `text/html`, as a proxy in between answers: not JSON, or far too long. No message is kept.
@@ -36,7 +38,16 @@ impl Fault {
     /// What of it reading the account meets.
     pub(super) fn of_reading(self) -> Self {
         match self {
-            Self::SendStatus(_) => Self::None,
+            Self::SendStatus(_) | Self::To(..) => Self::None,
+            fault => fault,
+        }
+    }
+
+    /// What of it a request to send meets.
+    pub(super) fn of_sending(self, body: &[u8]) -> Self {
+        match self {
+            Self::To(number, fault) if body.windows(number.len()).any(|part| part == number.as_bytes()) => *fault,
+            Self::To(..) => Self::None,
             fault => fault,
         }
     }
@@ -51,7 +62,7 @@ impl Fault {
                 Some((status_code(*status), headers, body.clone()).into_response())
             }
             Self::Redirect(to) => Some(redirect(to)),
-            Self::None | Self::Nonsense | Self::Slow(_) | Self::HangUp => None,
+            Self::None | Self::To(..) | Self::Nonsense | Self::Slow(_) | Self::HangUp => None,
         }
     }
 

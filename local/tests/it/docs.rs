@@ -8,7 +8,7 @@ const ARCHITECTURE: &str = include_str!("../../../docs/architecture.md");
 
 #[test]
 fn the_readme_names_every_setting_with_its_default() {
-    let environment = local::environment("http://127.0.0.1:1", "", "");
+    let environment = local::environment("http://127.0.0.1:1", "", "", "");
     let defaults =
         Settings::from_lookup(&|name| environment.get(name).filter(|_| name != "PLIVO_API_URL").cloned()).unwrap();
     for name in NAMES {

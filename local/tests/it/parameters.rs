@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use local::template::{Template, reference};
 use regex::Regex;
 use serde_json::Value;
-use shared::settings::{NAMES, Settings};
+use shared::settings::{NAMES, RESOURCE_NAMES, Settings};
 
 /// The settings that a parameter holds, by the parameter's name.
 fn settings(template: &Template) -> BTreeMap<String, &'static str> {
@@ -64,10 +64,9 @@ fn default(template: &Template, parameter: &str) -> String {
 /// The settings as a function would see them, where these parameters have these values.
 fn code_takes(template: &Template, values: &BTreeMap<&str, &str>) -> Result<Settings, String> {
     let settings = settings(template);
-    let mut environment = local::environment("", "", "");
-    environment.retain(|name, _| {
-        ["_TABLE", "_SECRET", "APP_ID", "API_KEY", "PLIVO_SENDER"].iter().any(|end| name.ends_with(end))
-    });
+    let mut environment = local::environment("", "", "", "");
+    let kept = ["APP_ID", "API_KEY", "PLIVO_SENDER"];
+    environment.retain(|name, _| RESOURCE_NAMES.iter().chain(&kept).any(|kept| kept == name));
     for (parameter, name) in settings {
         let value =
             values.get(parameter.as_str()).map_or_else(|| default(template, &parameter), |value| (*value).to_owned());
@@ -90,7 +89,7 @@ fn taken(template: &Template, parameter: &str, value: &str) -> bool {
 #[test]
 fn the_defaults_are_those_of_the_code() {
     let template = Template::read().unwrap();
-    let mut environment = local::environment("", "", "");
+    let mut environment = local::environment("", "", "", "");
     environment.remove("PLIVO_API_URL");
     let defaults = Settings::from_lookup(&|name| environment.get(name).cloned()).unwrap();
     let given = code_takes(&template, &BTreeMap::new()).unwrap();

@@ -91,8 +91,8 @@ async fn items_that_expire_say_when() {
     let now = app.stack.clock.advance(std::time::Duration::ZERO).as_seconds();
     for (table, item) in app.dump().await {
         let expires = item["expires_at"]["N"].as_str().map(|seconds| seconds.parse::<i64>().unwrap());
-        assert_eq!(expires.is_some(), matches!(table, "phones" | "sessions"), "{table}");
-        assert!(expires.is_none_or(|at| at > now && at < now + 8 * 86_400), "{table}: {item}");
+        assert_eq!(expires.is_some(), matches!(table, "phones" | "sessions" | "messages"), "{table}");
+        assert!(expires.is_none_or(|at| at > now && at < now + 16 * 86_400), "{table}: {item}");
     }
 }
 

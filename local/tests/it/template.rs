@@ -7,8 +7,9 @@ use local::gateway::cors;
 use local::storage::TABLES;
 use local::template::{Template, reference};
 use serde_json::{Value, json};
+use shared::metrics::SHAPES;
 use shared::routes::{FALLBACK, ROUTES, Roots, Route};
-use shared::settings::NAMES;
+use shared::settings::{NAMES, RESOURCE_NAMES};
 
 /// The names that the template gives to tables, secrets, queues and metrics.
 const RESOURCES: [(&str, &str); 11] = [
@@ -17,23 +18,12 @@ const RESOURCES: [(&str, &str); 11] = [
     ("SESSIONS_TABLE", "SessionsTable"),
     ("CONTROLS_TABLE", "ControlsTable"),
     ("MESSAGES_TABLE", "MessagesTable"),
-    ("PLIVO_SECRET", "PlivoSecret"),
-    ("ROOT_SECRET", "RootSecret"),
-    ("MESSAGE_SECRET", "MessageSecret"),
     ("DEAD_LETTER_QUEUE", "DeadLetterQueue"),
     ("DEAD_LETTER_FIFO_QUEUE", "DeadLetterFifoQueue"),
     ("METRICS_NAMESPACE", "Otpost/${AWS::StackName}"),
-];
-
-/// The metrics that functions write, each with its dimension.
-const METRICS: [(&str, Option<&str>); 7] = [
-    ("Sent", Some("Flow")),
-    ("Parts", Some("Type")),
-    ("NotSent", Some("Reason")),
-    ("Verified", Some("Flow")),
-    ("Refused", Some("Reason")),
-    ("DeadLettered", Some("Reason")),
-    ("Decoys", None),
+    ("PLIVO_SECRET", "PlivoSecret"),
+    ("ROOT_SECRET", "RootSecret"),
+    ("MESSAGE_SECRET", "MessageSecret"),
 ];
 
 /// The values of dimensions that the dashboard names; reasons are searched for.
@@ -100,7 +90,8 @@ fn a_function_has_one_name() {
 #[test]
 fn the_environment_is_what_the_code_reads() {
     let environment = template().environment;
-    let expected = RESOURCES.map(|(name, _)| name).into_iter().chain(NAMES);
+    assert_eq!(RESOURCES.map(|(name, _)| name), RESOURCE_NAMES);
+    let expected = RESOURCE_NAMES.into_iter().chain(NAMES);
     // The gateway answers by the origins; a laptop needs further certificates, Lambda does not.
     let expected = expected.filter(|name| !["ALLOWED_ORIGINS", "AWS_CA_BUNDLE"].contains(name));
     assert_eq!(environment.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected.collect());
@@ -388,9 +379,9 @@ fn shown(row: &Value) -> Option<(String, Option<String>, Option<String>)> {
 fn the_dashboard_shows_the_metrics_that_functions_write() {
     let shown: Vec<_> = dashboard().iter().filter_map(shown).collect();
     let names: BTreeSet<&str> = shown.iter().map(|(name, ..)| name.as_str()).collect();
-    assert_eq!(names, METRICS.iter().map(|(name, _)| *name).collect());
+    assert_eq!(names, SHAPES.iter().map(|(name, _)| *name).collect());
     for (name, dimension, value) in &shown {
-        let (_, expected) = METRICS.iter().find(|(metric, _)| metric == name).unwrap();
+        let (_, expected) = SHAPES.iter().find(|(metric, _)| metric == name).unwrap();
         assert_eq!(dimension.as_deref(), *expected, "{name}");
         if let (Some(dimension), Some(value)) = (dimension, value) {
             let (_, values) = VALUES.iter().find(|(known, _)| known == dimension).unwrap();
@@ -458,7 +449,7 @@ fn the_alarms_watch_everything_that_can_fail() {
         ("ApproximateNumberOfMessagesVisible", dead),
     ];
     assert_eq!(all, expected.map(|(name, of)| (name.to_owned(), of)).into());
-    assert!(METRICS.iter().any(|(name, _)| *name == "NotSent"));
+    assert!(SHAPES.iter().any(|(name, _)| *name == "NotSent"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::transaction::TransactionId;
 use super::{AuthError, Purpose};
 use crate::clock::Timestamp;
 use crate::keys::Keys;
+use crate::metrics::Metric;
 use crate::random;
 use crate::service::Service;
 use crate::store::{Counted, ENABLED, NewSession, PhoneKey, Profile};
@@ -56,6 +57,7 @@ pub async fn finish(service: &Service, transaction: TransactionId, code: &OneTim
         Some(profile) if profile.status != ENABLED => Err(AuthError::UserDisabled),
         Some(mut profile) if logged_in => {
             profile.last_login = Some(now);
+            service.metrics.count(Metric::Verified(purpose.flow()), now);
             Ok(LoggedIn { id: user, profile, token: uuid::format(&token).into() })
         }
         _ => Err(AuthError::CodeRejected),

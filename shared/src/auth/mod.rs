@@ -22,6 +22,7 @@ pub mod transaction;
 
 pub use error::AuthError;
 
+use crate::metrics::Flow;
 use crate::store::Slot;
 
 /// What a code is for. A code of one purpose is unknown to the others.
@@ -42,6 +43,15 @@ impl Purpose {
             Self::Register => Slot::Register,
             Self::Login => Slot::Login,
             Self::SecondFactor => Slot::SecondFactor,
+        }
+    }
+
+    /// Under which its messages are counted.
+    pub const fn flow(self) -> Flow {
+        match self {
+            Self::Register => Flow::Register,
+            Self::Login => Flow::Login,
+            Self::SecondFactor => Flow::SecondFactor,
         }
     }
 }

@@ -8,6 +8,7 @@ use super::password::Password;
 use super::properties::Properties;
 use super::transaction::TransactionId;
 use super::{AuthError, Purpose};
+use crate::metrics::Metric;
 use crate::phone::PhoneNumber;
 use crate::random;
 use crate::service::Service;
@@ -77,7 +78,10 @@ pub async fn finish(service: &Service, registration: Registration) -> Result<New
     };
     let user = NewUser { id: &id, phone: &owner, identity: identity.as_ref(), password: &password, profile: &profile };
     match service.users.register(&service.phones, (phone, &counted), &user, now).await? {
-        Registered::Done => Ok(NewAccount { id, profile }),
+        Registered::Done => {
+            service.metrics.count(Metric::Verified(Purpose::Register.flow()), now);
+            Ok(NewAccount { id, profile })
+        }
         Registered::CodeUsed => Err(AuthError::CodeRejected),
         Registered::Taken => Err(AuthError::UserExists),
     }

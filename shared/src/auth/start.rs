@@ -14,6 +14,7 @@ use super::{AuthError, Purpose, provider, template};
 use crate::clock::Timestamp;
 use crate::keys::{Keys, SealError};
 use crate::logging;
+use crate::metrics::Metric;
 use crate::phone::PhoneNumber;
 use crate::plivo::{Message, PlivoError};
 use crate::secrets::PlivoCredentials;
@@ -127,11 +128,14 @@ impl<'a> Prepared<'a> {
         let life = self.now.until(started.pending.expires);
         let text = template::code_message(&self.service.settings, purpose, code.expose(), life);
         let message = Message { to: self.phone.e164(), text: &text, media: &[], keep_text: false };
-        Ok(if decoy {
-            self.service.plivo.probe(&self.plivo).await
-        } else {
-            self.service.plivo.send(&self.plivo, message).await.map(drop)
-        })
+        if decoy {
+            let outcome = self.service.plivo.probe(&self.plivo).await;
+            self.service.metrics.count(Metric::Decoy, self.now);
+            return Ok(outcome);
+        }
+        let outcome = self.service.plivo.send(&self.plivo, message).await.map(drop);
+        self.service.count_send(purpose.flow(), message, outcome.as_ref().err(), self.now);
+        Ok(outcome)
     }
 
     /// Sends, and tells a failure. A message that surely did not go out does not count against the phone: here there is

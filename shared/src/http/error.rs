@@ -14,11 +14,13 @@ use crate::auth::limits::{Limit, Limited};
 use crate::auth::password::PasswordError;
 use crate::auth::properties::PropertyError;
 use crate::logging;
-use crate::messaging::MessageError;
 use crate::messaging::media::MediaError;
+use crate::messaging::{KeyError, MessageError};
+use crate::metrics::Metric;
 use crate::phone::PhoneError;
 use crate::plivo::PlivoError;
 use crate::secrets::SecretError;
+use crate::service::Service;
 use crate::store::StoreError;
 
 macro_rules! reasons {
@@ -129,6 +131,14 @@ reasons! {
     InvalidMediaUrl = "invalid_media_url", BAD_REQUEST, 8008, "Invalid parameter '%s'";
     /// Media goes to the United States and Canada only.
     MediaNotServed = "media_not_served", BAD_REQUEST, 14000, "Media can be sent to the United States and Canada only";
+    /// The idempotency key is none, or is given twice.
+    InvalidIdempotencyKey = "invalid_idempotency_key", BAD_REQUEST, 8008, "Invalid parameter '%s'";
+    /// The idempotency key was another message's.
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, 14000, "This idempotency key was used for another message";
+    /// The message of this idempotency key is being sent.
+    MessageInFlight = "message_in_flight", CONFLICT, 14000, "The message of this idempotency key is being sent";
+    /// An event that `send-message` does not take.
+    UnknownEvent = "unknown_event", BAD_REQUEST, 14000, "This is no event that carries a message";
     /// Plivo refuses this message.
     MessageRejected = "message_rejected", BAD_REQUEST, 14000, "Plivo refuses this message";
     /// Plivo refuses to send to this number; the message was not sent.
@@ -229,8 +239,19 @@ impl Problem {
         }
     }
 
-    /// One line: `error` for our failures and those of what we depend on, `info` for refusals.
-    pub(super) fn log(&self, function: &str) {
+    /// Whether the same might go well a little later: our own trouble, or that of what we depend on. What may have been sent
+    /// is never tried again.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self.reason, Reason::Unavailable | Reason::Internal | Reason::SmsUnavailable | Reason::MessageInFlight)
+    }
+
+    /// One line, `error` for our failures and those of what we depend on, `info` for refusals; and one metric.
+    pub fn report(&self, service: &Service, function: &str) {
+        service.metrics.count(Metric::Refused(self.reason.word()), service.clock.now());
+        self.log(function);
+    }
+
+    fn log(&self, function: &str) {
         let (reason, status) = (self.reason.word(), self.reason.status().as_u16());
         match &self.cause {
             // Anybody can ask for a number that Plivo does not like.
@@ -246,12 +267,16 @@ impl Problem {
     }
 
     /// `{"code", "message", "errorData": {"reason", …}}`.
-    pub(super) fn into_response(self) -> Response<Body> {
+    pub fn body(&self) -> Value {
         let mut data = json!({ "reason": self.reason.word() });
         if let (Some(seconds), Value::Object(data)) = (self.retry_after, &mut data) {
             data.insert("retryAfter".to_owned(), json!(seconds));
         }
-        let body = json!({ "code": self.code, "message": self.message, "errorData": data });
+        json!({ "code": self.code, "message": self.message, "errorData": data })
+    }
+
+    pub(super) fn into_response(self) -> Response<Body> {
+        let body = self.body();
         let mut response = Response::new(Body::from(body.to_string()));
         *response.status_mut() = self.reason.status();
         let headers = [
@@ -332,7 +357,11 @@ impl From<MessageError> for Problem {
             MessageError::NotText => Self::field(Reason::MessageNotText, "message"),
             MessageError::MediaCountry => Self::new(Reason::MediaNotServed),
             MessageError::CountryNotServed => Self::new(Reason::CountryNotServed),
+            MessageError::OtherMessage => Self::new(Reason::IdempotencyKeyReused),
+            MessageError::InFlight { retry_after } => Self::new(Reason::MessageInFlight).retry_after(retry_after),
+            MessageError::Unknown => Self::new(Reason::SmsUnknown),
             MessageError::Secret(error) => error.into(),
+            MessageError::Store(error) => error.into(),
             MessageError::Plivo(error) => error.into(),
         }
     }
@@ -353,6 +382,12 @@ impl From<PlivoError> for Problem {
             | PlivoError::Unavailable(_) => Reason::SmsUnavailable,
         };
         Self::new(reason).because(error)
+    }
+}
+
+impl From<KeyError> for Problem {
+    fn from(_: KeyError) -> Self {
+        Self::field(Reason::InvalidIdempotencyKey, "idempotencyKey")
     }
 }
 

@@ -49,6 +49,17 @@ pub fn body(request: &Request, duplicates: Duplicates) -> Result<Fields, Problem
     }
 }
 
+/// The fields of a JSON object that came in a text, not in a request.
+///
+/// # Errors
+/// As [`body`], but for the size, which the text's carrier bounds.
+pub fn fields(text: &str) -> Result<Fields, Problem> {
+    match parse(text.as_bytes(), Duplicates::Service)? {
+        Value::Object(map) => Ok(Fields(map)),
+        _ => Err(Problem::new(Reason::NotAnObject)),
+    }
+}
+
 /// The one argument of a service method in any of the forms that the SDK sends: a JSON string, an object with one field of this
 /// name, or bare text. A bare number stays text, so that no digit is lost.
 ///
@@ -76,6 +87,12 @@ pub fn text_body(request: &Request, name: &'static str) -> Result<String, Proble
 /// The fields of an object, taken out one by one.
 #[derive(Debug)]
 pub struct Fields(Map<String, Value>);
+
+impl From<Map<String, Value>> for Fields {
+    fn from(map: Map<String, Value>) -> Self {
+        Self(map)
+    }
+}
 
 impl Fields {
     /// Takes a field out; `null` is absent.

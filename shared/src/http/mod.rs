@@ -8,13 +8,18 @@ mod json;
 
 pub use answer::{logged_in, ok, options, registered, user};
 pub use error::{Problem, Reason};
-pub use fields::{Duplicates, Fields, body, text_body};
+pub use fields::{Duplicates, Fields, body, fields, text_body};
+
+use std::convert::Infallible;
 
 use lambda_http::http::header::{self, HeaderValue};
-use lambda_http::{Body, Request, Response};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Body, LambdaEvent, Request, Response, Service as _, service_fn};
 use secrecy::SecretString;
+use serde_json::Value;
 
-use crate::routes::{self, Found};
+use crate::messaging::{IdempotencyKey, KeyError};
+use crate::routes::{self, FALLBACK, Found};
 use crate::service::Service;
 use crate::settings::Settings;
 
@@ -24,6 +29,26 @@ pub type Answer = Result<Response<Body>, Problem>;
 /// The largest body, in bytes. The longest message with ten links fits in it.
 pub const LARGEST_BODY: usize = 16 * 1024;
 
+/// Lets a handler answer one of the gateway's events: JSON in, JSON out.
+///
+/// # Errors
+/// When the event is none of the gateway's.
+pub async fn answer<'a, F: Future<Output = Answer> + Send>(
+    service: &'a Service,
+    function: &'static str,
+    event: LambdaEvent<Value>,
+    handler: impl Fn(&'a Service, Request) -> F + Send + Sync + 'a,
+) -> Result<Value, serde_json::Error> {
+    let event = LambdaEvent::new(serde_json::from_value::<LambdaRequest>(event.payload)?, event.context);
+    let handler = &handler;
+    let serving = |request| {
+        let answer = serve(service, function, request, handler);
+        async { Ok::<_, Infallible>(answer.await) }
+    };
+    let Ok(answer) = Adapter::from(service_fn(serving)).call(event).await;
+    serde_json::to_value(answer)
+}
+
 /// Calls a handler and makes its answer the function's: a refusal is an answer too, and is logged here, once.
 pub async fn serve<'a, F: Future<Output = Answer>>(
     service: &'a Service,
@@ -31,12 +56,12 @@ pub async fn serve<'a, F: Future<Output = Answer>>(
     request: Request,
     handler: impl FnOnce(&'a Service, Request) -> F,
 ) -> Response<Body> {
-    let answer = match check_application(&service.settings, &request) {
+    let answer = match check_path(&service.settings, function, &request) {
         Ok(()) => handler(service, request).await,
         Err(problem) => Err(problem),
     };
     let mut response = answer.unwrap_or_else(|problem| {
-        problem.log(function);
+        problem.report(service, function);
         problem.into_response()
     });
     // Answers hold tokens and ids that no cache may keep.
@@ -47,16 +72,19 @@ pub async fn serve<'a, F: Future<Output = Answer>>(
     response
 }
 
-/// Refuses another application's id or key.
-fn check_application(settings: &Settings, request: &Request) -> Result<(), Problem> {
-    match routes::find(request.method().as_str(), request.uri().path()) {
-        Found::Route(found) => match found.application {
-            Some(application) if application != (settings.app_id.as_str(), settings.api_key.as_str()) => {
-                Err(Problem::new(Reason::UnknownApplication))
-            }
-            _ => Ok(()),
-        },
-        Found::OtherMethods(_) | Found::Nothing => Ok(()),
+/// Refuses another application's id or key, and a path that is another function's: API Gateway compares paths a little
+/// differently (`/api/x/users/register` is a route's to it), and this must not depend on how.
+fn check_path(settings: &Settings, function: &str, request: &Request) -> Result<(), Problem> {
+    let found = match routes::find(request.method().as_str(), request.uri().path()) {
+        Found::Route(found) if found.route.function == function => found,
+        _ if function == FALLBACK => return Ok(()),
+        _ => return Err(Problem::new(Reason::NotFound)),
+    };
+    match found.application {
+        Some(application) if application != (settings.app_id.as_str(), settings.api_key.as_str()) => {
+            Err(Problem::new(Reason::UnknownApplication))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -67,6 +95,15 @@ fn check_application(settings: &Settings, request: &Request) -> Result<(), Probl
 pub fn user_token(request: &Request) -> Result<&str, Problem> {
     let token = request.headers().get("user-token").and_then(|value| value.to_str().ok());
     token.ok_or_else(|| Problem::new(Reason::SessionInvalid))
+}
+
+/// The header `idempotency-key`; `None` when there is none.
+///
+/// # Errors
+/// [`Reason::InvalidIdempotencyKey`].
+pub fn idempotency_key(request: &Request) -> Result<Option<IdempotencyKey>, Problem> {
+    let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
+    Ok(Some(IdempotencyKey::parse(value.to_str().map_err(|_| KeyError)?)?))
 }
 
 /// The key of `Authorization: Bearer …`.

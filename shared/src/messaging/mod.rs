@@ -1,16 +1,24 @@
-//! Messages that the app itself sends: what may be sent, to whom and how long. Uses `gsm`, `plivo`, `phone`, `secrets`, `settings`.
+//! Messages that the app itself sends: what may be sent, to whom and how long, and that each is sent at most once. Uses `store`,
+//! `gsm`, `plivo`, `phone`, `secrets`, `settings`.
 
+mod key;
 pub mod media;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 use url::Url;
 
+pub use key::{IdempotencyKey, KeyError};
+
+use crate::clock::Timestamp;
 use crate::gsm;
+use crate::logging;
+use crate::metrics::Flow;
 use crate::phone::PhoneNumber;
-use crate::plivo::{Accepted, Message, PlivoError};
+use crate::plivo::{self, Accepted, PlivoError};
 use crate::secrets::SecretError;
 use crate::service::Service;
+use crate::store::{Claim, Claimed, Sent, StoreError};
 
 /// A message was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +41,24 @@ pub enum MessageError {
     /// A country that is not sent to.
     #[error("country not served")]
     CountryNotServed,
+    /// The idempotency key was another message's.
+    #[error("the idempotency key is another message's")]
+    OtherMessage,
+    /// The same message is being sent at this moment.
+    #[error("the same message is being sent")]
+    InFlight {
+        /// When that will be over at the latest, in seconds.
+        retry_after: u64,
+    },
+    /// Whoever sent it before did not live to say what became of it.
+    #[error("whoever sent this message did not live to tell")]
+    Unknown,
     /// A secret cannot be had.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// Storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Plivo did not take it.
     #[error(transparent)]
     Plivo(#[from] PlivoError),
@@ -52,26 +75,116 @@ pub async fn authorize(service: &Service, key: Option<&SecretString>) -> Result<
     if keys.iter().any(right) { Ok(()) } else { Err(MessageError::AccessDenied) }
 }
 
-/// Sends the app's own message, once.
+/// A message that may be sent.
+#[derive(Debug)]
+pub struct Message {
+    to: PhoneNumber,
+    text: String,
+    media: Vec<Url>,
+}
+
+impl Message {
+    /// Checks a message.
+    ///
+    /// # Errors
+    /// [`MessageError`]: empty, too long, not text, or to where it may not go.
+    pub fn new(service: &Service, to: PhoneNumber, text: String, media: Vec<Url>) -> Result<Self, MessageError> {
+        if text.is_empty() && media.is_empty() {
+            return Err(MessageError::Empty);
+        }
+        if text.chars().any(|character| character.is_control() && !"\n\r\t".contains(character)) {
+            return Err(MessageError::NotText);
+        }
+        if !gsm::fits(&text) {
+            return Err(MessageError::TooLong);
+        }
+        if !media.is_empty() && !to.takes_media() {
+            return Err(MessageError::MediaCountry);
+        }
+        if !service.settings.sends_to(to.country()) {
+            return Err(MessageError::CountryNotServed);
+        }
+        Ok(Self { to, text, media })
+    }
+
+    /// All of it in one text, for its keyed hash: a number and links hold no line ends.
+    pub fn content(&self) -> String {
+        let links: Vec<_> = self.media.iter().map(Url::as_str).collect();
+        format!("{}\n{}\n{}", self.to.e164(), links.join(" "), self.text)
+    }
+}
+
+/// Sends a message, at most once for its key: the key is taken before Plivo is called, and what became of the message is
+/// written down after. Who asks again gets the first answer.
 ///
 /// # Errors
 /// [`MessageError`].
-pub async fn send(service: &Service, to: &PhoneNumber, text: &str, media: &[Url]) -> Result<Accepted, MessageError> {
-    if text.is_empty() && media.is_empty() {
-        return Err(MessageError::Empty);
+pub async fn send(service: &Service, key: &IdempotencyKey, message: &Message) -> Result<Accepted, MessageError> {
+    let now = service.clock.now();
+    let (keys, credentials) = tokio::try_join!(service.secrets.keys(now), service.secrets.plivo(now))?;
+    let (id, content) = (keys.message(key.as_str()), keys.message(&message.content()));
+    let claim = match service.messages.claim(&id, &content, now).await? {
+        Claimed::Mine(claim) => claim,
+        Claimed::OtherMessage => return Err(MessageError::OtherMessage),
+        Claimed::InFlight(left) => return Err(MessageError::InFlight { retry_after: left.as_secs().max(1) }),
+        Claimed::Before(sent) => return first_answer(sent),
+    };
+    let wire = plivo::Message { to: message.to.e164(), text: &message.text, media: &message.media, keep_text: true };
+    let outcome = service.plivo.send(&credentials, wire).await;
+    service.count_send(Flow::Message, wire, outcome.as_ref().err(), now);
+    note(service, &claim, &outcome).await;
+    Ok(outcome?)
+}
+
+/// What was answered when the key was new.
+fn first_answer(sent: Sent) -> Result<Accepted, MessageError> {
+    match sent {
+        Sent::Sent(answer) => serde_json::from_str(&answer).map_err(|_| MessageError::Plivo(PlivoError::Unreadable)),
+        Sent::Rejected(why) => Err(MessageError::Plivo(PlivoError::Rejected(why))),
+        Sent::Unknown => Err(MessageError::Unknown),
     }
-    if text.chars().any(|character| character.is_control() && !"\n\r\t".contains(character)) {
-        return Err(MessageError::NotText);
+}
+
+/// Writes down what became of the message. Where that fails, it will be called unknown and never be sent again: the answer of
+/// this request is right all the same.
+async fn note(service: &Service, claim: &Claim, outcome: &Result<Accepted, PlivoError>) {
+    let noted = match outcome {
+        Ok(accepted) => service.messages.settle(claim, &Sent::Sent(serde_json::json!(accepted).to_string())).await,
+        Err(PlivoError::Rejected(why) | PlivoError::Forbidden(why)) => {
+            service.messages.settle(claim, &Sent::Rejected(why.clone())).await
+        }
+        Err(error) if error.may_have_arrived() => service.messages.settle(claim, &Sent::Unknown).await,
+        // Surely not sent, and another try may do better: the key is free again.
+        Err(_) => service.messages.release(claim).await,
+    };
+    if let Err(error) = noted {
+        tracing::error!(cause = logging::chain(&error), "what became of a message is not written down");
     }
-    if !gsm::fits(text) {
-        return Err(MessageError::TooLong);
+}
+
+/// How long a message may take from its first call to its last, all of them at their slowest: the secrets, the key (twice, where a lease
+/// has ended), Plivo, the note. Who has less time left does not begin.
+pub const SLOWEST: std::time::Duration = crate::net::AWS_TIMEOUT.saturating_mul(4).saturating_add(plivo::TIMEOUT);
+
+/// Whether there is time for one more message before this moment.
+pub fn has_time(now: Timestamp, deadline: Timestamp) -> bool {
+    now.plus(SLOWEST) <= deadline
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::LEASE;
+
+    #[test]
+    fn a_lease_is_longer_than_what_its_owner_may_do_with_it() {
+        assert!(LEASE > plivo::TIMEOUT + crate::net::AWS_TIMEOUT);
     }
-    if !media.is_empty() && !to.takes_media() {
-        return Err(MessageError::MediaCountry);
+
+    #[test]
+    fn a_function_has_time_for_one_message_at_its_slowest() {
+        let start = Timestamp::from_millis(0);
+        let end = start.plus(std::time::Duration::from_secs(30));
+        assert!(has_time(start, end) && !has_time(end, end));
     }
-    if !service.settings.sends_to(to.country()) {
-        return Err(MessageError::CountryNotServed);
-    }
-    let credentials = service.secrets.plivo(service.clock.now()).await?;
-    Ok(service.plivo.send(&credentials, Message { to: to.e164(), text, media, keep_text: true }).await?)
 }

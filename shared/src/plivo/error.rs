@@ -62,6 +62,21 @@ impl PlivoError {
         if error.is_connect() || error.is_builder() { Self::Unreachable(error) } else { Self::NoAnswer(error) }
     }
 
+    /// For metrics.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::NoAnswer(_) => "no_answer",
+            Self::Unreadable => "unreadable",
+            Self::Credentials => "credentials",
+            Self::Credit => "credit",
+            Self::Forbidden(_) => "forbidden",
+            Self::Throttled => "throttled",
+            Self::Rejected(_) => "rejected",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+
     /// Whether the message may be on its way although the call failed.
     pub const fn may_have_arrived(&self) -> bool {
         match self {
@@ -105,15 +120,7 @@ mod tests {
 
     #[test]
     fn every_status_is_told_apart() {
-        let name = |status| match PlivoError::from_status(status, br#"{"api_id":"x","error":"no"}"#) {
-            PlivoError::Credentials => "credentials",
-            PlivoError::Credit => "credit",
-            PlivoError::Forbidden(_) => "forbidden",
-            PlivoError::Throttled => "throttled",
-            PlivoError::Rejected(_) => "rejected",
-            PlivoError::Unavailable(_) => "unavailable",
-            PlivoError::Unreachable(_) | PlivoError::NoAnswer(_) | PlivoError::Unreadable => "transport",
-        };
+        let name = |status| PlivoError::from_status(status, br#"{"api_id":"x","error":"no"}"#).word();
         let expected = [
             (400, "rejected"),
             (401, "credentials"),

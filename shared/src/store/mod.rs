@@ -6,6 +6,7 @@
 
 mod conflict;
 mod controls;
+mod messages;
 mod phones;
 mod sessions;
 mod users;
@@ -16,6 +17,9 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 pub use controls::{Controls, Provider};
+#[cfg(test)]
+pub(crate) use messages::LEASE;
+pub use messages::{Claim, Claimed, Messages, Sent};
 pub use phones::{Counted, Pending, PhoneKey, PhoneRecord, Phones, Slot};
 pub use sessions::{NewSession, Session, Sessions};
 pub use users::{ENABLED, Login, NewUser, Profile, Registered, Users};

@@ -1,0 +1,124 @@
+//! Which kind of event it is, and what makes a message of it the same message when it comes again: every source delivers at
+//! least once. Only what is used is read, by hand: the library of AWS's events (`aws_lambda_events`) asks for fields that we do
+//! not need, so that one of them could fail a whole batch, and brings a calendar.
+
+use serde_json::{Map, Value};
+use shared::http::{self, Fields, Problem, Reason};
+use shared::messaging::IdempotencyKey;
+
+/// An event.
+pub(crate) enum Event {
+    /// API Gateway's (payload 2.0).
+    Http(Value),
+    /// SQS's, standard or FIFO.
+    Queue(Vec<Record>),
+    /// SNS's.
+    Notifications(Vec<Carried>),
+    /// EventBridge's, Scheduler's, or a message itself, by whoever may invoke the function.
+    One(Carried),
+}
+
+/// A message and the key that follows from where it came from.
+pub(crate) struct Carried {
+    pub(crate) key: IdempotencyKey,
+    pub(crate) fields: Result<Fields, Problem>,
+}
+
+/// A message of a queue.
+pub(crate) struct Record {
+    pub(crate) id: String,
+    pub(crate) body: String,
+    /// The queue's ARN.
+    pub(crate) source: String,
+    /// In a FIFO queue, those of one group come in their order.
+    pub(crate) group: Option<String>,
+    /// How often it was delivered, this time included.
+    pub(crate) receives: u32,
+    /// Of a message that was put back from a dead-letter queue.
+    pub(crate) key: Option<IdempotencyKey>,
+}
+
+impl Event {
+    /// Tells an event's kind.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownEvent`].
+    pub(crate) fn read(payload: Value, request_id: &str) -> Result<Self, Problem> {
+        if payload["requestContext"]["http"].is_object() {
+            return Ok(Self::Http(payload));
+        }
+        let event = match payload {
+            Value::Object(event) => event,
+            _ => return Err(unknown()),
+        };
+        if let Some(Value::Array(records)) = event.get("Records") {
+            return records_of(records);
+        }
+        if event.contains_key("detail-type") {
+            return bus(&event).map(Self::One).ok_or_else(unknown);
+        }
+        if event.contains_key("phoneNumber") {
+            // Lambda keeps the id when it tries an asynchronous invocation again.
+            let key = IdempotencyKey::of("invocation", request_id);
+            return Ok(Self::One(Carried { key, fields: Ok(event.into()) }));
+        }
+        Err(unknown())
+    }
+}
+
+fn unknown() -> Problem {
+    Problem::new(Reason::UnknownEvent)
+}
+
+/// Records of one service (AWS: "Using Lambda with Amazon SQS", "Invoking Lambda functions with Amazon SNS notifications").
+fn records_of(records: &[Value]) -> Result<Event, Problem> {
+    let first = records.first().ok_or_else(unknown)?;
+    if first["eventSource"] == "aws:sqs" {
+        let records = records.iter().map(record).collect::<Option<_>>();
+        records.map(Event::Queue).ok_or_else(unknown)
+    } else if first["EventSource"] == "aws:sns" {
+        let carried = records.iter().map(notification).collect::<Option<_>>();
+        carried.map(Event::Notifications).ok_or_else(unknown)
+    } else {
+        Err(unknown())
+    }
+}
+
+/// `None` for one that could not be told apart from others, so that the whole batch must come again.
+fn record(record: &Value) -> Option<Record> {
+    let source = record["eventSourceARN"].as_str()?;
+    let attributes = &record["attributes"];
+    let key = record["messageAttributes"]["idempotencyKey"]["stringValue"].as_str();
+    // A standard queue's messages may have groups, too, for fairness; they have no order.
+    let group = attributes["MessageGroupId"].as_str().filter(|_| source.ends_with(".fifo"));
+    Some(Record {
+        id: record["messageId"].as_str()?.to_owned(),
+        body: record["body"].as_str().unwrap_or_default().to_owned(),
+        source: source.to_owned(),
+        group: group.map(str::to_owned),
+        receives: attributes["ApproximateReceiveCount"].as_str().and_then(|count| count.parse().ok()).unwrap_or(1),
+        key: key.and_then(|key| IdempotencyKey::parse(key).ok()),
+    })
+}
+
+fn notification(record: &Value) -> Option<Carried> {
+    let sns = &record["Sns"];
+    let key = IdempotencyKey::of(sns["TopicArn"].as_str()?, sns["MessageId"].as_str()?);
+    Some(Carried { key, fields: http::fields(sns["Message"].as_str().unwrap_or_default()) })
+}
+
+/// An event of a bus has an id. Scheduler's have one per try: there, the schedule and the time that it was for are what stays
+/// (AWS: "Adding context attributes" of EventBridge Scheduler).
+fn bus(event: &Map<String, Value>) -> Option<Carried> {
+    let text = |name: &str| event.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let key = if text("source")? == "aws.scheduler" {
+        IdempotencyKey::of(event.get("resources")?.get(0)?.as_str()?, text("time")?)
+    } else {
+        IdempotencyKey::of("eventbridge", text("id")?)
+    };
+    let fields = match event.get("detail")? {
+        Value::Object(detail) => Ok(detail.clone().into()),
+        _ => Err(Problem::new(Reason::NotAnObject)),
+    };
+    Some(Carried { key, fields })
+}

@@ -1,0 +1,113 @@
+//! Batches from SQS. Each message ends in one of three ways: it is sent; or it is in the dead-letter queue with its reason; or it is
+//! answered as failed, and SQS delivers it again. None is lost, and none holds up the others, but for those behind it in its
+//! FIFO group, which keep their order.
+
+use futures_util::stream::{self, StreamExt as _};
+use serde_json::{Value, json};
+use shared::clock::Timestamp;
+use shared::http::{self, Problem, Reason};
+use shared::logging;
+use shared::messaging::{self, IdempotencyKey};
+use shared::metrics::Metric;
+use shared::queue::{DeadLetter, DeadLetters};
+use shared::service::Service;
+
+use crate::event::Record;
+use crate::{NAME, message};
+
+/// Messages that are sent at the same time: the batch size of the template.
+const AT_ONCE: usize = 10;
+/// A message that cannot be sent at its fifth delivery goes to the dead-letter queue. SQS's own redrive comes later, for those whose
+/// function died each time: it tells no reason.
+const LAST_RECEIVE: u32 = 5;
+
+/// What a batch needs.
+pub(crate) struct Batch<'a> {
+    pub(crate) service: &'a Service,
+    pub(crate) dead_letters: &'a DeadLetters,
+    /// When the invocation ends. A message for which there is no time left is not begun.
+    pub(crate) deadline: Timestamp,
+}
+
+impl Batch<'_> {
+    /// Deals with a batch. Answers what SQS must deliver again (AWS: "Implementing partial batch responses").
+    pub(crate) async fn send(&self, records: Vec<Record>) -> Value {
+        let groups = stream::iter(in_groups(records)).map(|group| self.send_group(group));
+        let failed: Vec<_> = groups.buffer_unordered(AT_ONCE).concat().await;
+        let failed: Vec<_> = failed.into_iter().map(|id| json!({ "itemIdentifier": id })).collect();
+        json!({ "batchItemFailures": failed })
+    }
+
+    /// One after the other. Behind one that must come again, the others of its group must come again, too. Answers their ids.
+    async fn send_group(&self, group: Vec<Record>) -> Vec<String> {
+        let mut records = group.into_iter();
+        while let Some(record) = records.next() {
+            if !self.deal_with(&record).await {
+                return std::iter::once(record).chain(records).map(|record| record.id).collect();
+            }
+        }
+        Vec::new()
+    }
+
+    /// Whether the message is dealt with: sent, or in the dead-letter queue.
+    async fn deal_with(&self, record: &Record) -> bool {
+        if !messaging::has_time(self.service.clock.now(), self.deadline) {
+            tracing::warn!(function = NAME, "no time left for a message of the batch");
+            return false;
+        }
+        let (key, problem) = match self.send_one(record).await {
+            Ok(()) => return true,
+            Err(failure) => failure,
+        };
+        problem.report(self.service, NAME);
+        if problem.is_passing() && record.receives < LAST_RECEIVE {
+            return false;
+        }
+        let may_be_sent = problem.is_passing() || problem.reason() == Reason::SmsUnknown;
+        self.bury(record, problem.reason(), key.filter(|_| may_be_sent)).await
+    }
+
+    /// Fails with the message's key, where it has one, and the reason.
+    async fn send_one(&self, record: &Record) -> Result<(), (Option<IdempotencyKey>, Problem)> {
+        let read = http::fields(&record.body).and_then(|fields| message::read(self.service, fields));
+        let (message, own) = read.map_err(|problem| (None, problem))?;
+        let key = own.or_else(|| record.key.clone());
+        let key = key.unwrap_or_else(|| IdempotencyKey::of(&record.source, &record.id));
+        match messaging::send(self.service, &key, &message).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err((Some(key), error.into())),
+        }
+    }
+
+    /// Puts the message into the dead-letter queue. One that may have been sent takes its key along, so that putting it back
+    /// does not send it twice.
+    async fn bury(&self, record: &Record, reason: Reason, key: Option<IdempotencyKey>) -> bool {
+        let letter = DeadLetter {
+            body: &record.body,
+            reason: reason.word(),
+            source: &record.source,
+            message_id: &record.id,
+            group: record.group.as_deref(),
+            idempotency_key: key.as_ref().map(IdempotencyKey::as_str),
+        };
+        if let Err(error) = self.dead_letters.add(&letter).await {
+            tracing::error!(function = NAME, cause = logging::chain(&error), "a message stays in its queue");
+            return false;
+        }
+        self.service.metrics.count(Metric::DeadLettered(reason.word()), self.service.clock.now());
+        true
+    }
+}
+
+/// Those of one FIFO group together, in their order; every other message alone.
+fn in_groups(records: Vec<Record>) -> Vec<Vec<Record>> {
+    let mut groups: Vec<Vec<Record>> = Vec::new();
+    for record in records {
+        let same = |group: &&mut Vec<Record>| record.group.is_some() && group[0].group == record.group;
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(record),
+            None => groups.push(vec![record]),
+        }
+    }
+    groups
+}

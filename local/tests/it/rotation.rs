@@ -1,0 +1,72 @@
+//! Secrets are changed as docs/rotation.md says, and nobody is refused meanwhile.
+
+use reqwest::StatusCode;
+use serde_json::json;
+use shared::secrets::KEPT;
+
+use crate::support::{App, PASSWORD, transaction};
+
+const PHONE: &str = "+14155550101";
+const NEXT_ROOT: &str = "next-root-key-9876543210fedcba9876543210";
+const NEXT_MESSAGE_KEY: &str = "next-message-key-9876543210";
+
+/// When every function has fetched what was put.
+fn wait(app: &App) {
+    app.advance(KEPT.as_secs());
+}
+
+async fn send_with(app: &App, key: &str) -> StatusCode {
+    let request = app.request(reqwest::Method::POST, "/api/services/Plivo/sendMessage").bearer_auth(key);
+    app.send(request.body(json!({"phoneNumber": PHONE, "message": "Hello"}).to_string())).await.status
+}
+
+#[tokio::test]
+async fn the_message_key_is_changed_while_both_are_taken() {
+    let app = App::start().await;
+    assert_eq!([send_with(&app, local::MESSAGE_KEY).await, send_with(&app, NEXT_MESSAGE_KEY).await], [200, 401]);
+    let both = format!("{} {NEXT_MESSAGE_KEY}", local::MESSAGE_KEY);
+    app.stack.secrets.put("message", &both);
+    wait(&app);
+    assert_eq!([send_with(&app, local::MESSAGE_KEY).await, send_with(&app, NEXT_MESSAGE_KEY).await], [200, 200]);
+    assert_eq!(send_with(&app, &both).await, 401, "one of them, not both");
+    app.stack.secrets.put("message", NEXT_MESSAGE_KEY);
+    wait(&app);
+    assert_eq!([send_with(&app, local::MESSAGE_KEY).await, send_with(&app, NEXT_MESSAGE_KEY).await], [401, 200]);
+}
+
+#[tokio::test]
+async fn the_key_of_pending_transactions_is_changed_while_they_are_pending() {
+    let app = App::with(&[("CODE_LIFE_SECONDS", "600")]).await;
+    app.register(PHONE, "jane@example.com").await;
+    let root = local::ROOT_KEY;
+    let steps = [
+        json!({"users": root, "current": root, "other": NEXT_ROOT}),
+        json!({"users": root, "current": NEXT_ROOT, "other": root}),
+        json!({"users": root, "current": NEXT_ROOT}),
+    ];
+    let mut phone = 0..;
+    for step in steps {
+        let new = format!("+1415555012{}", phone.next().unwrap());
+        let login = transaction(&app.login_start(PHONE).await.ok());
+        let register = transaction(&app.register_start(&new).await.ok());
+        app.stack.secrets.put("root", &step.to_string());
+        wait(&app);
+        app.enter(&login, &app.last_code(PHONE)).await.ok();
+        let body = App::registration(&new, &format!("{new}@example.com"), &register, &app.last_code(&new));
+        app.post("/api/users/register", &body).await.ok();
+        app.advance(24 * 60 * 60);
+    }
+    let id = transaction(&app.password_start(PHONE, PASSWORD).await.ok());
+    app.enter(&id, &app.last_code(PHONE)).await.ok();
+}
+
+#[tokio::test]
+async fn plivo_s_new_token_is_in_use_after_the_stated_time() {
+    let app = App::start().await;
+    assert_eq!(send_with(&app, local::MESSAGE_KEY).await, 200);
+    app.stack.secrets.put("plivo", &json!({"authId": local::PLIVO_AUTH_ID, "authToken": "another"}).to_string());
+    app.advance(KEPT.as_secs() - 1);
+    assert_eq!(send_with(&app, local::MESSAGE_KEY).await, 200, "the kept one");
+    app.advance(1);
+    assert_eq!(send_with(&app, local::MESSAGE_KEY).await, 503, "the new one, which this Plivo does not know");
+}

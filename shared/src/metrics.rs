@@ -1,0 +1,169 @@
+//! Metrics for the dashboard and the alarms of the template: CloudWatch reads them from standard output, one raw JSON line each
+//! (AWS: "Embedded metric format specification"), so counting takes no call. Each stands by one dimension, which is a
+//! word of a short list; never a phone number, an id or a caller's country. CloudWatch charges each metric and value, so only what an alarm
+//! needs also stands alone. Uses `clock`.
+
+use std::io::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::clock::Timestamp;
+
+/// The name of each metric and of its dimension.
+pub const SHAPES: [(&str, Option<&str>); 7] = [
+    ("Sent", Some("Flow")),
+    ("Parts", Some("Type")),
+    ("NotSent", Some("Reason")),
+    ("Verified", Some("Flow")),
+    ("Refused", Some("Reason")),
+    ("DeadLettered", Some("Reason")),
+    ("Decoys", None),
+];
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// Plivo took a message of this flow.
+    Sent(Flow),
+    /// It had so many parts, each of which costs: SMS.
+    SmsParts(usize),
+    /// And MMS, one each.
+    MmsParts,
+    /// Plivo did not take one, or nobody knows; by `PlivoError::word`.
+    NotSent(&'static str),
+    /// A code of this flow came back right.
+    Verified(Flow),
+    /// A request was refused, by its reason.
+    Refused(&'static str),
+    /// A message went to a dead-letter queue, by its reason.
+    DeadLettered(&'static str),
+    /// A login was started for a phone without a user.
+    Decoy,
+}
+
+/// What a message is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// A code to register.
+    Register,
+    /// A code to log in.
+    Login,
+    /// A code to log in after a password.
+    SecondFactor,
+    /// The app's own message.
+    Message,
+}
+
+impl Flow {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::Login => "login",
+            Self::SecondFactor => "second_factor",
+            Self::Message => "message",
+        }
+    }
+}
+
+impl Metric {
+    /// Name, how many, and the dimension with its value.
+    const fn parts(self) -> (&'static str, usize, Option<(&'static str, &'static str)>) {
+        match self {
+            Self::Sent(flow) => ("Sent", 1, Some(("Flow", flow.word()))),
+            Self::SmsParts(parts) => ("Parts", parts, Some(("Type", "sms"))),
+            Self::MmsParts => ("Parts", 1, Some(("Type", "mms"))),
+            Self::NotSent(reason) => ("NotSent", 1, Some(("Reason", reason))),
+            Self::Verified(flow) => ("Verified", 1, Some(("Flow", flow.word()))),
+            Self::Refused(reason) => ("Refused", 1, Some(("Reason", reason))),
+            Self::DeadLettered(reason) => ("DeadLettered", 1, Some(("Reason", reason))),
+            Self::Decoy => ("Decoys", 1, None),
+        }
+    }
+
+    fn line(self, namespace: &str, at: Timestamp) -> Value {
+        let (name, count, dimension) = self.parts();
+        let dimensions = match (self, dimension) {
+            // An alarm cannot search, so it needs the sum.
+            (Self::NotSent(_), Some((dimension, _))) => json!([[], [dimension]]),
+            (_, Some((dimension, _))) => json!([[dimension]]),
+            (_, None) => json!([[]]),
+        };
+        let metrics = json!([{ "Namespace": namespace, "Dimensions": dimensions, "Metrics": [{ "Name": name, "Unit": "Count" }] }]);
+        let mut line = json!({ "_aws": { "Timestamp": at.as_millis(), "CloudWatchMetrics": metrics }, name: count });
+        if let Some((dimension, value)) = dimension {
+            line[dimension] = json!(value);
+        }
+        line
+    }
+}
+
+/// Where metrics go, a line at a time.
+pub type Sink = Box<dyn Fn(&str) + Send + Sync>;
+
+/// Standard output, for the function binaries.
+pub fn to_stdout() -> Sink {
+    // A closed standard output is nothing that a request should fail for.
+    Box::new(|line| drop(writeln!(std::io::stdout().lock(), "{line}")))
+}
+
+/// Counts.
+pub struct Metrics {
+    namespace: String,
+    sink: Sink,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    pub(crate) const fn new(namespace: String, sink: Sink) -> Self {
+        Self { namespace, sink }
+    }
+
+    /// Counts one.
+    pub fn count(&self, metric: Metric, now: Timestamp) {
+        (self.sink)(&metric.line(&self.namespace, now).to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_metric_has_its_shape() {
+        let each = [
+            Metric::Sent(Flow::Message),
+            Metric::SmsParts(2),
+            Metric::NotSent("throttled"),
+            Metric::Verified(Flow::Login),
+            Metric::Refused("not_json"),
+            Metric::DeadLettered("not_json"),
+            Metric::Decoy,
+        ];
+        let shapes = each.map(|metric| (metric.parts().0, metric.parts().2.map(|(dimension, _)| dimension)));
+        assert_eq!(shapes, SHAPES);
+        assert_eq!(Metric::MmsParts.parts().0, Metric::SmsParts(1).parts().0);
+    }
+
+    #[test]
+    fn a_line_is_of_the_embedded_metric_format() {
+        let at = Timestamp::from_millis(1_590_527_533_000);
+        assert_eq!(
+            Metric::SmsParts(2).line("Otpost/test", at),
+            json!({
+                "_aws": {"Timestamp": 1_590_527_533_000_i64, "CloudWatchMetrics": [
+                    {"Namespace": "Otpost/test", "Dimensions": [["Type"]], "Metrics": [{"Name": "Parts", "Unit": "Count"}]}
+                ]},
+                "Parts": 2, "Type": "sms",
+            })
+        );
+        let dimensions =
+            |metric: Metric| metric.line("Otpost/test", at)["_aws"]["CloudWatchMetrics"][0]["Dimensions"].clone();
+        assert_eq!(dimensions(Metric::Decoy), json!([[]]));
+        assert_eq!(dimensions(Metric::NotSent("throttled")), json!([[], ["Reason"]]), "alone, for the alarm");
+    }
+}

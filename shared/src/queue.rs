@@ -1,0 +1,77 @@
+//! SQS: the dead-letter queues, to which a message that cannot be sent goes with its reason. (SQS's own redrive tells none.) The
+//! only place that knows SQS. Uses `net`'s client.
+
+use aws_sdk_sqs::error::BuildError;
+use aws_sdk_sqs::types::MessageAttributeValue;
+
+use crate::settings::Resources;
+
+/// A message cannot be put into its dead-letter queue.
+#[derive(Debug, thiserror::Error)]
+#[error("the dead-letter queue does not answer")]
+pub struct QueueError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+/// A message that was not sent.
+#[derive(Debug)]
+pub struct DeadLetter<'a> {
+    /// As it came, so that it can be put back.
+    pub body: &'a str,
+    /// Why it was not sent: the word of an error's `errorData.reason`.
+    pub reason: &'static str,
+    /// The ARN of the queue that it came from.
+    pub source: &'a str,
+    /// Its id there.
+    pub message_id: &'a str,
+    /// Its group, where it came by a FIFO queue: there it keeps its order.
+    pub group: Option<&'a str>,
+    /// The idempotency key that it must keep when it is put back, because it may have been sent.
+    pub idempotency_key: Option<&'a str>,
+}
+
+/// The two queues.
+#[derive(Debug, Clone)]
+pub struct DeadLetters {
+    client: aws_sdk_sqs::Client,
+    queue: String,
+    fifo_queue: String,
+}
+
+impl DeadLetters {
+    pub(crate) fn new(client: aws_sdk_sqs::Client, resources: &Resources) -> Self {
+        Self {
+            client,
+            queue: resources.dead_letter_queue.clone(),
+            fifo_queue: resources.dead_letter_fifo_queue.clone(),
+        }
+    }
+
+    /// Adds a message. One that came by a FIFO queue is added once in five minutes, however often this is called for it.
+    ///
+    /// # Errors
+    /// [`QueueError`]: it is not there, and must stay where it came from.
+    pub async fn add(&self, letter: &DeadLetter<'_>) -> Result<(), QueueError> {
+        let attributes = [
+            ("reason", Some(letter.reason)),
+            ("source", Some(letter.source)),
+            ("messageId", Some(letter.message_id)),
+            ("idempotencyKey", letter.idempotency_key),
+        ];
+        let mut request = self.client.send_message().message_body(letter.body);
+        for (name, value) in attributes {
+            if let Some(value) = value {
+                request = request.message_attributes(name, attribute(value).map_err(|error| QueueError(error.into()))?);
+            }
+        }
+        let request = match letter.group {
+            Some(group) => {
+                request.queue_url(&self.fifo_queue).message_group_id(group).message_deduplication_id(letter.message_id)
+            }
+            None => request.queue_url(&self.queue),
+        };
+        request.send().await.map(drop).map_err(|error| QueueError(error.into()))
+    }
+}
+
+fn attribute(value: &str) -> Result<MessageAttributeValue, BuildError> {
+    MessageAttributeValue::builder().data_type("String").string_value(value).build()
+}
