@@ -62,6 +62,21 @@ fn the_routes_are_those_of_the_code() {
     assert_eq!(deployed.collect::<BTreeMap<_, _>>(), expected);
 }
 
+/// The table of `cargo lambda watch` in Cargo.toml, line by line.
+#[test]
+fn cargo_lambda_knows_the_same_routes() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let (_, table) = manifest.split_once("[workspace.metadata.lambda.watch.router]\n").unwrap();
+    let lines: Vec<_> = table.lines().take_while(|line| !line.is_empty()).collect();
+    let line = |route: &'static Route| {
+        keys(route).into_iter().map(move |key| {
+            let (method, path) = key.split_once(' ').unwrap();
+            format!(r#""{path}" = [{{ function = "{}", method = "{method}" }}]"#, route.function)
+        })
+    };
+    assert_eq!(lines, ROUTES.iter().flat_map(line).collect::<Vec<_>>());
+}
+
 #[test]
 fn every_route_is_the_one_gateway_s() {
     for (logical, function) in template().of_type("AWS::Serverless::Function") {
