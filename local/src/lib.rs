@@ -13,7 +13,7 @@
 //! | [`events`] | the event files, and what their names say |
 //! | [`clock`] | the clock that is moved |
 //! | [`metrics`] | what the functions count |
-//! | [`template`] | what `template.yaml` deploys, for tests |
+//! | [`template`], [`guard`] | what `template.yaml` says, and its permissions in force, for tests |
 //! | [`proxy`] | faults and measurements, for tests and the benchmark |
 //! | [`lambda`] | runs a function binary as Lambda does, for tests |
 //!
@@ -24,6 +24,7 @@ mod control;
 pub mod events;
 pub mod functions;
 pub mod gateway;
+pub mod guard;
 pub mod inbox;
 pub mod lambda;
 pub mod metrics;
@@ -54,6 +55,7 @@ use tokio::task::JoinHandle;
 use crate::clock::{MovableClock, Pace};
 use crate::functions::Functions;
 use crate::gateway::Gateway;
+use crate::guard::Guard;
 use crate::metrics::Counted;
 use crate::queues::{QUEUES, Queues};
 use crate::secrets::Secrets;
@@ -97,6 +99,8 @@ pub struct Options {
     pub seed: Option<PathBuf>,
     /// What the clock does by itself.
     pub pace: Pace,
+    /// What lets each function do what its role allows; without one, each may do all.
+    pub guard: Option<Guard>,
 }
 
 /// The stack cannot start.
@@ -195,8 +199,12 @@ impl Stack {
         let url = format!("http://{}", listener.local_addr().map_err(StackError::new("the gateway has no port"))?);
 
         let apis = Apis::start(&options.data, &stopped).await?;
+        let guarded = match &options.guard {
+            Some(guard) => apis.behind(guard, &stopped).await?,
+            None => apis.clone(),
+        };
         let counted = Counted::default();
-        let mut settings = environment(&url, &apis.dynamodb, &apis.secrets, &apis.sqs);
+        let mut settings = environment(&url, &guarded.dynamodb, &guarded.secrets, &guarded.sqs);
         settings.extend(options.settings);
         let service = Service::new(&|name| settings.get(name).cloned(), clock.clone(), counted.sink());
         let service = Arc::new(service.map_err(StackError::new("a setting is wrong"))?);
@@ -292,6 +300,16 @@ impl Apis {
         let dead_letters = Queues::default();
         let sqs = dead_letters.start(stopped.clone()).await?;
         Ok(Self { dynamodb, secrets, sqs, kept_secrets, dead_letters })
+    }
+
+    /// The same, each behind a guard.
+    async fn behind(&self, guard: &Guard, stopped: &watch::Receiver<()>) -> Result<Self, StackError> {
+        Ok(Self {
+            dynamodb: guard.before(&self.dynamodb, stopped.clone()).await?,
+            secrets: guard.before(&self.secrets, stopped.clone()).await?,
+            sqs: guard.before(&self.sqs, stopped.clone()).await?,
+            ..self.clone()
+        })
     }
 }
 

@@ -11,6 +11,7 @@ mod gateway;
 mod limits;
 mod messages;
 mod parameters;
+mod permissions;
 mod privacy;
 mod queues;
 mod races;

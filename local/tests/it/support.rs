@@ -1,10 +1,11 @@
 //! A stack and a client of it, with what tests say again and again.
 
 use std::io;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
 use local::clock::Pace;
+use local::guard::Guard;
 use local::proxy::Proxy;
 use local::{Data, Options, Stack};
 use reqwest::header::HeaderMap;
@@ -70,18 +71,26 @@ impl App {
 
     pub(crate) async fn options(options: Options) -> Self {
         log_to_memory();
-        let options = Options { pace: Pace::Stands, ..options };
+        let guard = Some(options.guard.unwrap_or_else(|| guard().clone()));
+        let options = Options { pace: Pace::Stands, guard, ..options };
         let stack = Stack::start(options).await.expect("the stack starts");
         Self { stack, http: shared::net::http_client(&|_| None).expect("a client") }
     }
 
-    /// A stack whose handlers reach DynamoDB through a proxy. The store is another stack's, which is kept with it.
+    /// A stack whose handlers reach DynamoDB through a proxy. The store, and the guard before it, are another stack's, which is kept
+    /// with it.
     pub(crate) async fn behind_proxy() -> (Self, Proxy, Self) {
-        let store = Self::start().await;
-        let proxy = Proxy::start(&store.stack.config.dynamodb_endpoint).await.expect("a proxy");
+        Self::behind_proxy_and(guard()).await
+    }
+
+    /// The same with a guard of one's own.
+    pub(crate) async fn behind_proxy_and(guard: &Guard) -> (Self, Proxy, Self) {
+        let store = Self::options(Options { guard: Some(guard.clone()), ..Options::default() }).await;
+        let proxy = Proxy::start(&store.stack.settings["AWS_ENDPOINT_URL_DYNAMODB"]).await.expect("a proxy");
         let settings = vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url.clone())];
         let data = Data::At(store.stack.config.dynamodb_endpoint.clone());
-        let app = Self::options(Options { data, settings, ..Options::default() }).await;
+        let guard = Some(guard.clone());
+        let app = Self::options(Options { data, settings, guard, ..Options::default() }).await;
         proxy.take_calls();
         (app, proxy, store)
     }
@@ -206,6 +215,12 @@ impl App {
         }
         items
     }
+}
+
+/// Each function may do what its role in the template allows, in every test.
+fn guard() -> &'static Guard {
+    static GUARD: OnceLock<Guard> = OnceLock::new();
+    GUARD.get_or_init(|| Guard::new().expect("a template"))
 }
 
 /// The id in an answer, in the one shape.

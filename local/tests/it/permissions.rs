@@ -1,0 +1,99 @@
+//! Each function may do exactly what it does. That it may do no less, every test here shows: the guard before storage, secrets and
+//! queues refuses what the template's role does not allow (`support::guard`). That it may do no more is shown below.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use local::Options;
+use local::guard::{Guard, Permission};
+use local::proxy::Fault as StoreFault;
+use local::simulator::Fault;
+use local::template::Template;
+use serde_json::json;
+
+use crate::support::{App, PASSWORD, transaction, wrong};
+
+const PHONE: &str = "+14155550101";
+
+/// What the template allows a function in storage, secrets and queues.
+fn allowed(template: &Template, function: &str) -> BTreeSet<Permission> {
+    // The function's logs are written by Lambda, and its queues are read by Lambda, both under the function's role.
+    let by_lambda = ["logs:", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+    let own = |permission: &&Permission| !by_lambda.iter().any(|start| permission.0.starts_with(start));
+    template.functions[function].permissions.iter().filter(own).cloned().collect()
+}
+
+#[tokio::test]
+async fn no_function_may_do_what_it_never_does() {
+    let guard = Guard::new().unwrap();
+    flows(&guard).await;
+    rare_ways(&guard).await;
+    let template = Template::read().unwrap();
+    let allowed: BTreeMap<_, _> =
+        template.functions.keys().map(|name| (name.clone(), allowed(&template, name))).collect();
+    assert_eq!(guard.used(), allowed);
+}
+
+/// Every operation, as it goes well.
+async fn flows(guard: &Guard) {
+    let app = App::options(Options { guard: Some(guard.clone()), ..Options::default() }).await;
+    let user = app.register(PHONE, "jane@example.com").await;
+    let token = app.log_in(PHONE).await;
+    let id = transaction(&app.password_start(PHONE, PASSWORD).await.ok());
+    app.enter(&id, &wrong(&app.last_code(PHONE))).await.refused(401, 14000, "code_rejected");
+    app.enter(&id, &app.last_code(PHONE)).await.ok();
+    app.get(&format!("/api/users/isvalidusertoken/{token}"), None).await.ok();
+    app.get(&format!("/api/data/Users/{}", user["objectId"].as_str().unwrap()), Some(&token)).await.ok();
+    app.get("/api/users/logout", Some(&token)).await.ok();
+    app.message(&json!({"phoneNumber": PHONE, "message": "Hello"})).await.ok();
+    for queue in ["messages", "messages.fifo"] {
+        let arn = format!("arn:aws:sqs:us-east-1:000000000000:{queue}");
+        let poison = json!({"eventSource": "aws:sqs", "eventSourceARN": arn, "messageId": queue, "body": "poison",
+            "attributes": {"MessageGroupId": "a"}});
+        app.stack.invoke("send-message", json!({ "Records": [poison] })).await.unwrap();
+    }
+}
+
+/// What follows failures: messages are taken back, Plivo's state is noted and forgotten, a transaction whose answer was lost is
+/// looked for.
+async fn rare_ways(guard: &Guard) {
+    let (app, proxy, _store) = App::behind_proxy_and(guard).await;
+    app.register(PHONE, "jane@example.com").await;
+    for fault in [Fault::Status(503), Fault::None] {
+        app.stack.simulator.set_fault(fault);
+        app.register_start("+14155550102").await;
+        app.stack.simulator.set_fault(Fault::Status(503));
+        app.advance(30);
+        app.password_start(PHONE, PASSWORD).await.refused(503, 14000, "sms_unavailable");
+    }
+    app.stack.simulator.set_fault(Fault::Status(503));
+    app.message(&json!({"phoneNumber": PHONE, "message": "Hello"})).await.refused(503, 14000, "sms_unavailable");
+    app.stack.simulator.set_fault(Fault::None);
+    app.advance(30);
+    app.password_start(PHONE, PASSWORD).await.ok();
+    app.advance(30);
+    let id = transaction(&app.login_start(PHONE).await.ok());
+    for _ in 0..3 {
+        proxy.once("TransactWriteItems", StoreFault::HangUp);
+    }
+    app.enter(&id, &app.last_code(PHONE)).await.refused(503, 14000, "unavailable");
+    app.advance(30);
+    let id = transaction(&app.register_start("+14155550103").await.ok());
+    for _ in 0..3 {
+        proxy.once("TransactWriteItems", StoreFault::HangUp);
+    }
+    let code = app.last_code("+14155550103");
+    let body = App::registration("+14155550103", "joe@example.com", &id, &code);
+    app.post("/api/users/register", &body).await.refused(503, 14000, "unavailable");
+}
+
+#[tokio::test]
+async fn the_guard_refuses_what_no_role_allows() {
+    // Under another name each function's table is one that its role does not know.
+    for (table, path) in
+        [("USERS_TABLE", "/api/services/Plivo/loginWithPhoneNumber"), ("PHONES_TABLE", "/api/users/register")]
+    {
+        let app = App::with(&[(table, "messages")]).await;
+        app.post(path, &json!({"phoneNumber": PHONE})).await.refused(503, 14000, "unavailable");
+        assert!(crate::support::log().contains("is not authorized to perform dynamodb:GetItem on MessagesTable"));
+    }
+}
