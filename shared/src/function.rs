@@ -1,29 +1,52 @@
-//! How a function binary starts: logging, settings, secrets. Uses `service`, `logging`.
+//! How a function binary starts: logging, settings, secrets; and how one behind the gateway runs. Uses `http`, `service`, `logging`.
 
+use std::convert::Infallible;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use lambda_http::{Request, service_fn};
+
 use crate::clock::SystemClock;
+use crate::http::{Answer, serve};
 use crate::logging;
 use crate::metrics;
 use crate::secrets::Need;
 use crate::service::Service;
 use crate::settings::environment;
 
-/// Builds the service from the environment and fetches the secrets that the function needs.
+/// Builds the service from the environment and fetches the secrets that the function needs. It lives as long as the process.
 ///
 /// # Errors
 /// The exit code, after one line that names the setting which is missing or wrong.
-pub async fn start(needs: &[Need]) -> Result<Service, ExitCode> {
+pub async fn start(needs: &[Need]) -> Result<&'static Service, ExitCode> {
     logging::init();
     match Service::new(&environment, Arc::new(SystemClock), metrics::to_stdout()) {
         Ok(service) => {
             service.warm(needs).await;
-            Ok(service)
+            Ok(Box::leak(Box::new(service)))
         }
         Err(error) => {
             tracing::error!("{error}");
             Err(ExitCode::FAILURE)
         }
     }
+}
+
+/// Runs a function that only the gateway calls.
+pub async fn run<F: Future<Output = Answer> + Send>(
+    name: &'static str,
+    needs: &[Need],
+    handler: impl Fn(&'static Service, Request) -> F + Copy + Send,
+) -> ExitCode {
+    let service = match start(needs).await {
+        Ok(service) => service,
+        Err(code) => return code,
+    };
+    let answer = |request| async move { Ok::<_, Infallible>(serve(service, name, request, handler).await) };
+    ended(lambda_http::run(service_fn(answer)).await)
+}
+
+/// The exit code of a function that Lambda has stopped, or whose Runtime API is gone.
+pub fn ended(outcome: Result<(), lambda_http::Error>) -> ExitCode {
+    outcome.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
 }

@@ -4,7 +4,7 @@
 //!
 //! | module | for |
 //! |---|---|
-//! | [`function`] | starts a function binary |
+//! | [`function`] | starts and runs a function binary |
 //! | [`routes`] | the table of routes |
 //! | [`http`] | the edge: bodies in, answers out; the only one that knows status codes |
 //! | [`auth`] | rules: registration, logins, codes, passwords, sessions, limits |

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use lambda_http::lambda_runtime::{run, service_fn};
-use shared::function::start;
+use lambda_http::{lambda_runtime, service_fn};
+use shared::function::{ended, start};
 use shared::secrets::Need;
 
 #[tokio::main(flavor = "current_thread")]
@@ -13,9 +13,6 @@ async fn main() -> ExitCode {
         Err(code) => return code,
     };
     let dead_letters = service.dead_letters();
-    let answer = async |event| send_message::answer(&service, &dead_letters, event).await;
-    match run(service_fn(answer)).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    let answer = async |event| send_message::answer(service, &dead_letters, event).await;
+    ended(lambda_runtime::run(service_fn(answer)).await)
 }

@@ -1,21 +1,10 @@
 //! The function `session`: see its library.
 
-use std::convert::Infallible;
 use std::process::ExitCode;
 
-use lambda_http::{run, service_fn};
-use shared::function::start;
-use shared::http::serve;
+use shared::function::run;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let service = match start(&[]).await {
-        Ok(service) => service,
-        Err(code) => return code,
-    };
-    let answer = async |request| Ok::<_, Infallible>(serve(&service, "session", request, session::handle).await);
-    match run(service_fn(answer)).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    run("session", &[], session::handle).await
 }
