@@ -36,7 +36,8 @@ pub async fn answer(
     dead_letters: &DeadLetters,
     event: LambdaEvent<Value>,
 ) -> Result<Value, Diagnostic> {
-    let (request_id, deadline) = (event.context.request_id.clone(), deadline(event.context.deadline));
+    let request_id = event.context.request_id.clone();
+    let deadline = deadline(event.context.deadline, service.clock.now());
     let outcome = match Event::read(event.payload, &request_id) {
         Ok(Event::Http(payload)) => {
             let answer = http::answer(service, NAME, LambdaEvent::new(payload, event.context), handle).await;
@@ -53,8 +54,11 @@ pub async fn answer(
     })
 }
 
-fn deadline(millis: u64) -> Timestamp {
-    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+/// When the invocation ends. Lambda stops a function at its deadline, so one that has passed before the function begins is none:
+/// `cargo lambda watch` sends ten minutes past 1970 with every event.
+fn deadline(millis: u64, now: Timestamp) -> Option<Timestamp> {
+    let deadline = Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
+    (now < deadline).then_some(deadline)
 }
 
 /// `POST services/Plivo/sendMessage`, for who has the key: answers what Plivo answered.

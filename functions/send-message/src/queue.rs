@@ -25,8 +25,8 @@ const LAST_RECEIVE: u32 = 5;
 pub(crate) struct Batch<'a> {
     pub(crate) service: &'a Service,
     pub(crate) dead_letters: &'a DeadLetters,
-    /// When the invocation ends. A message for which there is no time left is not begun.
-    pub(crate) deadline: Timestamp,
+    /// When the invocation ends, where that is known. A message for which there is no time left is not begun.
+    pub(crate) deadline: Option<Timestamp>,
 }
 
 impl Batch<'_> {
@@ -51,7 +51,8 @@ impl Batch<'_> {
 
     /// Whether the message is dealt with: sent, or in the dead-letter queue.
     async fn deal_with(&self, record: &Record) -> bool {
-        if !messaging::has_time(self.service.clock.now(), self.deadline) {
+        let now = self.service.clock.now();
+        if self.deadline.is_some_and(|deadline| !messaging::has_time(now, deadline)) {
             tracing::warn!(function = NAME, "no time left for a message of the batch");
             return false;
         }

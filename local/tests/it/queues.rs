@@ -269,6 +269,17 @@ async fn nothing_is_begun_for_which_there_is_no_time() {
 }
 
 #[tokio::test]
+async fn a_deadline_that_has_passed_before_the_start_is_none() {
+    let app = App::start().await;
+    let mut context = Context::default();
+    context.request_id = "emulated".to_owned();
+    context.deadline = 600_000;
+    let event = json!({ "Records": [record("1", message(1), 1)] });
+    let answer = app.stack.invoke_in("send-message", LambdaEvent::new(event, context)).await.unwrap();
+    assert_eq!((ids(&answer), app.sent()), (Vec::<String>::new(), 1));
+}
+
+#[tokio::test]
 async fn a_batch_of_any_length_is_dealt_with() {
     let app = App::start().await;
     let records: Vec<_> = (0..50).map(|at| record(&at.to_string(), message(at), 1)).collect();
