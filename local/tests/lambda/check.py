@@ -1,0 +1,242 @@
+"""Invokes every event file and calls every route; see `run` beside this."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+import tomllib
+
+import stack
+from stack import TOP, Client, Failed, Plivo, check
+
+UUID = re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}")
+
+
+def main():
+    stack.build()
+    with stack.stack() as url, stack.watch(stack.environment(url)) as port:
+        flows = Flows(url, port)
+        flows.register()
+        count = invoke_all(port)  # meanwhile the phones that registered may get their next code
+        flows.log_in()
+        flows.check_all_called()
+    print(f"\n{count} event files and {len(flows.called)} routes are answered as they should be")
+
+
+# --- Event files. The rules are those of local/src/events.rs.
+
+
+def invoke_all(port):
+    refusals = documented_refusals()
+    files = sorted(path for path in stack.SEED.parent.iterdir() if path != stack.SEED)
+    check(files, "there are no event files")
+    wrong = []
+    for file in files:
+        try:
+            invoke(port, file, refusals)
+            print(f"ok      {file.name}")
+        except Failed as failure:
+            wrong.append(file.name)
+            print(f"FAILED  {file.name}: {failure}")
+    check(not wrong, f"{len(wrong)} of {len(files)} event files are answered otherwise", wrong)
+    return len(files)
+
+
+def invoke(port, file, refusals):
+    name = file.name.removesuffix(".json")
+    function, what, *variant = name.split(".", 2) if "." in name else (name, None)
+    refusal, success = refusals.get(what), SUCCESSES.get((function, what))
+    check(function in stack.FUNCTIONS and (refusal or (success and not variant)), "its name says no answer")
+
+    command = ["cargo", "lambda", "invoke", "-A", "127.0.0.1", "-P", str(port), function, "--data-file", str(file)]
+    done = subprocess.run(command, cwd=TOP, env=stack.ENVIRONMENT, capture_output=True, text=True, timeout=300)
+
+    if "http" in json.loads(file.read_bytes()).get("requestContext", {}):
+        check(done.returncode == 0, "the invocation failed", done.stderr)
+        answer = json.loads(done.stdout)
+        status, body = answer["statusCode"], json.loads(answer["body"])
+        check(status == (refusal or OK).status, "another status", answer)
+        check(is_refusal(refusal, function, body) if refusal else success(body), "another body", answer)
+    elif refusal:
+        check(done.returncode == 1, "the invocation did not fail", done.stdout)
+        kind, body = failure(done.stderr)
+        check(kind == refusal.reason and is_refusal(refusal, function, body), "another failure", done.stderr)
+    else:
+        check(done.returncode == 0, "the invocation failed", done.stderr)
+        check(success(json.loads(done.stdout)), "another answer", done.stdout)
+
+
+class Refusal:
+    """A line of docs/errors.md."""
+
+    def __init__(self, reason, status, code):
+        self.reason, self.status, self.code = reason, int(status), int(code)
+
+
+OK = Refusal("", 200, 0)
+
+
+def documented_refusals():
+    lines = re.findall(r"^\| `(\w+)` \| (\d+) \| (\d+) \|", (TOP / "docs/errors.md").read_text(), re.MULTILINE)
+    check(lines, "docs/errors.md has no table of errors")
+    return {reason: Refusal(reason, status, code) for reason, status, code in lines}
+
+
+def is_refusal(refusal, function, body):
+    code = 3043 if (function, refusal.reason) == ("register", "duplicate_field") else refusal.code
+    waits = refusal.status == 429 or refusal.reason == "message_in_flight"
+    return (
+        list(body) == ["code", "message", "errorData"]
+        and list(body["errorData"]) == (["reason", "retryAfter"] if waits else ["reason"])
+        and (body["code"], body["errorData"]["reason"]) == (code, refusal.reason)
+        and body["message"] != ""
+    )
+
+
+def failure(text):
+    """The type and the message of a failed invocation, as cargo-lambda prints them: the type is the reason, the message is the
+    body that HTTP answers. It breaks long lines, between which a blank of the body's text may be lost."""
+    printed = re.match(r"Error: (\w+)\n\n  × (.*?)\n\n", text, re.DOTALL)
+    check(printed, "no failed invocation", text)
+    return printed[1], json.loads(printed[2].replace("\n  │ ", ""))
+
+
+def is_transaction(body):
+    return list(body) == ["transactionId"] and is_id(body["transactionId"])
+
+
+def is_user(body):
+    return body.get("___class") == "Users" and is_id(body.get("objectId")) and not {"password", "user-token"} & set(body)
+
+
+def is_logged_in(body):
+    return is_id(body.pop("user-token", None)) and is_user(body)
+
+
+def is_accepted(body):
+    return list(body) == ["message", "message_uuid", "api_id"]
+
+
+def is_info(body):
+    return list(body) == ["appId", "apiKey", "rtURL"]
+
+
+def is_id(value):
+    return isinstance(value, str) and UUID.fullmatch(value) is not None
+
+
+def again(count):
+    """So many messages of a batch must come again."""
+    return lambda body: len(body["batchItemFailures"]) == count
+
+
+SUCCESSES = {
+    ("register", None): is_transaction,
+    ("register", "rooted"): is_transaction,
+    ("register", "no-root"): is_transaction,
+    ("register", "finish"): is_user,
+    ("login-phone", None): is_transaction,
+    ("login-phone", "json-string"): is_transaction,
+    ("login-phone", "object"): is_transaction,
+    ("login-phone", "no-user"): is_transaction,
+    ("login-password", None): is_transaction,
+    ("login-code", None): is_logged_in,
+    ("login-code", "second-factor"): is_logged_in,
+    ("send-message", None): is_accepted,
+    ("send-message", "media"): is_accepted,
+    ("send-message", "idempotency-key"): is_accepted,
+    ("send-message", "eventbridge"): is_accepted,
+    ("send-message", "scheduler"): is_accepted,
+    ("send-message", "direct"): is_accepted,
+    ("send-message", "sns"): lambda body: body is None,
+    ("send-message", "sqs"): again(0),
+    ("send-message", "sqs-poisoned"): again(0),
+    ("send-message", "sqs-unknown"): again(0),
+    ("send-message", "sqs-fifo"): again(0),
+    ("send-message", "sqs-in-flight"): again(1),
+    ("send-message", "sqs-fifo-in-flight"): again(2),
+    ("session", None): lambda body: body is True,
+    ("session", "ended"): lambda body: body is False,
+    ("session", "info"): is_info,
+    ("session", "profile"): is_user,
+    ("session", "logout"): lambda body: body == {},
+}
+
+
+# --- Routes.
+
+
+class Flows:
+    """Whole flows over HTTP, through cargo-lambda's router, under each root."""
+
+    # Numbers that neither the seed nor an event file uses: who registers, under which root; one logs in by code alone, one by
+    # password and code.
+    PHONES = {"api": ("+14155550170", "+14155550171"), "application": ("+14155550172", "+14155550173")}
+    WITHOUT_ROOT = "+14155550174"
+    MESSAGED = "+14155550175"
+
+    def __init__(self, url, port):
+        config = stack.call(f"{url}/_local/config").ok()
+        self.base = f"http://127.0.0.1:{port}"
+        self.plivo = Plivo(url)
+        self.called = set()
+        self.router = tomllib.loads((TOP / "Cargo.toml").read_text())
+        self.router = self.router["workspace"]["metadata"]["lambda"]["watch"]["router"]
+        paths = {"api": "/api", "application": f"/{config['appId']}/{config['apiKey']}"}
+        self.clients = {root: self.client(path, config["messageKey"]) for root, path in paths.items()}
+
+    def client(self, root, message_key=None):
+        return Client(self.base + root, self.plivo, message_key, self.note)
+
+    def note(self, method, url):
+        """Remembers the route of a call."""
+        segments = url.removeprefix(self.base).split("/")
+        for route, targets in self.router.items():
+            pattern = route.split("/")
+            same = len(pattern) == len(segments) and all(
+                part == segment or part.startswith("{") for part, segment in zip(pattern, segments)
+            )
+            # `/api/…` is never an application's id.
+            if same and (segments[1] != "api" or pattern[1] == "api"):
+                self.called |= {(route, target["method"]) for target in targets if target["method"] == method}
+
+    def register(self):
+        for root, client in self.clients.items():
+            for phone in self.PHONES[root]:
+                client.register(phone)
+        self.client("").register(self.WITHOUT_ROOT)
+        print("ok      registration under each root, and under none")
+
+    def log_in(self):
+        for root, client in self.clients.items():
+            by_code, by_password = self.PHONES[root]
+            client.wait_for_next_code(by_password)
+            for phone, start in [(by_code, client.login), (by_password, client.login_with_password)]:
+                transaction = start(phone).ok()["transactionId"]
+                user = client.enter(transaction, self.plivo.code(phone)).ok()
+                token = user["user-token"]
+                check(user["phoneNumber"] == phone, "another user", user)
+                check(client.is_valid(token) is True, "the new session is not valid")
+                profile = client.profile(user["objectId"], token).ok()
+                check(profile["phoneNumber"] == phone, "another profile", profile)
+                client.logout(token).ok()
+                check(client.is_valid(token) is False, "the session did not end")
+            check(is_info(client.info().ok()), "no info")
+            accepted = client.send({"phoneNumber": self.MESSAGED, "message": f"Hello from {root}"}).ok()
+            check(is_accepted(accepted), "not Plivo's answer", accepted)
+            check(self.plivo.messages(self.MESSAGED)[0]["text"] == f"Hello from {root}", "the message did not arrive")
+            print(f"ok      both logins, sessions and a message under the root {root}")
+
+    def check_all_called(self):
+        routes = {(route, target["method"]) for route, targets in self.router.items() for target in targets}
+        check(self.called == routes, "routes that were not called", routes - self.called)
+
+
+if __name__ == "__main__":
+    started = time.monotonic()
+    try:
+        main()
+    except Failed as failure:
+        sys.exit(f"run: {failure}")
+    print(f"run: all passed ({time.monotonic() - started:.0f} s)")
