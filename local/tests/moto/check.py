@@ -5,6 +5,7 @@ transaction that is sent twice is carried out twice; the capacity that it report
 
 import contextlib
 import json
+import re
 import sys
 import time
 import uuid
@@ -195,7 +196,7 @@ def check_rows(aws, users):
     count = 0
     for table in TABLES:
         for id, row in aws.rows(table).items():
-            plain = "415555" in json.dumps(row)
+            plain = re.search(r"41555501\d\d", json.dumps(row)) is not None
             check(plain == id.startswith("user#"), f"a plain phone in {table}, or none in a profile", row)
             count += 1
     passed(f"of {count} rows in all tables only profiles hold a phone")
@@ -328,7 +329,7 @@ class Events:
         check(arns == {f"arn:aws:sqs:{REGION}:123456789012:messages"}, "another source", arns)
         passed("a batch of a standard queue: the good ones are sent, the others are dead letters with their reasons")
 
-        # Delivered again, as SQS may: those in the dead-letter queue come there again, and no SMS goes out twice.
+        # Delivered again, as SQS may.
         check(self.invoke(event) == {"batchItemFailures": []}, "messages come again", again)
         for to in good:
             check(len(self.plivo.messages(to)) == 1, "not one message", self.plivo.messages(to))
