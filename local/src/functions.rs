@@ -62,7 +62,9 @@ impl Functions {
             "login-phone" => answer(service, name, event, login_phone::handle).await,
             "login-password" => answer(service, name, event, login_password::handle).await,
             "login-code" => answer(service, name, event, login_code::handle).await,
-            "send-message" => return send_message::answer(service, &self.dead_letters, event).await,
+            "send-message" => {
+                return send_message::answer(service, &self.dead_letters, event).await.map_err(Diagnostic::from);
+            }
             _ => answer(service, name, event, session::handle).await,
         };
         answer.map_err(|error| failure("Event", error))

@@ -267,8 +267,8 @@ async fn add_message(service: &Service, keys: &Keys, seed: &SeedMessage) -> Resu
     let answer = serde_json::json!({ "message": "message(s) queued", "message_uuid": ["seeded"], "api_id": "seeded" });
     let settled = match seed.state {
         SeedState::Sending => Ok(()),
-        SeedState::Sent => service.messages.settle(&claim, &Sent::Sent(answer.to_string())).await,
-        SeedState::Unknown => service.messages.settle(&claim, &Sent::Unknown).await,
+        SeedState::Sent => service.messages.settle(&claim, &Sent::Sent(answer.to_string()), service.clock.now()).await,
+        SeedState::Unknown => service.messages.settle(&claim, &Sent::Unknown, service.clock.now()).await,
     };
     settled.map_err(StackError::new("a seed's message"))
 }

@@ -4,7 +4,7 @@
 
 use std::error::Error;
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -21,8 +21,10 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false).with_target(false);
+    // Lambda's runtime prints each failed invocation once more.
+    let once = Targets::new().with_default(LevelFilter::INFO).with_target("lambda_runtime::layers", LevelFilter::OFF);
     // A second start in one process keeps the first one's subscriber.
-    let _ = tracing_subscriber::registry().with(LevelFilter::INFO).with(layer.with_writer(writer)).try_init();
+    let _ = tracing_subscriber::registry().with(once).with(layer.with_writer(writer)).try_init();
 }
 
 /// An error and its causes in one text: the JSON format would drop the causes.

@@ -24,8 +24,8 @@ pub struct DeadLetter<'a> {
     pub message_id: &'a str,
     /// Its group, where it came by a FIFO queue: there it keeps its order.
     pub group: Option<&'a str>,
-    /// The idempotency key that it must keep when it is put back, because it may have been sent.
-    pub idempotency_key: Option<&'a str>,
+    /// The idempotency key that it is to have when it is put back.
+    pub idempotency_key: &'a str,
 }
 
 /// The two queues.
@@ -45,22 +45,21 @@ impl DeadLetters {
         }
     }
 
-    /// Adds a message. One that came by a FIFO queue is added once in five minutes, however often this is called for it.
+    /// Adds a message; twice, where an answer is lost or the function dies before its own. One that came by a FIFO queue is added once in five
+    /// minutes, however often this is called for it.
     ///
     /// # Errors
     /// [`QueueError`]: it is not there, and must stay where it came from.
     pub async fn add(&self, letter: &DeadLetter<'_>) -> Result<(), QueueError> {
         let attributes = [
-            ("reason", Some(letter.reason)),
-            ("source", Some(letter.source)),
-            ("messageId", Some(letter.message_id)),
+            ("reason", letter.reason),
+            ("source", letter.source),
+            ("messageId", letter.message_id),
             ("idempotencyKey", letter.idempotency_key),
         ];
         let mut request = self.client.send_message().message_body(letter.body);
         for (name, value) in attributes {
-            if let Some(value) = value {
-                request = request.message_attributes(name, attribute(value).map_err(|error| QueueError(error.into()))?);
-            }
+            request = request.message_attributes(name, attribute(value).map_err(|error| QueueError(error.into()))?);
         }
         let request = match letter.group {
             Some(group) => {

@@ -25,6 +25,21 @@ use queue::Batch;
 
 const NAME: &str = "send-message";
 
+/// A failed invocation. What Lambda's runtime prints of it is the reason only: the message can quote what the sender wrote.
+pub struct Failure(Problem);
+
+impl std::fmt::Debug for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "invocation failed: {}", self.0.reason().word())
+    }
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(Failure(problem): Failure) -> Self {
+        Self { error_type: problem.reason().word().to_owned(), error_message: problem.body().to_string() }
+    }
+}
+
 /// Answers any of its events. HTTP gets HTTP's answers. A queue gets the messages that it must deliver again. Whoever invokes
 /// the function with a message gets Plivo's answer; or a failed invocation, whose type is the reason and whose message is the
 /// body of HTTP's answer, so that Lambda tries an asynchronous one again and hands it to the failure destination.
@@ -35,7 +50,7 @@ pub async fn answer(
     service: &Service,
     dead_letters: &DeadLetters,
     event: LambdaEvent<Value>,
-) -> Result<Value, Diagnostic> {
+) -> Result<Value, Failure> {
     let request_id = event.context.request_id.clone();
     let deadline = deadline(event.context.deadline, service.clock.now());
     let outcome = match Event::read(event.payload, &request_id) {
@@ -50,7 +65,7 @@ pub async fn answer(
     };
     outcome.map_err(|problem| {
         problem.report(service, NAME);
-        Diagnostic { error_type: problem.reason().word().to_owned(), error_message: problem.body().to_string() }
+        Failure(problem)
     })
 }
 

@@ -32,31 +32,33 @@ pub(crate) struct Batch<'a> {
 impl Batch<'_> {
     /// Deals with a batch. Answers what SQS must deliver again (AWS: "Implementing partial batch responses").
     pub(crate) async fn send(&self, records: Vec<Record>) -> Value {
-        let groups = stream::iter(in_groups(records)).map(|group| self.send_group(group));
+        let prepared = messaging::prepare(self.service).await.map_err(Problem::from);
+        let obstacle = prepared.err().map(|problem| problem.reason());
+        let groups = stream::iter(in_groups(records)).map(|group| self.send_group(group, obstacle));
         let failed: Vec<_> = groups.buffer_unordered(AT_ONCE).concat().await;
         let failed: Vec<_> = failed.into_iter().map(|id| json!({ "itemIdentifier": id })).collect();
         json!({ "batchItemFailures": failed })
     }
 
     /// One after the other. Behind one that must come again, the others of its group must come again, too. Answers their ids.
-    async fn send_group(&self, group: Vec<Record>) -> Vec<String> {
+    async fn send_group(&self, group: Vec<Record>, obstacle: Option<Reason>) -> Vec<String> {
         let mut records = group.into_iter();
         while let Some(record) = records.next() {
-            if !self.deal_with(&record).await {
+            if !self.deal_with(&record, obstacle).await {
                 return std::iter::once(record).chain(records).map(|record| record.id).collect();
             }
         }
         Vec::new()
     }
 
-    /// Whether the message is dealt with: sent, or in the dead-letter queue.
-    async fn deal_with(&self, record: &Record) -> bool {
+    /// Whether the message is dealt with: sent, or in the dead-letter queue. An obstacle stands before all messages.
+    async fn deal_with(&self, record: &Record, obstacle: Option<Reason>) -> bool {
         let now = self.service.clock.now();
         if self.deadline.is_some_and(|deadline| !messaging::has_time(now, deadline)) {
             tracing::warn!(function = NAME, "no time left for a message of the batch");
             return false;
         }
-        let (key, problem) = match self.send_one(record).await {
+        let (key, problem) = match self.send_one(record, obstacle).await {
             Ok(()) => return true,
             Err(failure) => failure,
         };
@@ -68,28 +70,35 @@ impl Batch<'_> {
         self.bury(record, problem.reason(), key.filter(|_| may_be_sent)).await
     }
 
-    /// Fails with the message's key, where it has one, and the reason.
-    async fn send_one(&self, record: &Record) -> Result<(), (Option<IdempotencyKey>, Problem)> {
+    /// Fails with the message's key, where it has one, and the reason. The key that a dead letter kept stands before the message's own.
+    async fn send_one(
+        &self,
+        record: &Record,
+        obstacle: Option<Reason>,
+    ) -> Result<(), (Option<IdempotencyKey>, Problem)> {
         let read = http::fields(&record.body).and_then(|fields| message::read(self.service, fields));
         let (message, own) = read.map_err(|problem| (None, problem))?;
-        let key = own.or_else(|| record.key.clone());
-        let key = key.unwrap_or_else(|| IdempotencyKey::of(&record.source, &record.id));
+        let key = record.key.clone().or(own).unwrap_or_else(|| IdempotencyKey::of(&record.source, &record.id));
+        if let Some(reason) = obstacle {
+            return Err((Some(key), Problem::new(reason)));
+        }
         match messaging::send(self.service, &key, &message).await {
             Ok(_) => Ok(()),
             Err(error) => Err((Some(key), error.into())),
         }
     }
 
-    /// Puts the message into the dead-letter queue. One that may have been sent takes its key along, so that putting it back
-    /// does not send it twice.
+    /// Puts the message into the dead-letter queue, with the key that it is to have when it is put back: its own, where it may have been
+    /// sent; a new one where it was refused, the same for each copy, since SQS may keep two.
     async fn bury(&self, record: &Record, reason: Reason, key: Option<IdempotencyKey>) -> bool {
+        let key = key.unwrap_or_else(|| IdempotencyKey::of_another_try(&record.source, &record.id));
         let letter = DeadLetter {
             body: &record.body,
             reason: reason.word(),
             source: &record.source,
             message_id: &record.id,
             group: record.group.as_deref(),
-            idempotency_key: key.as_ref().map(IdempotencyKey::as_str),
+            idempotency_key: key.as_str(),
         };
         if let Err(error) = self.dead_letters.add(&letter).await {
             tracing::error!(function = NAME, cause = logging::chain(&error), "a message stays in its queue");

@@ -128,12 +128,12 @@ async fn a_message_whose_sender_died_is_in_flight_then_unknown_and_never_sent() 
     for _ in 0..2 {
         send(&app, "k", &hello()).await.refused(503, 14000, "sms_unknown");
     }
-    app.advance(14 * 24 * 60 * 60);
+    app.advance(300 * 24 * 60 * 60);
     send(&app, "k", &hello()).await.refused(503, 14000, "sms_unknown");
     assert_eq!(app.sent(), 0);
     // It was only slow, after all.
     let answer = json!({"message": "message(s) queued", "message_uuid": ["u"], "api_id": "a"});
-    app.stack.service.messages.settle(&claim, &Sent::Sent(answer.to_string())).await.unwrap();
+    app.stack.service.messages.settle(&claim, &Sent::Sent(answer.to_string()), app.stack.clock.now()).await.unwrap();
     assert_eq!(send(&app, "k", &hello()).await.ok(), answer);
 }
 
@@ -207,6 +207,18 @@ async fn a_message_that_was_sent_and_not_written_down_is_never_sent_again() {
     send(&app, "k", &hello()).await.ok();
     app.advance(30);
     send(&app, "k", &hello()).await.refused(503, 14000, "sms_unknown");
+    assert_eq!(app.sent(), 1);
+}
+
+#[tokio::test]
+async fn a_message_whose_key_could_not_be_taken_for_sure_may_be_tried_again() {
+    let (app, proxy, _store) = App::behind_proxy().await;
+    for _ in 0..3 {
+        proxy.once("PutItem", StoreFault::LoseAnswer);
+    }
+    send(&app, "k", &hello()).await.refused(503, 14000, "unavailable");
+    assert_eq!(app.sent(), 0);
+    send(&app, "k", &hello()).await.ok();
     assert_eq!(app.sent(), 1);
 }
 

@@ -89,11 +89,13 @@ async fn rare_ways(guard: &Guard) {
 #[tokio::test]
 async fn the_guard_refuses_what_no_role_allows() {
     // Under another name each function's table is one that its role does not know.
-    for (table, path) in
-        [("USERS_TABLE", "/api/services/Plivo/loginWithPhoneNumber"), ("PHONES_TABLE", "/api/users/register")]
-    {
+    for (table, path, function) in [
+        ("USERS_TABLE", "/api/services/Plivo/loginWithPhoneNumber", "login-phone"),
+        ("PHONES_TABLE", "/api/users/register", "register"),
+    ] {
         let app = App::with(&[(table, "messages")]).await;
         app.post(path, &json!({"phoneNumber": PHONE})).await.refused(503, 14000, "unavailable");
-        assert!(crate::support::log().contains("is not authorized to perform dynamodb:GetItem on MessagesTable"));
+        let refusal = format!("{function} is not authorized to perform dynamodb:GetItem on MessagesTable");
+        assert!(crate::support::log().contains(&refusal));
     }
 }

@@ -39,9 +39,8 @@ fn fifo(id: &str, group: &str, body: impl Into<String>, receives: u32) -> Value 
 /// A message that was put back from a dead-letter queue.
 fn put_back(id: &str, letter: &local::queues::Queued) -> Value {
     let mut record = record(id, letter.body.clone(), 1);
-    if let Some(key) = letter.attributes.get("idempotencyKey") {
-        record["messageAttributes"] = json!({"idempotencyKey": {"stringValue": key, "dataType": "String"}});
-    }
+    let key = &letter.attributes["idempotencyKey"];
+    record["messageAttributes"] = json!({"idempotencyKey": {"stringValue": key, "dataType": "String"}});
     record
 }
 
@@ -98,7 +97,6 @@ async fn poisoned_messages_go_to_the_dead_letter_queue_and_block_nobody() {
         let letter = letters.iter().find(|letter| letter.attributes["messageId"] == id).unwrap();
         assert_eq!((&letter.body, &letter.attributes["reason"]), (body, &json!(reason)));
         assert_eq!((letter.queue.as_str(), &letter.attributes["source"]), ("dead-letters", &json!(QUEUE)));
-        assert_eq!(letter.attributes.get("idempotencyKey"), None, "putting it back is a new try");
     }
 }
 
@@ -173,15 +171,45 @@ async fn what_may_have_been_sent_is_reported_and_not_sent_again_even_when_put_ba
 }
 
 #[tokio::test]
-async fn what_plivo_refuses_is_reported_at_once() {
+async fn what_plivo_refuses_is_reported_at_once_and_once_mended_is_sent_once() {
+    let own = json!({"phoneNumber": phone(1), "message": "Hello", "idempotencyKey": "order-7"}).to_string();
+    for body in [message(1), own] {
+        let app = App::start().await;
+        app.stack.simulator.set_fault(Fault::Status(400));
+        // The answer to the first is lost, so it comes again, and there are two letters.
+        for receives in 1..=2 {
+            assert_eq!(deliver(&app, &[record("one", body.as_str(), receives)]).await, [""; 0]);
+        }
+        assert_eq!(reasons(&app), pairs(&[("one", "message_rejected"), ("one", "message_rejected")]));
+        app.stack.simulator.set_fault(Fault::None);
+        for (at, letter) in app.stack.dead_letters.messages().iter().enumerate() {
+            assert_eq!(deliver(&app, &[put_back(&at.to_string(), letter)]).await, [""; 0]);
+        }
+        assert_eq!(app.texts(&phone(1)).len(), 1, "its owner has mended what Plivo did not like");
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_been_sent_is_never_sent_again_however_often_it_is_put_back() {
     let app = App::start().await;
-    app.stack.simulator.set_fault(Fault::Status(400));
-    assert_eq!(deliver(&app, &[record("one", message(1), 1)]).await, [""; 0]);
-    assert_eq!(reasons(&app), pairs(&[("one", "message_rejected")]));
+    app.stack.simulator.set_fault(Fault::HangUp);
+    deliver(&app, &[record("0", message(1), 1)]).await;
     app.stack.simulator.set_fault(Fault::None);
-    let letter = app.stack.dead_letters.messages().remove(0);
-    assert_eq!(deliver(&app, &[put_back("two", &letter)]).await, [""; 0]);
-    assert_eq!(app.texts(&phone(1)).len(), 1, "its owner has mended what Plivo did not like");
+    for turn in 1..=20 {
+        app.advance(14 * 24 * 60 * 60);
+        let letter = app.stack.dead_letters.messages().pop().unwrap();
+        assert_eq!(deliver(&app, &[put_back(&turn.to_string(), &letter)]).await, [""; 0]);
+    }
+    assert_eq!((app.sent(), reasons(&app).len()), (1, 21));
+}
+
+#[tokio::test]
+async fn a_batch_without_secrets_comes_again_and_is_reported_in_the_end() {
+    let settings = vec![("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), "http://127.0.0.1:1".to_owned())];
+    let app = App::options(Options { settings, ..Options::default() }).await;
+    let batch = [record("1", message(1), 4), record("2", message(2), 5), record("3", "poison", 1)];
+    assert_eq!(deliver(&app, &batch).await, ["1"]);
+    assert_eq!((app.sent(), reasons(&app)), (0, pairs(&[("2", "unavailable"), ("3", "not_json")])));
 }
 
 #[tokio::test]

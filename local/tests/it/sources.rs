@@ -56,6 +56,8 @@ async fn an_event_of_no_known_kind_fails_and_says_so() {
         json!({"detail-type": "x", "source": "y", "id": "", "detail": {}}),
         json!({"detail-type": "x", "source": "aws.scheduler", "id": "1", "detail": {}}),
         json!({"detail-type": "x", "source": "aws.scheduler", "resources": ["a"], "detail": {}}),
+        json!({"detail-type": "x", "source": "aws.scheduler", "resources": ["a"], "time": "<aws.scheduler.schedule-time>", "detail": {}}),
+        json!({"detail-type": "x", "source": "aws.scheduler", "resources": ["<aws.schedule>"], "time": "2026-01-01T00:00:00Z", "detail": {}}),
         json!({"requestContext": {"http": {}}}),
         json!({"requestContext": {"elb": {}}, "path": "/", "httpMethod": "POST"}),
     ] {
@@ -128,6 +130,23 @@ async fn other_events_are_other_messages() {
         app.stack.invoke("send-message", event).await.unwrap();
     }
     assert_eq!(app.sent(), 8);
+}
+
+#[tokio::test]
+async fn a_chosen_key_does_not_take_a_schedule_s() {
+    let app = App::start().await;
+    let key = "arn:aws:scheduler:us-east-1:000000000000:schedule/default/hello/2026-01-01T09:00:00Z";
+    app.message(&json!({"phoneNumber": PHONE, "message": "x", "idempotencyKey": key})).await.ok();
+    app.stack.invoke("send-message", scheduled("execution-1", "2026-01-01T09:00:00Z")).await.unwrap();
+    assert_eq!(app.sent(), 2);
+}
+
+#[tokio::test]
+async fn what_a_sender_wrote_is_not_logged() {
+    let app = App::start().await;
+    let event = json!({"phoneNumber": PHONE, "message": "x", "Hi Jane, this is no field": 1});
+    assert_eq!(fails(&app, event).await.0, "unknown_field");
+    assert!(!crate::support::log().contains("Hi Jane"));
 }
 
 #[tokio::test]

@@ -95,6 +95,11 @@ fn failed(error: impl std::fmt::Display) -> HashError {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_lost_pepper_s_users_get_the_hash_that_takes_as_long() {
+        assert!(include_str!("../../../docs/rotation.md").contains(DUMMY));
+    }
+
     #[tokio::test]
     async fn it_is_what_the_library_itself_computes() {
         use argon2::password_hash::PasswordVerifier as _;

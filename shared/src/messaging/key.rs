@@ -8,6 +8,9 @@ const LONGEST: usize = 255;
 #[error("not an idempotency key")]
 pub struct KeyError;
 
+/// What a chosen key begins with, so that nobody can choose one that follows from where another message came from.
+const CHOSEN: &str = "own/";
+
 /// A key. Prints nothing: it may hold what its owner likes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
@@ -28,7 +31,7 @@ impl IdempotencyKey {
         let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
         let visible = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
         if visible && !text.trim().is_empty() && text.len() <= LONGEST {
-            Ok(Self(text.to_owned()))
+            Ok(Self(format!("{CHOSEN}{text}")))
         } else {
             Err(KeyError)
         }
@@ -37,6 +40,17 @@ impl IdempotencyKey {
     /// The one that follows from where a message came from and its id there.
     pub fn of(source: &str, id: &str) -> Self {
         Self(format!("{source}/{id}"))
+    }
+
+    /// The one of a message that is put back after it was refused, and its cause mended: a new try, once for all copies of it.
+    pub fn of_another_try(source: &str, id: &str) -> Self {
+        Self(format!("{source}/{id}/again"))
+    }
+
+    /// One that a dead letter kept: a caller's own or a queue's. `None` for any other, which only another source may make.
+    pub fn kept(text: &str) -> Option<Self> {
+        let queue_s = text.starts_with("arn:") && text.split(':').nth(2) == Some("sqs");
+        (queue_s || text.starts_with(CHOSEN)).then(|| Self(text.to_owned()))
     }
 
     /// The key.
@@ -59,7 +73,26 @@ mod tests {
     #[test]
     fn quotes_do_not_matter() {
         assert_eq!(IdempotencyKey::parse("\"8e03978e\"").unwrap(), IdempotencyKey::parse("8e03978e").unwrap());
-        assert_eq!(IdempotencyKey::parse(&"a".repeat(255)).unwrap().as_str().len(), 255);
+        assert!(IdempotencyKey::parse(&"a".repeat(255)).is_ok());
+    }
+
+    #[test]
+    fn nobody_can_choose_what_follows_from_a_source() {
+        let schedule =
+            IdempotencyKey::of("arn:aws:scheduler:us-east-1:000000000000:schedule/default/a", "2026-01-01T09:00:00Z");
+        assert_ne!(IdempotencyKey::parse(schedule.as_str()).unwrap(), schedule);
+        assert_eq!(IdempotencyKey::kept(schedule.as_str()), None);
+        assert_eq!(IdempotencyKey::kept("invocation/8476a536"), None);
+    }
+
+    #[test]
+    fn a_dead_letter_keeps_a_key_as_it_is() {
+        for key in [
+            IdempotencyKey::parse("order 7").unwrap(),
+            IdempotencyKey::of("arn:aws:sqs:us-east-1:000000000000:messages", "1"),
+        ] {
+            assert_eq!(IdempotencyKey::kept(key.as_str()), Some(key));
+        }
     }
 
     #[test]

@@ -132,8 +132,18 @@ pub async fn send(service: &Service, key: &IdempotencyKey, message: &Message) ->
     let wire = plivo::Message { to: message.to.e164(), text: &message.text, media: &message.media, keep_text: true };
     let outcome = service.plivo.send(&credentials, wire).await;
     service.count_send(Flow::Message, wire, outcome.as_ref().err(), now);
-    note(service, &claim, &outcome).await;
+    note(service, &claim, &outcome, now).await;
     Ok(outcome?)
+}
+
+/// Fetches what every message needs, once for a batch: on a cold start in bad weather, each message would try in turn.
+///
+/// # Errors
+/// [`MessageError::Secret`].
+pub async fn prepare(service: &Service) -> Result<(), MessageError> {
+    let now = service.clock.now();
+    tokio::try_join!(service.secrets.keys(now), service.secrets.plivo(now))?;
+    Ok(())
 }
 
 /// What was answered when the key was new.
@@ -147,13 +157,12 @@ fn first_answer(sent: Sent) -> Result<Accepted, MessageError> {
 
 /// Writes down what became of the message. Where that fails, it will be called unknown and never be sent again: the answer of
 /// this request is right all the same.
-async fn note(service: &Service, claim: &Claim, outcome: &Result<Accepted, PlivoError>) {
+async fn note(service: &Service, claim: &Claim, outcome: &Result<Accepted, PlivoError>, now: Timestamp) {
+    let settle = async |sent: Sent| service.messages.settle(claim, &sent, now).await;
     let noted = match outcome {
-        Ok(accepted) => service.messages.settle(claim, &Sent::Sent(serde_json::json!(accepted).to_string())).await,
-        Err(PlivoError::Rejected(why) | PlivoError::Forbidden(why)) => {
-            service.messages.settle(claim, &Sent::Rejected(why.clone())).await
-        }
-        Err(error) if error.may_have_arrived() => service.messages.settle(claim, &Sent::Unknown).await,
+        Ok(accepted) => settle(Sent::Sent(serde_json::json!(accepted).to_string())).await,
+        Err(PlivoError::Rejected(why) | PlivoError::Forbidden(why)) => settle(Sent::Rejected(why.clone())).await,
+        Err(error) if error.may_have_arrived() => settle(Sent::Unknown).await,
         // Surely not sent, and another try may do better: the key is free again.
         Err(_) => service.messages.release(claim).await,
     };
@@ -163,8 +172,8 @@ async fn note(service: &Service, claim: &Claim, outcome: &Result<Accepted, Plivo
 }
 
 /// How long a message may take from its first call to its last, all of them at their slowest: the secrets, the key (twice, where a lease
-/// has ended), Plivo, the note. Who has less time left does not begin.
-pub const SLOWEST: std::time::Duration = crate::net::AWS_TIMEOUT.saturating_mul(4).saturating_add(plivo::TIMEOUT);
+/// has ended), Plivo, the note, the dead-letter queue. Who has less time left does not begin.
+pub const SLOWEST: std::time::Duration = crate::net::AWS_TIMEOUT.saturating_mul(5).saturating_add(plivo::TIMEOUT);
 
 /// Whether there is time for one more message before this moment.
 pub fn has_time(now: Timestamp, deadline: Timestamp) -> bool {
@@ -178,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_lease_is_longer_than_what_its_owner_may_do_with_it() {
-        assert!(LEASE > plivo::TIMEOUT + crate::net::AWS_TIMEOUT);
+        assert!(LEASE > SLOWEST);
     }
 
     #[test]

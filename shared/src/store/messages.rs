@@ -37,6 +37,9 @@ const TABLE: &str = "messages";
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 /// How long an item is kept: a day longer than a message can wait in a queue (SQS: at most 14 days).
 const KEPT: Duration = Duration::from_secs(15 * 24 * 60 * 60);
+/// How long an `unknown` is kept: its message may be put back from the dead-letter queue, where it waits for 14 days, again and
+/// again. These are rare.
+const UNKNOWN_KEPT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +102,15 @@ impl Messages {
     pub async fn claim(&self, key: &KeyedHash, message: &KeyedHash, now: Timestamp) -> Result<Claimed, StoreError> {
         let claim = Claim { id: key.long(), owner: uuid::format(&random::bytes()?) };
         loop {
-            let Some(record) = self.put(&claim, message, now).await? else { return Ok(Claimed::Mine(claim)) };
+            let record = match self.put(&claim, message, now).await {
+                Ok(None) => return Ok(Claimed::Mine(claim)),
+                Ok(Some(record)) => record,
+                Err(error) => {
+                    // It may be written all the same. Then nobody sends it, and nobody should wait for it.
+                    drop(self.release(&claim).await);
+                    return Err(error);
+                }
+            };
             // The first try of this very call was carried out and its answer lost.
             if record.owner == claim.owner {
                 return Ok(Claimed::Mine(claim));
@@ -111,7 +122,7 @@ impl Messages {
                 ("sending", _) if now < record.lease => Claimed::InFlight(now.until(record.lease)),
                 ("sending", _) => {
                     let lost = Claim { id: claim.id.clone(), owner: record.owner };
-                    if !self.write(&lost, &Sent::Unknown).await? {
+                    if !self.write(&lost, &Sent::Unknown, now).await? {
                         continue; // its owner was late, not lost, and has written something better
                     }
                     Claimed::Before(Sent::Unknown)
@@ -152,33 +163,34 @@ impl Messages {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn settle(&self, claim: &Claim, sent: &Sent) -> Result<(), StoreError> {
-        self.write(claim, sent).await.map(drop)
+    pub async fn settle(&self, claim: &Claim, sent: &Sent, now: Timestamp) -> Result<(), StoreError> {
+        self.write(claim, sent, now).await.map(drop)
     }
 
     /// On condition that the claim is still the key's and nothing better is known; `false` when one of these does not hold.
-    async fn write(&self, claim: &Claim, sent: &Sent) -> Result<bool, StoreError> {
-        let (state, answer) = match sent {
-            Sent::Sent(answer) => ("sent", Some(answer)),
-            Sent::Rejected(answer) => ("rejected", Some(answer)),
-            Sent::Unknown => ("unknown", None),
+    async fn write(&self, claim: &Claim, sent: &Sent, now: Timestamp) -> Result<bool, StoreError> {
+        let (state, kept, answer) = match sent {
+            Sent::Sent(answer) => ("sent", KEPT, Some(answer)),
+            Sent::Rejected(answer) => ("rejected", KEPT, Some(answer)),
+            Sent::Unknown => ("unknown", UNKNOWN_KEPT, None),
         };
         let mut request = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("id", text(&claim.id))
-            .update_expression("SET #state = :state")
+            .update_expression("SET #state = :state, expires_at = :expires")
             .condition_expression("#owner = :owner AND #state IN (:sending, :unknown)")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":state", text(state))
+            .expression_attribute_values(":expires", number(now.plus(kept).as_seconds()))
             .expression_attribute_values(":owner", text(&claim.owner))
             .expression_attribute_values(":sending", text("sending"))
             .expression_attribute_values(":unknown", text("unknown"));
         if let Some(answer) = answer {
             request = request
-                .update_expression("SET #state = :state, answer = :answer")
+                .update_expression("SET #state = :state, expires_at = :expires, answer = :answer")
                 .expression_attribute_values(":answer", text(answer));
         }
         let Err(error) = request.send().await else { return Ok(true) };
