@@ -349,7 +349,8 @@ fn queues_and_events_reach_send_message_and_answer_for_failures() {
     for (logical, mapping) in template.of_type("AWS::Lambda::EventSourceMapping") {
         assert_eq!(mapping["FunctionName"], json!({ "Ref": "SendMessage" }), "{logical}");
         assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]), "{logical}");
-        assert_eq!(mapping["BatchSize"], 10, "{logical}");
+        let one_after_the_other = reference(&mapping["EventSourceArn"]).is_some_and(|queue| queue.contains("Fifo"));
+        assert_eq!(mapping["BatchSize"], if one_after_the_other { 5 } else { 10 }, "{logical}");
         assert_eq!(mapping["ScalingConfig"]["MaximumConcurrency"], 2, "{logical}");
         sources.insert(reference(&mapping["EventSourceArn"]).unwrap());
     }
@@ -453,6 +454,7 @@ fn the_alarms_watch_everything_that_can_fail() {
     each.sort();
     let api = vec![vec!["Api".to_owned()]];
     let dead = ["DeadLetterFifoQueue", "DeadLetterQueue"].map(|queue| vec![queue.to_owned()]).to_vec();
+    let waiting = ["MessageFifoQueue", "MessageQueue"].map(|queue| vec![queue.to_owned()]).to_vec();
     let expected = [
         ("Errors", each.clone()),
         ("Throttles", each),
@@ -460,6 +462,7 @@ fn the_alarms_watch_everything_that_can_fail() {
         ("Latency", api),
         ("NotSent", vec![vec![]]),
         ("ApproximateNumberOfMessagesVisible", dead),
+        ("ApproximateAgeOfOldestMessage", waiting),
     ];
     assert_eq!(all, expected.map(|(name, of)| (name.to_owned(), of)).into());
     assert!(SHAPES.iter().any(|(name, _)| *name == "NotSent"));
@@ -469,8 +472,15 @@ fn the_alarms_watch_everything_that_can_fail() {
 fn the_outputs_refer_to_resources() {
     let template = template();
     let outputs = template.document["Outputs"].as_object().unwrap();
-    for wanted in ["BaseUrl", "SdkDomain", "MessageKeyCommand", "DashboardUrl", "MessageQueueUrl", "DeadLetterQueueUrl"]
-    {
+    for wanted in [
+        "BaseUrl",
+        "SdkDomain",
+        "MessageKeyCommand",
+        "DashboardUrl",
+        "MessageQueueUrl",
+        "DeadLetterQueueUrl",
+        "SendMessageArn",
+    ] {
         assert!(outputs.contains_key(wanted), "{wanted}");
     }
     for (name, output) in outputs {
