@@ -3,9 +3,9 @@
 //!
 //! | module | for |
 //! |---|---|
-//! | [`event`] | which kind of event it is |
-//! | [`message`] | the shape of a message |
-//! | [`queue`] | batches from SQS |
+//! | `event` | which kind of event it is |
+//! | `message` | the shape of a message |
+//! | `queue` | batches from SQS |
 
 mod event;
 mod message;
