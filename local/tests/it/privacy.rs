@@ -92,7 +92,12 @@ async fn items_that_expire_say_when() {
     for (table, item) in app.dump().await {
         let expires = item["expires_at"]["N"].as_str().map(|seconds| seconds.parse::<i64>().unwrap());
         assert_eq!(expires.is_some(), matches!(table, "phones" | "sessions" | "messages"), "{table}");
-        assert!(expires.is_none_or(|at| at > now && at < now + 16 * 86_400), "{table}: {item}");
+        let longest = match (table, item["state"]["S"].as_str()) {
+            ("messages", Some("unknown")) => 367,
+            ("messages", _) => 16,
+            _ => 8,
+        };
+        assert!(expires.is_none_or(|at| at > now && at < now + longest * 86_400), "{table}: {item}");
     }
 }
 
