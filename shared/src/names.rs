@@ -4,7 +4,7 @@
 pub const LONGEST: usize = 64;
 
 /// Names that the service itself gives a meaning. What a caller sends under one of them never reaches a user.
-const RESERVED: [&str; 17] = [
+pub const RESERVED: [&str; 17] = [
     "objectId",
     "ownerId",
     "created",
