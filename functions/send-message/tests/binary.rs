@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use lambda_http::{Context, LambdaEvent};
 use local::lambda::{self, Function};
 use local::proxy::{Fault, Proxy};
 use local::{Options, Stack};
@@ -18,6 +19,16 @@ fn a_missing_setting_ends_the_start_with_one_line() {
 #[tokio::test]
 async fn it_answers_its_event_files() {
     lambda::answer_events(env!("CARGO_PKG_NAME"), BINARY).await.unwrap();
+}
+
+/// Lambda's runtime prints the errors of handlers.
+#[tokio::test]
+async fn what_the_runtime_may_print_of_a_failure_quotes_no_sender() {
+    let stack = Stack::start(Options::default()).await.unwrap();
+    let event = json!({"phoneNumber": "+14155550101", "message": "x", "Hi Jane": 1});
+    let event = LambdaEvent::new(event, Context::default());
+    let failure = send_message::answer(&stack.service, &stack.service.dead_letters(), event).await.unwrap_err();
+    assert_eq!(format!("{failure:?}"), "invocation failed: unknown_field");
 }
 
 /// A message of a queue, so often delivered.
