@@ -32,8 +32,10 @@ pub(crate) struct Batch<'a> {
 impl Batch<'_> {
     /// Deals with a batch. Answers what SQS must deliver again (AWS: "Implementing partial batch responses").
     pub(crate) async fn send(&self, records: Vec<Record>) -> Value {
-        let prepared = messaging::prepare(self.service).await.map_err(Problem::from);
-        let obstacle = prepared.err().map(|problem| problem.reason());
+        let obstacle = messaging::prepare(self.service).await.err().map(|error| {
+            tracing::error!(function = NAME, cause = logging::chain(&error), "nothing of a batch can be sent");
+            Problem::from(error).reason()
+        });
         let groups = stream::iter(in_groups(records)).map(|group| self.send_group(group, obstacle));
         let failed: Vec<_> = groups.buffer_unordered(AT_ONCE).concat().await;
         let failed: Vec<_> = failed.into_iter().map(|id| json!({ "itemIdentifier": id })).collect();

@@ -138,6 +138,25 @@ async fn a_message_whose_sender_died_is_in_flight_then_unknown_and_never_sent() 
 }
 
 #[tokio::test]
+async fn a_message_whose_sender_died_is_not_sent_however_late_somebody_asks() {
+    let app = App::start().await;
+    die_while_sending(&app, &IdempotencyKey::parse("k").unwrap(), "+14155550101\n\nHello").await;
+    app.advance(300 * 24 * 60 * 60);
+    send(&app, "k", &hello()).await.refused(503, 14000, "sms_unknown");
+    assert_eq!(app.sent(), 0);
+}
+
+#[tokio::test]
+async fn who_waits_as_long_as_told_finds_nothing_in_flight() {
+    let app = App::start().await;
+    die_while_sending(&app, &IdempotencyKey::parse("k").unwrap(), "+14155550101\n\nHello").await;
+    app.stack.clock.advance(std::time::Duration::from_millis(500));
+    let wait = send(&app, "k", &hello()).await.body["errorData"]["retryAfter"].as_u64().unwrap();
+    app.advance(wait);
+    send(&app, "k", &hello()).await.refused(503, 14000, "sms_unknown");
+}
+
+#[tokio::test]
 async fn a_key_is_free_again_when_no_queue_can_hold_its_message_any_more() {
     let app = App::start().await;
     send(&app, "k", &hello()).await.ok();

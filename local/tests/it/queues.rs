@@ -210,6 +210,9 @@ async fn a_batch_without_secrets_comes_again_and_is_reported_in_the_end() {
     let batch = [record("1", message(1), 4), record("2", message(2), 5), record("3", "poison", 1)];
     assert_eq!(deliver(&app, &batch).await, ["1"]);
     assert_eq!((app.sent(), reasons(&app)), (0, pairs(&[("2", "unavailable"), ("3", "not_json")])));
+    let log = crate::support::log();
+    let line = log.lines().find(|line| line.contains("nothing of a batch can be sent")).unwrap();
+    assert!(line.contains("cannot be fetched"), "with its cause: {line}");
 }
 
 #[tokio::test]

@@ -126,7 +126,11 @@ pub async fn send(service: &Service, key: &IdempotencyKey, message: &Message) ->
     let claim = match service.messages.claim(&id, &content, now).await? {
         Claimed::Mine(claim) => claim,
         Claimed::OtherMessage => return Err(MessageError::OtherMessage),
-        Claimed::InFlight(left) => return Err(MessageError::InFlight { retry_after: left.as_secs().max(1) }),
+        Claimed::InFlight(left) => {
+            // Rounded up: a second early is in flight again.
+            let retry_after = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+            return Err(MessageError::InFlight { retry_after });
+        }
         Claimed::Before(sent) => return first_answer(sent),
     };
     let wire = plivo::Message { to: message.to.e164(), text: &message.text, media: &message.media, keep_text: true };

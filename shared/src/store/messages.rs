@@ -35,11 +35,11 @@ const TABLE: &str = "messages";
 
 /// How long a `sending` is believed: longer than a call to Plivo and the write after it can take.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
-/// How long an item is kept: a day longer than a message can wait in a queue (SQS: at most 14 days).
+/// How long an item is kept whose message was sent or refused: a day longer than a message can wait in a queue (SQS: at most 14 days).
 const KEPT: Duration = Duration::from_secs(15 * 24 * 60 * 60);
-/// How long an `unknown` is kept: its message may be put back from the dead-letter queue, where it waits for 14 days, again and
-/// again. These are rare.
-const UNKNOWN_KEPT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// How long a `sending` that nobody settles is kept, and an `unknown`: its message may be put back from the dead-letter queue, where it
+/// waits for 14 days, again and again. These are rare.
+const UNSETTLED_KEPT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl Messages {
             .item("state", text("sending"))
             .item("owner", text(&claim.owner))
             .item("lease", number(now.plus(LEASE).as_millis()))
-            .item("expires_at", number(now.plus(KEPT).as_seconds()))
+            .item("expires_at", number(now.plus(UNSETTLED_KEPT).as_seconds()))
             .condition_expression("attribute_not_exists(id) OR expires_at <= :now")
             .expression_attribute_values(":now", number(now.as_seconds()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -172,7 +172,7 @@ impl Messages {
         let (state, kept, answer) = match sent {
             Sent::Sent(answer) => ("sent", KEPT, Some(answer)),
             Sent::Rejected(answer) => ("rejected", KEPT, Some(answer)),
-            Sent::Unknown => ("unknown", UNKNOWN_KEPT, None),
+            Sent::Unknown => ("unknown", UNSETTLED_KEPT, None),
         };
         let mut request = self
             .client
