@@ -19,7 +19,7 @@ const DISTANCE: Duration = Duration::from_millis(50);
 pub(crate) async fn before(target: &str) -> Result<String, Failure> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let url = format!("http://{}", listener.local_addr()?);
-    let client = shared::net::http_client(&|_| None)?;
+    let client = local::http_client()?;
     let app = Router::new().fallback(pass).with_state((client, format!("{target}/")));
     tokio::spawn(axum::serve(listener, app).into_future());
     Ok(url)

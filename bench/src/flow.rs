@@ -42,7 +42,7 @@ pub(crate) struct Clients {
 
 impl Clients {
     pub(crate) fn of(url: &str) -> Result<Self, Failure> {
-        let http = shared::net::http_client(&|_| None)?;
+        let http = local::http_client()?;
         Ok(Self { http, url: url.to_owned(), times: Mutex::default(), tokens: Mutex::default() })
     }
 

@@ -3,6 +3,7 @@
 use shared::auth::password::Password;
 use shared::phone::{Country, PhoneNumber};
 use shared::service::Service;
+use shared::store::{PhoneKey, before_registration};
 
 use crate::cpu::Meter;
 use crate::operation::Hashing;
@@ -33,15 +34,17 @@ pub(crate) async fn measure(
     let hash = Samples::take(Hashing::Argon2id, meter, effort, async || {
         Ok(Password::entered(PASSWORD).hash(&keys).await.map(drop)?)
     });
-    let storage =
-        Samples::take(Hashing::None, meter, effort, async || Ok(service.controls.provider().await.map(drop)?));
+    let phone = PhoneKey(keys.phone(PHONE).short());
+    let storage = Samples::take(Hashing::None, meter, effort, async || {
+        Ok(before_registration(&service.phones, &service.controls, phone).await.map(drop)?)
+    });
     let provider =
         Samples::take(Hashing::None, meter, effort, async || Ok(service.plivo.probe(&plivo).await.map(drop)?));
     Ok(vec![
         read.await?.row("a phone number is read"),
         chosen.await?.row("a chosen password is checked"),
         hash.await?.row("Argon2id"),
-        storage.await?.row("one call to storage (GetItem)"),
+        storage.await?.row("one call to storage (BatchGetItem)"),
         provider.await?.row("one call to Plivo"),
     ])
 }

@@ -60,9 +60,10 @@ fn rounds(calls: &[Call]) -> Vec<Vec<&Call>> {
 fn described(group: &[&Call]) -> String {
     let mut names: Vec<_> = group
         .iter()
-        .map(|call| match call.request["TransactItems"].as_array() {
-            Some(actions) => format!("{} of {}", call.operation, actions.len()),
-            None => format!("{} {}", call.operation, call.request["TableName"].as_str().unwrap_or_default()),
+        .map(|call| match (&call.request["TransactItems"], &call.request["RequestItems"]) {
+            (Value::Array(actions), _) => format!("{} of {}", call.operation, actions.len()),
+            (_, Value::Object(tables)) => format!("{} of {}", call.operation, tables.len()),
+            _ => format!("{} {}", call.operation, call.request["TableName"].as_str().unwrap_or_default()),
         })
         .collect();
     names.sort_unstable();

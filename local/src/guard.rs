@@ -63,7 +63,7 @@ impl Guard {
     pub(crate) async fn before(&self, target: &str, stop: watch::Receiver<()>) -> Result<String, StackError> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("the guard has no port"))?;
         let address = listener.local_addr().map_err(StackError::new("the guard has no port"))?;
-        let http = shared::net::http_client(&|_| None).map_err(StackError::new("no HTTP client"))?;
+        let http = crate::http_client()?;
         let gate = Gate { guard: self.clone(), target: target.to_owned(), http };
         let app = Router::new().fallback(pass).with_state(gate);
         tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(crate::stopped(stop)).into_future());
@@ -105,6 +105,10 @@ fn needs(operation: &str, request: &Value) -> Vec<Permission> {
                 (format!("dynamodb:{kind}"), action["TableName"].as_str().unwrap_or_default().to_owned())
             });
             inside.collect()
+        }
+        _ if operation.ends_with(".BatchGetItem") => {
+            let tables = request["RequestItems"].as_object().into_iter().flatten().map(|(table, _)| table.clone());
+            tables.map(|table| ("dynamodb:BatchGetItem".to_owned(), table)).collect()
         }
         _ => named("dynamodb", &request["TableName"]),
     }

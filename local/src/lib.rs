@@ -45,8 +45,9 @@ use axum::Router;
 use lambda_http::lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::Serialize;
 use serde_json::Value;
+use shared::aws::{Api, Aws, Service as AwsService};
 use shared::clock::Clock as _;
-use shared::net::{Aws, http_client};
+use shared::net;
 use shared::service::Service;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -294,7 +295,7 @@ impl Apis {
             Data::Folder(folder) => storage::start(Some(folder), stopped.clone()).await?,
             Data::At(endpoint) => endpoint.clone(),
         };
-        storage::make_tables(&direct(&dynamodb)?.dynamodb()).await?;
+        storage::make_tables(&direct(&dynamodb)?).await?;
         let kept_secrets = local_secrets();
         let secrets = kept_secrets.start(stopped.clone()).await?;
         let dead_letters = Queues::default();
@@ -340,12 +341,23 @@ fn serve(listener: TcpListener, app: Router, simulator: Simulator, stop: watch::
     })
 }
 
-/// A client straight to storage, whatever stands in the handlers' way.
-fn direct(dynamodb: &str) -> Result<Aws, StackError> {
+/// DynamoDB's API itself, whatever stands in the handlers' way.
+fn direct(dynamodb: &str) -> Result<Api, StackError> {
     let environment = environment("", dynamodb, "", "");
-    let lookup = |name: &str| environment.get(name).cloned();
-    let http = http_client(&lookup).map_err(StackError::new("no HTTP client"))?;
-    Aws::from_lookup(&lookup, http).map_err(StackError::new("no storage client"))
+    let lookup = |name: &str| environment.get(name).cloned().filter(|value| !value.is_empty());
+    let http = net::Client::new(&lookup).map_err(StackError::new("no HTTP client"))?;
+    let aws = Aws::from_lookup(&lookup, http).map_err(StackError::new("no storage client"))?;
+    Ok(Arc::new(aws).api(AwsService::DynamoDb))
+}
+
+/// An HTTP client for whoever calls the service, on this machine: the functions' TLS, no proxies.
+///
+/// # Errors
+/// [`StackError`] when it cannot be built.
+pub fn http_client() -> Result<reqwest::Client, StackError> {
+    let tls = net::tls(&|_| None).map_err(StackError::new("no TLS"))?;
+    let builder = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy();
+    builder.redirect(reqwest::redirect::Policy::none()).build().map_err(StackError::new("no HTTP client"))
 }
 
 /// Ends when the stack stops or is dropped.

@@ -1,15 +1,15 @@
 //! A proxy before an HTTP API, for tests and the benchmark: it records each call, and can refuse, spoil or lose the answer of the
-//! next ones. It stands between the AWS SDK and DynamoDB's API because the embedded store never throttles, never meets a
+//! next ones. It stands before DynamoDB's API because the embedded store never throttles, never meets a
 //! conflict and never loses an answer. Nothing of the running stack uses it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -31,6 +31,8 @@ pub enum Fault {
     HangUp,
     /// Nothing is carried out, and no answer ever comes.
     Stall,
+    /// A read of several items finds none of them, for want of capacity.
+    Unprocessed,
 }
 
 /// A call that went through.
@@ -74,7 +76,7 @@ impl Proxy {
     pub async fn start(target: &str) -> Result<Self, StackError> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("the proxy has no port"))?;
         let address = listener.local_addr().map_err(StackError::new("the proxy has no port"))?;
-        let client = shared::net::http_client(&|_| None).map_err(StackError::new("no HTTP client"))?;
+        let client = crate::http_client()?;
         let proxy = Self { url: format!("http://{address}"), target: target.to_owned(), client, plan: Arc::default() };
         let app = Router::new().fallback(answer).with_state(proxy.clone());
         tokio::spawn(axum::serve(listener, app).into_future());
@@ -148,6 +150,9 @@ async fn answer(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) -> 
             json!({"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "no"}),
         ),
         Some(Fault::HangUp) => hang_up(),
+        Some(Fault::Unprocessed) => {
+            Json(json!({ "Responses": {}, "UnprocessedKeys": request["RequestItems"] })).into_response()
+        }
         Some(Fault::Stall) => std::future::pending().await,
         Some(Fault::LoseAnswer) | None => match proxy.forward(&headers, request.to_string().into_bytes()).await {
             Ok((status, bytes)) => {

@@ -1,15 +1,12 @@
 //! DynamoDB's API in this process: `dynoxide` behind its HTTP server on a free port, with the tables that the template makes.
-//! Uses `dynoxide`, and the AWS SDK to make the tables as anybody would.
+//! Uses `dynoxide`, and the functions' own client to make the tables.
 
 use std::path::Path;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::create_table::CreateTableError;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
-};
 use dynoxide::Database;
+use serde_json::{Value, json};
+use shared::aws::Api;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -57,34 +54,25 @@ async fn sweep(database: Database, stop: watch::Receiver<()>) {
 }
 
 /// Makes the tables that are not there yet.
-pub(crate) async fn make_tables(client: &Client) -> Result<(), StackError> {
+pub(crate) async fn make_tables(api: &Api) -> Result<(), StackError> {
     for (name, expires) in TABLES {
-        let made = client
-            .create_table()
-            .table_name(name)
-            .billing_mode(BillingMode::PayPerRequest)
-            .attribute_definitions(built(
-                AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S).build(),
-            )?)
-            .key_schema(built(KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build())?)
-            .send()
-            .await;
-        match made {
+        let table = json!({
+            "TableName": name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }],
+            "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
+        });
+        match api.call::<Value>("CreateTable", &table).await {
             Ok(_) if expires => {
-                let ttl = TimeToLiveSpecification::builder().attribute_name("expires_at").enabled(true).build();
-                let request = client.update_time_to_live().table_name(name).time_to_live_specification(built(ttl)?);
-                request.send().await.map_err(StackError::new("a table's expiry cannot be set"))?;
+                let ttl = json!({ "AttributeName": "expires_at", "Enabled": true });
+                let request = json!({ "TableName": name, "TimeToLiveSpecification": ttl });
+                let set = api.call::<Value>("UpdateTimeToLive", &request).await;
+                set.map_err(StackError::new("a table's expiry cannot be set"))?;
             }
             Ok(_) => {}
-            Err(error) => match error.as_service_error() {
-                Some(CreateTableError::ResourceInUseException(_)) => {}
-                _ => return Err(StackError::new("a table cannot be made")(error)),
-            },
+            Err(error) if error.refusal().is_some_and(|refusal| refusal.kind == "ResourceInUseException") => {}
+            Err(error) => return Err(StackError::new("a table cannot be made")(error)),
         }
     }
     Ok(())
-}
-
-fn built<T, E: std::error::Error + Send + Sync + 'static>(built: Result<T, E>) -> Result<T, StackError> {
-    built.map_err(StackError::new("a table cannot be described"))
 }

@@ -16,9 +16,11 @@
 //! | [`settings`], [`secrets`], [`keys`] | what the operator sets, what is secret, what is derived from it |
 //! | [`phone`] | phone numbers; the only one that knows libphonenumber |
 //! | [`gsm`], [`names`] | how long a text is on the air, names of properties |
-//! | [`net`], [`logging`], [`metrics`], [`clock`], [`random`], [`uuid`] | one HTTP client, logs, metrics, time, chance, the shape of ids |
+//! | [`aws`], [`net`] | the protocol of AWS's services; the one HTTP client |
+//! | [`logging`], [`metrics`], [`clock`], [`random`], [`uuid`] | logs, metrics, time, chance, the shape of ids |
 
 pub mod auth;
+pub mod aws;
 pub mod clock;
 pub mod function;
 pub mod gsm;

@@ -1,15 +1,16 @@
 //! Secrets from Secrets Manager: fetched at the cold start (a failure there is not fatal: the request that needs one answers
 //! 503 and the next tries again), kept for [`KEPT`] so that a rotated one is seen. `aws_secretsmanager_caching` does the
-//! same but brings the SDK's default credential chain and TLS, ten times the cold start. Uses `net`, `keys`, `clock`.
+//! same but brings the SDK's default credential chain and TLS, ten times the cold start. Uses `aws`, `keys`, `clock`.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
+use crate::aws::{Api, AwsError};
 use crate::clock::Timestamp;
 use crate::keys::Keys;
 use crate::settings::Resources;
@@ -31,7 +32,7 @@ pub enum SecretError {
         /// The setting that names it.
         name: &'static str,
         /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: AwsError,
     },
     /// It was fetched and is not what it should be.
     #[error("secret {name} is not of its form: {problem}")]
@@ -67,7 +68,7 @@ pub enum Need {
 /// All secrets, each fetched when it is first needed.
 #[derive(Debug)]
 pub struct Secrets {
-    client: aws_sdk_secretsmanager::Client,
+    api: Api,
     names: Resources,
     keys: Kept<Keys>,
     plivo: Kept<PlivoCredentials>,
@@ -75,8 +76,8 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    pub(crate) fn new(client: aws_sdk_secretsmanager::Client, names: Resources) -> Self {
-        Self { client, names, keys: Kept::default(), plivo: Kept::default(), message: Kept::default() }
+    pub(crate) fn new(api: Api, names: Resources) -> Self {
+        Self { api, names, keys: Kept::default(), plivo: Kept::default(), message: Kept::default() }
     }
 
     /// The keys derived from the root key.
@@ -137,10 +138,22 @@ impl Secrets {
     }
 
     async fn fetch(&self, name: &'static str, id: &str) -> Result<SecretString, SecretError> {
-        let answer = self.client.get_secret_value().secret_id(id).send().await;
-        let answer = answer.map_err(|error| SecretError::Fetch { name, source: error.into() })?;
-        answer.secret_string.map(SecretString::from).ok_or_else(|| form(name, &"not a text"))
+        let answer = self.api.call("GetSecretValue", &GetSecretValue { secret_id: id }).await;
+        let answer: SecretValue = answer.map_err(|source| SecretError::Fetch { name, source })?;
+        answer.secret_string.ok_or_else(|| form(name, &"not a text"))
     }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct GetSecretValue<'a> {
+    secret_id: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SecretValue {
+    secret_string: Option<SecretString>,
 }
 
 fn form(name: &'static str, problem: &dyn std::fmt::Display) -> SecretError {

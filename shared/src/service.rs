@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use crate::aws::{self, Api, Aws};
 use crate::clock::{Clock, Timestamp};
 use crate::gsm;
 use crate::metrics::{Flow, Metric, Metrics, Sink};
-use crate::net::{self, Aws};
+use crate::net;
 use crate::plivo::{self, PlivoError};
 use crate::queue::DeadLetters;
 use crate::secrets::{Need, Secrets};
 use crate::settings::{Lookup, SettingError, Settings};
-use crate::store::{Controls, Messages, Phones, Sessions, Users};
+use crate::store::{Controls, Messages, Phones, Sessions, Table, Users};
 
 /// Everything that a request needs.
 pub struct Service {
@@ -34,7 +35,8 @@ pub struct Service {
     pub messages: Messages,
     /// What is counted.
     pub metrics: Metrics,
-    aws: Aws,
+    dynamodb: Api,
+    sqs: Api,
 }
 
 impl std::fmt::Debug for Service {
@@ -50,32 +52,40 @@ impl Service {
     /// The first setting that is missing or wrong.
     pub fn new(lookup: Lookup<'_>, clock: Arc<dyn Clock>, sink: Sink) -> Result<Self, SettingError> {
         let settings = Settings::from_lookup(lookup)?;
-        let http = net::http_client(lookup)?;
-        let aws = Aws::from_lookup(lookup, http.clone())?;
-        let (dynamodb, resources) = (aws.dynamodb(), settings.resources.clone());
+        let http = net::Client::new(lookup)?;
+        let aws = Arc::new(Aws::from_lookup(lookup, http.clone())?);
+        let (dynamodb, resources) = (aws.api(aws::Service::DynamoDb), settings.resources.clone());
+        let table = |name| Table::new(dynamodb.clone(), name);
         Ok(Self {
             clock,
-            secrets: Secrets::new(aws.secrets_manager(), resources.clone()),
+            secrets: Secrets::new(aws.api(aws::Service::SecretsManager), resources.clone()),
             plivo: plivo::Client::new(http, settings.plivo_api_url.clone(), settings.sender.clone()),
-            users: Users::new(dynamodb.clone(), resources.users_table),
-            phones: Phones::new(dynamodb.clone(), resources.phones_table),
-            sessions: Sessions::new(dynamodb.clone(), resources.sessions_table),
-            controls: Controls::new(dynamodb.clone(), resources.controls_table),
-            messages: Messages::new(dynamodb, resources.messages_table),
+            users: Users::new(table(resources.users_table)),
+            phones: Phones::new(table(resources.phones_table)),
+            sessions: Sessions::new(table(resources.sessions_table)),
+            controls: Controls::new(table(resources.controls_table)),
+            messages: Messages::new(table(resources.messages_table)),
             metrics: Metrics::new(resources.metrics_namespace, sink),
-            aws,
+            sqs: aws.api(aws::Service::Sqs),
+            dynamodb,
             settings,
         })
     }
 
-    /// Fetches the secrets that a function will need, at its start, while nobody waits.
+    /// Fetches the secrets that a function will need, at its start, and opens the connections that the first request takes beside
+    /// it: both take round trips, and here they overlap.
     pub async fn warm(&self, needs: &[Need]) {
-        self.secrets.warm(needs, self.clock.now()).await;
+        let plivo = async {
+            if needs.contains(&Need::Plivo) {
+                self.plivo.connect().await;
+            }
+        };
+        tokio::join!(self.secrets.warm(needs, self.clock.now()), self.dynamodb.connect(), plivo);
     }
 
-    /// The dead-letter queues, for the one function that has them: the others stay without SQS's client.
+    /// The dead-letter queues, for the one function that has them.
     pub fn dead_letters(&self) -> DeadLetters {
-        DeadLetters::new(self.aws.sqs(), &self.settings.resources)
+        DeadLetters::new(self.sqs.clone(), &self.settings.resources)
     }
 
     /// Counts a message that Plivo took, or did not.

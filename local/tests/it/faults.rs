@@ -140,7 +140,7 @@ async fn storage_that_throttles_fails_or_is_gone_is_a_503_and_changes_nothing() 
         let (before, sent) = (app.dump().await, app.sent());
         proxy.always(Some(fault));
         let stale = "B83FA46D-A19A-A8CE-FF2B-976B7A1D8100";
-        // Side by side: the SDK waits between its tries.
+        // Side by side: there are pauses between tries.
         let replies = <[_; 5]>::from(tokio::join!(
             app.enter(&id, &code),
             app.login_start(PHONE),
@@ -178,6 +178,19 @@ async fn a_lost_answer_is_found_again_and_counts_once() {
     proxy.once("TransactWriteItems", StoreFault::LoseAnswer);
     app.enter(&id, &app.last_code(PHONE)).await.ok();
     assert_eq!(app.dump().await.iter().filter(|(table, _)| *table == "sessions").count(), 1);
+}
+
+#[tokio::test]
+async fn a_read_that_finds_no_capacity_is_tried_again_and_never_taken_for_nothing_there() {
+    let (app, proxy, _store) = App::behind_proxy().await;
+    app.register(PHONE, "jane@example.com").await;
+    proxy.once("BatchGetItem", StoreFault::Unprocessed);
+    app.login_start(PHONE).await.ok();
+    let sent = app.sent();
+    app.advance(30);
+    proxy.always(Some(StoreFault::Unprocessed));
+    app.login_start(PHONE).await.refused(503, 14000, "unavailable");
+    assert_eq!(app.sent(), sent);
 }
 
 #[tokio::test]

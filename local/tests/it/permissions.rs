@@ -95,7 +95,7 @@ async fn the_guard_refuses_what_no_role_allows() {
     ] {
         let app = App::with(&[(table, "messages")]).await;
         app.post(path, &json!({"phoneNumber": PHONE})).await.refused(503, 14000, "unavailable");
-        let refusal = format!("{function} is not authorized to perform dynamodb:GetItem on MessagesTable");
+        let refusal = format!("{function} is not authorized to perform dynamodb:BatchGetItem on MessagesTable");
         assert!(crate::support::log().contains(&refusal));
     }
 }

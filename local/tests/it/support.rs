@@ -74,7 +74,7 @@ impl App {
         let guard = Some(options.guard.unwrap_or_else(|| guard().clone()));
         let options = Options { pace: Pace::Stands, guard, ..options };
         let stack = Stack::start(options).await.expect("the stack starts");
-        Self { stack, http: shared::net::http_client(&|_| None).expect("a client") }
+        Self { stack, http: local::http_client().expect("a client") }
     }
 
     /// A stack whose handlers reach DynamoDB through a proxy. The store, and the guard before it, are another stack's, which is kept

@@ -1,5 +1,5 @@
-//! How a flow starts: a code goes to a phone. Two sequential calls to storage: what is known about the phone (its reads side by
-//! side), then one conditional write that counts the message and holds the transaction; then Plivo. The write comes first, so
+//! How a flow starts: a code goes to a phone. Two sequential calls to storage: what is known about the phone (one read of
+//! several tables), then one conditional write that counts the message and holds the transaction; then Plivo. The write comes first, so
 //! that whatever dies in the middle, no start sends two messages. Uses `store`, `plivo`.
 
 use std::convert::Infallible;
@@ -19,7 +19,7 @@ use crate::phone::PhoneNumber;
 use crate::plivo::{Message, PlivoError};
 use crate::secrets::PlivoCredentials;
 use crate::service::Service;
-use crate::store::{Pending, PhoneKey, PhoneRecord, Provider};
+use crate::store::{Pending, PhoneKey, PhoneRecord, Provider, before_login, before_registration};
 
 /// Starts a registration: sends a code to the phone, whether or not a user has it. Whether one has is only said to who can
 /// read the code. Answers the transaction's id.
@@ -28,7 +28,7 @@ use crate::store::{Pending, PhoneKey, PhoneRecord, Provider};
 /// [`AuthError`]: limits, Plivo's failures, storage.
 pub async fn registration(service: &Service, phone: &PhoneNumber) -> Result<String, AuthError> {
     let start = Prepared::new(service, phone).await?;
-    let (record, provider) = tokio::try_join!(service.phones.get(start.key), service.controls.provider())?;
+    let (record, provider) = before_registration(&service.phones, &service.controls, start.key).await?;
     provider::check(provider, start.now)?;
     let started = start.begin(Purpose::Register, None, record).await?;
     start.send_or_take_back(Purpose::Register, &started, provider).await?;
@@ -44,7 +44,7 @@ pub async fn login(service: &Service, phone: &PhoneNumber) -> Result<String, Aut
     let start = Prepared::new(service, phone).await?;
     let owner = start.keys.phone(phone.e164());
     let (record, login, provider) =
-        tokio::try_join!(service.phones.get(start.key), service.users.login_of(&owner), service.controls.provider())?;
+        before_login(&service.phones, &service.users, &service.controls, start.key, &owner).await?;
     provider::check(provider, start.now)?;
     let user = login.map(|login| login.user);
     let started = start.begin(Purpose::Login, user.as_deref(), record).await?;
@@ -64,7 +64,7 @@ pub async fn second_factor(service: &Service, phone: &PhoneNumber, password: Pas
     let start = Prepared::new(service, phone).await?;
     let owner = start.keys.phone(phone.e164());
     let (record, login, provider) =
-        tokio::try_join!(service.phones.get(start.key), service.users.login_of(&owner), service.controls.provider())?;
+        before_login(&service.phones, &service.users, &service.controls, start.key, &owner).await?;
     let (user, hash) = login.map(|login| (login.user, login.password)).unzip();
     let right = password.verify(&start.keys, hash).await?;
     let user = user.filter(|_| right).ok_or(AuthError::LoginRejected)?;

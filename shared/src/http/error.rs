@@ -336,7 +336,9 @@ impl From<Limited> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable { .. } => Self::new(Reason::Unavailable).retry_after(SOON).because(error),
+            StoreError::Unavailable(_) | StoreError::Throttled(_) => {
+                Self::new(Reason::Unavailable).retry_after(SOON).because(error)
+            }
             StoreError::Malformed { .. } | StoreError::Random(_) => Self::new(Reason::Internal).because(error),
         }
     }

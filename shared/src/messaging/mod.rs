@@ -177,7 +177,7 @@ async fn note(service: &Service, claim: &Claim, outcome: &Result<Accepted, Plivo
 
 /// How long a message may take from its first call to its last, all of them at their slowest: the secrets, the key (twice, where a lease
 /// has ended), Plivo, the note, the dead-letter queue. Who has less time left does not begin.
-pub const SLOWEST: std::time::Duration = crate::net::AWS_TIMEOUT.saturating_mul(5).saturating_add(plivo::TIMEOUT);
+pub const SLOWEST: std::time::Duration = crate::aws::TIMEOUT.saturating_mul(5).saturating_add(plivo::TIMEOUT);
 
 /// Whether there is time for one more message before this moment.
 pub fn has_time(now: Timestamp, deadline: Timestamp) -> bool {

@@ -1,6 +1,8 @@
-//! How a call to Plivo can fail, told apart by what it means for us. Uses nothing of this crate.
+//! How a call to Plivo can fail, told apart by what it means for us. Uses `net`.
 
 use serde::Deserialize;
+
+use crate::net::HttpError;
 
 /// The longest text of Plivo's that is passed on, in characters.
 const LONGEST_TEXT: usize = 200;
@@ -10,10 +12,10 @@ const LONGEST_TEXT: usize = 200;
 pub enum PlivoError {
     /// No connection: nothing was sent.
     #[error("Plivo cannot be reached")]
-    Unreachable(#[source] reqwest::Error),
+    Unreachable(#[source] HttpError),
     /// Connected, and no whole answer in time or at all: it may have been sent.
     #[error("Plivo did not answer")]
-    NoAnswer(#[source] reqwest::Error),
+    NoAnswer(#[source] HttpError),
     /// 2xx with a body that is not Plivo's: it may have been sent.
     #[error("Plivo's answer cannot be read")]
     Unreadable,
@@ -37,6 +39,15 @@ pub enum PlivoError {
     Unavailable(u16),
 }
 
+impl From<HttpError> for PlivoError {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Unreachable(_) => Self::Unreachable(error),
+            HttpError::NoAnswer(_) => Self::NoAnswer(error),
+        }
+    }
+}
+
 /// The body of most errors.
 #[derive(Deserialize)]
 struct ErrorBody {
@@ -54,12 +65,6 @@ impl PlivoError {
             400..=499 => Self::Rejected(text(body)),
             _ => Self::Unavailable(status),
         }
-    }
-
-    pub(super) fn from_transport(error: reqwest::Error) -> Self {
-        // The URL holds the account's id.
-        let error = error.without_url();
-        if error.is_connect() || error.is_builder() { Self::Unreachable(error) } else { Self::NoAnswer(error) }
     }
 
     /// For metrics.

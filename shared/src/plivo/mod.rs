@@ -5,11 +5,18 @@ mod error;
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::{Method, Request};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 pub use error::PlivoError;
 
+use crate::net::{self, HttpError};
 use crate::secrets::PlivoCredentials;
 use crate::settings::Sender;
 
@@ -60,7 +67,7 @@ struct Body<'a> {
 /// A client of one account's messages.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    http: net::Client,
     base: String,
     sender: Sender,
     timeout: Duration,
@@ -68,7 +75,7 @@ pub struct Client {
 
 impl Client {
     /// `base` is scheme and host, like `https://api.plivo.com`.
-    pub const fn new(http: reqwest::Client, base: String, sender: Sender) -> Self {
+    pub const fn new(http: net::Client, base: String, sender: Sender) -> Self {
         Self { http, base, sender, timeout: TIMEOUT }
     }
 
@@ -91,8 +98,8 @@ impl Client {
             media_urls: message.media,
             log: if message.keep_text { "true" } else { "number_only" },
         };
-        let request = self.http.post(self.url(credentials, "Message/")).json(&body);
-        let answer = self.call(credentials, request).await?;
+        let body = serde_json::to_vec(&body).map_err(|error| HttpError::Unreachable(error.into()))?;
+        let answer = self.call(Method::POST, credentials, "Message/", body).await?;
         serde_json::from_slice(&answer).map_err(|_| PlivoError::Unreadable)
     }
 
@@ -102,28 +109,36 @@ impl Client {
     /// # Errors
     /// [`PlivoError`].
     pub async fn probe(&self, credentials: &PlivoCredentials) -> Result<(), PlivoError> {
-        let answer = self.call(credentials, self.http.get(self.url(credentials, ""))).await?;
+        let answer = self.call(Method::GET, credentials, "", Vec::new()).await?;
         serde_json::from_slice::<serde_json::Value>(&answer).map(drop).map_err(|_| PlivoError::Unreadable)
     }
 
-    fn url(&self, credentials: &PlivoCredentials, resource: &str) -> String {
-        format!("{}/v1/Account/{}/{resource}", self.base, credentials.auth_id.expose_secret())
+    /// Opens a connection for a later call.
+    pub async fn connect(&self) {
+        if let Ok(url) = self.base.parse() {
+            self.http.connect(&url).await;
+        }
     }
 
     async fn call(
         &self,
+        method: Method,
         credentials: &PlivoCredentials,
-        request: reqwest::RequestBuilder,
-    ) -> Result<Vec<u8>, PlivoError> {
-        let answer = request
-            .basic_auth(credentials.auth_id.expose_secret(), Some(credentials.auth_token.expose_secret()))
-            .timeout(self.timeout)
-            .send()
-            .await
-            .map_err(PlivoError::from_transport)?;
+        resource: &str,
+        body: Vec<u8>,
+    ) -> Result<Bytes, PlivoError> {
+        let (id, token) = (credentials.auth_id.expose_secret(), credentials.auth_token.expose_secret());
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}/v1/Account/{id}/{resource}", self.base))
+            .header(CONTENT_TYPE, "application/json")
+            .header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(format!("{id}:{token}"))))
+            .body(Full::from(body))
+            .map_err(|error| HttpError::Unreachable(error.into()))?;
+        let answer = self.http.send(request, self.timeout).await?;
         let status = answer.status();
-        let body = answer.bytes().await.map_err(PlivoError::from_transport)?;
-        if status.is_success() { Ok(body.to_vec()) } else { Err(PlivoError::from_status(status.as_u16(), &body)) }
+        let body = answer.into_body();
+        if status.is_success() { Ok(body) } else { Err(PlivoError::from_status(status.as_u16(), &body)) }
     }
 }
 
@@ -134,7 +149,7 @@ mod tests {
     use super::*;
 
     async fn send_to(base: String) -> PlivoError {
-        let http = crate::net::http_client(&|_| None).unwrap();
+        let http = net::Client::new(&|_| None).unwrap();
         let client =
             Client { timeout: Duration::from_millis(50), ..Client::new(http, base, Sender::Source("Otpost".into())) };
         let credentials = PlivoCredentials { auth_id: "MA".into(), auth_token: "secret".into() };

@@ -9,11 +9,12 @@
 
 use serde::Deserialize;
 
-use super::{StoreError, number, text};
+use super::table::Table;
+use super::{Item, StoreError, number};
 use crate::clock::Timestamp;
 
 const TABLE: &str = "controls";
-const PROVIDER: &str = "plivo";
+pub(super) const PROVIDER: &str = "plivo";
 
 /// How Plivo has been doing.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -27,23 +28,12 @@ pub struct Provider {
 /// The table.
 #[derive(Debug, Clone)]
 pub struct Controls {
-    client: aws_sdk_dynamodb::Client,
-    table: String,
+    pub(super) table: Table,
 }
 
 impl Controls {
-    pub(crate) const fn new(client: aws_sdk_dynamodb::Client, table: String) -> Self {
-        Self { client, table }
-    }
-
-    /// How Plivo has been doing; `None` when its last answer was good. Eventually consistent: a moment late is in time.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn provider(&self) -> Result<Option<Provider>, StoreError> {
-        let request = self.client.get_item().table_name(&self.table).key("id", text(PROVIDER));
-        let answer = request.send().await.map_err(|error| StoreError::unavailable("GetItem", error))?;
-        answer.item.map(serde_dynamo::from_item).transpose().map_err(|error| StoreError::malformed(TABLE, error))
+    pub(crate) const fn new(table: Table) -> Self {
+        Self { table }
     }
 
     /// Notes that so many failures in a row are known now. Two that are noted at once may count as one, which only delays what
@@ -52,15 +42,12 @@ impl Controls {
     /// # Errors
     /// [`StoreError`].
     pub async fn provider_failed(&self, failures: u64, now: Timestamp) -> Result<(), StoreError> {
-        let request = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("id", text(PROVIDER))
-            .update_expression("SET failures = :failures, last_failure = :now")
-            .expression_attribute_values(":failures", number(i64::try_from(failures).unwrap_or(i64::MAX)))
-            .expression_attribute_values(":now", number(now.as_millis()));
-        request.send().await.map(drop).map_err(|error| StoreError::unavailable("UpdateItem", error))
+        let write = self
+            .table
+            .update(PROVIDER, "SET failures = :failures, last_failure = :now")
+            .value(":failures", number(i64::try_from(failures).unwrap_or(i64::MAX)))
+            .value(":now", number(now.as_millis()));
+        self.table.write(&write).await.map(drop)
     }
 
     /// Forgets the failures.
@@ -68,7 +55,11 @@ impl Controls {
     /// # Errors
     /// [`StoreError`].
     pub async fn provider_recovered(&self) -> Result<(), StoreError> {
-        let request = self.client.delete_item().table_name(&self.table).key("id", text(PROVIDER));
-        request.send().await.map(drop).map_err(|error| StoreError::unavailable("DeleteItem", error))
+        self.table.write(&self.table.delete(PROVIDER)).await.map(drop)
     }
+}
+
+/// How Plivo has been doing; `None` when its last answer was good.
+pub(super) fn read_provider(item: Option<Item>) -> Result<Option<Provider>, StoreError> {
+    item.map(serde_dynamo::from_item).transpose().map_err(|error| StoreError::malformed(TABLE, error))
 }

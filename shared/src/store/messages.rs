@@ -19,13 +19,10 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use serde::Deserialize;
 
-use super::{StoreError, number, text};
+use super::table::{Table, Written};
+use super::{Item, StoreError, number, text};
 use crate::clock::Timestamp;
 use crate::keys::KeyedHash;
 use crate::random;
@@ -85,13 +82,12 @@ struct Record {
 /// The table.
 #[derive(Debug, Clone)]
 pub struct Messages {
-    client: aws_sdk_dynamodb::Client,
-    table: String,
+    table: Table,
 }
 
 impl Messages {
-    pub(crate) const fn new(client: aws_sdk_dynamodb::Client, table: String) -> Self {
-        Self { client, table }
+    pub(crate) const fn new(table: Table) -> Self {
+        Self { table }
     }
 
     /// Takes the key for this message: on condition that nobody has it, or that its time is over. A `sending` whose lease is over
@@ -136,26 +132,24 @@ impl Messages {
 
     /// Writes `sending` where nothing is; answers what is there.
     async fn put(&self, claim: &Claim, message: &KeyedHash, now: Timestamp) -> Result<Option<Record>, StoreError> {
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .item("id", text(&claim.id))
-            .item("message", text(message.long()))
-            .item("state", text("sending"))
-            .item("owner", text(&claim.owner))
-            .item("lease", number(now.plus(LEASE).as_millis()))
-            .item("expires_at", number(now.plus(UNSETTLED_KEPT).as_seconds()))
-            .condition_expression("attribute_not_exists(id) OR expires_at <= :now")
-            .expression_attribute_values(":now", number(now.as_seconds()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let Err(error) = request.send().await else { return Ok(None) };
-        match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                let record = serde_dynamo::from_item(failed.item.clone().unwrap_or_default());
-                record.map(Some).map_err(|error| StoreError::malformed(TABLE, error))
+        let item = Item::from([
+            ("message".to_owned(), text(message.long())),
+            ("state".to_owned(), text("sending")),
+            ("owner".to_owned(), text(&claim.owner)),
+            ("lease".to_owned(), number(now.plus(LEASE).as_millis())),
+            ("expires_at".to_owned(), number(now.plus(UNSETTLED_KEPT).as_seconds())),
+        ]);
+        let write = self
+            .table
+            .put(item, &claim.id)
+            .when("attribute_not_exists(id) OR expires_at <= :now")
+            .value(":now", number(now.as_seconds()))
+            .returning_found();
+        match self.table.write(&write).await? {
+            Written::Done(_) => Ok(None),
+            Written::Refused(found) => {
+                serde_dynamo::from_item(found).map(Some).map_err(|error| StoreError::malformed(TABLE, error))
             }
-            _ => Err(StoreError::unavailable("PutItem", error)),
         }
     }
 
@@ -174,30 +168,25 @@ impl Messages {
             Sent::Rejected(answer) => ("rejected", KEPT, Some(answer)),
             Sent::Unknown => ("unknown", UNSETTLED_KEPT, None),
         };
-        let mut request = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("id", text(&claim.id))
-            .update_expression("SET #state = :state, expires_at = :expires")
-            .condition_expression("#owner = :owner AND #state IN (:sending, :unknown)")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_names("#owner", "owner")
-            .expression_attribute_values(":state", text(state))
-            .expression_attribute_values(":expires", number(now.plus(kept).as_seconds()))
-            .expression_attribute_values(":owner", text(&claim.owner))
-            .expression_attribute_values(":sending", text("sending"))
-            .expression_attribute_values(":unknown", text("unknown"));
+        let expression = match answer {
+            Some(_) => "SET #state = :state, expires_at = :expires, answer = :answer",
+            None => "SET #state = :state, expires_at = :expires",
+        };
+        let mut write = self
+            .table
+            .update(&claim.id, expression)
+            .when("#owner = :owner AND #state IN (:sending, :unknown)")
+            .name("#state", "state")
+            .name("#owner", "owner")
+            .value(":state", text(state))
+            .value(":expires", number(now.plus(kept).as_seconds()))
+            .value(":owner", text(&claim.owner))
+            .value(":sending", text("sending"))
+            .value(":unknown", text("unknown"));
         if let Some(answer) = answer {
-            request = request
-                .update_expression("SET #state = :state, expires_at = :expires, answer = :answer")
-                .expression_attribute_values(":answer", text(answer));
+            write = write.value(":answer", text(answer));
         }
-        let Err(error) = request.send().await else { return Ok(true) };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-            _ => Err(StoreError::unavailable("UpdateItem", error)),
-        }
+        Ok(matches!(self.table.write(&write).await?, Written::Done(_)))
     }
 
     /// Gives the key back, for a message that surely was not sent and may be tried again: on condition that the claim is still
@@ -206,18 +195,12 @@ impl Messages {
     /// # Errors
     /// [`StoreError`].
     pub async fn release(&self, claim: &Claim) -> Result<(), StoreError> {
-        let request = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .key("id", text(&claim.id))
-            .condition_expression("#owner = :owner")
-            .expression_attribute_names("#owner", "owner")
-            .expression_attribute_values(":owner", text(&claim.owner));
-        let Err(error) = request.send().await else { return Ok(()) };
-        match error.as_service_error() {
-            Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
-            _ => Err(StoreError::unavailable("DeleteItem", error)),
-        }
+        let write = self
+            .table
+            .delete(&claim.id)
+            .when("#owner = :owner")
+            .name("#owner", "owner")
+            .value(":owner", text(&claim.owner));
+        self.table.write(&write).await.map(drop)
     }
 }

@@ -1,20 +1,22 @@
 //! DynamoDB: one small struct per table, each method named after what it is for, each condition documented. The only place that
-//! knows DynamoDB. Knows no rules (those are in `auth`) and no HTTP. Uses `clock`, `random`.
+//! knows DynamoDB. Knows no rules (those are in `auth`) and no HTTP. Uses `aws`, `clock`, `random`.
 //!
 //! Every write that decides something is conditional and says so; expiry is in the condition, TTL only tidies up. A write that
-//! the SDK repeats because its answer was lost finds its own mark and counts once.
+//! is repeated because its answer was lost finds its own mark and counts once.
 
-mod conflict;
 mod controls;
 mod messages;
 mod phones;
 mod sessions;
+mod start;
+mod table;
 mod users;
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use serde_dynamo::AttributeValue;
+
+use crate::aws::AwsError;
 
 pub use controls::{Controls, Provider};
 #[cfg(test)]
@@ -22,6 +24,8 @@ pub(crate) use messages::LEASE;
 pub use messages::{Claim, Claimed, Messages, Sent};
 pub use phones::{Counted, Pending, PhoneKey, PhoneRecord, Phones, Slot};
 pub use sessions::{NewSession, Session, Sessions};
+pub use start::{before_login, before_registration};
+pub(crate) use table::Table;
 pub use users::{ENABLED, Login, NewUser, Profile, Registered, Users};
 
 /// A DynamoDB item.
@@ -31,13 +35,11 @@ pub type Item = HashMap<String, AttributeValue>;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Throttled, unreachable, or in conflict for longer than we try: worth another request.
-    #[error("storage does not answer: {operation}")]
-    Unavailable {
-        /// The DynamoDB operation.
-        operation: &'static str,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    #[error("storage does not answer")]
+    Unavailable(#[from] AwsError),
+    /// A table had no capacity for a part of what was asked for longer than we try: worth another request.
+    #[error("storage does not answer: {0} was throttled")]
+    Throttled(&'static str),
     /// An item that does not hold what it must.
     #[error("an item of {table} cannot be read")]
     Malformed {
@@ -52,14 +54,6 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    fn unavailable<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
-    where
-        E: std::error::Error + Send + Sync + 'static,
-        R: std::fmt::Debug + Send + Sync + 'static,
-    {
-        Self::Unavailable { operation, source: error.into() }
-    }
-
     fn malformed(table: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Malformed { table, source: Box::new(source) }
     }

@@ -13,12 +13,9 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure, Update};
 use serde::{Deserialize, Serialize};
 
-use super::conflict::Tries;
+use super::table::{Read, Table, Write, Written};
 use super::{Item, StoreError, number, text};
 use crate::clock::Timestamp;
 use crate::random;
@@ -32,7 +29,7 @@ const TABLE: &str = "phones";
 pub struct PhoneKey(pub [u8; 8]);
 
 impl PhoneKey {
-    fn id(self) -> String {
+    pub(super) fn id(self) -> String {
         format!("{:016x}", u64::from_be_bytes(self.0))
     }
 }
@@ -137,13 +134,12 @@ pub struct Counted {
 /// The table.
 #[derive(Debug, Clone)]
 pub struct Phones {
-    client: aws_sdk_dynamodb::Client,
-    table: String,
+    pub(super) table: Table,
 }
 
 impl Phones {
-    pub(crate) const fn new(client: aws_sdk_dynamodb::Client, table: String) -> Self {
-        Self { client, table }
+    pub(crate) const fn new(table: Table) -> Self {
+        Self { table }
     }
 
     /// What is kept about the phone now (strongly consistent); an empty record for an unknown one.
@@ -151,9 +147,7 @@ impl Phones {
     /// # Errors
     /// [`StoreError`].
     pub async fn get(&self, phone: PhoneKey) -> Result<PhoneRecord, StoreError> {
-        let request = self.client.get_item().table_name(&self.table).key("id", text(phone.id())).consistent_read(true);
-        let answer = request.send().await.map_err(|error| StoreError::unavailable("GetItem", error))?;
-        answer.item.map_or_else(|| Ok(PhoneRecord::default()), read)
+        read_record(self.table.get(&phone.id(), Read::Strong).await?)
     }
 
     /// Decides on `record` and writes it, on condition that nobody wrote in between; else decides again on what stands then.
@@ -168,7 +162,6 @@ impl Phones {
         expires: Timestamp,
         mut decide: impl FnMut(&mut PhoneRecord) -> Result<T, E>,
     ) -> Result<Result<T, E>, StoreError> {
-        let mut tries = Tries::default();
         let revision = revision()?;
         loop {
             let seen = record.revision.take();
@@ -178,14 +171,8 @@ impl Phones {
             };
             record.revision = Some(revision.clone());
             match self.put(phone, &record, seen, expires).await? {
-                Written::Done => return Ok(Ok(decided)),
-                Written::Changed(current) => record = *current,
-                Written::Conflict(error) => {
-                    if !tries.next().await? {
-                        return Err(error);
-                    }
-                    record = self.get(phone).await?;
-                }
+                None => return Ok(Ok(decided)),
+                Some(current) => record = current,
             }
             // The answer to our own write was lost, and a further try met it.
             if record.revision.as_ref() == Some(&revision) {
@@ -194,42 +181,25 @@ impl Phones {
         }
     }
 
+    /// Writes the record where `seen` still stands; what stands instead where it does not.
     async fn put(
         &self,
         phone: PhoneKey,
         record: &PhoneRecord,
         seen: Option<String>,
         expires: Timestamp,
-    ) -> Result<Written, StoreError> {
-        let item: Item = serde_dynamo::to_item(record).map_err(|error| StoreError::malformed(TABLE, error))?;
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .item("id", text(phone.id()))
-            .item("expires_at", number(expires.as_seconds()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let request = match seen {
-            Some(seen) => {
-                request.condition_expression("revision = :seen").expression_attribute_values(":seen", text(seen))
-            }
-            None => request.condition_expression("attribute_not_exists(id)"),
+    ) -> Result<Option<PhoneRecord>, StoreError> {
+        let mut item: Item = serde_dynamo::to_item(record).map_err(|error| StoreError::malformed(TABLE, error))?;
+        item.insert("expires_at".to_owned(), number(expires.as_seconds()));
+        let write = self.table.put(item, &phone.id()).returning_found();
+        let write = match seen {
+            Some(seen) => write.when("revision = :seen").value(":seen", text(seen)),
+            None => write.when("attribute_not_exists(id)"),
         };
-        let error = match request.send().await {
-            Ok(_) => return Ok(Written::Done),
-            Err(error) => error,
-        };
-        match error.as_service_error() {
-            // No item: TTL removed it in between, and the next decision starts from nothing.
-            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                let current = failed.item.clone().map_or_else(|| Ok(PhoneRecord::default()), read)?;
-                Ok(Written::Changed(Box::new(current)))
-            }
-            Some(PutItemError::TransactionConflictException(_)) => {
-                Ok(Written::Conflict(StoreError::unavailable("PutItem", error)))
-            }
-            _ => Err(StoreError::unavailable("PutItem", error)),
+        match self.table.write(&write).await? {
+            Written::Done(_) => Ok(None),
+            // Empty where TTL removed it in between: the next decision starts from nothing.
+            Written::Refused(found) => read(found).map(Some),
         }
     }
 
@@ -246,37 +216,22 @@ impl Phones {
         now: Timestamp,
     ) -> Result<Option<Counted>, StoreError> {
         let mark = revision()?;
-        let mut tries = Tries::default();
-        loop {
-            let request = self
-                .client
-                .update_item()
-                .table_name(&self.table)
-                .key("id", text(phone.id()))
-                .update_expression("SET #slot.tries.#mark = :now, revision = :mark")
-                .condition_expression(
-                    "#slot.id = :transaction AND #slot.expires > :now AND attribute_not_exists(#slot.used) \
-                     AND (size(#slot.tries) < #slot.allowance OR attribute_exists(#slot.tries.#mark))",
-                )
-                .expression_attribute_names("#slot", slot.attribute())
-                .expression_attribute_names("#mark", &mark)
-                .expression_attribute_values(":mark", text(&mark))
-                .expression_attribute_values(":now", number(now.as_millis()))
-                .expression_attribute_values(":transaction", text(transaction))
-                .return_values(ReturnValue::AllNew);
-            let error = match request.send().await {
-                Ok(answer) => {
-                    let record = read(answer.attributes.unwrap_or_default())?;
-                    return Ok(record.slot(slot).cloned().map(|pending| Counted { pending, mark }));
-                }
-                Err(error) => error,
-            };
-            match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => return Ok(None),
-                Some(UpdateItemError::TransactionConflictException(_)) if tries.next().await? => {}
-                _ => return Err(StoreError::unavailable("UpdateItem", error)),
-            }
-        }
+        let write = self
+            .table
+            .update(&phone.id(), "SET #slot.tries.#mark = :now, revision = :mark")
+            .when(
+                "#slot.id = :transaction AND #slot.expires > :now AND attribute_not_exists(#slot.used) \
+                 AND (size(#slot.tries) < #slot.allowance OR attribute_exists(#slot.tries.#mark))",
+            )
+            .name("#slot", slot.attribute())
+            .name("#mark", &mark)
+            .value(":mark", text(&mark))
+            .value(":now", number(now.as_millis()))
+            .value(":transaction", text(transaction))
+            .returning_new();
+        let Written::Done(item) = self.table.write(&write).await? else { return Ok(None) };
+        let record = read(item)?;
+        Ok(record.slot(slot).cloned().map(|pending| Counted { pending, mark }))
     }
 
     /// Whether this very try used up the code: what became of a transaction whose answer was lost for good.
@@ -292,28 +247,23 @@ impl Phones {
         slot: Slot,
         counted: &Counted,
         now: Timestamp,
-    ) -> Result<Update, StoreError> {
-        Update::builder()
-            .table_name(&self.table)
-            .key("id", text(phone.id()))
-            .update_expression("SET #slot.used = :mark, revision = :revision REMOVE #slot.code")
-            .condition_expression(
-                "#slot.id = :transaction AND #slot.expires > :now AND attribute_not_exists(#slot.used)",
-            )
-            .expression_attribute_names("#slot", slot.attribute())
-            .expression_attribute_values(":mark", text(&counted.mark))
-            .expression_attribute_values(":revision", text(revision()?))
-            .expression_attribute_values(":now", number(now.as_millis()))
-            .expression_attribute_values(":transaction", text(&counted.pending.id))
-            .build()
-            .map_err(|error| StoreError::malformed(TABLE, error))
+    ) -> Result<Write<'_>, StoreError> {
+        let write = self
+            .table
+            .update(&phone.id(), "SET #slot.used = :mark, revision = :revision REMOVE #slot.code")
+            .when("#slot.id = :transaction AND #slot.expires > :now AND attribute_not_exists(#slot.used)")
+            .name("#slot", slot.attribute())
+            .value(":mark", text(&counted.mark))
+            .value(":revision", text(revision()?))
+            .value(":now", number(now.as_millis()))
+            .value(":transaction", text(&counted.pending.id));
+        Ok(write)
     }
 }
 
-enum Written {
-    Done,
-    Changed(Box<PhoneRecord>),
-    Conflict(StoreError),
+/// A record from its item; an empty one where there is none.
+pub(super) fn read_record(item: Option<Item>) -> Result<PhoneRecord, StoreError> {
+    item.map_or_else(|| Ok(PhoneRecord::default()), read)
 }
 
 fn read(item: Item) -> Result<PhoneRecord, StoreError> {

@@ -9,16 +9,13 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 
-use super::conflict::{Outcome, Tries, transact};
-use super::{StoreError, number, text};
+use super::table::{Outcome, Table, Write, Written};
+use super::{Item, StoreError, number, text};
 use crate::clock::Timestamp;
 
 const TABLE: &str = "sessions";
@@ -49,13 +46,12 @@ pub struct Session {
 /// The table.
 #[derive(Debug, Clone)]
 pub struct Sessions {
-    client: aws_sdk_dynamodb::Client,
-    table: String,
+    table: Table,
 }
 
 impl Sessions {
-    pub(crate) const fn new(client: aws_sdk_dynamodb::Client, table: String) -> Self {
-        Self { client, table }
+    pub(crate) const fn new(table: Table) -> Self {
+        Self { table }
     }
 
     /// Finds the token's session and begins its idle time anew: on condition that neither end has passed.
@@ -63,31 +59,19 @@ impl Sessions {
     /// # Errors
     /// [`StoreError`].
     pub async fn touch(&self, token: &[u8; 16], now: Timestamp, idle: Duration) -> Result<Option<Session>, StoreError> {
-        let mut tries = Tries::default();
-        loop {
-            let request = self
-                .client
-                .update_item()
-                .table_name(&self.table)
-                .key("id", text(id(token)))
-                .update_expression("SET idle_until = :idle, expires_at = :expires")
-                .condition_expression(STANDS)
-                .expression_attribute_values(":now", number(now.as_millis()))
-                .expression_attribute_values(":idle", number(now.plus(idle).as_millis()))
-                .expression_attribute_values(":expires", number(now.plus(idle).as_seconds()))
-                .return_values(ReturnValue::AllNew);
-            let error = match request.send().await {
-                Ok(answer) => {
-                    let session = serde_dynamo::from_item(answer.attributes.unwrap_or_default());
-                    return session.map(Some).map_err(|error| StoreError::malformed(TABLE, error));
-                }
-                Err(error) => error,
-            };
-            match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => return Ok(None),
-                Some(UpdateItemError::TransactionConflictException(_)) if tries.next().await? => {}
-                _ => return Err(StoreError::unavailable("UpdateItem", error)),
+        let write = self
+            .table
+            .update(&id(token), "SET idle_until = :idle, expires_at = :expires")
+            .when(STANDS)
+            .value(":now", number(now.as_millis()))
+            .value(":idle", number(now.plus(idle).as_millis()))
+            .value(":expires", number(now.plus(idle).as_seconds()))
+            .returning_new();
+        match self.table.write(&write).await? {
+            Written::Done(item) => {
+                serde_dynamo::from_item(item).map(Some).map_err(|error| StoreError::malformed(TABLE, error))
             }
+            Written::Refused(_) => Ok(None),
         }
     }
 
@@ -96,8 +80,7 @@ impl Sessions {
     /// # Errors
     /// [`StoreError`].
     pub async fn begin(&self, session: &NewSession<'_>) -> Result<bool, StoreError> {
-        let put = TransactWriteItem::builder().put(self.create(session)?).build();
-        Ok(transact(&self.client, vec![put]).await? == Outcome::Done)
+        Ok(self.table.transact(&[self.create(session)]).await? == Outcome::Done)
     }
 
     /// Ends the token's session; `false` when there was none that stood.
@@ -105,41 +88,21 @@ impl Sessions {
     /// # Errors
     /// [`StoreError`].
     pub async fn end(&self, token: &[u8; 16], now: Timestamp) -> Result<bool, StoreError> {
-        let mut tries = Tries::default();
-        loop {
-            let request = self
-                .client
-                .delete_item()
-                .table_name(&self.table)
-                .key("id", text(id(token)))
-                .condition_expression(STANDS)
-                .expression_attribute_values(":now", number(now.as_millis()));
-            let error = match request.send().await {
-                Ok(_) => return Ok(true),
-                Err(error) => error,
-            };
-            match error.as_service_error() {
-                Some(DeleteItemError::ConditionalCheckFailedException(_)) => return Ok(false),
-                Some(DeleteItemError::TransactionConflictException(_)) if tries.next().await? => {}
-                _ => return Err(StoreError::unavailable("DeleteItem", error)),
-            }
-        }
+        let write = self.table.delete(&id(token)).when(STANDS).value(":now", number(now.as_millis()));
+        Ok(matches!(self.table.write(&write).await?, Written::Done(_)))
     }
 
     /// The part of a transaction that makes a session: on condition that its token is new.
-    pub(super) fn create(&self, session: &NewSession<'_>) -> Result<Put, StoreError> {
+    pub(super) fn create(&self, session: &NewSession<'_>) -> Write<'_> {
         let idle = session.now.plus(session.idle);
-        Put::builder()
-            .table_name(&self.table)
-            .item("id", text(id(session.token)))
-            .item("user", text(session.user))
-            .item("created", number(session.now.as_millis()))
-            .item("idle_until", number(idle.as_millis()))
-            .item("ends", number(session.now.plus(session.life).as_millis()))
-            .item("expires_at", number(idle.as_seconds()))
-            .condition_expression("attribute_not_exists(id)")
-            .build()
-            .map_err(|error| StoreError::malformed(TABLE, error))
+        let item = Item::from([
+            ("user".to_owned(), text(session.user)),
+            ("created".to_owned(), number(session.now.as_millis())),
+            ("idle_until".to_owned(), number(idle.as_millis())),
+            ("ends".to_owned(), number(session.now.plus(session.life).as_millis())),
+            ("expires_at".to_owned(), number(idle.as_seconds())),
+        ]);
+        self.table.put(item, &id(session.token)).when("attribute_not_exists(id)")
     }
 }
 

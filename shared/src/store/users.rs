@@ -6,12 +6,11 @@
 //! | `identity#` + keyed hash | the identity is taken | `user` |
 //! | `user#` + objectId | the profile | `phone`, `email`, `created`, `updated`, `last_login`, `status`, `locale`, `properties` |
 
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
-use super::conflict::{Outcome, transact};
 use super::phones::{Counted, PhoneKey, Phones, Slot};
 use super::sessions::{NewSession, Sessions};
+use super::table::{Outcome, Read, Table, Write};
 use super::{Item, StoreError, number, text};
 use crate::clock::Timestamp;
 use crate::keys::KeyedHash;
@@ -68,21 +67,12 @@ pub enum Registered {
 /// The table.
 #[derive(Debug, Clone)]
 pub struct Users {
-    client: aws_sdk_dynamodb::Client,
-    table: String,
+    pub(super) table: Table,
 }
 
 impl Users {
-    pub(crate) const fn new(client: aws_sdk_dynamodb::Client, table: String) -> Self {
-        Self { client, table }
-    }
-
-    /// How the phone's user logs in (strongly consistent).
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn login_of(&self, phone: &KeyedHash) -> Result<Option<Login>, StoreError> {
-        self.get(phone_id(phone)).await
+    pub(crate) const fn new(table: Table) -> Self {
+        Self { table }
     }
 
     /// A user's profile (strongly consistent).
@@ -90,13 +80,7 @@ impl Users {
     /// # Errors
     /// [`StoreError`].
     pub async fn profile(&self, user: &str) -> Result<Option<Profile>, StoreError> {
-        self.get(user_id(user)).await
-    }
-
-    async fn get<T: for<'a> Deserialize<'a>>(&self, id: String) -> Result<Option<T>, StoreError> {
-        let request = self.client.get_item().table_name(&self.table).key("id", text(id)).consistent_read(true);
-        let answer = request.send().await.map_err(|error| StoreError::unavailable("GetItem", error))?;
-        answer.item.map(serde_dynamo::from_item).transpose().map_err(|error| StoreError::malformed(TABLE, error))
+        read_row(self.table.get(&user_id(user), Read::Strong).await?)
     }
 
     /// Makes a user and uses up the code, together: on condition that the code is unused and that neither the phone nor the
@@ -112,10 +96,9 @@ impl Users {
         now: Timestamp,
     ) -> Result<Registered, StoreError> {
         let (phone, counted) = code;
-        let mut actions =
-            vec![TransactWriteItem::builder().update(phones.use_up(phone, Slot::Register, counted, now)?).build()];
-        actions.extend(self.rows(user)?);
-        match self.transact_or_find(phones, (phone, Slot::Register, counted), actions).await? {
+        let mut writes = vec![phones.use_up(phone, Slot::Register, counted, now)?];
+        writes.extend(self.rows(user)?);
+        match self.transact_or_find(phones, (phone, Slot::Register, counted), &writes).await? {
             Outcome::Done => Ok(Registered::Done),
             Outcome::Refused(0) => Ok(Registered::CodeUsed),
             Outcome::Refused(_) => Ok(Registered::Taken),
@@ -128,14 +111,14 @@ impl Users {
     /// # Errors
     /// [`StoreError`].
     pub async fn create(&self, user: &NewUser<'_>) -> Result<bool, StoreError> {
-        Ok(transact(&self.client, self.rows(user)?).await? == Outcome::Done)
+        Ok(self.table.transact(&self.rows(user)?).await? == Outcome::Done)
     }
 
-    fn rows(&self, user: &NewUser<'_>) -> Result<Vec<TransactWriteItem>, StoreError> {
+    fn rows(&self, user: &NewUser<'_>) -> Result<Vec<Write<'_>>, StoreError> {
         let login = Login { user: user.id.to_owned(), password: user.password.to_owned() };
-        let mut rows = vec![self.row(phone_id(user.phone), &login)?, self.row(user_id(user.id), user.profile)?];
+        let mut rows = vec![self.row(&phone_id(user.phone), &login)?, self.row(&user_id(user.id), user.profile)?];
         if let Some(identity) = user.identity {
-            rows.push(self.row(format!("identity#{}", identity.long()), &Owner { user: user.id })?);
+            rows.push(self.row(&format!("identity#{}", identity.long()), &Owner { user: user.id })?);
         }
         Ok(rows)
     }
@@ -153,22 +136,15 @@ impl Users {
         session: &NewSession<'_>,
     ) -> Result<bool, StoreError> {
         let (phone, slot, counted) = code;
-        let last_login = Update::builder()
-            .table_name(&self.table)
-            .key("id", text(user_id(session.user)))
-            .update_expression("SET last_login = :now")
-            .condition_expression("#status = :enabled")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":enabled", text(ENABLED))
-            .expression_attribute_values(":now", number(session.now.as_millis()))
-            .build()
-            .map_err(|error| StoreError::malformed(TABLE, error))?;
-        let actions = vec![
-            TransactWriteItem::builder().update(phones.use_up(phone, slot, counted, session.now)?).build(),
-            TransactWriteItem::builder().put(sessions.create(session)?).build(),
-            TransactWriteItem::builder().update(last_login).build(),
-        ];
-        Ok(self.transact_or_find(phones, code, actions).await? == Outcome::Done)
+        let last_login = self
+            .table
+            .update(&user_id(session.user), "SET last_login = :now")
+            .when("#status = :enabled")
+            .name("#status", "status")
+            .value(":enabled", text(ENABLED))
+            .value(":now", number(session.now.as_millis()));
+        let writes = [phones.use_up(phone, slot, counted, session.now)?, sessions.create(session), last_login];
+        Ok(self.transact_or_find(phones, code, &writes).await? == Outcome::Done)
     }
 
     /// Writes all or none. When the answer is lost for good, the code tells whether it was carried out: the caller must neither
@@ -177,10 +153,10 @@ impl Users {
         &self,
         phones: &Phones,
         code: (PhoneKey, Slot, &Counted),
-        actions: Vec<TransactWriteItem>,
+        writes: &[Write<'_>],
     ) -> Result<Outcome, StoreError> {
         let (phone, slot, counted) = code;
-        match transact(&self.client, actions).await {
+        match self.table.transact(writes).await {
             Err(error) => match phones.was_used(phone, slot, counted).await {
                 Ok(true) => Ok(Outcome::Done),
                 Ok(false) | Err(_) => Err(error),
@@ -189,16 +165,9 @@ impl Users {
         }
     }
 
-    fn row(&self, id: String, item: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
+    fn row(&self, id: &str, item: &impl Serialize) -> Result<Write<'_>, StoreError> {
         let item: Item = serde_dynamo::to_item(item).map_err(|error| StoreError::malformed(TABLE, error))?;
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .item("id", text(id))
-            .condition_expression("attribute_not_exists(id)")
-            .build()
-            .map_err(|error| StoreError::malformed(TABLE, error))?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        Ok(self.table.put(item, id).when("attribute_not_exists(id)"))
     }
 }
 
@@ -222,7 +191,12 @@ struct Owner<'a> {
     user: &'a str,
 }
 
-fn phone_id(phone: &KeyedHash) -> String {
+/// A row from its item.
+pub(super) fn read_row<T: for<'a> Deserialize<'a>>(item: Option<Item>) -> Result<Option<T>, StoreError> {
+    item.map(serde_dynamo::from_item).transpose().map_err(|error| StoreError::malformed(TABLE, error))
+}
+
+pub(super) fn phone_id(phone: &KeyedHash) -> String {
     format!("phone#{}", phone.long())
 }
 
