@@ -11,6 +11,7 @@ import time
 import uuid
 
 import boto3
+import model
 import stack
 from stack import Client, Failed, Plivo, check
 
@@ -28,7 +29,12 @@ def main(moto_server):
         config = stack.call(f"{url}/_local/config").ok()
         aws.make_tables()
         aws.make_secrets(config)
-        with stack.watch(aws.environment(stack.environment(url))) as port:
+        beside_stack = stack.environment(url)
+        key, secret = beside_stack["AWS_ACCESS_KEY_ID"], beside_stack["AWS_SECRET_ACCESS_KEY"]
+        with (
+            model.before(endpoint, key, secret, REGION) as (address, calls),
+            stack.watch(aws.environment(beside_stack, address)) as port,
+        ):
             functions, plivo = f"http://127.0.0.1:{port}", Plivo(url)
             client = Client(f"{functions}/api", plivo, config["messageKey"])
             users = register(client)
@@ -42,6 +48,16 @@ def main(moto_server):
             events.fifo_queue(client)
             log_in(client, plivo, users)
             check_rows(aws, users)
+            check_calls(calls)
+
+
+def check_calls(calls):
+    """All that the functions asked of AWS is of its models' form, and signed as botocore signs."""
+    check(not calls.wrong, "calls of another form", calls.wrong)
+    items = {"GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"}
+    missing = (items | {"GetSecretValue", "SendMessage"}) - calls.seen
+    check(not missing, "not every operation was called", missing)
+    passed(f"{len(calls.seen)} operations by AWS's own models, fields, types and signatures")
 
 
 def passed(what):
@@ -94,11 +110,11 @@ class Aws:
         for name, value in values.items():
             self.secrets.create_secret(Name=name, SecretString=value)
 
-    def environment(self, beside_stack):
-        """The functions' environment: that beside the stack, but all of AWS is here."""
+    def environment(self, beside_stack, address):
+        """The functions' environment: that beside the stack, but all of AWS is at this address."""
         kept = {name: value for name, value in beside_stack.items() if not name.startswith("AWS_ENDPOINT_URL")}
         return kept | {
-            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ENDPOINT_URL": address,
             "DEAD_LETTER_QUEUE": self.queues["dead-letters"],
             "DEAD_LETTER_FIFO_QUEUE": self.queues["dead-letters.fifo"],
         }
