@@ -8,6 +8,7 @@
 //! | `delay` | a distance before storage, so that calls side by side are seen as such |
 //! | `rounds` | the table of round trips and capacity |
 //! | `replay` | storage and Plivo that answer at once, from a recording |
+//! | `partitions` | a simulation: how hot the tables' partitions get |
 //! | `times`, `parts`, `cpu` | the tables of time in our own code |
 //! | `load`, `flow`, `process` | the table of the local stack under load |
 //! | `machine`, `table` | where it ran; Markdown |
@@ -18,6 +19,7 @@ mod flow;
 mod load;
 mod machine;
 mod operation;
+mod partitions;
 mod parts;
 mod process;
 mod record;
@@ -33,7 +35,8 @@ use clap::{Parser, ValueEnum};
 /// Anything that ends the benchmark early.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Measures Otpost on this machine and prints Markdown. Ends with 1 when an operation takes more round trips than it may.
+/// Measures Otpost on this machine and prints Markdown. Ends with 1 when an operation takes more round trips than it may, or
+/// a partition more than its limit with recommended settings.
 #[derive(Parser)]
 #[command(version, about)]
 struct Arguments {
@@ -50,6 +53,8 @@ enum Part {
     Rounds,
     /// Time in our own code.
     Times,
+    /// How hot DynamoDB's partitions get at 10, 1,000 and 100,000 logins a second: a simulation.
+    Partitions,
     /// The local stack under load; needs `cargo build --release -p local` first.
     Load,
 }
@@ -95,13 +100,20 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let asked = |part| arguments.parts.is_empty() || arguments.parts.contains(&part);
     println!("{}", machine::describe());
     let mut code = ExitCode::SUCCESS;
-    if asked(Part::Rounds) || asked(Part::Times) {
+    if asked(Part::Rounds) || asked(Part::Partitions) || asked(Part::Times) {
         let recording = record::record().await?;
         if asked(Part::Rounds) {
             println!("{}", rounds::table(&recording.operations));
             let over = rounds::over_the_limit(&recording.operations);
             if !over.is_empty() {
                 eprintln!("bench: more than {} round trips: {}", rounds::MOST, over.join(", "));
+                code = ExitCode::FAILURE;
+            }
+        }
+        if asked(Part::Partitions) {
+            let over = partitions::print(&recording, effort).await?;
+            if !over.is_empty() {
+                eprintln!("bench: partitions over their limit with recommended settings: {}", over.join(", "));
                 code = ExitCode::FAILURE;
             }
         }

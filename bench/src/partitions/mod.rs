@@ -1,0 +1,149 @@
+//! How hot the partitions of each table get at 10, 1,000 and 100,000 logins a second, with a skewed population, an attack on one phone
+//! and the items that everybody reads. `docs/scale.md` says what follows. Counts only, the same in each run.
+//!
+//! | module | for |
+//! |---|---|
+//! | `touches` | what a recorded call touches |
+//! | `population` | who logs in, with the service's own keys |
+//! | `heat` | partitions, their limits and the hottest of them |
+//! | `gateway` | what gets through against one phone |
+//! | `world` | the simulation |
+
+mod gateway;
+mod heat;
+mod population;
+mod touches;
+mod world;
+
+use gateway::Gateway;
+use world::{Attack, Outcome, Scenario, World};
+
+use crate::record::Recording;
+use crate::{Effort, Failure, table};
+
+/// Phones with a user. As many in a quick run, since fewer would make each hotter.
+const PHONES: usize = 1_000_000;
+/// Seconds of a full run's simulations. A second message within them is refused.
+const SECONDS: usize = 5;
+/// For how long each instance should keep what it knows of Plivo, in seconds: half of the pause that this decides on.
+const KEPT: f64 = 15.0;
+/// What a limit per address before the gateway would let through, a second: 500 addresses with 100 requests in five minutes each.
+const ADDRESSES: f64 = 500.0 * 100.0 / 300.0;
+
+/// A simulation and what is expected of it.
+struct Case {
+    name: String,
+    scenario: Scenario,
+    /// Whether it is as `docs/scale.md` recommends: then no partition may be over its limit.
+    recommended: bool,
+}
+
+/// Simulates and prints. Answers which recommended settings do not hold.
+pub(crate) async fn print(recording: &Recording, effort: Effort) -> Result<Vec<String>, Failure> {
+    let service = &recording.store.service;
+    let keys = service.secrets.keys(service.clock.now()).await?;
+    let world = World::new(recording, &keys, PHONES)?;
+    println!("Partitions: {PHONES} phones, the hottest of {} seconds\n", effort.of(SECONDS));
+    let mut over = Vec::new();
+    for case in cases(&Gateway::read()?) {
+        let outcomes = world.simulate(&case.scenario, effort.of(SECONDS));
+        let rows: Vec<_> = outcomes.iter().map(row).collect();
+        println!("{}", table::markdown(&case.name, &COLUMNS, &rows));
+        if case.recommended && outcomes.iter().any(is_over) {
+            over.push(case.name);
+        }
+    }
+    Ok(over)
+}
+
+fn cases(gateway: &Gateway) -> Vec<Case> {
+    let none = Attack::default();
+    let (sending, other) = (gateway.sending, gateway.other);
+    let both = |rate| gateway.attack(rate, rate);
+    let flood = Attack { starts: 5_000.0, tries: 5_000.0 };
+    let addresses = Attack { starts: 0.0, tries: ADDRESSES };
+    vec![
+        case("the template's defaults", 10, gateway.attack(sending.default, other.default), None, true),
+        case("no throttle but the account's", 10, flood, None, false),
+        case("both throttles at 70", 70, both(70.0), None, true),
+        case("as it is", 1_000, none, None, true),
+        case("both throttles at the first's most", 1_000, both(sending.most), None, false),
+        case("a limit per address", 1_000, addresses, None, true),
+        case("as it is", 100_000, none, None, false),
+        case("no throttle but the account's", 100_000, flood, None, false),
+        case("a limit per address", 100_000, addresses, Some(KEPT / 3.0), false),
+        case("a limit per address", 100_000, addresses, Some(KEPT), true),
+    ]
+}
+
+fn case(name: &str, rate: usize, attack: Attack, kept: Option<f64>, recommended: bool) -> Case {
+    let mut name = format!("{rate} logins a second, {name}");
+    if attack != Attack::default() {
+        name += &format!("; on one phone {:.0} starts and {:.0} codes a second", attack.starts, attack.tries);
+    }
+    if let Some(seconds) = kept {
+        name += &format!("; controls kept for {seconds} s");
+    }
+    if recommended {
+        name += " (recommended)";
+    }
+    Case { name, scenario: Scenario { rate, attack, kept }, recommended }
+}
+
+const COLUMNS: [&str; 9] = [
+    "table",
+    "read units",
+    "write units",
+    "partitions",
+    "hottest: read",
+    "hottest: write",
+    "of its limit",
+    "hottest item, of its limit",
+    "the hottest without it",
+];
+
+fn row(outcome: &Outcome) -> Vec<String> {
+    let Outcome { table, partitions, hottest } = outcome;
+    let percent = |share: f64| format!("{:.1} %{}", share * 100.0, if share > 1.0 { " OVER" } else { "" });
+    vec![
+        table.clone(),
+        format!("{:.0}", hottest.total.read),
+        format!("{:.0}", hottest.total.write),
+        partitions.to_string(),
+        format!("{:.0}", hottest.partition.read),
+        format!("{:.0}", hottest.partition.write),
+        percent(hottest.partition.share()),
+        percent(hottest.key.share()),
+        percent(hottest.others.share()),
+    ]
+}
+
+fn is_over(outcome: &Outcome) -> bool {
+    outcome.hottest.partition.share() > 1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::heat::{Hottest, Load};
+    use super::*;
+
+    fn outcome(write: f64) -> Outcome {
+        let hottest = Hottest { partition: Load::write(write), ..Hottest::default() };
+        Outcome { table: "phones".to_owned(), partitions: 4, hottest }
+    }
+
+    #[test]
+    fn a_partition_at_its_limit_is_not_over_it_and_one_past_it_is() {
+        assert!(!is_over(&outcome(1_000.0)));
+        assert!(is_over(&outcome(1_001.0)));
+        assert!(row(&outcome(1_001.0)).concat().contains("100.1 % OVER"));
+    }
+
+    #[test]
+    fn every_rate_has_recommended_settings() {
+        let cases = cases(&Gateway::read().unwrap());
+        for rate in [10, 1_000, 100_000] {
+            assert!(cases.iter().any(|case| case.recommended && case.scenario.rate == rate), "{rate}");
+        }
+    }
+}
