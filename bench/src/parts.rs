@@ -36,7 +36,7 @@ pub(crate) async fn measure(
     });
     let phone = PhoneKey(keys.phone(PHONE).short());
     let storage = Samples::take(Hashing::None, meter, effort, async || {
-        Ok(before_registration(&service.phones, &service.controls, phone).await.map(drop)?)
+        Ok(before_registration(&service.phones, &service.controls, phone, now).await.map(drop)?)
     });
     let provider =
         Samples::take(Hashing::None, meter, effort, async || Ok(service.plivo.probe(&plivo).await.map(drop)?));

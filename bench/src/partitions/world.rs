@@ -46,7 +46,7 @@ pub(super) struct Scenario {
     /// Logins that are begun, a second.
     pub(super) rate: usize,
     pub(super) attack: Attack,
-    /// For how many seconds each instance keeps what it read of everybody's items; none as it is built today.
+    /// For how many seconds each instance keeps what it read of everybody's items; `None` were they read each time.
     pub(super) kept: Option<f64>,
 }
 

@@ -194,6 +194,24 @@ async fn a_read_that_finds_no_capacity_is_tried_again_and_never_taken_for_nothin
 }
 
 #[tokio::test]
+async fn how_plivo_does_is_read_once_in_fifteen_seconds() {
+    let (app, proxy, _store) = App::behind_proxy().await;
+    let reads = async |phone| {
+        proxy.take_calls();
+        app.login_start(phone).await.ok();
+        let calls = proxy.take_calls();
+        let read = calls.iter().find(|call| call.operation == "BatchGetItem").unwrap();
+        read.request["RequestItems"].get("controls").is_some()
+    };
+    assert!(reads("+14155550101").await);
+    assert!(!reads("+14155550102").await, "known, also that there is nothing");
+    app.advance(14);
+    assert!(!reads("+14155550103").await);
+    app.advance(1);
+    assert!(reads("+14155550104").await);
+}
+
+#[tokio::test]
 async fn a_conflict_is_tried_again_and_never_a_wrong_code() {
     let (app, proxy, _store) = App::behind_proxy().await;
     let conflicts = || {

@@ -28,7 +28,7 @@ use crate::store::{Pending, PhoneKey, PhoneRecord, Provider, before_login, befor
 /// [`AuthError`]: limits, Plivo's failures, storage.
 pub async fn registration(service: &Service, phone: &PhoneNumber) -> Result<String, AuthError> {
     let start = Prepared::new(service, phone).await?;
-    let (record, provider) = before_registration(&service.phones, &service.controls, start.key).await?;
+    let (record, provider) = before_registration(&service.phones, &service.controls, start.key, start.now).await?;
     provider::check(provider, start.now)?;
     let started = start.begin(Purpose::Register, None, record).await?;
     start.send_or_take_back(Purpose::Register, &started, provider).await?;
@@ -44,7 +44,7 @@ pub async fn login(service: &Service, phone: &PhoneNumber) -> Result<String, Aut
     let start = Prepared::new(service, phone).await?;
     let owner = start.keys.phone(phone.e164());
     let (record, login, provider) =
-        before_login(&service.phones, &service.users, &service.controls, start.key, &owner).await?;
+        before_login(&service.phones, &service.users, &service.controls, (start.key, &owner), start.now).await?;
     provider::check(provider, start.now)?;
     let user = login.map(|login| login.user);
     let started = start.begin(Purpose::Login, user.as_deref(), record).await?;
@@ -64,7 +64,7 @@ pub async fn second_factor(service: &Service, phone: &PhoneNumber, password: Pas
     let start = Prepared::new(service, phone).await?;
     let owner = start.keys.phone(phone.e164());
     let (record, login, provider) =
-        before_login(&service.phones, &service.users, &service.controls, start.key, &owner).await?;
+        before_login(&service.phones, &service.users, &service.controls, (start.key, &owner), start.now).await?;
     let (user, hash) = login.map(|login| (login.user, login.password)).unzip();
     let right = password.verify(&start.keys, hash).await?;
     let user = user.filter(|_| right).ok_or(AuthError::LoginRejected)?;

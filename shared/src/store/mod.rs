@@ -18,7 +18,7 @@ use serde_dynamo::AttributeValue;
 
 use crate::aws::AwsError;
 
-pub use controls::{Controls, Provider};
+pub use controls::{Controls, KEPT as PROVIDER_KEPT, Provider};
 #[cfg(test)]
 pub(crate) use messages::LEASE;
 pub use messages::{Claim, Claimed, Messages, Sent};

@@ -107,13 +107,16 @@ impl Table {
     }
 }
 
+/// An item's place.
+pub(super) type Key<'a> = (&'a Table, &'a str, Read);
+
 /// The items of these keys, each of another table, in one call: a cold start then needs one connection, and a warm one signs once.
-pub(super) async fn get_each<const N: usize>(keys: [(&Table, &str, Read); N]) -> Result<[Option<Item>; N], StoreError> {
-    let Some((first, _, _)) = keys.first() else { return Ok([const { None }; N]) };
-    let asked = |&(table, id, read): &(&Table, &str, Read)| {
+pub(super) async fn get_each<const N: usize>(keys: [Option<Key<'_>>; N]) -> Result<[Option<Item>; N], StoreError> {
+    let Some((first, ..)) = keys.iter().flatten().next() else { return Ok([const { None }; N]) };
+    let asked = |&(table, id, read): &Key<'_>| {
         (table.name.clone(), Keys { keys: vec![key(id)], consistent_read: read == Read::Strong })
     };
-    let mut request_items: HashMap<_, _> = keys.iter().map(asked).collect();
+    let mut request_items: HashMap<_, _> = keys.iter().flatten().map(asked).collect();
     let mut found: HashMap<String, Vec<Item>> = HashMap::new();
     let mut tries = Tries::default();
     loop {
@@ -122,7 +125,7 @@ pub(super) async fn get_each<const N: usize>(keys: [(&Table, &str, Read); N]) ->
         // What a table had no capacity for is asked for again.
         request_items = answer.unprocessed_keys;
         if request_items.is_empty() {
-            return Ok(keys.map(|(table, ..)| found.remove(&table.name).and_then(|mut items| items.pop())));
+            return Ok(keys.map(|key| key.and_then(|(table, ..)| found.remove(&table.name)?.pop())));
         }
         if !tries.next().await? {
             return Err(StoreError::Throttled("BatchGetItem"));
