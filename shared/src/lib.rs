@@ -14,7 +14,7 @@
 //! | [`plivo`] | the provider; the only one that knows it |
 //! | [`service`] | a function's parts, built from its settings |
 //! | [`settings`], [`secrets`], [`keys`] | what the operator sets, what is secret, what is derived from it |
-//! | [`phone`] | phone numbers; the only one that knows libphonenumber |
+//! | [`phone`] | phone numbers; the only one that knows how countries number |
 //! | [`gsm`], [`names`] | how long a text is on the air, names of properties |
 //! | [`aws`], [`net`] | the protocol of AWS's services; the one HTTP client |
 //! | [`logging`], [`metrics`], [`clock`], [`random`], [`uuid`] | logs, metrics, time, chance, the shape of ids |

@@ -1,10 +1,28 @@
-//! Phone numbers: the only place that knows libphonenumber and its metadata. The metadata is decoded on the first number
-//! (about 4 ms), so functions that never parse one (`login-code`, `session`) never pay for it. Uses nothing of this crate.
+//! Phone numbers: what a text means, as Google's libphonenumber reads it, but from tables that cost nothing at start. Uses nothing of this
+//! crate.
+//!
+//! libphonenumber decodes the metadata of all countries and compiles regular expressions before the first number, twice as long as
+//! a cold start takes without it. `phone-tables` writes that metadata as automata, proves that they are current, and compares what this
+//! module says with what libphonenumber says.
+//!
+//! | module | for |
+//! |---|---|
+//! | `reading` | from a text to a calling code and a national number |
+//! | `plan` | what is known of a numbering plan |
+//! | `automaton` | how an automaton is followed |
+//! | `tables` | the data, written by `phone-tables` |
+
+mod automaton;
+mod plan;
+mod reading;
+#[rustfmt::skip]
+mod tables;
 
 use std::fmt;
-use std::str::FromStr as _;
 
-use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType, Region};
+use plan::Plan;
+use reading::Number;
+use tables::{GEOGRAPHIC, KNOWN, PLANS};
 
 /// No spelling of a number is longer than this many bytes.
 const LONGEST_SPELLING: usize = 64;
@@ -12,30 +30,40 @@ const LONGEST_SPELLING: usize = 64;
 /// The countries that Plivo carries MMS to (Plivo: "Send a message", `type`).
 const MMS_COUNTRIES: [&str; 2] = ["US", "CA"];
 
-/// The countries whose numbers libphonenumber knows. Listed here, since asking it would read its metadata at each start, also of the
-/// functions that never see a number; a test compares.
-const KNOWN: &str = "AC AD AE AF AG AI AL AM AO AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BW BY BZ \
-    CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM \
-    FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GT GU GW GY HK HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE \
-    JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN \
-    MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PR PS PT \
-    PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TA TC TD TG TH TJ TK \
-    TL TM TN TO TR TT TV TW TZ UA UG US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW";
+/// The code of numbers of no country, like those of satellite networks.
+const NO_COUNTRY: &str = "001";
 
 /// A country by its two-letter ISO 3166-1 code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Country(Region);
+///
+/// Held as its place in [`KNOWN`] and in [`PLANS`]; the place after the last is that of [`NO_COUNTRY`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Country(u8);
 
 impl Country {
     /// Reads `US`; `None` when no phone numbers are known for it.
     pub fn parse(code: &str) -> Option<Self> {
-        let known = KNOWN.split(' ').any(|known| known == code);
-        known.then(|| Region::from_str(code).ok().map(Self)).flatten()
+        let place = KNOWN.split(' ').position(|known| known == code)?;
+        u8::try_from(place).ok().map(Self)
     }
 
     /// The two letters.
     pub fn code(self) -> String {
-        self.0.to_string()
+        self.letters().to_owned()
+    }
+
+    fn letters(self) -> &'static str {
+        let start = 3 * usize::from(self.0); // two letters and a space each
+        KNOWN.get(start..start + 2).unwrap_or(NO_COUNTRY)
+    }
+
+    fn plan(self) -> Option<&'static Plan> {
+        PLANS[..GEOGRAPHIC].get(usize::from(self.0))
+    }
+}
+
+impl fmt::Debug for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Country({})", self.letters())
     }
 }
 
@@ -54,7 +82,7 @@ pub enum PhoneError {
 #[derive(Clone, PartialEq, Eq)]
 pub struct PhoneNumber {
     e164: String,
-    country: Option<Country>,
+    country: Country,
 }
 
 impl PhoneNumber {
@@ -70,20 +98,16 @@ impl PhoneNumber {
         if text.len() > LONGEST_SPELLING || !text.chars().all(is_part_of_a_number) {
             return Err(PhoneError::Invalid);
         }
-        let util = &*PHONE_NUMBER_UTIL;
-        let number = util.parse(text, Some(default_country.0)).map_err(|_| PhoneError::Invalid)?;
-        // Not those that are possible only within their own area, without its code.
-        let possible = util.is_possible_number_with_reason(&number) == Ok(NumberLengthType::IsPossible);
-        if !possible || number.extension.is_some() {
+        let number = Number::read(text, default_country.plan())?;
+        // One that is possible only within its own area, without its code, is none.
+        if !number.is_possible() {
             return Err(PhoneError::Invalid);
         }
-        let kind = util.get_number_type(&number);
-        if !is_a_persons(kind) {
+        let (country, is_served) = number.country();
+        if !is_served {
             return Err(PhoneError::NotServed);
         }
-        let region = util.get_region_for_number(&number);
-        let region = region.or_else(|| util.get_region_for_country_code(number.country_code));
-        Ok(Self { e164: util.format(&number, PhoneNumberFormat::E164).into_owned(), country: region.map(Country) })
+        Ok(Self { e164: number.e164(), country: Country(country) })
     }
 
     /// `+14155550100`.
@@ -91,37 +115,20 @@ impl PhoneNumber {
         &self.e164
     }
 
-    /// The number's country; `None` for numbers of no country, like satellite networks.
+    /// The number's country: `001` for numbers of no country, like those of satellite networks.
     pub const fn country(&self) -> Option<Country> {
-        self.country
+        Some(self.country)
     }
 
     /// Whether Plivo carries media to it.
     pub fn takes_media(&self) -> bool {
-        self.country.is_some_and(|country| MMS_COUNTRIES.contains(&country.code().as_str()))
+        MMS_COUNTRIES.contains(&self.country.letters())
     }
 }
 
 /// Digits, a plus, and what people put between digits. Letters are no digits here, nor are digits of other scripts.
 fn is_part_of_a_number(character: char) -> bool {
     character.is_ascii_digit() || "+-.()/".contains(character) || character == ' ' || character == '\u{a0}'
-}
-
-const fn is_a_persons(kind: PhoneNumberType) -> bool {
-    match kind {
-        PhoneNumberType::FixedLine
-        | PhoneNumberType::Mobile
-        | PhoneNumberType::FixedLineOrMobile
-        | PhoneNumberType::VoIP
-        | PhoneNumberType::Unknown => true,
-        PhoneNumberType::TollFree
-        | PhoneNumberType::PremiumRate
-        | PhoneNumberType::SharedCost
-        | PhoneNumberType::PersonalNumber
-        | PhoneNumberType::Pager
-        | PhoneNumberType::UAN
-        | PhoneNumberType::VoiceMail => false,
-    }
 }
 
 impl fmt::Debug for PhoneNumber {
@@ -141,6 +148,7 @@ impl fmt::Display for PhoneNumber {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType};
 
     use super::*;
 
@@ -235,6 +243,24 @@ mod tests {
         assert_eq!(phone.e164(), "+4915123456789");
         assert_eq!(phone.country().map(Country::code).as_deref(), Some("DE"));
         assert!(!phone.takes_media());
+    }
+
+    #[test]
+    fn prefixes_of_national_and_international_calls_are_read() {
+        for (country, text, e164) in [
+            ("AR", "0343 15 555 1212", "+5493435551212"),
+            ("BR", "0 31 85 9 8222 2222", "+5585982222222"),
+            ("BB", "255 0100", "+12462550100"),
+            ("SM", "886377", "+3780549886377"),
+            ("IT", "02 1234 5678", "+390212345678"),
+            ("RU", "8 912 345-67-89", "+79123456789"),
+            ("GB", "00 1 415 555 0100", "+14155550100"),
+            ("US", "011 44 7400 123456", "+447400123456"),
+            ("DE", "+00 44 7400 123456", "+447400123456"),
+        ] {
+            let phone = PhoneNumber::parse(text, Country::parse(country).unwrap());
+            assert_eq!(phone.map(|phone| phone.e164), Ok(e164.to_owned()), "{country} {text}");
+        }
     }
 
     #[test]
