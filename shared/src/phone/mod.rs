@@ -33,9 +33,8 @@ const MMS_COUNTRIES: [&str; 2] = ["US", "CA"];
 /// The code of numbers of no country, like those of satellite networks.
 const NO_COUNTRY: &str = "001";
 
+// Its place in `KNOWN` and in `PLANS`; the place after the last is that of `NO_COUNTRY`.
 /// A country by its two-letter ISO 3166-1 code.
-///
-/// Held as its place in [`KNOWN`] and in [`PLANS`]; the place after the last is that of [`NO_COUNTRY`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Country(u8);
 

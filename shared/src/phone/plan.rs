@@ -78,7 +78,7 @@ pub(super) struct CallingCode {
     pub(super) numbers: u16,
 }
 
-/// Whether a number is not a person's is decided in `phone-tables`: `is_a_persons`.
+/// A number that is not a person's. `is_a_persons` in `phone-tables` decides which kinds are.
 const NOT_SERVED: u16 = 1 << 8;
 
 impl CallingCode {
