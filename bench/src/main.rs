@@ -1,16 +1,16 @@
-//! The benchmark: what each operation asks of storage, what it costs in our own code, and what the local stack carries. It asserts
-//! counts, never times. `docs/performance.md` says how to run it and holds the figures.
+//! The benchmark: what each operation asks of others, what it costs in our own code, and what the local stack
+//! carries. It asserts counts and sizes, never times. `docs/performance.md` says how to run it, `docs/figures.md` holds the figures.
 //!
 //! | module | for |
 //! |---|---|
 //! | `operation` | an operation: its request, and who answers it |
 //! | `record` | carries every operation out once and keeps its calls to storage |
-//! | `delay` | a distance before storage, so that calls side by side are seen as such |
-//! | `rounds` | the table of round trips and capacity |
+//! | `delay` | a distance before storage and Plivo, so that calls side by side are seen as such |
+//! | `rounds`, `prices` | the table of round trips, capacity and prices |
 //! | `replay` | storage and Plivo that answer at once, from a recording |
 //! | `times`, `parts`, `cpu` | the tables of time in our own code |
 //! | `load`, `flow`, `process` | the table of the local stack under load |
-//! | `machine`, `table` | where it ran; Markdown |
+//! | `machine`, `table`, `report` | where it ran; Markdown; what is printed and written |
 
 mod cpu;
 mod delay;
@@ -19,16 +19,21 @@ mod load;
 mod machine;
 mod operation;
 mod parts;
+mod prices;
 mod process;
 mod record;
 mod replay;
+mod report;
 mod rounds;
 mod table;
 mod times;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
+
+use crate::report::Report;
 
 /// Anything that ends the benchmark early.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -37,9 +42,12 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Parser)]
 #[command(version, about)]
 struct Arguments {
-    /// A tenth of the iterations: seconds instead of minutes, and rougher times.
+    /// A tenth of the iterations: minutes instead of many, and rougher times.
     #[arg(long)]
     quick: bool,
+    /// Writes the figures as figures.md, into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    write: Option<PathBuf>,
     /// What to measure; all when none is named.
     parts: Vec<Part>,
 }
@@ -94,23 +102,27 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let effort = if arguments.quick { Effort::Quick } else { Effort::Full };
     let asked = |part| arguments.parts.is_empty() || arguments.parts.contains(&part);
     println!("{}", machine::describe());
-    let mut code = ExitCode::SUCCESS;
+    let mut report = Report::default();
+    let mut broken = Vec::new();
     if asked(Part::Rounds) || asked(Part::Times) {
         let recording = record::record().await?;
         if asked(Part::Rounds) {
-            println!("{}", rounds::table(&recording.operations));
-            let over = rounds::over_the_limit(&recording.operations);
-            if !over.is_empty() {
-                eprintln!("bench: more than {} round trips: {}", rounds::MOST, over.join(", "));
-                code = ExitCode::FAILURE;
-            }
+            report.say("## What operations ask of others");
+            report.say(&rounds::table(&recording.operations)?);
+            broken.extend(rounds::over_the_limit(&recording.operations));
         }
         if asked(Part::Times) {
-            times::print(&recording, effort).await?;
+            report.say("## Our own code");
+            times::print(&recording, effort, &mut report).await?;
         }
     }
     if asked(Part::Load) {
-        load::print(effort).await?;
+        report.say("## The local stack");
+        load::print(effort, &mut report).await?;
     }
-    Ok(code)
+    if let Some(folder) = &arguments.write {
+        report.write(folder)?;
+    }
+    broken.iter().for_each(|what| eprintln!("bench: over its limit: {what}"));
+    Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -11,7 +11,7 @@ use shared::{random, uuid};
 use crate::Failure;
 
 /// The functions.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Function {
     Register,
     LoginPhone,
@@ -19,6 +19,20 @@ pub(crate) enum Function {
     LoginCode,
     SendMessage,
     Session,
+}
+
+impl Function {
+    /// Of the binary, and in the template.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::LoginPhone => "login-phone",
+            Self::LoginPassword => "login-password",
+            Self::LoginCode => "login-code",
+            Self::SendMessage => "send-message",
+            Self::Session => "session",
+        }
+    }
 }
 
 /// A request that can be made again and again.
@@ -61,13 +75,14 @@ impl Ask {
     /// Has the function answer it.
     pub(crate) async fn answer(&self, service: &Service) -> Result<Response<Body>, Failure> {
         let request = self.request()?;
+        let name = self.function.name();
         Ok(match self.function {
-            Function::Register => serve(service, "register", request, register::handle).await,
-            Function::LoginPhone => serve(service, "login-phone", request, login_phone::handle).await,
-            Function::LoginPassword => serve(service, "login-password", request, login_password::handle).await,
-            Function::LoginCode => serve(service, "login-code", request, login_code::handle).await,
-            Function::SendMessage => serve(service, "send-message", request, send_message::handle).await,
-            Function::Session => serve(service, "session", request, session::handle).await,
+            Function::Register => serve(service, name, request, register::handle).await,
+            Function::LoginPhone => serve(service, name, request, login_phone::handle).await,
+            Function::LoginPassword => serve(service, name, request, login_password::handle).await,
+            Function::LoginCode => serve(service, name, request, login_code::handle).await,
+            Function::SendMessage => serve(service, name, request, send_message::handle).await,
+            Function::Session => serve(service, name, request, session::handle).await,
         })
     }
 }
@@ -105,4 +120,6 @@ pub(crate) struct Operation {
     pub(crate) hashing: Hashing,
     /// Its calls to storage.
     pub(crate) calls: Vec<Call>,
+    /// Its calls to Plivo.
+    pub(crate) plivo: Vec<Call>,
 }

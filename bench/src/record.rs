@@ -1,4 +1,5 @@
-//! Carries every operation out once, against a real store behind `local::proxy`, and keeps the calls that each made. Uses `delay`.
+//! Carries every operation out once, against a real store behind `local::proxy` and a simulated Plivo, and keeps the calls that each
+//! made. Uses `delay`.
 
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use local::{Data, Options, Stack};
 use serde_json::{Value, json};
 use shared::secrets::Need;
 
+use crate::Failure;
+use crate::delay::Distance;
 use crate::operation::{Ask, Ending, Function, Hashing, Operation};
-use crate::{Failure, delay};
 
 const USER: &str = "+14155550100";
 const NOBODY: &str = "+14155550101";
@@ -43,6 +45,7 @@ struct Recorder {
     operations: Vec<Operation>,
     store: Stack,
     proxy: Proxy,
+    plivo: Distance,
     stack: Stack,
 }
 
@@ -50,12 +53,14 @@ impl Recorder {
     async fn start() -> Result<Self, Failure> {
         let store = Stack::start(Options::default()).await?;
         let address = store.config.dynamodb_endpoint.clone();
-        let proxy = Proxy::start(&delay::before(&address).await?).await?;
+        let proxy = Proxy::start(&Distance::before("DynamoDB", &address).await?.url).await?;
         proxy.measure();
-        let settings = vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url.clone())];
+        let plivo = Distance::before("Plivo", &store.config.url).await?;
+        let settings = [("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url), ("PLIVO_API_URL", &plivo.url)];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.clone())).to_vec();
         let stack = Stack::start(Options { data: Data::At(address), settings, ..Options::default() }).await?;
         stack.service.warm(&[Need::Keys, Need::Plivo, Need::Message]).await;
-        Ok(Self { operations: Vec::new(), store, proxy, stack })
+        Ok(Self { operations: Vec::new(), store, proxy, plivo, stack })
     }
 
     async fn registration(&mut self) -> Result<String, Failure> {
@@ -125,14 +130,15 @@ impl Recorder {
         hashing: Hashing,
     ) -> Result<Value, Failure> {
         self.proxy.take_calls();
+        self.plivo.take_calls();
         let answer = ask.answer(&self.stack.service).await?;
         let body: Value = serde_json::from_slice(answer.body())?;
         if answer.status() != ending.status() {
             let method: &Method = &ask.method;
             return Err(format!("{name}: {method} answered {} {body}", answer.status()).into());
         }
-        let calls = self.proxy.take_calls();
-        self.operations.push(Operation { name, ask, ending, hashing, calls });
+        let (calls, plivo) = (self.proxy.take_calls(), self.plivo.take_calls());
+        self.operations.push(Operation { name, ask, ending, hashing, calls, plivo });
         Ok(body)
     }
 
@@ -142,7 +148,7 @@ impl Recorder {
     }
 
     fn last_code(&self) -> Result<String, Failure> {
-        let newest = self.stack.simulator.messages(Some(USER)).into_iter().next();
+        let newest = self.store.simulator.messages(Some(USER)).into_iter().next();
         Ok(code_in(&newest.ok_or("no message arrived")?.text))
     }
 }
