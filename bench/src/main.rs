@@ -1,4 +1,4 @@
-//! The benchmark: what each operation asks of others, what it costs in our own code, and what the local stack
+//! The benchmark: what each operation asks of others, what it costs in our own code, what a cold start takes, and what the local stack
 //! carries. It asserts counts and sizes, never times. `docs/performance.md` says how to run it, `docs/figures.md` holds the figures.
 //!
 //! | module | for |
@@ -8,10 +8,12 @@
 //! | `delay` | a distance before storage and Plivo, so that calls side by side are seen as such |
 //! | `rounds`, `prices` | the table of round trips, capacity and prices |
 //! | `replay` | storage and Plivo that answer at once, from a recording |
+//! | `cold` | the tables of the functions' binaries: cold starts, warm requests, sizes; peers |
 //! | `times`, `parts`, `cpu` | the tables of time in our own code |
 //! | `load`, `flow`, `process` | the table of the local stack under load |
 //! | `machine`, `table`, `report` | where it ran; Markdown; what is printed and written |
 
+mod cold;
 mod cpu;
 mod delay;
 mod flow;
@@ -33,21 +35,26 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 
+use crate::record::When;
 use crate::report::Report;
 
 /// Anything that ends the benchmark early.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Measures Otpost on this machine and prints Markdown. Ends with 1 when an operation takes more round trips than it may.
+/// Measures Otpost on this machine and prints Markdown. Ends with 1 when an operation takes more round trips than it may, or a zip is
+/// larger than it may be.
 #[derive(Parser)]
 #[command(version, about)]
 struct Arguments {
     /// A tenth of the iterations: minutes instead of many, and rougher times.
     #[arg(long)]
     quick: bool,
-    /// Writes the figures as figures.md, into this folder.
+    /// Writes the figures as figures.md, and their picture as cold-start.svg, into this folder.
     #[arg(long, value_name = "FOLDER")]
     write: Option<PathBuf>,
+    /// Lambda functions in other languages to start beside ours: lines of a name, a tab and a command, as bench/peers/install prints.
+    #[arg(long, value_name = "FILE")]
+    peers: Option<PathBuf>,
     /// What to measure; all when none is named.
     parts: Vec<Part>,
 }
@@ -58,6 +65,8 @@ enum Part {
     Rounds,
     /// Time in our own code.
     Times,
+    /// The functions' binaries as Lambda starts them; needs `cargo build --release` of them and of `empty` first.
+    Cold,
     /// The local stack under load; needs `cargo build --release -p local` first.
     Load,
 }
@@ -104,8 +113,13 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     println!("{}", machine::describe());
     let mut report = Report::default();
     let mut broken = Vec::new();
+    if asked(Part::Cold) {
+        let asked = cold::Asked { effort, peers: arguments.peers.as_deref(), write: arguments.write.as_deref() };
+        report.say("## Cold starts");
+        broken.extend(cold::print(&asked, &mut report).await?);
+    }
     if asked(Part::Rounds) || asked(Part::Times) {
-        let recording = record::record().await?;
+        let recording = record::record(When::Now).await?;
         if asked(Part::Rounds) {
             report.say("## What operations ask of others");
             report.say(&rounds::table(&recording.operations)?);

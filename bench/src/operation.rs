@@ -3,7 +3,7 @@
 use lambda_http::http::{HeaderName, Method};
 use lambda_http::{Body, Context, Request, RequestExt as _, Response};
 use local::proxy::Call;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::http::serve;
 use shared::service::Service;
 use shared::{random, uuid};
@@ -83,6 +83,25 @@ impl Ask {
             Function::LoginCode => serve(service, name, request, login_code::handle).await,
             Function::SendMessage => serve(service, name, request, send_message::handle).await,
             Function::Session => serve(service, name, request, session::handle).await,
+        })
+    }
+
+    /// The event that API Gateway makes of it.
+    pub(crate) fn event(&self) -> Value {
+        let mut headers = json!({ "accept": "*/*", "content-type": "application/json", "host": "example.com" });
+        if let Some((name, value)) = &self.header {
+            headers[name.as_str()] = json!(value);
+        }
+        json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": self.path, "rawQueryString": "", "headers": headers,
+            "requestContext": {
+                "http": {
+                    "method": self.method.as_str(), "path": self.path, "protocol": "HTTP/1.1",
+                    "sourceIp": "192.0.2.1", "userAgent": "bench",
+                },
+                "stage": "$default", "requestId": "bench", "routeKey": "$default",
+            },
+            "isBase64Encoded": false, "body": self.body,
         })
     }
 }

@@ -32,9 +32,22 @@ pub(crate) struct Recording {
     pub(crate) store: Stack,
 }
 
+/// When it happens, as the machine's clock sees it. A message was sent and a code expires at a time that is in the recorded answers,
+/// and a function's binary takes no other clock.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// All messages have been sent: another may be.
+    Past,
+    Now,
+    /// No code has expired.
+    Future,
+}
+
+const APART: Duration = Duration::from_secs(60 * 60);
+
 /// Carries all operations out, in an order that one user could take.
-pub(crate) async fn record() -> Result<Recording, Failure> {
-    let mut recorder = Recorder::start().await?;
+pub(crate) async fn record(when: When) -> Result<Recording, Failure> {
+    let mut recorder = Recorder::start(when).await?;
     let user = recorder.registration().await?;
     let token = recorder.logins().await?;
     recorder.message_and_session(&user, &token).await?;
@@ -50,7 +63,7 @@ struct Recorder {
 }
 
 impl Recorder {
-    async fn start() -> Result<Self, Failure> {
+    async fn start(when: When) -> Result<Self, Failure> {
         let store = Stack::start(Options::default()).await?;
         let address = store.config.dynamodb_endpoint.clone();
         let proxy = Proxy::start(&Distance::before("DynamoDB", &address).await?.url).await?;
@@ -58,7 +71,11 @@ impl Recorder {
         let plivo = Distance::before("Plivo", &store.config.url).await?;
         let settings = [("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url), ("PLIVO_API_URL", &plivo.url)];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.clone())).to_vec();
-        let stack = Stack::start(Options { data: Data::At(address), settings, ..Options::default() }).await?;
+        let behind = if when == When::Past { APART } else { Duration::ZERO };
+        let stack = Stack::start(Options { data: Data::At(address), settings, behind, ..Options::default() }).await?;
+        if when == When::Future {
+            stack.clock.advance(APART);
+        }
         stack.service.warm(&[Need::Keys, Need::Plivo, Need::Message]).await;
         Ok(Self { operations: Vec::new(), store, proxy, plivo, stack })
     }
