@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::flow::{Clients, Flow};
 use crate::machine::{MEMORY_COLUMNS, memory_row};
 use crate::process::{self, LocalStack};
+use crate::report::Report;
 use crate::table::{self, percentile, time};
 use crate::{Effort, Failure};
 
@@ -31,8 +32,8 @@ const LEVELS: [Level; 2] = [
 const COLUMNS: [&str; 7] =
     ["flow", "clients at once", "flows", "flows a second", "requests a second", "request, median", "request, 99 %"];
 
-/// Measures and prints.
-pub(crate) async fn print(effort: Effort) -> Result<(), Failure> {
+/// Measures and says it.
+pub(crate) async fn print(effort: Effort, report: &mut Report) -> Result<(), Failure> {
     let stack = LocalStack::start()?;
     let clients = Arc::new(Clients::of(&stack.url)?);
     let mut memory = vec![memory_row("after its start", &stack.id())];
@@ -55,9 +56,9 @@ pub(crate) async fn print(effort: Effort) -> Result<(), Failure> {
     }
     // Before anything is printed: a closed pipe would end this process, and leave the other behind.
     drop(stack);
-    println!("{}", table::markdown("The local stack under load", &COLUMNS, &rows));
-    println!("{}", table::markdown("Its memory", &MEMORY_COLUMNS, &memory));
-    println!("Its binary: {} KiB\n", process::size()? >> 10);
+    report.say(&table::markdown("The local stack under load", &COLUMNS, &rows));
+    report.say(&table::markdown("Its memory", &MEMORY_COLUMNS, &memory));
+    report.say(&format!("Its binary: {} KiB", process::size()? >> 10));
     Ok(())
 }
 

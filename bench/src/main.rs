@@ -1,18 +1,20 @@
-//! The benchmark: what each operation asks of storage, what it costs in our own code, and what the local stack carries. It asserts
-//! counts, never times. `docs/performance.md` says how to run it and holds the figures.
+//! The benchmark: what each operation asks of others, what it costs in our own code, what a cold start takes, and what the local stack
+//! carries. It asserts counts and sizes, never times. `docs/performance.md` says how to run it, `docs/figures.md` holds the figures.
 //!
 //! | module | for |
 //! |---|---|
 //! | `operation` | an operation: its request, and who answers it |
 //! | `record` | carries every operation out once and keeps its calls to storage |
-//! | `delay` | a distance before storage, so that calls side by side are seen as such |
-//! | `rounds` | the table of round trips and capacity |
+//! | `delay` | a distance before storage and Plivo, so that calls side by side are seen as such |
+//! | `rounds`, `prices` | the table of round trips, capacity and prices |
 //! | `replay` | storage and Plivo that answer at once, from a recording |
 //! | `partitions` | a simulation: how hot the tables' partitions get |
+//! | `cold` | the tables of the functions' binaries: cold starts, warm requests, sizes; peers |
 //! | `times`, `parts`, `cpu` | the tables of time in our own code |
 //! | `load`, `flow`, `process` | the table of the local stack under load |
-//! | `machine`, `table` | where it ran; Markdown |
+//! | `machine`, `table`, `report` | where it ran; Markdown; what is printed and written |
 
+mod cold;
 mod cpu;
 mod delay;
 mod flow;
@@ -21,28 +23,40 @@ mod machine;
 mod operation;
 mod partitions;
 mod parts;
+mod prices;
 mod process;
 mod record;
 mod replay;
+mod report;
 mod rounds;
 mod table;
 mod times;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 
+use crate::record::When;
+use crate::report::Report;
+
 /// Anything that ends the benchmark early.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Measures Otpost on this machine and prints Markdown. Ends with 1 when an operation takes more round trips than it may, or
-/// a partition more than its limit with recommended settings.
+/// Measures Otpost on this machine and prints Markdown. Ends with 1 when an operation takes more round trips than it may, a zip is
+/// larger than it may be, or a partition is over its limit with recommended settings.
 #[derive(Parser)]
 #[command(version, about)]
 struct Arguments {
-    /// A tenth of the iterations: seconds instead of minutes, and rougher times.
+    /// A tenth of the iterations: minutes instead of many, and rougher times.
     #[arg(long)]
     quick: bool,
+    /// Writes the figures as figures.md, and their picture as cold-start.svg, into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    write: Option<PathBuf>,
+    /// Lambda functions in other languages to start beside ours: lines of a name, a tab and a command, as bench/peers/install prints.
+    #[arg(long, value_name = "FILE")]
+    peers: Option<PathBuf>,
     /// What to measure; all when none is named.
     parts: Vec<Part>,
 }
@@ -55,6 +69,8 @@ enum Part {
     Times,
     /// How hot DynamoDB's partitions get at 10, 1,000 and 100,000 logins a second: a simulation.
     Partitions,
+    /// The functions' binaries as Lambda starts them; needs `cargo build --release` of them and of `empty` first.
+    Cold,
     /// The local stack under load; needs `cargo build --release -p local` first.
     Load,
 }
@@ -99,30 +115,36 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let effort = if arguments.quick { Effort::Quick } else { Effort::Full };
     let asked = |part| arguments.parts.is_empty() || arguments.parts.contains(&part);
     println!("{}", machine::describe());
-    let mut code = ExitCode::SUCCESS;
+    let mut report = Report::default();
+    let mut broken = Vec::new();
+    if asked(Part::Cold) {
+        let asked = cold::Asked { effort, peers: arguments.peers.as_deref(), write: arguments.write.as_deref() };
+        report.say("## Cold starts");
+        broken.extend(cold::print(&asked, &mut report).await?);
+    }
     if asked(Part::Rounds) || asked(Part::Partitions) || asked(Part::Times) {
-        let recording = record::record().await?;
+        let recording = record::record(When::Now).await?;
         if asked(Part::Rounds) {
-            println!("{}", rounds::table(&recording.operations));
-            let over = rounds::over_the_limit(&recording.operations);
-            if !over.is_empty() {
-                eprintln!("bench: more than {} round trips: {}", rounds::MOST, over.join(", "));
-                code = ExitCode::FAILURE;
-            }
+            report.say("## What operations ask of others");
+            report.say(&rounds::table(&recording.operations)?);
+            broken.extend(rounds::over_the_limit(&recording.operations));
         }
         if asked(Part::Partitions) {
-            let over = partitions::print(&recording, effort).await?;
-            if !over.is_empty() {
-                eprintln!("bench: partitions over their limit with recommended settings: {}", over.join(", "));
-                code = ExitCode::FAILURE;
-            }
+            report.say("## How hot partitions get");
+            broken.extend(partitions::print(&recording, effort, &mut report).await?);
         }
         if asked(Part::Times) {
-            times::print(&recording, effort).await?;
+            report.say("## Our own code");
+            times::print(&recording, effort, &mut report).await?;
         }
     }
     if asked(Part::Load) {
-        load::print(effort).await?;
+        report.say("## The local stack");
+        load::print(effort, &mut report).await?;
     }
-    Ok(code)
+    if let Some(folder) = &arguments.write {
+        report.write(folder)?;
+    }
+    broken.iter().for_each(|what| eprintln!("bench: over its limit: {what}"));
+    Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

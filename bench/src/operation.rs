@@ -3,7 +3,7 @@
 use lambda_http::http::{HeaderName, Method};
 use lambda_http::{Body, Context, Request, RequestExt as _, Response};
 use local::proxy::Call;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::http::serve;
 use shared::service::Service;
 use shared::{random, uuid};
@@ -11,7 +11,7 @@ use shared::{random, uuid};
 use crate::Failure;
 
 /// The functions.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Function {
     Register,
     LoginPhone,
@@ -19,6 +19,20 @@ pub(crate) enum Function {
     LoginCode,
     SendMessage,
     Session,
+}
+
+impl Function {
+    /// Of the binary, and in the template.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::LoginPhone => "login-phone",
+            Self::LoginPassword => "login-password",
+            Self::LoginCode => "login-code",
+            Self::SendMessage => "send-message",
+            Self::Session => "session",
+        }
+    }
 }
 
 /// A request that can be made again and again.
@@ -61,13 +75,33 @@ impl Ask {
     /// Has the function answer it.
     pub(crate) async fn answer(&self, service: &Service) -> Result<Response<Body>, Failure> {
         let request = self.request()?;
+        let name = self.function.name();
         Ok(match self.function {
-            Function::Register => serve(service, "register", request, register::handle).await,
-            Function::LoginPhone => serve(service, "login-phone", request, login_phone::handle).await,
-            Function::LoginPassword => serve(service, "login-password", request, login_password::handle).await,
-            Function::LoginCode => serve(service, "login-code", request, login_code::handle).await,
-            Function::SendMessage => serve(service, "send-message", request, send_message::handle).await,
-            Function::Session => serve(service, "session", request, session::handle).await,
+            Function::Register => serve(service, name, request, register::handle).await,
+            Function::LoginPhone => serve(service, name, request, login_phone::handle).await,
+            Function::LoginPassword => serve(service, name, request, login_password::handle).await,
+            Function::LoginCode => serve(service, name, request, login_code::handle).await,
+            Function::SendMessage => serve(service, name, request, send_message::handle).await,
+            Function::Session => serve(service, name, request, session::handle).await,
+        })
+    }
+
+    /// The event that API Gateway makes of it.
+    pub(crate) fn event(&self) -> Value {
+        let mut headers = json!({ "accept": "*/*", "content-type": "application/json", "host": "example.com" });
+        if let Some((name, value)) = &self.header {
+            headers[name.as_str()] = json!(value);
+        }
+        json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": self.path, "rawQueryString": "", "headers": headers,
+            "requestContext": {
+                "http": {
+                    "method": self.method.as_str(), "path": self.path, "protocol": "HTTP/1.1",
+                    "sourceIp": "192.0.2.1", "userAgent": "bench",
+                },
+                "stage": "$default", "requestId": "bench", "routeKey": "$default",
+            },
+            "isBase64Encoded": false, "body": self.body,
         })
     }
 }
@@ -105,4 +139,6 @@ pub(crate) struct Operation {
     pub(crate) hashing: Hashing,
     /// Its calls to storage.
     pub(crate) calls: Vec<Call>,
+    /// Its calls to Plivo.
+    pub(crate) plivo: Vec<Call>,
 }

@@ -1,4 +1,5 @@
-//! Carries every operation out once, against a real store behind `local::proxy`, and keeps the calls that each made. Uses `delay`.
+//! Carries every operation out once, against a real store behind `local::proxy` and a simulated Plivo, and keeps the calls that each
+//! made. Uses `delay`.
 
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use local::{Data, Options, Stack};
 use serde_json::{Value, json};
 use shared::secrets::Need;
 
+use crate::Failure;
+use crate::delay::Distance;
 use crate::operation::{Ask, Ending, Function, Hashing, Operation};
-use crate::{Failure, delay};
 
 const USER: &str = "+14155550100";
 const NOBODY: &str = "+14155550101";
@@ -30,9 +32,22 @@ pub(crate) struct Recording {
     pub(crate) store: Stack,
 }
 
+/// When it happens, as the machine's clock sees it. A message was sent and a code expires at a time that is in the recorded answers,
+/// and a function's binary takes no other clock.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// All messages have been sent: another may be.
+    Past,
+    Now,
+    /// No code has expired.
+    Future,
+}
+
+const APART: Duration = Duration::from_secs(60 * 60);
+
 /// Carries all operations out, in an order that one user could take.
-pub(crate) async fn record() -> Result<Recording, Failure> {
-    let mut recorder = Recorder::start().await?;
+pub(crate) async fn record(when: When) -> Result<Recording, Failure> {
+    let mut recorder = Recorder::start(when).await?;
     let user = recorder.registration().await?;
     let token = recorder.logins().await?;
     recorder.message_and_session(&user, &token).await?;
@@ -43,19 +58,26 @@ struct Recorder {
     operations: Vec<Operation>,
     store: Stack,
     proxy: Proxy,
+    plivo: Distance,
     stack: Stack,
 }
 
 impl Recorder {
-    async fn start() -> Result<Self, Failure> {
+    async fn start(when: When) -> Result<Self, Failure> {
         let store = Stack::start(Options::default()).await?;
         let address = store.config.dynamodb_endpoint.clone();
-        let proxy = Proxy::start(&delay::before(&address).await?).await?;
+        let proxy = Proxy::start(&Distance::before("DynamoDB", &address).await?.url).await?;
         proxy.measure();
-        let settings = vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url.clone())];
-        let stack = Stack::start(Options { data: Data::At(address), settings, ..Options::default() }).await?;
+        let plivo = Distance::before("Plivo", &store.config.url).await?;
+        let settings = [("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url), ("PLIVO_API_URL", &plivo.url)];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.clone())).to_vec();
+        let behind = if when == When::Past { APART } else { Duration::ZERO };
+        let stack = Stack::start(Options { data: Data::At(address), settings, behind, ..Options::default() }).await?;
+        if when == When::Future {
+            stack.clock.advance(APART);
+        }
         stack.service.warm(&[Need::Keys, Need::Plivo, Need::Message]).await;
-        Ok(Self { operations: Vec::new(), store, proxy, stack })
+        Ok(Self { operations: Vec::new(), store, proxy, plivo, stack })
     }
 
     async fn registration(&mut self) -> Result<String, Failure> {
@@ -125,14 +147,15 @@ impl Recorder {
         hashing: Hashing,
     ) -> Result<Value, Failure> {
         self.proxy.take_calls();
+        self.plivo.take_calls();
         let answer = ask.answer(&self.stack.service).await?;
         let body: Value = serde_json::from_slice(answer.body())?;
         if answer.status() != ending.status() {
             let method: &Method = &ask.method;
             return Err(format!("{name}: {method} answered {} {body}", answer.status()).into());
         }
-        let calls = self.proxy.take_calls();
-        self.operations.push(Operation { name, ask, ending, hashing, calls });
+        let (calls, plivo) = (self.proxy.take_calls(), self.plivo.take_calls());
+        self.operations.push(Operation { name, ask, ending, hashing, calls, plivo });
         Ok(body)
     }
 
@@ -142,7 +165,7 @@ impl Recorder {
     }
 
     fn last_code(&self) -> Result<String, Failure> {
-        let newest = self.stack.simulator.messages(Some(USER)).into_iter().next();
+        let newest = self.store.simulator.messages(Some(USER)).into_iter().next();
         Ok(code_in(&newest.ok_or("no message arrived")?.text))
     }
 }

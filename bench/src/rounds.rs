@@ -1,45 +1,73 @@
-//! What each operation asks of storage: calls, round trips (calls side by side are one), capacity units. Uses `record`'s calls.
+//! What each operation asks of others: round trips to each service (calls side by side are one), capacity units, and what that costs.
+//! Uses `record`'s calls, `prices`.
 
 use local::proxy::Call;
 use serde_json::Value;
 
+use crate::Failure;
 use crate::operation::{Ending, Operation};
+use crate::prices::{self, Prices};
+use crate::replay::key;
 use crate::table;
 
-/// So many round trips a success may take.
+/// So many round trips to storage a success may take, and to Plivo [`MOST_PLIVO`].
 pub(crate) const MOST: usize = 2;
+/// See [`MOST`].
+pub(crate) const MOST_PLIVO: usize = 1;
 
-/// The table.
-pub(crate) fn table(operations: &[Operation]) -> String {
-    let rows: Vec<_> = operations.iter().map(row).collect();
-    table::markdown(
-        "Round trips and capacity",
-        &["operation", "round trips", "calls", "read units", "write units"],
-        &rows,
-    )
+const COLUMNS: [&str; 9] = [
+    "operation",
+    "round trips to storage",
+    "to Plivo",
+    "to Secrets Manager, cold",
+    "in turn",
+    "read units",
+    "write units",
+    "US$ a million",
+    "more a million cold starts",
+];
+
+/// The table, and what its prices are.
+pub(crate) fn table(operations: &[Operation]) -> Result<String, Failure> {
+    let prices = Prices::read()?;
+    let rows = operations.iter().map(|operation| row(operation, &prices)).collect::<Result<Vec<_>, _>>()?;
+    Ok(format!("{}\n{}", table::markdown("Round trips, capacity and prices", &COLUMNS, &rows), prices.note()))
 }
 
-/// The names of successes that take more than [`MOST`].
-pub(crate) fn over_the_limit(operations: &[Operation]) -> Vec<&'static str> {
+/// The names of successes that take more than [`MOST`] or [`MOST_PLIVO`].
+pub(crate) fn over_the_limit(operations: &[Operation]) -> Vec<String> {
     let successes = operations.iter().filter(|operation| operation.ending == Ending::Success);
-    successes.filter(|operation| rounds(&operation.calls).len() > MOST).map(|operation| operation.name).collect()
+    let over = successes.filter(|operation| count(&operation.calls) > MOST || count(&operation.plivo) > MOST_PLIVO);
+    over.map(|operation| format!("round trips of {}", operation.name)).collect()
 }
 
-fn row(operation: &Operation) -> Vec<String> {
-    let groups = rounds(&operation.calls);
-    let calls: Vec<_> = groups.iter().map(|group| described(group)).collect();
+/// So many round trips these calls take.
+pub(crate) fn count(calls: &[Call]) -> usize {
+    rounds(calls).len()
+}
+
+fn row(operation: &Operation, prices: &Prices) -> Result<Vec<String>, Failure> {
+    let all: Vec<_> = operation.calls.iter().chain(&operation.plivo).cloned().collect();
+    let calls: Vec<_> = rounds(&all).iter().map(|group| described(group)).collect();
     let units = |kind| {
         let units = operation.calls.iter().filter(|call| Kind::of(call) == kind).map(|call| consumed(&call.answer));
         // Not `sum`, which is -0 of none.
-        units.fold(0.0, |sum, units| sum + units).to_string()
+        units.fold(0.0, |sum, units| sum + units)
     };
-    vec![
+    let (read, write) = (units(Kind::Read), units(Kind::Write));
+    let secrets = prices::secrets(operation.ask.function.name())?;
+    Ok(vec![
         operation.name.to_owned(),
-        groups.len().to_string(),
+        count(&operation.calls).to_string(),
+        count(&operation.plivo).to_string(),
+        // All side by side.
+        secrets.min(1).to_string(),
         if calls.is_empty() { "none".to_owned() } else { calls.join(", then ") },
-        units(Kind::Read),
-        units(Kind::Write),
-    ]
+        read.to_string(),
+        write.to_string(),
+        format!("{:.2}", prices.million(operation, read, write)?),
+        format!("{:.2}", prices.million_secrets(secrets)),
+    ])
 }
 
 /// The calls in groups of which each began before the one before it was over.
@@ -60,10 +88,12 @@ fn rounds(calls: &[Call]) -> Vec<Vec<&Call>> {
 fn described(group: &[&Call]) -> String {
     let mut names: Vec<_> = group
         .iter()
-        .map(|call| match (&call.request["TransactItems"], &call.request["RequestItems"]) {
-            (Value::Array(actions), _) => format!("{} of {}", call.operation, actions.len()),
-            (_, Value::Object(tables)) => format!("{} of {}", call.operation, tables.len()),
-            _ => format!("{} {}", call.operation, call.request["TableName"].as_str().unwrap_or_default()),
+        .map(|call| match call.request["TransactItems"].as_array() {
+            Some(actions) => format!("{} of {}", call.operation, actions.len()),
+            None => {
+                let (operation, tables) = key(&call.operation, &call.request);
+                [vec![operation], tables].concat().join(" ")
+            }
         })
         .collect();
     names.sort_unstable();

@@ -12,6 +12,7 @@ use crate::machine::{MEMORY_COLUMNS, memory_row};
 use crate::operation::{Hashing, Operation};
 use crate::record::Recording;
 use crate::replay::Replay;
+use crate::report::Report;
 use crate::table::{self, percentile, time};
 use crate::{Effort, Failure, parts};
 
@@ -23,8 +24,8 @@ pub(crate) const FEW: usize = 300;
 /// Enough for a thread that has done its work to go to sleep.
 const SETTLE: Duration = Duration::from_millis(1);
 
-/// Measures and prints.
-pub(crate) async fn print(recording: &Recording, effort: Effort) -> Result<(), Failure> {
+/// Measures and says it.
+pub(crate) async fn print(recording: &Recording, effort: Effort, report: &mut Report) -> Result<(), Failure> {
     let replay = Replay::start()?;
     let stack = stack(recording, &replay.url).await?;
     let meter = Meter::new(replay.thread.clone());
@@ -35,11 +36,11 @@ pub(crate) async fn print(recording: &Recording, effort: Effort) -> Result<(), F
         let samples = measure(operation, &stack.service, &meter, effort).await?;
         rows.push(samples.row(operation.name));
     }
-    println!("{}", table::markdown("Time in our own code, one request", &COLUMNS, &rows));
+    report.say(&table::markdown("Time in our own code, one request", &COLUMNS, &rows));
     let rows = parts::measure(recording, &replay, &stack.service, &meter, effort).await?;
-    println!("{}", table::markdown("Its parts", &COLUMNS, &rows));
+    report.say(&table::markdown("Its parts", &COLUMNS, &rows));
     memory.push(memory_row("after all of the above", "self"));
-    println!("{}", table::markdown("Memory of the benchmark's own process", &MEMORY_COLUMNS, &memory));
+    report.say(&table::markdown("Memory of the benchmark's own process", &MEMORY_COLUMNS, &memory));
     Ok(())
 }
 

@@ -24,9 +24,10 @@ pub struct MovableClock {
 }
 
 impl MovableClock {
-    /// A clock that shows the machine's time now.
-    pub fn new(pace: Pace) -> Self {
-        Self { started: SystemClock.now(), pace, ahead_millis: AtomicI64::new(0) }
+    /// A clock that shows the machine's time, or one that is so far behind it.
+    pub fn new(pace: Pace, behind: Duration) -> Self {
+        let ahead = -i64::try_from(behind.as_millis()).unwrap_or(i64::MAX / 4);
+        Self { started: SystemClock.now(), pace, ahead_millis: AtomicI64::new(ahead) }
     }
 
     /// Moves the time forward and answers it.

@@ -40,6 +40,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use lambda_http::lambda_runtime::{Diagnostic, LambdaEvent};
@@ -100,6 +101,8 @@ pub struct Options {
     pub seed: Option<PathBuf>,
     /// What the clock does by itself.
     pub pace: Pace,
+    /// How far the clock is behind the machine's, so that what happens here lies in the past of who reads it there.
+    pub behind: Duration,
     /// What lets each function do what its role allows; without one, each may do all.
     pub guard: Option<Guard>,
 }
@@ -193,7 +196,7 @@ impl Stack {
     /// [`StackError`], like a port that is taken or a setting that is wrong.
     pub async fn start(options: Options) -> Result<Self, StackError> {
         let (stop, stopped) = watch::channel(());
-        let clock = Arc::new(MovableClock::new(options.pace));
+        let clock = Arc::new(MovableClock::new(options.pace, options.behind));
         let listener = TcpListener::bind(("127.0.0.1", options.port))
             .await
             .map_err(StackError::new(format!("port {} cannot be used (try --port 0)", options.port)))?;
@@ -270,7 +273,7 @@ impl Stack {
     }
 
     /// Stops taking requests and waits until those under way are answered, or for so long.
-    pub async fn stop(self, longest: std::time::Duration) {
+    pub async fn stop(self, longest: Duration) {
         let Self { stop, server, .. } = self;
         drop(stop);
         // A client that has sent half a request would keep the server waiting.

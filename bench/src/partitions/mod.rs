@@ -20,6 +20,7 @@ use shared::store::PROVIDER_KEPT;
 use world::{Attack, Outcome, Scenario, World};
 
 use crate::record::Recording;
+use crate::report::Report;
 use crate::{Effort, Failure, table};
 
 /// Phones with a user. As many in a quick run, since fewer would make each hotter.
@@ -38,18 +39,18 @@ struct Case {
 }
 
 /// Simulates and prints. Answers which recommended settings do not hold.
-pub(crate) async fn print(recording: &Recording, effort: Effort) -> Result<Vec<String>, Failure> {
+pub(crate) async fn print(recording: &Recording, effort: Effort, report: &mut Report) -> Result<Vec<String>, Failure> {
     let service = &recording.store.service;
     let keys = service.secrets.keys(service.clock.now()).await?;
     let world = World::new(recording, &keys, PHONES)?;
-    println!("Partitions: {PHONES} phones, the hottest of {} seconds\n", effort.of(SECONDS));
+    report.say(&format!("{PHONES} phones, the hottest of {} seconds.\n", effort.of(SECONDS)));
     let mut over = Vec::new();
     for case in cases(&Gateway::read()?) {
         let outcomes = world.simulate(&case.scenario, effort.of(SECONDS));
         let rows: Vec<_> = outcomes.iter().map(row).collect();
-        println!("{}", table::markdown(&case.name, &COLUMNS, &rows));
+        report.say(&table::markdown(&case.name, &COLUMNS, &rows));
         if case.recommended && outcomes.iter().any(is_over) {
-            over.push(case.name);
+            over.push(format!("a partition over its limit: {}", case.name));
         }
     }
     Ok(over)

@@ -1,0 +1,54 @@
+//! The least that a cold start waits for, in round trips: what cannot be done side by side.
+//!
+//! | wait | round trips |
+//! |---|---:|
+//! | a connection to who is asked first | 1 |
+//! | TLS 1.3 with it | 1 |
+//! | the secrets, side by side, where the operation needs one: nothing can be asked of storage before | 1 |
+//! | each call to storage that needs what the one before answered | 1 |
+//! | Plivo | 1 |
+//!
+//! Connections to further hosts can be opened meanwhile, so how many hosts there are changes nothing.
+
+use std::time::Duration;
+
+/// What an operation waits for, one after the other.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Waits {
+    pub(crate) secrets: bool,
+    pub(crate) storage: usize,
+    pub(crate) plivo: usize,
+}
+
+impl Waits {
+    /// The least number of round trips from a cold start to the answer.
+    pub(crate) fn minimum(self, has_tls: bool) -> usize {
+        let calls = usize::from(self.secrets) + self.storage + self.plivo;
+        if calls == 0 { 0 } else { 1 + usize::from(has_tls) + calls }
+    }
+}
+
+/// How many round trips a time holds that is so much longer than `near` when a round trip takes so much longer.
+pub(crate) fn round_trips(near: Duration, far: Duration, added: Duration) -> f64 {
+    (far.as_secs_f64() - near.as_secs_f64()) / added.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_depends_on_another_counts() {
+        let login = Waits { secrets: true, storage: 2, plivo: 1 };
+        assert_eq!((login.minimum(false), login.minimum(true)), (5, 6));
+        let session = Waits { secrets: false, storage: 1, plivo: 0 };
+        assert_eq!((session.minimum(false), session.minimum(true)), (2, 3));
+        assert_eq!(Waits::default().minimum(true), 0);
+    }
+
+    #[test]
+    fn the_slope_counts_round_trips() {
+        let millis = Duration::from_millis;
+        assert!((round_trips(millis(10), millis(70), millis(20)) - 3.0).abs() < 1e-9);
+    }
+}

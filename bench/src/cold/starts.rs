@@ -1,0 +1,134 @@
+//! Cold starts, one after the other and interleaved, so that whatever else the machine does meets all alike. Uses `process`.
+
+use std::time::Duration;
+
+use super::cgroup::Held;
+use super::process::{Bench, First};
+use super::services::{Hosts, Services};
+use super::subject::{Kind, Subject};
+use super::tls::Authority;
+use crate::table::percentile;
+use crate::{Effort, Failure};
+
+/// How often a full run starts each function in each setup, and each peer.
+const TIMES: usize = 30;
+const TIMES_PEER: usize = 5;
+
+/// Added round-trip times, in milliseconds.
+pub(crate) const ADDED: [u64; 3] = [0, 5, 20];
+
+/// How a process is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Setup {
+    pub(crate) hosts: Hosts,
+    /// Milliseconds.
+    pub(crate) added: u64,
+    /// To a share of a processor.
+    pub(crate) is_held: bool,
+}
+
+impl Setup {
+    pub(crate) const fn new(hosts: Hosts, added: u64) -> Self {
+        Self { hosts, added, is_held: false }
+    }
+
+    pub(crate) const fn held(hosts: Hosts) -> Self {
+        Self { hosts, added: 0, is_held: true }
+    }
+
+    fn all() -> Vec<Self> {
+        let free = Hosts::ALL.into_iter().flat_map(|hosts| ADDED.map(|added| Self::new(hosts, added)));
+        free.chain([Self::held(Hosts::Plain), Self::held(Hosts::TlsThree)]).collect()
+    }
+
+    /// Peers take a second each, so they are started only where they are compared.
+    fn is_for(self, kind: Kind) -> bool {
+        kind != Kind::Peer || (self.added == 0 && !self.is_held && self.hosts != Hosts::TlsOne)
+    }
+}
+
+/// The services in all distances.
+pub(crate) struct Networks(Vec<(Hosts, u64, Services)>);
+
+impl Networks {
+    pub(crate) fn start(authority: &Authority) -> Result<Self, Failure> {
+        let mut networks = Vec::new();
+        for hosts in Hosts::ALL {
+            for added in ADDED {
+                networks.push((hosts, added, Services::start(hosts, Duration::from_millis(added), authority)?));
+            }
+        }
+        Ok(Self(networks))
+    }
+
+    pub(crate) fn get(&self, hosts: Hosts, added: u64) -> Result<&Services, Failure> {
+        let found = self.0.iter().find(|(of, at, _)| (*of, *at) == (hosts, added));
+        Ok(&found.ok_or("no such network")?.2)
+    }
+}
+
+/// A start.
+struct Start {
+    subject: usize,
+    setup: Setup,
+    first: First,
+    /// Connections, and calls to Secrets Manager, storage and Plivo.
+    counts: [usize; 4],
+}
+
+/// All starts.
+pub(crate) struct Starts(Vec<Start>);
+
+/// What of a start.
+pub(crate) type What = fn(&First) -> Duration;
+
+impl Starts {
+    pub(crate) fn measure(
+        bench: &Bench,
+        subjects: &[Subject],
+        networks: &Networks,
+        held: Option<&Held>,
+        effort: Effort,
+    ) -> Result<Self, Failure> {
+        let (times, every) = (effort.of(TIMES), effort.of(TIMES).div_ceil(effort.of(TIMES_PEER)));
+        let mut starts = Vec::new();
+        for time in 0..times {
+            for setup in Setup::all().into_iter().filter(|setup| !setup.is_held || held.is_some()) {
+                let services = networks.get(setup.hosts, setup.added)?;
+                for (number, subject) in subjects.iter().enumerate() {
+                    if !setup.is_for(subject.kind) || (subject.kind == Kind::Peer && time % every != 0) {
+                        continue;
+                    }
+                    let (_, first) = bench.start(subject, services, held.filter(|_| setup.is_held))?;
+                    starts.push(Start { subject: number, setup, first, counts: services.counts.take() });
+                }
+            }
+        }
+        Ok(Self(starts))
+    }
+
+    /// Of the starts of a subject; nothing where there was none.
+    pub(crate) fn median(&self, subject: usize, setup: Setup, what: What) -> Option<Duration> {
+        let mut times: Vec<_> = self.of(subject, setup).map(|start| what(&start.first)).collect();
+        (!times.is_empty()).then(|| percentile(&mut times, 50))
+    }
+
+    /// The fastest of them, which the machine's other work disturbed least.
+    pub(crate) fn fastest(&self, subject: usize, setup: Setup, what: What) -> Option<Duration> {
+        self.of(subject, setup).map(|start| what(&start.first)).min()
+    }
+
+    /// Connections and calls of the last start.
+    pub(crate) fn counts(&self, subject: usize, setup: Setup) -> Option<[usize; 4]> {
+        self.of(subject, setup).last().map(|start| start.counts)
+    }
+
+    /// How many starts a median is of.
+    pub(crate) fn times(&self, subject: usize, setup: Setup) -> usize {
+        self.of(subject, setup).count()
+    }
+
+    fn of(&self, subject: usize, setup: Setup) -> impl Iterator<Item = &Start> {
+        self.0.iter().filter(move |start| start.subject == subject && start.setup == setup)
+    }
+}
