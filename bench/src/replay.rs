@@ -59,20 +59,33 @@ pub(crate) fn answers(calls: &[Call]) -> Answers {
     recorded.collect()
 }
 
-/// The answer to a call. Who reads item by item what was recorded as one batch is answered from the batch, and a write that was not
-/// recorded succeeds: peers in other languages make plainer calls than our functions.
+/// The answer to a call. What was recorded as one batch also answers who reads other parts of it: a function that keeps what it read
+/// for a while, and peers in other languages, which read item by item. Their writes succeed, too.
 pub(crate) fn find(answers: &Answers, operation: &str, request: &Value) -> Option<Bytes> {
     let key = key(operation, request);
     let recorded = answers.get(&key).cloned();
     recorded.or_else(|| match (operation, key.1.as_slice()) {
-        ("GetItem", [table]) => answers.iter().find_map(|((operation, _), answer)| {
-            let batch: Value = (operation == "BatchGetItem").then(|| serde_json::from_slice(answer).ok())??;
-            let items = batch["Responses"][table].as_array()?;
+        ("GetItem", [table]) => {
+            let items = in_batches(answers, table)?;
             let answer = items.first().map_or_else(|| json!({}), |item| json!({ "Item": item }));
             Some(Bytes::from(answer.to_string()))
-        }),
+        }
+        ("BatchGetItem", tables) => {
+            let found =
+                tables.iter().map(|table| (table.clone(), in_batches(answers, table).unwrap_or_default().into()));
+            let responses: serde_json::Map<_, Value> = found.collect();
+            Some(Bytes::from(json!({ "Responses": responses, "UnprocessedKeys": {} }).to_string()))
+        }
         ("PutItem", _) => Some(Bytes::from_static(b"{}")),
         _ => None,
+    })
+}
+
+/// What any recorded batch found in this table.
+fn in_batches(answers: &Answers, table: &str) -> Option<Vec<Value>> {
+    answers.iter().find_map(|((operation, _), answer)| {
+        let batch: Value = (operation == "BatchGetItem").then(|| serde_json::from_slice(answer).ok())??;
+        batch["Responses"][table].as_array().cloned()
     })
 }
 
