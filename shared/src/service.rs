@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::auth::password::Cost;
 use crate::clock::{Clock, Timestamp};
 use crate::gsm;
 use crate::metrics::{Flow, Metric, Metrics, Sink};
@@ -34,6 +35,8 @@ pub struct Service {
     pub messages: Messages,
     /// What is counted.
     pub metrics: Metrics,
+    /// What hashing a password costs: always the default, but for the benchmark's own stack.
+    pub password_cost: Cost,
     aws: Aws,
 }
 
@@ -63,6 +66,7 @@ impl Service {
             controls: Controls::new(dynamodb.clone(), resources.controls_table),
             messages: Messages::new(dynamodb, resources.messages_table),
             metrics: Metrics::new(resources.metrics_namespace, sink),
+            password_cost: Cost::default(),
             aws,
             settings,
         })
