@@ -9,10 +9,16 @@
 //! | `rounds` | the table of round trips and capacity |
 //! | `replay` | storage and Plivo that answer at once, from a recording |
 //! | `times`, `parts`, `cpu` | the tables of time in our own code |
-//! | `load`, `flow`, `process` | the table of the local stack under load |
+//! | `load`, `users` | the tables of the local stack under load, and with many users |
+//! | `contest`, `flow`, `process` | servers that go through the same flows in turns |
+//! | `ceiling` | what the store alone can do |
+//! | `crowd` | a store of many users |
 //! | `machine`, `table` | where it ran; Markdown |
 
+mod ceiling;
+mod contest;
 mod cpu;
+mod crowd;
 mod delay;
 mod flow;
 mod load;
@@ -25,23 +31,34 @@ mod replay;
 mod rounds;
 mod table;
 mod times;
+mod users;
 
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
+use tokio::runtime::Builder;
 
 /// Anything that ends the benchmark early.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Measures Otpost on this machine and prints Markdown. Ends with 1 when an operation takes more round trips than it may.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version, about, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct Arguments {
     /// A tenth of the iterations: seconds instead of minutes, and rougher times.
     #[arg(long)]
     quick: bool,
     /// What to measure; all when none is named.
     parts: Vec<Part>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The local stack, for the benchmark's own clients.
+    #[command(hide = true)]
+    Serve(process::Serve),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -50,7 +67,7 @@ enum Part {
     Rounds,
     /// Time in our own code.
     Times,
-    /// The local stack under load; needs `cargo build --release -p local` first.
+    /// The local stack under load, beside better-auth where `bench/peers/install better-auth` has put it, and with many users.
     Load,
 }
 
@@ -73,30 +90,38 @@ impl Effort {
     }
 }
 
-// One thread for all handlers, as in a function; what answers them has its own.
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    match run(&Arguments::parse()).await {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("bench: {}", shared::logging::chain(&*error));
-            ExitCode::FAILURE
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Refusals are logged, and logging is work.
+    shared::logging::init_to(std::io::sink);
+    let done = match &arguments.command {
+        // As `cargo run` runs it.
+        Some(Command::Serve(serve)) => {
+            block_on(Builder::new_multi_thread(), async { serve.run().await.map(|()| ExitCode::SUCCESS) })
         }
-    }
+        // One thread for all handlers, as in a function; what answers them has its own.
+        None => block_on(Builder::new_current_thread(), run(&arguments)),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("bench: {}", shared::logging::chain(&*error));
+        ExitCode::FAILURE
+    })
+}
+
+fn block_on<T>(mut runtime: Builder, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    runtime.enable_all().build()?.block_on(work)
 }
 
 async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if cfg!(debug_assertions) {
         eprintln!("bench: a debug build; the counts hold, the times mean nothing (use --release)");
     }
-    // Refusals are logged, and logging is work.
-    shared::logging::init_to(std::io::sink);
     let effort = if arguments.quick { Effort::Quick } else { Effort::Full };
     let asked = |part| arguments.parts.is_empty() || arguments.parts.contains(&part);
     println!("{}", machine::describe());
     let mut code = ExitCode::SUCCESS;
+    let recording = record::record().await?;
     if asked(Part::Rounds) || asked(Part::Times) {
-        let recording = record::record().await?;
         if asked(Part::Rounds) {
             println!("{}", rounds::table(&recording.operations));
             let over = rounds::over_the_limit(&recording.operations);
@@ -110,7 +135,7 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
     }
     if asked(Part::Load) {
-        load::print(effort).await?;
+        load::print(&recording, effort).await?;
     }
     Ok(code)
 }

@@ -3,7 +3,7 @@
 //
 //   node server.mjs memory | FILE     where SQLite keeps the data (a file: with a write-ahead log)
 //
-// Listens on a free port of 127.0.0.1, prints it, and ends when its standard input does. `GET /code?to=NUMBER` reads the last code of a
+// Listens on a free port of 127.0.0.1, prints its address, and ends when its standard input does. `GET /code?to=NUMBER` reads the last code of a
 // number: better-auth leaves the sending to the app, and this app keeps codes in memory.
 
 import { createServer } from 'node:http';
@@ -48,6 +48,6 @@ const auth = betterAuth({
 });
 const handler = toNodeHandler(auth);
 await (await getMigrations(auth.options)).runMigrations();
-console.log(port);
+console.log(`http://127.0.0.1:${port}`);
 
 process.stdin.resume().on('end', () => process.exit());
