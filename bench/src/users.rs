@@ -79,10 +79,17 @@ async fn compare(servers: &[&Contestant], effort: Effort) -> Result<Vec<Score>, 
 /// The scores come in pairs, few before many.
 fn print_ratios(scores: &[Score]) {
     let row = |pair: &[Score]| {
-        let ratio = pair[1].flows_a_second() / pair[0].flows_a_second();
-        vec![pair[0].flow.name().to_owned(), pair[0].at_once.to_string(), format!("{ratio:.2}")]
+        let flows = pair[1].flows_a_second() / pair[0].flows_a_second();
+        let processor = pair[1].processor_a_flow().zip(pair[0].processor_a_flow());
+        let processor = processor.map(|(many, few)| format!("{:.2}", many.div_duration_f64(few)));
+        vec![
+            pair[0].flow.name().to_owned(),
+            pair[0].at_once.to_string(),
+            format!("{flows:.2}"),
+            processor.unwrap_or_else(|| "unknown".to_owned()),
+        ]
     };
     let rows: Vec<_> = scores.chunks_exact(2).map(row).collect();
-    let columns = ["flow", "clients at once", "with many : with few"];
-    println!("{}", table::markdown("Flows a second with many users, in those with few", &columns, &rows));
+    let columns = ["flow", "clients at once", "flows a second", "processor a flow"];
+    println!("{}", table::markdown("With many users, in what it is with few", &columns, &rows));
 }
