@@ -1,4 +1,5 @@
-//! What a client does: whole flows over HTTP, each with a phone of its own, so that limits meet nobody.
+//! What a client does: whole flows over HTTP, with our stack or with better-auth, each with a phone of its own, so that limits meet
+//! nobody.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -23,16 +24,30 @@ impl Flow {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Registration => "registration, both steps",
-            Self::Login => "login without a password, both steps",
+            Self::Login => "login by code, both steps",
             Self::Token => "isvalidusertoken",
             Self::Info => "info",
         }
     }
 }
 
-/// Clients of one stack.
+/// Who is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Api {
+    Otpost,
+    /// Its phone-number plugin: registration and login are the same two requests, and a phone without a user gets one.
+    BetterAuth,
+}
+
+/// The phone of the person of this number: one of eight million.
+pub(crate) fn phone_of(person: usize) -> String {
+    format!("+1212{:07}", 2_000_000 + person)
+}
+
+/// Clients of one server.
 pub(crate) struct Clients {
     http: reqwest::Client,
+    api: Api,
     url: String,
     /// The times of all requests to the service since they were last taken.
     times: Mutex<Vec<Duration>>,
@@ -41,30 +56,39 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn of(url: &str) -> Result<Self, Failure> {
+    pub(crate) fn of(api: Api, url: &str) -> Result<Self, Failure> {
         let http = local::http_client()?;
-        Ok(Self { http, url: url.to_owned(), times: Mutex::default(), tokens: Mutex::default() })
+        Ok(Self { http, api, url: url.to_owned(), times: Mutex::default(), tokens: Mutex::default() })
     }
 
     /// Goes through a flow as the person of this number.
     pub(crate) async fn go(&self, flow: Flow, person: usize) -> Result<(), Failure> {
-        let phone = format!("+1212555{person:04}");
-        match flow {
-            Flow::Registration => self.register(&phone, person).await,
-            Flow::Login => self.log_in(&phone).await,
-            Flow::Token => self.ask_token(person).await,
-            Flow::Info => self.service(self.request(Method::GET, "/api/info")).await.map(drop),
+        let phone = phone_of(person);
+        match (self.api, flow) {
+            (Api::Otpost, Flow::Registration) => self.register(&phone, person).await,
+            (Api::Otpost, Flow::Login) => self.log_in(&phone).await,
+            (Api::Otpost, Flow::Token) => self.ask_token(person).await,
+            (Api::Otpost, Flow::Info) => self.service(self.request(Method::GET, "/api/info")).await.map(drop),
+            (Api::BetterAuth, _) => self.verify(&phone).await,
         }
     }
 
     /// Past the limit on messages to one phone.
     pub(crate) async fn wait(&self) -> Result<(), Failure> {
+        if self.api == Api::BetterAuth {
+            return Ok(());
+        }
         let request = self.request(Method::POST, "/_local/clock").header("content-type", "application/json");
         self.send(request.body(json!({ "advance": 31 }).to_string())).await.map(drop)
     }
 
     pub(crate) fn take_times(&self) -> Vec<Duration> {
         std::mem::take(&mut *self.times.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Gives the clients tokens of sessions that stand.
+    pub(crate) fn add_tokens(&self, tokens: impl IntoIterator<Item = String>) {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).extend(tokens);
     }
 
     async fn register(&self, phone: &str, person: usize) -> Result<(), Failure> {
@@ -81,9 +105,15 @@ impl Clients {
         let started = self.post("/api/services/Plivo/loginWithPhoneNumber", &body).await?;
         let body = json!({ "transactionId": started["transactionId"], "code": self.code(phone).await? });
         let user = self.post("/api/services/Plivo/loginWithCode", &body).await?;
-        let token = text(&user, "user-token")?.to_owned();
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).push(token);
+        self.add_tokens([text(&user, "user-token")?.to_owned()]);
         Ok(())
+    }
+
+    async fn verify(&self, phone: &str) -> Result<(), Failure> {
+        self.post("/api/auth/phone-number/send-otp", &json!({ "phoneNumber": phone })).await?;
+        let body = json!({ "phoneNumber": phone, "code": self.code(phone).await? });
+        let session = self.post("/api/auth/phone-number/verify", &body).await?;
+        text(&session, "token").map(drop)
     }
 
     async fn ask_token(&self, person: usize) -> Result<(), Failure> {
@@ -98,10 +128,14 @@ impl Clients {
         }
     }
 
-    /// The code that the phone got, from the inbox.
+    /// The code that the phone got: from our inbox, or from the app around better-auth.
     async fn code(&self, phone: &str) -> Result<String, Failure> {
-        let path = format!("/_local/messages?limit=1&to={}", phone.trim_start_matches('+'));
-        let messages = self.send(self.request(Method::GET, &path)).await?;
+        let digits = phone.trim_start_matches('+');
+        if self.api == Api::BetterAuth {
+            let answer = self.send(self.request(Method::GET, &format!("/code?to=%2B{digits}"))).await?;
+            return Ok(text(&answer, "code")?.to_owned());
+        }
+        let messages = self.send(self.request(Method::GET, &format!("/_local/messages?limit=1&to={digits}"))).await?;
         Ok(code_in(text(&messages[0], "text")?))
     }
 
@@ -129,7 +163,7 @@ impl Clients {
         if status.is_success() {
             Ok(serde_json::from_slice(&body)?)
         } else {
-            Err(format!("the local stack answered {status}: {}", String::from_utf8_lossy(&body)).into())
+            Err(format!("{:?} answered {status}: {}", self.api, String::from_utf8_lossy(&body)).into())
         }
     }
 }

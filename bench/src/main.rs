@@ -11,11 +11,17 @@
 //! | `partitions` | a simulation: how hot the tables' partitions get |
 //! | `cold` | the tables of the functions' binaries: cold starts, warm requests, sizes; peers |
 //! | `times`, `parts`, `cpu` | the tables of time in our own code |
-//! | `load`, `flow`, `process` | the table of the local stack under load |
+//! | `load`, `users` | the tables of the local stack under load, and with many users |
+//! | `contest`, `flow`, `process` | servers that go through the same flows in turns |
+//! | `ceiling` | what the store alone can do |
+//! | `crowd` | a store of many users |
 //! | `machine`, `table`, `report` | where it ran; Markdown; what is printed and written |
 
+mod ceiling;
 mod cold;
+mod contest;
 mod cpu;
+mod crowd;
 mod delay;
 mod flow;
 mod load;
@@ -31,11 +37,13 @@ mod report;
 mod rounds;
 mod table;
 mod times;
+mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
+use tokio::runtime::Builder;
 
 use crate::record::When;
 use crate::report::Report;
@@ -46,7 +54,7 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Measures Otpost on this machine and prints Markdown. Ends with 1 when an operation takes more round trips than it may, a zip is
 /// larger than it may be, or a partition is over its limit with recommended settings.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version, about, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct Arguments {
     /// A tenth of the iterations: minutes instead of many, and rougher times.
     #[arg(long)]
@@ -59,6 +67,15 @@ struct Arguments {
     peers: Option<PathBuf>,
     /// What to measure; all when none is named.
     parts: Vec<Part>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The local stack, for the benchmark's own clients.
+    #[command(hide = true)]
+    Serve(process::Serve),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -71,7 +88,7 @@ enum Part {
     Partitions,
     /// The functions' binaries as Lambda starts them; needs `cargo build --release` of them and of `empty` first.
     Cold,
-    /// The local stack under load; needs `cargo build --release -p local` first.
+    /// The local stack under load, beside better-auth where `bench/peers/install better-auth` has put it, and with many users.
     Load,
 }
 
@@ -94,24 +111,32 @@ impl Effort {
     }
 }
 
-// One thread for all handlers, as in a function; what answers them has its own.
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    match run(&Arguments::parse()).await {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("bench: {}", shared::logging::chain(&*error));
-            ExitCode::FAILURE
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Refusals are logged, and logging is work.
+    shared::logging::init_to(std::io::sink);
+    let done = match &arguments.command {
+        // As `cargo run` runs it.
+        Some(Command::Serve(serve)) => {
+            block_on(Builder::new_multi_thread(), async { serve.run().await.map(|()| ExitCode::SUCCESS) })
         }
-    }
+        // One thread for all handlers, as in a function; what answers them has its own.
+        None => block_on(Builder::new_current_thread(), run(&arguments)),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("bench: {}", shared::logging::chain(&*error));
+        ExitCode::FAILURE
+    })
+}
+
+fn block_on<T>(mut runtime: Builder, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    runtime.enable_all().build()?.block_on(work)
 }
 
 async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if cfg!(debug_assertions) {
         eprintln!("bench: a debug build; the counts hold, the times mean nothing (use --release)");
     }
-    // Refusals are logged, and logging is work.
-    shared::logging::init_to(std::io::sink);
     let effort = if arguments.quick { Effort::Quick } else { Effort::Full };
     let asked = |part| arguments.parts.is_empty() || arguments.parts.contains(&part);
     println!("{}", machine::describe());
@@ -122,8 +147,8 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         report.say("## Cold starts");
         broken.extend(cold::print(&asked, &mut report).await?);
     }
+    let recording = record::record(When::Now).await?;
     if asked(Part::Rounds) || asked(Part::Partitions) || asked(Part::Times) {
-        let recording = record::record(When::Now).await?;
         if asked(Part::Rounds) {
             report.say("## What operations ask of others");
             report.say(&rounds::table(&recording.operations)?);
@@ -140,7 +165,7 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     if asked(Part::Load) {
         report.say("## The local stack");
-        load::print(effort, &mut report).await?;
+        load::print(&recording, effort, &mut report).await?;
     }
     if let Some(folder) = &arguments.write {
         report.write(folder)?;

@@ -32,7 +32,7 @@ pub(crate) async fn measure(
     let read = Samples::take(Hashing::None, meter, effort, async || Ok(PhoneNumber::parse(PHONE, us).map(drop)?));
     let chosen = Samples::take(Hashing::None, meter, effort, async || Ok(Password::chosen(PASSWORD).map(drop)?));
     let hash = Samples::take(Hashing::Argon2id, meter, effort, async || {
-        Ok(Password::entered(PASSWORD).hash(&keys).await.map(drop)?)
+        Ok(Password::entered(PASSWORD).hash(&keys, service.password_cost).await.map(drop)?)
     });
     let phone = PhoneKey(keys.phone(PHONE).short());
     let storage = Samples::take(Hashing::None, meter, effort, async || {

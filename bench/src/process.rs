@@ -1,49 +1,97 @@
-//! The local stack as a process of its own, the one that `cargo run --release` starts.
+//! Servers as processes of their own: our stack, which this very binary runs when it is asked to (`serve`), and better-auth. Each prints
+//! its address in its first line and ends with its standard input, so that none outlives the benchmark, however that ends.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use local::{Data, Options, Stack};
+use shared::auth::password::Cost;
 
 use crate::Failure;
 
-/// A running one. Ended when dropped.
-pub(crate) struct LocalStack {
-    /// Like `http://127.0.0.1:40001`.
-    pub(crate) url: String,
-    child: Child,
-    /// Kept open: it still has lines to write, and would end if nobody could read them.
-    output: BufReader<ChildStdout>,
+/// Ours, as the hidden subcommand `serve` runs it.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Serve {
+    /// Where the data is kept; without it, in memory.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Hashes passwords at the least cost there is.
+    #[arg(long)]
+    no_hashing: bool,
 }
 
-impl Drop for LocalStack {
-    fn drop(&mut self) {
-        // It keeps nothing, so there is nothing to lose; one that has ended already is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl Serve {
+    pub(crate) fn in_memory() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn on(folder: &Path) -> Self {
+        Self { data: Some(folder.to_owned()), no_hashing: false }
+    }
+
+    pub(crate) fn without_hashing(self) -> Self {
+        Self { no_hashing: true, ..self }
+    }
+
+    /// Runs it in this process until standard input ends.
+    pub(crate) async fn run(&self) -> Result<(), Failure> {
+        let data = self.data.clone().map_or(Data::Memory, Data::Folder);
+        let password_cost = if self.no_hashing { Cost::LEAST } else { Cost::default() };
+        let stack = Stack::start(Options { data, password_cost, ..Options::default() }).await?;
+        println!("{}", stack.config.url);
+        tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
+        stack.stop(Duration::from_secs(1)).await;
+        Ok(())
+    }
+
+    /// Runs it in a process of its own.
+    pub(crate) fn start(&self) -> Result<Server, Failure> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("serve");
+        if let Some(folder) = &self.data {
+            command.arg("--data").arg(folder);
+        }
+        if self.no_hashing {
+            command.arg("--no-hashing");
+        }
+        Server::start(command)
     }
 }
 
-impl LocalStack {
-    /// Starts it on a free port and answers when it takes requests.
-    pub(crate) fn start() -> Result<Self, Failure> {
-        let binary = binary()?;
-        let mut command = Command::new(&binary);
-        command.args(["--port", "0"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().map_err(|error| {
-            format!("no local stack beside the benchmark ({error}): cargo build --release -p local -p bench")
-        })?;
-        let output = BufReader::new(child.stdout.take().ok_or("the local stack has no output")?);
-        let mut stack = Self { url: String::new(), child, output };
-        let mut line = String::new();
-        while stack.output.read_line(&mut line)? > 0 {
-            if let Some((_, rest)) = line.split_once("Base URL") {
-                let url = rest.split_whitespace().next().and_then(|url| url.strip_suffix("/api"));
-                stack.url = url.ok_or("the local stack says no address")?.to_owned();
-                return Ok(stack);
-            }
-            line.clear();
-        }
-        Err("the local stack ended before it was ready".into())
+/// better-auth, where `bench/peers/install better-auth` has put it; `None` where it has not. `storage` is `memory` or a file.
+pub(crate) fn better_auth(storage: &Path) -> Result<Option<Server>, Failure> {
+    // The benchmark is in a folder of the target folder.
+    let target = std::env::current_exe()?.ancestors().nth(2).ok_or("the benchmark is in no target folder")?.to_owned();
+    let folder = target.join("peers/better-auth");
+    if !folder.join(".installed").exists() {
+        return Ok(None);
+    }
+    let mut command = Command::new("node");
+    command.arg(folder.join("server.mjs")).arg(storage).env("NODE_ENV", "production");
+    Server::start(command).map(Some)
+}
+
+/// A running one. Ended when dropped.
+pub(crate) struct Server {
+    /// Like `http://127.0.0.1:40001`.
+    pub(crate) url: String,
+    child: Child,
+    /// Kept open: it would end if nobody could read what it still writes.
+    output: BufReader<ChildStdout>,
+}
+
+impl Server {
+    fn start(mut command: Command) -> Result<Self, Failure> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child =
+            command.spawn().map_err(|error| format!("{} does not start: {error}", command.get_program().display()))?;
+        let output = BufReader::new(child.stdout.take().ok_or("a server has no output")?);
+        let mut server = Self { url: String::new(), child, output };
+        server.output.read_line(&mut server.url)?;
+        server.url.truncate(server.url.trim_end().len());
+        if server.url.is_empty() { Err("a server ended before it was ready".into()) } else { Ok(server) }
     }
 
     /// Its process id.
@@ -52,12 +100,10 @@ impl LocalStack {
     }
 }
 
-/// The binary's size in bytes.
-pub(crate) fn size() -> Result<u64, Failure> {
-    Ok(std::fs::metadata(binary()?)?.len())
-}
-
-fn binary() -> Result<PathBuf, Failure> {
-    let name = format!("local{}", std::env::consts::EXE_SUFFIX);
-    Ok(std::env::current_exe()?.with_file_name(name))
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It keeps nothing that anybody reads again; one that has ended already is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use lambda_http::lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use serde_json::Value;
+use shared::auth::password::Cost;
 use shared::clock::{Clock, Timestamp};
 use shared::http::answer;
 use shared::queue::DeadLetters;
@@ -35,13 +36,16 @@ impl Functions {
         settings: &HashMap<String, String>,
         clock: Arc<dyn Clock>,
         counted: &Counted,
+        password_cost: Cost,
     ) -> Result<Self, SettingError> {
         let service = |name: &'static str| {
             let lookup = |setting: &str| match setting {
                 "AWS_ACCESS_KEY_ID" => Some(name.to_owned()),
                 _ => settings.get(setting).cloned(),
             };
-            Service::new(&lookup, Arc::clone(&clock), counted.sink())
+            let mut service = Service::new(&lookup, Arc::clone(&clock), counted.sink())?;
+            service.password_cost = password_cost;
+            Ok::<_, SettingError>(service)
         };
         let dead_letters = service("send-message")?.dead_letters();
         let services = NAMES.into_iter().map(|name| Ok((name, service(name)?))).collect::<Result<_, _>>()?;

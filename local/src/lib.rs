@@ -46,6 +46,7 @@ use axum::Router;
 use lambda_http::lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::Serialize;
 use serde_json::Value;
+use shared::auth::password::Cost;
 use shared::aws::{Api, Aws, Service as AwsService};
 use shared::clock::Clock as _;
 use shared::net;
@@ -105,6 +106,8 @@ pub struct Options {
     pub behind: Duration,
     /// What lets each function do what its role allows; without one, each may do all.
     pub guard: Option<Guard>,
+    /// What hashing a password costs. Only the benchmark has another than the default.
+    pub password_cost: Cost,
 }
 
 /// The stack cannot start.
@@ -211,10 +214,11 @@ impl Stack {
         let mut settings = environment(&url, &guarded.dynamodb, &guarded.secrets, &guarded.sqs);
         settings.extend(options.settings);
         let service = Service::new(&|name| settings.get(name).cloned(), clock.clone(), counted.sink());
-        let service = Arc::new(service.map_err(StackError::new("a setting is wrong"))?);
-        let functions =
-            Functions::new(&settings, clock.clone(), &counted).map_err(StackError::new("a setting is wrong"))?;
-        let functions = Arc::new(functions);
+        let mut service = service.map_err(StackError::new("a setting is wrong"))?;
+        service.password_cost = options.password_cost;
+        let service = Arc::new(service);
+        let functions = Functions::new(&settings, clock.clone(), &counted, options.password_cost);
+        let functions = Arc::new(functions.map_err(StackError::new("a setting is wrong"))?);
         let simulator = Simulator::new(PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN, {
             let clock = clock.clone();
             Arc::new(move || clock.now().as_millis())

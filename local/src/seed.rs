@@ -174,7 +174,8 @@ async fn add_user(service: &Service, keys: &Keys, seed: &SeedUser) -> Result<(),
     let phone = phone(service, &seed.phone_number)?;
     let properties =
         Properties::from_rest(seed.properties.clone()).map_err(StackError::new("a seed's properties are refused"))?;
-    let password = Password::entered(&seed.password).hash(keys).await.map_err(StackError::new("a seed's password"))?;
+    let password = Password::entered(&seed.password).hash(keys, service.password_cost).await;
+    let password = password.map_err(StackError::new("a seed's password"))?;
     let profile = Profile {
         phone: phone.e164().to_owned(),
         email: seed.email.clone(),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use shared::aws::Api;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::StackError;
 
@@ -16,19 +17,30 @@ use crate::StackError;
 pub const TABLES: [(&str, bool); 5] =
     [("users", false), ("phones", true), ("sessions", true), ("controls", false), ("messages", true)];
 
-/// How often expired items are removed. Nothing depends on it but memory.
-const SWEEP: Duration = Duration::from_secs(60);
+/// How often expired items are removed. Nothing depends on it but memory, and it reads all items: a million take many seconds.
+const SWEEP: Duration = Duration::from_secs(600);
 
-/// Starts the API and answers its address, like `http://127.0.0.1:40001`. In memory, or in a file below `folder`.
-pub(crate) async fn start(folder: Option<&Path>, stop: watch::Receiver<()>) -> Result<String, StackError> {
+/// The store itself: in memory, or in a file below `folder`.
+///
+/// # Errors
+/// [`StackError`] when the file cannot be made or read.
+pub fn open(folder: Option<&Path>) -> Result<Database, StackError> {
     let database = match folder {
         None => Database::memory(),
         Some(folder) => {
             std::fs::create_dir_all(folder).map_err(StackError::new("the data folder cannot be made"))?;
+            // The one way to have a write not wait for the disk: from then on a commit is synced with the next checkpoint
+            // (`synchronous = NORMAL`). A machine that loses its power may forget the last writes, and nothing else.
             Database::new(&folder.join("otpost.sqlite").to_string_lossy())
+                .and_then(|database| database.disable_bulk_loading().map(|()| database))
         }
     };
-    let database = database.map_err(StackError::new("storage does not start"))?;
+    database.map_err(StackError::new("storage does not start"))
+}
+
+/// Starts the API and answers its address, like `http://127.0.0.1:40001`. In memory, or in a file below `folder`.
+pub(crate) async fn start(folder: Option<&Path>, stop: watch::Receiver<()>) -> Result<String, StackError> {
+    let database = open(folder)?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("storage has no port"))?;
     let address = listener.local_addr().map_err(StackError::new("storage has no port"))?;
     tokio::spawn(sweep(database.clone(), stop.clone()));
@@ -38,14 +50,16 @@ pub(crate) async fn start(folder: Option<&Path>, stop: watch::Receiver<()>) -> R
 
 /// Removes expired items now and then, as DynamoDB does.
 async fn sweep(database: Database, stop: watch::Receiver<()>) {
-    let mut ticks = tokio::time::interval(SWEEP);
+    let mut ticks = tokio::time::interval_at(Instant::now() + SWEEP, SWEEP);
     let stopped = crate::stopped(stop);
     tokio::pin!(stopped);
     loop {
         tokio::select! {
             () = &mut stopped => return,
             _ = ticks.tick() => {
-                if let Err(error) = database.sweep_ttl() {
+                let database = database.clone();
+                let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;
+                if let Ok(Err(error)) = swept {
                     tracing::warn!(%error, "expired items not removed");
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::auth::password::Cost;
 use crate::aws::{self, Api, Aws};
 use crate::clock::{Clock, Timestamp};
 use crate::gsm;
@@ -35,6 +36,8 @@ pub struct Service {
     pub messages: Messages,
     /// What is counted.
     pub metrics: Metrics,
+    /// What hashing a password costs: always the default, but for the benchmark's own stack.
+    pub password_cost: Cost,
     dynamodb: Api,
     sqs: Api,
 }
@@ -66,6 +69,7 @@ impl Service {
             controls: Controls::new(table(resources.controls_table)),
             messages: Messages::new(table(resources.messages_table)),
             metrics: Metrics::new(resources.metrics_namespace, sink),
+            password_cost: Cost::default(),
             sqs: aws.api(aws::Service::Sqs),
             dynamodb,
             settings,

@@ -14,12 +14,29 @@ use tokio::sync::Semaphore;
 use super::password::HashError;
 use crate::random;
 
-/// OWASP's parameters (Password Storage Cheat Sheet): 19 MiB, two passes, one lane.
-const MEMORY_KIB: u32 = 19 * 1024;
-const PASSES: u32 = 2;
+/// One lane, whatever it costs.
 const LANES: u32 = 1;
 
-/// A hash of no password with the parameters above: checked where there is no user, so that it takes as long.
+/// What a hash costs. Functions know the default only: no setting leads here, and there is no way to read one of these from text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    memory_kib: u32,
+    passes: u32,
+}
+
+impl Default for Cost {
+    /// OWASP's parameters (Password Storage Cheat Sheet): 19 MiB, two passes.
+    fn default() -> Self {
+        Self { memory_kib: 19 * 1024, passes: 2 }
+    }
+}
+
+impl Cost {
+    /// The least that Argon2 can do: no protection. For the benchmark, which measures all that is not hashing.
+    pub const LEAST: Self = Self { memory_kib: 8, passes: 1 };
+}
+
+/// A hash of no password with the default's parameters: checked where there is no user, so that it takes as long.
 const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 static TURNS: LazyLock<Semaphore> =
@@ -27,9 +44,9 @@ static TURNS: LazyLock<Semaphore> =
 static SPARE: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
 
 /// Hashes with a new salt, off the async threads. A PHC string.
-pub(super) async fn hash(password: SecretString, pepper: [u8; 32]) -> Result<String, HashError> {
+pub(super) async fn hash(password: SecretString, pepper: [u8; 32], cost: Cost) -> Result<String, HashError> {
     in_turn(move || {
-        let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(failed)?;
+        let params = Params::new(cost.memory_kib, cost.passes, LANES, None).map_err(failed)?;
         let salt = random::bytes::<16>().map_err(failed)?;
         let output = compute(&password, &salt, &pepper, &params)?;
         let hash = PasswordHash {
@@ -103,12 +120,19 @@ mod tests {
     #[tokio::test]
     async fn it_is_what_the_library_itself_computes() {
         use argon2::password_hash::PasswordVerifier as _;
-        let hash = hash("a password".into(), [7; 32]).await.unwrap();
-        let params = Params::new(MEMORY_KIB, PASSES, LANES, None).unwrap();
+        let hash = hash("a password".into(), [7; 32], Cost::default()).await.unwrap();
+        let params = Params::new(19 * 1024, 2, 1, None).unwrap();
         let argon2 = Argon2::new_with_secret(&[7; 32], Algorithm::Argon2id, Version::V0x13, params).unwrap();
         let parsed = PasswordHash::new(&hash).unwrap();
         assert!(argon2.verify_password(b"a password", &parsed).is_ok());
         assert!(argon2.verify_password(b"another", &parsed).is_err());
+    }
+
+    #[tokio::test]
+    async fn the_least_is_a_hash_like_any_other() {
+        let hash = hash("a password".into(), [7; 32], Cost::LEAST).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
+        assert!(verify("a password".into(), [7; 32], Some(hash)).await.unwrap());
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::argon2id;
+pub use super::argon2id::Cost;
 use crate::keys::Keys;
 
 /// The shortest password, in characters. Eight, since a code always follows (NIST SP 800-63B-4).
@@ -71,12 +72,12 @@ impl Password {
         }
     }
 
-    /// Hashes with a new salt, off the async threads. A PHC string.
+    /// Hashes with a new salt, off the async threads. A PHC string. The cost is the service's.
     ///
     /// # Errors
     /// [`HashError`].
-    pub async fn hash(self, keys: &Keys) -> Result<String, HashError> {
-        argon2id::hash(self.0, *keys.password_pepper()).await
+    pub async fn hash(self, keys: &Keys, cost: Cost) -> Result<String, HashError> {
+        argon2id::hash(self.0, *keys.password_pepper(), cost).await
     }
 
     /// Whether it is the hashed one; with no hash, `false` after the same work.
@@ -136,7 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_same_password_matches() {
-        let hash = Password::chosen("caf\u{e9} au lait").unwrap().hash(&keys()).await.unwrap();
+        let hash = Password::chosen("caf\u{e9} au lait").unwrap().hash(&keys(), Cost::default()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         let verify = async |text: &str| Password::entered(text).verify(&keys(), Some(hash.clone())).await.unwrap();
         assert!(verify("caf\u{e9} au lait").await);
@@ -148,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_cut_off() {
         let long = "x".repeat(127);
-        let hash = Password::chosen(&format!("{long}a")).unwrap().hash(&keys()).await.unwrap();
+        let hash = Password::chosen(&format!("{long}a")).unwrap().hash(&keys(), Cost::default()).await.unwrap();
         assert!(!Password::entered(&format!("{long}b")).verify(&keys(), Some(hash)).await.unwrap());
     }
 
@@ -159,7 +160,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_hash_is_worth_nothing_without_the_pepper() {
-        let hash = Password::chosen("a good password").unwrap().hash(&keys()).await.unwrap();
+        let hash = Password::chosen("a good password").unwrap().hash(&keys(), Cost::default()).await.unwrap();
         let other = Keys::derive(&"o".repeat(32).into()).unwrap();
         assert!(!Password::entered("a good password").verify(&other, Some(hash)).await.unwrap());
     }

@@ -60,7 +60,7 @@ pub async fn finish(service: &Service, registration: Registration) -> Result<New
     let transaction = registration.transaction;
     let entered = Entered { service, keys: keys.clone(), now, phone, purpose: Purpose::Register, transaction };
     let counted = entered.check(&registration.code).await?;
-    let password = registration.password.hash(&keys).await?;
+    let password = registration.password.hash(&keys, service.password_cost).await?;
     let identity = match service.settings.identity {
         Identity::Email => registration.email.as_ref().map(|email| keys.identity(&email.identity())),
         Identity::Phone => None,
