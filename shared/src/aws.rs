@@ -223,9 +223,9 @@ pub struct Api {
 }
 
 impl Api {
-    /// Opens a connection for a later call.
-    pub async fn connect(&self) {
-        self.aws.http.connect(self.url()).await;
+    /// Opens a connection for a later call, unless there are so many.
+    pub async fn connect(&self, connections: usize) {
+        self.aws.http.connect(self.url(), connections).await;
     }
 
     /// Calls an operation; tries again what may pass. So what is asked must be right to be carried out twice.

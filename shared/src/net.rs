@@ -49,8 +49,8 @@ pub enum HttpError {
 pub struct Client {
     connector: HttpsConnector<HttpConnector>,
     idle: Arc<Mutex<Vec<Connection>>>,
-    /// Whom a connection was opened to.
-    known: Arc<Mutex<Vec<Origin>>>,
+    /// Whom a connection was opened to, or begun to: each origin once, and once more with the second.
+    opened: Arc<Mutex<Vec<Origin>>>,
 }
 
 /// A connection that takes the next request.
@@ -97,13 +97,13 @@ impl Client {
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);
-        Ok(Self { connector, idle: Arc::default(), known: Arc::default() })
+        Ok(Self { connector, idle: Arc::default(), opened: Arc::default() })
     }
 
-    /// Opens a connection for a later request, where none was opened yet. A failure is left to that request.
-    pub async fn connect(&self, url: &Uri) {
+    /// Opens a connection for a later request, unless so many have been opened already. A failure is left to that request.
+    pub async fn connect(&self, url: &Uri, connections: usize) {
         if let Ok(origin) = Origin::of(url)
-            && !self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(&origin)
+            && self.opened(&origin) < connections
             && let Ok(sender) = self.open(&origin, CONNECT_TIMEOUT).await
         {
             self.keep(origin, sender);
@@ -143,11 +143,8 @@ impl Client {
 
     async fn open(&self, origin: &Origin, longest: Duration) -> Result<SendRequest<Full<Bytes>>, HttpError> {
         let url = origin.url()?;
-        {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if !known.contains(origin) {
-                known.push(origin.clone());
-            }
+        if self.opened(origin) < 2 {
+            self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(origin.clone());
         }
         let opened = timeout(longest, async {
             let stream = self.connector.clone().call(url).await?;
@@ -169,6 +166,12 @@ impl Client {
                 return Some(connection.sender);
             }
         }
+    }
+
+    /// How many connections were opened to this origin; two are as many as anybody asks for.
+    fn opened(&self, origin: &Origin) -> usize {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.iter().filter(|known| *known == origin).count()
     }
 
     fn keep(&self, origin: Origin, sender: SendRequest<Full<Bytes>>) {
@@ -277,7 +280,7 @@ mod tests {
     async fn a_connection_opened_ahead_is_used() {
         let (listener, client) = (listen(), client());
         let request = get(&listener);
-        client.connect(request.uri()).await;
+        client.connect(request.uri(), 1).await;
         let server = tokio::task::spawn_blocking(move || answer(&mut listener.accept().unwrap().0));
         client.send(request, LONG).await.unwrap();
         server.await.unwrap();
@@ -288,7 +291,7 @@ mod tests {
     async fn a_connection_that_the_server_closed_is_replaced() {
         let (listener, client) = (listen(), client());
         let request = get(&listener);
-        client.connect(request.uri()).await;
+        client.connect(request.uri(), 1).await;
         drop(listener.accept().unwrap());
         let server = tokio::task::spawn_blocking(move || answer(&mut listener.accept().unwrap().0));
         client.send(request, LONG).await.unwrap();
@@ -300,7 +303,7 @@ mod tests {
         let (listener, client) = (listen(), client());
         let request = get(&listener);
         let origin = Origin::of(request.uri()).unwrap();
-        client.connect(request.uri()).await;
+        client.connect(request.uri(), 1).await;
         let since = client.idle.lock().unwrap()[0].since;
         let sender = client.idle(&origin, since + IDLE - Duration::from_millis(1)).await;
         client.idle.lock().unwrap().push(Connection { origin: origin.clone(), since, sender: sender.unwrap() });

@@ -54,7 +54,7 @@ pub struct PlivoCredentials {
     pub auth_token: SecretString,
 }
 
-/// Which secrets a function needs: what it fetches at its start.
+/// What a function needs before its first request: what it fetches, and opens, at its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// The keys derived from the root key.
@@ -63,6 +63,9 @@ pub enum Need {
     Plivo,
     /// The key of `sendMessage`.
     Message,
+    /// No secret, but a second connection to storage: for two calls side by side in the first request. One more opened then would
+    /// cost it two round trips.
+    SecondConnection,
 }
 
 /// All secrets, each fetched when it is first needed.

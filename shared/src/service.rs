@@ -84,7 +84,12 @@ impl Service {
                 self.plivo.connect().await;
             }
         };
-        tokio::join!(self.secrets.warm(needs, self.clock.now()), self.dynamodb.connect(), plivo);
+        let second = async {
+            if needs.contains(&Need::SecondConnection) {
+                self.dynamodb.connect(2).await;
+            }
+        };
+        tokio::join!(self.secrets.warm(needs, self.clock.now()), self.dynamodb.connect(1), second, plivo);
     }
 
     /// The dead-letter queues, for the one function that has them.

@@ -7,5 +7,5 @@ use shared::secrets::Need;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    run("login-code", &[Need::Keys], login_code::handle).await
+    run("login-code", &[Need::Keys, Need::SecondConnection], login_code::handle).await
 }

@@ -116,7 +116,7 @@ impl Client {
     /// Opens a connection for a later call.
     pub async fn connect(&self) {
         if let Ok(url) = self.base.parse() {
-            self.http.connect(&url).await;
+            self.http.connect(&url, 1).await;
         }
     }
 
