@@ -1,6 +1,8 @@
-//! Cold starts, one after the other and interleaved, so that whatever else the machine does meets all alike. Uses `process`.
+//! Cold starts, one after the other and mixed, so that whatever else the machine does meets all alike. Uses `process`.
 
 use std::time::Duration;
+
+use shared::random;
 
 use super::cgroup::Held;
 use super::process::{Bench, First};
@@ -67,6 +69,20 @@ impl Networks {
     }
 }
 
+/// All that is started once a round, in another order each time: what comes after a held process or a peer is slower, whatever it is.
+fn round(subjects: &[Subject], with_held: bool, with_peers: bool) -> Result<Vec<(Setup, usize)>, Failure> {
+    let mut round = Vec::new();
+    for setup in Setup::all().into_iter().filter(|setup| with_held || !setup.is_held) {
+        for (number, subject) in subjects.iter().enumerate() {
+            if setup.is_for(subject.kind) && (with_peers || subject.kind != Kind::Peer) {
+                round.push((random::bytes::<8>()?, (setup, number)));
+            }
+        }
+    }
+    round.sort_unstable_by_key(|(place, _)| *place);
+    Ok(round.into_iter().map(|(_, start)| start).collect())
+}
+
 /// A start.
 struct Start {
     subject: usize,
@@ -93,15 +109,10 @@ impl Starts {
         let (times, every) = (effort.of(TIMES), effort.of(TIMES).div_ceil(effort.of(TIMES_PEER)));
         let mut starts = Vec::new();
         for time in 0..times {
-            for setup in Setup::all().into_iter().filter(|setup| !setup.is_held || held.is_some()) {
+            for (setup, number) in round(subjects, held.is_some(), time % every == 0)? {
                 let services = networks.get(setup.hosts, setup.added)?;
-                for (number, subject) in subjects.iter().enumerate() {
-                    if !setup.is_for(subject.kind) || (subject.kind == Kind::Peer && time % every != 0) {
-                        continue;
-                    }
-                    let (_, first) = bench.start(subject, services, held.filter(|_| setup.is_held))?;
-                    starts.push(Start { subject: number, setup, first, counts: services.counts.take() });
-                }
+                let (_, first) = bench.start(&subjects[number], services, held.filter(|_| setup.is_held))?;
+                starts.push(Start { subject: number, setup, first, counts: services.counts.take() });
             }
         }
         Ok(Self(starts))

@@ -22,7 +22,7 @@ pub(super) fn say(measured: &Measured, report: &mut Report) -> Result<(), Failur
     let plain = Setup::new(Hosts::Plain, 0);
     let (times, peer) = (measured.starts.times(EMPTY, plain), measured.of(|kind| kind == Kind::Peer).next());
     report.say(&format!(
-        "Medians of {times} cold starts in each setup, interleaved; in brackets, how many times the empty function's in the same setup."
+        "Medians of {times} cold starts in each setup, in mixed order; in brackets, how many times the empty function's in the same setup."
     ));
     report.say(&at_once(measured, "Process start to the first `next`", |first| first.init));
     report.say(&at_once(measured, "Process start to the first answer", |first| first.answer));
@@ -96,10 +96,11 @@ fn added(measured: &Measured) -> String {
     markdown("Process start to the first answer, with round trips that take longer", &columns, &rows)
 }
 
-/// How many round trips the first answer took, by how much longer it took with `added` milliseconds each.
+/// How many round trips the first answer took, by how much longer it took with `added` milliseconds each. Of the fastest starts: what
+/// else the machine does makes some longer, none shorter.
 pub(super) fn slope(measured: &Measured, number: usize, hosts: Hosts, added: u64) -> Option<f64> {
-    let median = |added| measured.starts.median(number, Setup::new(hosts, added), |first| first.answer);
-    Some(round_trips(median(0)?, median(added)?, Duration::from_millis(added)))
+    let fastest = |added| measured.starts.fastest(number, Setup::new(hosts, added), |first| first.answer);
+    Some(round_trips(fastest(0)?, fastest(added)?, Duration::from_millis(added)))
 }
 
 fn slopes(measured: &Measured) -> String {
@@ -107,7 +108,8 @@ fn slopes(measured: &Measured) -> String {
         let of = |hosts: Hosts| {
             let least = subject.waits.minimum(hosts != Hosts::Plain).to_string();
             let measured = ADDED[1..].iter().map(|added| slope(measured, number, hosts, *added));
-            let measured = measured.map(|slope| slope.map_or_else(|| "none".to_owned(), |slope| format!("{slope:.1}")));
+            let measured =
+                measured.map(|slope| slope.map_or_else(|| "none".to_owned(), |slope| format!("{:.1}", slope.max(0.0))));
             [least].into_iter().chain(measured).collect::<Vec<_>>()
         };
         Hosts::ALL.into_iter().flat_map(of).collect()
@@ -186,7 +188,7 @@ fn memory(measured: &Measured) -> String {
 fn sizes_table(measured: &Measured) -> Result<String, Failure> {
     let bytes = |size: Option<u64>| size.map_or_else(|| "not built".to_owned(), |bytes| bytes.to_string());
     let mut rows = Vec::new();
-    for (_, subject) in measured.of(|kind| kind != Kind::Peer) {
+    for (_, subject) in measured.of(|kind| matches!(kind, Kind::Function(_))) {
         let mut row = vec![subject.name.clone(), sizes::binary(&subject.command[0])?.to_string()];
         for (_, folder) in ARCHITECTURES {
             let deployed = sizes::deployed(&subject.name, folder)?;
