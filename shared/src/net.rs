@@ -1,9 +1,9 @@
 //! The HTTP client for every service that a function calls: AWS's and Plivo. TLS by `ring` with Mozilla's root certificates compiled
 //! in, HTTP/1.1, timeouts, no redirects, no proxies. Uses `settings`.
 //!
-//! `hyper` speaks HTTP and `hyper-rustls` opens connections; what is ours is which connection a request takes. A function answers
-//! one request at a time, so that is a short list, where a general pool (`reqwest`'s) costs a cold start half a millisecond. And a
-//! connection can be opened before there is a request ([`Client::connect`]), which general pools do not offer.
+//! `hyper` speaks HTTP and `hyper-rustls` opens connections; what is ours is which connection a request takes. A function answers one
+//! request at a time, so that is a short list. And a connection can be opened before there is a request ([`Client::connect`]), while the
+//! secrets are fetched, which general pools (`reqwest`'s, `hyper-util`'s) do not offer: it is two round trips of a cold start.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
