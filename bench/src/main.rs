@@ -15,8 +15,10 @@
 //! | `contest`, `flow`, `process` | servers that go through the same flows in turns |
 //! | `ceiling` | what the store alone can do |
 //! | `crowd` | a store of many users |
+//! | `awake` | keeps the processors awake meanwhile |
 //! | `machine`, `table`, `report` | where it ran; Markdown; what is printed and written |
 
+mod awake;
 mod ceiling;
 mod cold;
 mod contest;
@@ -45,6 +47,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::runtime::Builder;
 
+use crate::awake::Awake;
 use crate::record::When;
 use crate::report::Report;
 
@@ -76,6 +79,9 @@ enum Command {
     /// The local stack, for the benchmark's own clients.
     #[command(hide = true)]
     Serve(process::Serve),
+    /// Nothing, for as long as somebody writes.
+    #[command(hide = true, name = awake::SUBCOMMAND)]
+    StayAwake,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -120,6 +126,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(serve)) => {
             block_on(Builder::new_multi_thread(), async { serve.run().await.map(|()| ExitCode::SUCCESS) })
         }
+        Some(Command::StayAwake) => awake::stay_awake(),
         // One thread for all handlers, as in a function; what answers them has its own.
         None => block_on(Builder::new_current_thread(), run(&arguments)),
     };
@@ -141,6 +148,11 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let asked = |part| arguments.parts.is_empty() || arguments.parts.contains(&part);
     println!("{}", machine::describe());
     let mut report = Report::default();
+    let awake = Awake::start();
+    report.say(match &awake {
+        Ok(_) => "Processors are kept awake while something is measured.",
+        Err(_) => "Processors could not be kept awake (`chrt` of util-linux): waking them is in the times.",
+    });
     let mut broken = Vec::new();
     if asked(Part::Cold) {
         let asked = cold::Asked { effort, peers: arguments.peers.as_deref(), write: arguments.write.as_deref() };
