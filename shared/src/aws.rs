@@ -149,8 +149,8 @@ impl AwsError {
     }
 }
 
-/// The body of a refusal (AWS JSON protocol). What further fields it has is the operation's.
-#[derive(Debug, Default, Deserialize)]
+/// The body of a refusal (AWS JSON protocol). What further fields it has is the operation's; they can be an item, and are not printed.
+#[derive(Default, Deserialize)]
 pub struct Refusal {
     /// The exception's name, like `ConditionalCheckFailedException`.
     #[serde(rename = "__type", default, deserialize_with = "without_namespace")]
@@ -161,6 +161,12 @@ pub struct Refusal {
     /// The further fields.
     #[serde(flatten)]
     pub details: serde_json::Map<String, serde_json::Value>,
+}
+
+impl std::fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Refusal").field("kind", &self.kind).field("message", &self.message).finish_non_exhaustive()
+    }
 }
 
 /// `com.amazonaws.dynamodb.v20120810#ResourceInUseException` is `ResourceInUseException`.
@@ -383,6 +389,7 @@ mod tests {
         );
         assert_eq!((refusal.kind.as_str(), refusal.message.as_str()), ("ConditionalCheckFailedException", "no"));
         assert_eq!(refusal.details["Item"]["id"]["S"], "x");
+        assert!(!format!("{refusal:?}").contains("Item"), "an item is nobody's to read in a log");
         assert_eq!(read(r#"{"__type":"AccessDeniedException","Message":"no"}"#).message, "no");
         let passes = |status, kind: &str| {
             let refusal = Box::new(Refusal { kind: kind.to_owned(), ..Refusal::default() });
