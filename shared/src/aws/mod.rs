@@ -1,30 +1,29 @@
-//! AWS's services by their JSON protocol: signed by AWS's own `aws-sigv4`, tried again, over `net`'s client. DynamoDB, Secrets Manager
-//! and SQS all speak it, and everything that an operation needs is its name and a JSON body. Uses `net`, `settings`, `random`.
+//! AWS's services by their JSON protocol: signed, tried again, over `net`'s client. DynamoDB, Secrets Manager and SQS all speak it, and
+//! everything that an operation needs is its name and a JSON body. Uses `net`, `settings`, `random`.
 //!
 //! The AWS SDK does the same with a client per service. With it, `session`, which makes one call, took 1.8 times an empty function's time
 //! to its first answer where it takes 1.35, a warm login took three times the processor, and binaries were a third larger. What of it
 //! is missing here, nothing of ours uses: other sources of credentials and endpoints, streams, waiting for a clock that is wrong, and
 //! the budget for retries that a process with many requests at once shares.
 
-use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+mod signature;
 
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use aws_smithy_runtime_api::client::identity::Identity;
+use std::sync::Arc;
+use std::time::Duration;
+
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::CONTENT_TYPE;
 use hyper::{Request, Response, Uri};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use self::signature::{Signable, Signer};
 use crate::clock::{Clock as _, SystemClock};
 use crate::net::{Client, HttpError};
 use crate::random::{self, RandomError};
-use crate::settings::{Lookup, SettingError, required};
+use crate::settings::{Lookup, SettingError};
 
 /// For one try of a call; these services answer in milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -176,11 +175,10 @@ fn without_namespace<'a, D: serde::Deserializer<'a>>(deserializer: D) -> Result<
 }
 
 /// Where and as whom the services are called: Lambda's own environment variables.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Aws {
     http: Client,
-    region: String,
-    identity: Identity,
+    signer: Signer,
     urls: [Uri; 3],
 }
 
@@ -191,23 +189,16 @@ impl Aws {
     /// # Errors
     /// When the region or the credentials are missing, or an address is none.
     pub fn from_lookup(lookup: Lookup<'_>, http: Client) -> Result<Self, SettingError> {
+        let signer = Signer::from_lookup(lookup)?;
         let find = |name: &str| lookup(name).filter(|value| !value.is_empty());
-        let region = find("AWS_REGION").or_else(|| find("AWS_DEFAULT_REGION"));
-        let region = region.ok_or_else(|| SettingError::new("AWS_REGION", "is missing"))?;
         let url = |service: Service| {
             let set = find(service.variable()).or_else(|| find("AWS_ENDPOINT_URL"));
-            let url = set.unwrap_or_else(|| format!("https://{}.{region}.{}", service.name(), domain(&region)));
+            let region = &signer.region;
+            let url = set.unwrap_or_else(|| format!("https://{}.{region}.{}", service.name(), domain(region)));
             url.parse().map_err(|_| SettingError::new(service.variable(), "is not a URL"))
         };
         let urls = [url(Service::DynamoDb)?, url(Service::SecretsManager)?, url(Service::Sqs)?];
-        let credentials = Credentials::new(
-            required(lookup, "AWS_ACCESS_KEY_ID")?,
-            required(lookup, "AWS_SECRET_ACCESS_KEY")?,
-            find("AWS_SESSION_TOKEN"),
-            None,
-            "environment",
-        );
-        Ok(Self { http, region, identity: credentials.into(), urls })
+        Ok(Self { http, signer, urls })
     }
 
     /// A service's API.
@@ -278,33 +269,26 @@ impl Api {
         Err(AwsError::Refused { operation, status: answer.status().as_u16(), refusal })
     }
 
-    /// The request with its signature (AWS: "Signature Version 4 signing process").
+    /// The request with its signature.
     fn signed(
         &self,
         operation: &str,
         body: Bytes,
     ) -> Result<Request<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
-        let url = self.url().to_string();
-        let target = format!("{}.{operation}", self.service.target());
-        let host = self.url().authority().map_or("", |authority| authority.as_str());
-        let signed_headers =
-            [(CONTENT_TYPE.as_str(), self.service.content_type()), (HOST.as_str(), host), ("x-amz-target", &target)];
-        let signable = SignableRequest::new("POST", &url, signed_headers.into_iter(), SignableBody::Bytes(&body))?;
-        let now = u64::try_from(SystemClock.now().as_millis())?;
-        let params = v4::SigningParams::builder()
-            .identity(&self.aws.identity)
-            .region(&self.aws.region)
-            .name(self.service.name())
-            .time(UNIX_EPOCH + Duration::from_millis(now))
-            .settings(SigningSettings::default())
-            .build()?;
-        let (signature, _) = sign(signable, &params.into())?.into_parts();
+        let signable = Signable {
+            service: self.service.name(),
+            host: self.url().authority().map_or("", |authority| authority.as_str()),
+            content_type: self.service.content_type(),
+            target: &format!("{}.{operation}", self.service.target()),
+            body: &body,
+        };
         let mut request = Request::post(self.url())
-            .header(CONTENT_TYPE, self.service.content_type())
-            .header("x-amz-target", &target)
-            .body(Full::new(body.clone()))?;
-        signature.apply_to_request_http1x(&mut request);
-        Ok(request)
+            .header(CONTENT_TYPE, signable.content_type)
+            .header("x-amz-target", signable.target);
+        for (name, value) in self.aws.signer.headers(&signable, SystemClock.now())? {
+            request = request.header(name, value);
+        }
+        Ok(request.body(Full::new(body))?)
     }
 
     fn url(&self) -> &Uri {
