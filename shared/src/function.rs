@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lambda_http::{Request, service_fn};
 
 use crate::clock::SystemClock;
-use crate::http::{Answer, serve};
+use crate::http::{Answer, Answered, serve};
 use crate::logging;
 use crate::metrics;
 use crate::secrets::Need;
@@ -42,7 +42,7 @@ pub async fn run<F: Future<Output = Answer> + Send>(
         Ok(service) => service,
         Err(code) => return code,
     };
-    let answer = |request| async move { Ok::<_, Infallible>(serve(service, name, request, handler).await) };
+    let answer = |request| async move { Ok::<_, Infallible>(Answered(serve(service, name, request, handler).await)) };
     ended(lambda_http::run(service_fn(answer)).await)
 }
 

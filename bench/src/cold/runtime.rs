@@ -46,13 +46,11 @@ impl RuntimeApi {
         let address = listener.local_addr()?.to_string();
         let current = Arc::<Mutex<Option<Arc<Process>>>>::default();
         let shared = current.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let process = shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                if let Some(process) = process {
-                    // A connection that breaks is one whose process was ended.
-                    std::thread::spawn(move || process.connection(stream));
-                }
+        wire::accept(listener, move |stream| {
+            let process = shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(process) = process {
+                // A connection that breaks is one whose process was ended.
+                drop(process.connection(stream));
             }
         });
         Ok(Self { address, current })

@@ -95,13 +95,8 @@ impl Host {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}", listener.local_addr()?);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let host = self.clone();
-                // A connection that breaks is one whose process was ended.
-                std::thread::spawn(move || host.connection(stream));
-            }
-        });
+        // A connection that breaks is one whose process was ended.
+        wire::accept(listener, move |stream| drop(self.connection(stream)));
         Ok(url)
     }
 

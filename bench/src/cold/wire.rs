@@ -1,6 +1,23 @@
 //! HTTP/1.1 for a server that answers each request of a kept connection in turn, and does little else: its time is in what is measured.
 
 use std::io::{self, Read};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+
+/// So many connections at once.
+const THREADS: usize = 16;
+
+/// Hands each connection to a thread that waits for one: to start a thread takes as long as to answer.
+pub(crate) fn accept(listener: TcpListener, serve: impl Fn(TcpStream) + Send + Sync + 'static) {
+    let shared = Arc::new((listener, serve));
+    for _ in 0..THREADS {
+        let shared = shared.clone();
+        std::thread::spawn(move || {
+            let (listener, serve) = &*shared;
+            listener.incoming().flatten().for_each(serve);
+        });
+    }
+}
 
 /// A request, read as a whole.
 #[derive(Debug, PartialEq, Eq)]

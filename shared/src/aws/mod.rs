@@ -240,7 +240,8 @@ impl Api {
         let mut tried = 0;
         loop {
             let longest = ATTEMPT_TIMEOUT.min(end.saturating_duration_since(Instant::now()));
-            let error = match self.call_once(operation, body.clone(), longest).await {
+            // On the heap, as in `net`: several are under way side by side.
+            let error = match Box::pin(self.call_once(operation, body.clone(), longest)).await {
                 Ok(answer) => return serde_json::from_slice(answer.body()).map_err(form),
                 Err(error) => error,
             };

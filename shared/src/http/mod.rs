@@ -6,7 +6,7 @@ mod error;
 mod fields;
 mod json;
 
-pub use answer::{logged_in, ok, options, registered, user};
+pub use answer::{Answered, logged_in, ok, options, registered, user};
 pub use error::{Problem, Reason};
 pub use fields::{Duplicates, Fields, body, fields, text_body};
 
@@ -43,7 +43,7 @@ pub async fn answer<'a, F: Future<Output = Answer> + Send>(
     let handler = &handler;
     let serving = |request| {
         let answer = serve(service, function, request, handler);
-        async { Ok::<_, Infallible>(answer.await) }
+        async { Ok::<_, Infallible>(Answered(answer.await)) }
     };
     let Ok(answer) = Adapter::from(service_fn(serving)).call(event).await;
     serde_json::to_value(answer)
