@@ -52,6 +52,21 @@ impl Functions {
         Ok(Self { services, dead_letters, clock })
     }
 
+    /// What each does at its start.
+    pub(crate) async fn warm(&self) {
+        for (name, service) in &self.services {
+            let needs = match *name {
+                "register" => register::NEEDS,
+                "login-phone" => login_phone::NEEDS,
+                "login-password" => login_password::NEEDS,
+                "login-code" => login_code::NEEDS,
+                "send-message" => send_message::NEEDS,
+                _ => session::NEEDS,
+            };
+            service.warm(needs).await;
+        }
+    }
+
     /// What Lambda does: JSON in, the handler, JSON out. The error is what a failed invocation leaves.
     pub(crate) async fn invoke(&self, function: &str, event: Value) -> Result<Value, Diagnostic> {
         self.invoke_in(function, LambdaEvent::new(event, context(self.clock.now()))).await

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::StackError;
-use crate::template::{Template, TemplateError};
+use crate::template::{ANY, Template, TemplateError};
 
 /// An action, like `dynamodb:GetItem`, and the logical id of the resource.
 pub type Permission = (String, String);
@@ -95,6 +95,12 @@ fn needs(operation: &str, request: &Value) -> Vec<Permission> {
         vec![(format!("{prefix}:{}", operation.rsplit('.').next().unwrap_or_default()), name.to_owned())]
     };
     match operation.split('.').next().unwrap_or_default() {
+        // It takes no resource of its own, and each secret takes what it takes alone (API reference: "BatchGetSecretValue").
+        "secretsmanager" if operation.ends_with(".BatchGetSecretValue") => {
+            let ids = request["SecretIdList"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let each = ids.map(|id| ("secretsmanager:GetSecretValue".to_owned(), id.to_owned()));
+            each.chain([("secretsmanager:BatchGetSecretValue".to_owned(), ANY.to_owned())]).collect()
+        }
         "secretsmanager" => named("secretsmanager", &request["SecretId"]),
         "AmazonSQS" => named("sqs", &request["QueueUrl"]),
         _ if operation.ends_with(".TransactWriteItems") => {

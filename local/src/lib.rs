@@ -260,6 +260,11 @@ impl Stack {
         })
     }
 
+    /// Has each function do what it does at its start. Without it they do so with their first requests.
+    pub async fn warm(&self) {
+        self.functions.warm().await;
+    }
+
     /// Hands a function an event, whatever it came from, as `aws lambda invoke` does.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! Secrets Manager's API in this process: `GetSecretValue` of the stack's three secrets, which tests can change. Uses nothing of this
-//! crate but errors.
+//! Secrets Manager's API in this process: `GetSecretValue` and `BatchGetSecretValue` of the stack's three secrets, which tests can
+//! change. Uses nothing of this crate but errors.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,8 +32,13 @@ impl Secrets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), value.to_owned());
     }
 
-    fn get(&self, name: &str) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    /// A secret, as both operations answer it.
+    fn value(&self, name: &str) -> Option<Value> {
+        let secret = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()?;
+        Some(json!({
+            "ARN": format!("arn:aws:secretsmanager:us-east-1:000000000000:secret:{name}-local"),
+            "Name": name, "SecretString": secret, "VersionId": "local-version", "VersionStages": ["AWSCURRENT"],
+        }))
     }
 
     /// Starts the API and answers its address.
@@ -48,26 +53,31 @@ impl Secrets {
 
 /// AWS JSON 1.1, as Secrets Manager speaks it.
 async fn answer(State(secrets): State<Secrets>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
-    if target != Some("secretsmanager.GetSecretValue") {
-        return reply(StatusCode::BAD_REQUEST, &json!({"__type": "UnknownOperationException"}));
-    }
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let id = body["SecretId"].as_str().unwrap_or_default();
-    match secrets.get(id) {
-        Some(secret) => reply(
-            StatusCode::OK,
-            &json!({
-                "ARN": format!("arn:aws:secretsmanager:us-east-1:000000000000:secret:{id}-local"),
-                "Name": id, "SecretString": secret, "VersionId": "local-version", "VersionStages": ["AWSCURRENT"],
-            }),
-        ),
-        None => reply(
-            StatusCode::BAD_REQUEST,
-            &json!({"__type": "ResourceNotFoundException", "Message": "Secrets Manager can't find the specified secret."}),
-        ),
+    match target {
+        "secretsmanager.GetSecretValue" => match secrets.value(body["SecretId"].as_str().unwrap_or_default()) {
+            Some(value) => reply(StatusCode::OK, &value),
+            None => reply(StatusCode::BAD_REQUEST, &json!({ "__type": NOT_FOUND, "Message": NOT_FOUND_MESSAGE })),
+        },
+        "secretsmanager.BatchGetSecretValue" => {
+            let (mut values, mut errors) = (Vec::new(), Vec::new());
+            for id in body["SecretIdList"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                match secrets.value(id) {
+                    Some(value) => values.push(value),
+                    None => {
+                        errors.push(json!({ "SecretId": id, "ErrorCode": NOT_FOUND, "Message": NOT_FOUND_MESSAGE }))
+                    }
+                }
+            }
+            reply(StatusCode::OK, &json!({ "SecretValues": values, "Errors": errors }))
+        }
+        _ => reply(StatusCode::BAD_REQUEST, &json!({ "__type": "UnknownOperationException" })),
     }
 }
+
+const NOT_FOUND: &str = "ResourceNotFoundException";
+const NOT_FOUND_MESSAGE: &str = "Secrets Manager can't find the specified secret.";
 
 fn reply(status: StatusCode, body: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], body.to_string()).into_response()

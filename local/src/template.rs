@@ -129,6 +129,11 @@ fn routes(events: &Value) -> BTreeSet<String> {
     events.map(route).collect()
 }
 
+/// The resource of an action that takes none.
+pub const ANY: &str = "*";
+/// The actions that take none (Service Authorization Reference). This one gives nothing by itself: each secret is judged besides.
+const WITHOUT_RESOURCE: [&str; 1] = ["secretsmanager:BatchGetSecretValue"];
+
 /// What a role allows. Refuses what cannot be judged exactly: managed policies, denials, wildcards, foreign resources.
 fn permissions(role: &str, resource: &Value) -> Result<BTreeSet<(String, String)>, TemplateError> {
     let inexact = |what: String| TemplateError(format!("{role} {what}"));
@@ -147,8 +152,9 @@ fn permissions(role: &str, resource: &Value) -> Result<BTreeSet<(String, String)
             let action = text_of(action).filter(|action| !action.contains('*'));
             let action = action.ok_or_else(|| inexact(format!("has an action that is not one: {statement}")))?;
             for on in many(&statement["Resource"]) {
-                let on =
-                    reference(on).ok_or_else(|| inexact(format!("has a resource that is not one: {statement}")))?;
+                let any = || (on == ANY && WITHOUT_RESOURCE.contains(&action.as_str())).then(|| ANY.to_owned());
+                let on = reference(on).or_else(any);
+                let on = on.ok_or_else(|| inexact(format!("has a resource that is not one: {statement}")))?;
                 permissions.insert((action.clone(), on));
             }
         }
@@ -274,10 +280,20 @@ Resources:
     }
 
     #[test]
+    fn an_action_that_takes_no_resource_is_on_any() {
+        let text = with_statement("{Effect: Allow, Action: 'secretsmanager:BatchGetSecretValue', Resource: '*'}");
+        let permissions = &Template::parse(&text).unwrap().functions["login-phone"].permissions;
+        let batch = ("secretsmanager:BatchGetSecretValue".to_owned(), ANY.to_owned());
+        assert!(permissions.contains(&batch), "{permissions:?}");
+    }
+
+    #[test]
     fn what_is_not_exact_is_refused() {
         for statement in [
             "{Effect: Allow, Action: 'a:*', Resource: !Ref T}",
             "{Effect: Allow, Action: 'a:B', Resource: '*'}",
+            "{Effect: Allow, Action: ['secretsmanager:BatchGetSecretValue', 'a:B'], Resource: '*'}",
+            "{Effect: Allow, Action: 'secretsmanager:GetSecretValue', Resource: '*'}",
             "{Effect: Allow, Action: 'a:B', Resource: !Sub '${T.Arn}/*'}",
             "{Effect: Allow, NotAction: 'a:B', Resource: !Ref T}",
             "{Effect: Deny, Action: 'a:B', Resource: !Ref T}",

@@ -127,9 +127,13 @@ impl Host {
     fn answer(&self, request: &Request) -> Vec<u8> {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         match request.header("x-amz-target").and_then(|target| target.split_once('.')) {
-            Some(("secretsmanager", "GetSecretValue")) => {
+            Some(("secretsmanager", _)) => {
                 self.counts.secrets.fetch_add(1, Ordering::Relaxed);
-                json(200, "x-amz-json-1.1", &secret(&body))
+                let answer = match body["SecretIdList"].as_array() {
+                    Some(ids) => json!({ "SecretValues": ids.iter().map(secret).collect::<Vec<_>>(), "Errors": [] }),
+                    None => secret(&body["SecretId"]),
+                };
+                json(200, "x-amz-json-1.1", answer.to_string().as_bytes())
             }
             Some((_, operation)) => {
                 self.counts.storage.fetch_add(1, Ordering::Relaxed);
@@ -153,13 +157,13 @@ fn json(status: u16, kind: &str, body: &[u8]) -> Vec<u8> {
 }
 
 /// One of the local stack's secrets.
-fn secret(request: &Value) -> Vec<u8> {
-    let id = request["SecretId"].as_str().unwrap_or_default();
+fn secret(id: &Value) -> Value {
+    let id = id.as_str().unwrap_or_default();
     let text = match id {
         "root" => local::ROOT_KEY.to_owned(),
         "message" => local::MESSAGE_KEY.to_owned(),
         _ => json!({ "authId": local::PLIVO_AUTH_ID, "authToken": local::PLIVO_AUTH_TOKEN }).to_string(),
     };
     let arn = format!("arn:aws:secretsmanager:us-east-1:000000000000:secret:{id}-local");
-    json!({ "ARN": arn, "Name": id, "SecretString": text, "VersionId": "local-version" }).to_string().into_bytes()
+    json!({ "ARN": arn, "Name": id, "SecretString": text, "VersionId": "local-version" })
 }

@@ -5,7 +5,11 @@ use shared::auth::code::OneTimeCode;
 use shared::auth::login;
 use shared::auth::transaction::TransactionId;
 use shared::http::{self, Answer, Duplicates, Problem, Reason};
+use shared::secrets::Need;
 use shared::service::Service;
+
+/// What is fetched and opened at its start.
+pub const NEEDS: &[Need] = &[Need::Keys, Need::SecondConnection];
 
 /// Answers the user with a `user-token`.
 ///

@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use shared::function::run;
-use shared::secrets::Need;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    run("login-code", &[Need::Keys, Need::SecondConnection], login_code::handle).await
+    run("login-code", login_code::NEEDS, login_code::handle).await
 }

@@ -6,7 +6,11 @@ use shared::auth::password::Password;
 use shared::auth::start;
 use shared::http::{self, Answer, Duplicates};
 use shared::phone::PhoneNumber;
+use shared::secrets::Need;
 use shared::service::Service;
+
+/// What is fetched and opened at its start.
+pub const NEEDS: &[Need] = &[Need::Keys, Need::Plivo];
 
 /// Answers `{"transactionId"}` when the password is right; else 3003, whatever was wrong.
 ///

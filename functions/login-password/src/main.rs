@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use shared::function::run;
-use shared::secrets::Need;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    run("login-password", &[Need::Keys, Need::Plivo], login_password::handle).await
+    run("login-password", login_password::NEEDS, login_password::handle).await
 }

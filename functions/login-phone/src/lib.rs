@@ -5,7 +5,11 @@ use serde_json::json;
 use shared::auth::start;
 use shared::http::{self, Answer};
 use shared::phone::PhoneNumber;
+use shared::secrets::Need;
 use shared::service::Service;
+
+/// What is fetched and opened at its start.
+pub const NEEDS: &[Need] = &[Need::Keys, Need::Plivo];
 
 /// Answers `{"transactionId"}` for any number that can be sent to, whether or not a user has it.
 ///

@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use shared::function::run;
-use shared::secrets::Need;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    run("login-phone", &[Need::Keys, Need::Plivo], login_phone::handle).await
+    run("login-phone", login_phone::NEEDS, login_phone::handle).await
 }

@@ -12,8 +12,12 @@ use shared::auth::transaction::TransactionId;
 use shared::http::{self, Answer, Duplicates, Fields, Problem, Reason};
 use shared::names::REFUSED;
 use shared::phone::PhoneNumber;
+use shared::secrets::Need;
 use shared::service::Service;
 use shared::settings::Identity;
+
+/// What is fetched and opened at its start.
+pub const NEEDS: &[Need] = &[Need::Keys, Need::Plivo];
 
 /// Answers `{"transactionId"}` (step 1) or the user (step 2).
 ///

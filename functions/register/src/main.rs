@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use shared::function::run;
-use shared::secrets::Need;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    run("register", &[Need::Keys, Need::Plivo], register::handle).await
+    run("register", register::NEEDS, register::handle).await
 }

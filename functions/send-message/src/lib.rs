@@ -18,12 +18,16 @@ use shared::clock::Timestamp;
 use shared::http::{self, Answer, Duplicates, Problem, Reason};
 use shared::messaging::{self, IdempotencyKey};
 use shared::queue::DeadLetters;
+use shared::secrets::Need;
 use shared::service::Service;
 
 use event::{Carried, Event};
 use queue::Batch;
 
 const NAME: &str = "send-message";
+
+/// What is fetched and opened at its start.
+pub const NEEDS: &[Need] = &[Need::Message, Need::Plivo, Need::Keys];
 
 /// A failed invocation. What Lambda's runtime prints of it is the reason only: the message can quote what the sender wrote.
 pub struct Failure(Problem);

@@ -4,11 +4,10 @@ use std::process::ExitCode;
 
 use lambda_http::{lambda_runtime, service_fn};
 use shared::function::{ended, start};
-use shared::secrets::Need;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let service = match start(&[Need::Message, Need::Plivo, Need::Keys]).await {
+    let service = match start(send_message::NEEDS).await {
         Ok(service) => service,
         Err(code) => return code,
     };

@@ -7,7 +7,11 @@ use serde_json::json;
 use shared::auth::session;
 use shared::http::{self, Answer, Problem, Reason};
 use shared::routes::{self, Found};
+use shared::secrets::Need;
 use shared::service::Service;
+
+/// What is fetched and opened at its start.
+pub const NEEDS: &[Need] = &[];
 
 /// Answers by the route.
 ///

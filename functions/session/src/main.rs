@@ -6,5 +6,5 @@ use shared::function::run;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    run("session", &[], session::handle).await
+    run("session", session::NEEDS, session::handle).await
 }

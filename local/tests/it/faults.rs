@@ -298,9 +298,7 @@ async fn a_login_that_dies_between_its_two_writes_leaves_the_code_good() {
 #[tokio::test]
 async fn secrets_that_cannot_be_fetched_are_a_503_until_they_can() {
     let store = App::start().await;
-    let proxy = Proxy::start(&store.stack.config.secrets_endpoint).await.unwrap();
-    let settings = vec![("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), proxy.url.clone())];
-    let app = App::options(Options { settings, ..Options::default() }).await;
+    let (app, proxy) = with_secrets_of(&store, &[]).await;
     proxy.always(Some(StoreFault::HangUp));
     let message = json!({"phoneNumber": PHONE, "message": "x"});
     for reply in <[_; 5]>::from(tokio::join!(
@@ -317,6 +315,59 @@ async fn secrets_that_cannot_be_fetched_are_a_503_until_they_can() {
     app.get("/api/info", None).await.ok();
     proxy.always(None);
     app.register_start(PHONE).await.ok();
+}
+
+/// A stack whose secrets are another's, behind a proxy.
+async fn with_secrets_of(store: &App, settings: &[(&str, &str)]) -> (App, Proxy) {
+    let proxy = Proxy::start(&store.stack.config.secrets_endpoint).await.unwrap();
+    let endpoint = ("AWS_ENDPOINT_URL_SECRETS_MANAGER", proxy.url.as_str());
+    let settings = settings.iter().chain([&endpoint]).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let settings = settings.collect();
+    (App::options(Options { settings, ..Options::default() }).await, proxy)
+}
+
+#[tokio::test]
+async fn what_a_function_needs_is_fetched_once_and_at_its_start() {
+    let store = App::start().await;
+    let (app, proxy) = with_secrets_of(&store, &[]).await;
+    app.stack.warm().await;
+    let mut operations: Vec<_> = proxy.take_calls().into_iter().map(|call| call.operation).collect();
+    operations.sort_unstable();
+    let batch = "BatchGetSecretValue";
+    assert_eq!(operations, [batch, batch, batch, batch, "GetSecretValue"]);
+    proxy.always(Some(StoreFault::HangUp));
+    app.register(PHONE, "jane@example.com").await;
+    app.log_in(PHONE).await;
+    app.password_start(PHONE, PASSWORD).await.ok();
+    app.message(&json!({"phoneNumber": PHONE, "message": "x"})).await.ok();
+}
+
+#[tokio::test]
+async fn a_start_that_is_refused_a_batch_fetches_one_by_one() {
+    let store = App::start().await;
+    let (app, proxy) = with_secrets_of(&store, &[]).await;
+    for _ in 0..4 {
+        proxy.once("BatchGetSecretValue", StoreFault::Throttle);
+    }
+    app.stack.warm().await;
+    proxy.always(Some(StoreFault::HangUp));
+    app.register(PHONE, "jane@example.com").await;
+    app.message(&json!({"phoneNumber": PHONE, "message": "x"})).await.ok();
+}
+
+#[tokio::test]
+async fn a_secret_that_is_missing_or_bad_at_the_start_leaves_the_others_good() {
+    let store = App::start().await;
+    store.stack.secrets.put("message", "short");
+    let bad = with_secrets_of(&store, &[]).await;
+    let missing = with_secrets_of(&store, &[("MESSAGE_SECRET", "nowhere")]).await;
+    for (app, _proxy) in [bad, missing] {
+        app.stack.warm().await;
+        assert!(log().contains("MESSAGE_SECRET is not of its form: "));
+        app.register_start(PHONE).await.ok();
+        let message = json!({"phoneNumber": PHONE, "message": "x"});
+        app.message(&message).await.refused(503, 14000, "unavailable");
+    }
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ async fn no_function_may_do_what_it_never_does() {
 /// Every operation, as it goes well.
 async fn flows(guard: &Guard) {
     let app = App::options(Options { guard: Some(guard.clone()), ..Options::default() }).await;
+    app.stack.warm().await;
     let user = app.register(PHONE, "jane@example.com").await;
     let token = app.log_in(PHONE).await;
     let id = transaction(&app.password_start(PHONE, PASSWORD).await.ok());

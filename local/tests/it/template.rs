@@ -5,7 +5,7 @@ use std::path::Path;
 
 use local::gateway::cors;
 use local::storage::TABLES;
-use local::template::{Template, reference};
+use local::template::{ANY, Template, reference};
 use serde_json::{Value, json};
 use shared::metrics::SHAPES;
 use shared::routes::{FALLBACK, ROUTES, Roots, Route};
@@ -147,7 +147,7 @@ fn each_function_has_a_role_and_a_log_of_its_own() {
 fn every_permission_is_on_a_resource_of_the_template() {
     let template = template();
     for function in template.functions.values() {
-        for (action, resource) in &function.permissions {
+        for (action, resource) in function.permissions.iter().filter(|(_, resource)| resource != ANY) {
             let kind = template.resources[resource]["Type"].as_str().unwrap();
             let expected = match action.split_once(':').unwrap().0 {
                 "dynamodb" => "AWS::DynamoDB::Table",
@@ -165,6 +165,8 @@ fn every_permission_is_on_a_resource_of_the_template() {
 fn nobody_is_allowed_everything() {
     fn look(place: &str, value: &Value) {
         match value {
+            // Judged by `Template::read`: it takes no resource, and each secret of a batch needs its own permission.
+            Value::Object(values) if values.get("Action") == Some(&json!(["secretsmanager:BatchGetSecretValue"])) => {}
             Value::String(text) => assert!(!text.contains('*'), "{place}: {text}"),
             Value::Array(values) => values.iter().for_each(|value| look(place, value)),
             Value::Object(values) => values.values().for_each(|value| look(place, value)),

@@ -234,15 +234,14 @@ impl Api {
         operation: &'static str,
         request: &impl Serialize,
     ) -> Result<A, AwsError> {
-        let form = |error: serde_json::Error| AwsError::Form { operation, source: error.into() };
-        let body = Bytes::from(serde_json::to_vec(request).map_err(form)?);
+        let body = written(operation, request)?;
         let end = Instant::now() + TIMEOUT;
         let mut tried = 0;
         loop {
             let longest = ATTEMPT_TIMEOUT.min(end.saturating_duration_since(Instant::now()));
             // On the heap, as in `net`: several are under way side by side.
-            let error = match Box::pin(self.call_once(operation, body.clone(), longest)).await {
-                Ok(answer) => return serde_json::from_slice(answer.body()).map_err(form),
+            let error = match Box::pin(self.attempt(operation, body.clone(), longest)).await {
+                Ok(answer) => return read(operation, &answer),
                 Err(error) => error,
             };
             tried += 1;
@@ -254,7 +253,20 @@ impl Api {
         }
     }
 
-    async fn call_once(
+    /// Calls an operation once, for whom something else is as good.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn call_once<A: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        request: &impl Serialize,
+    ) -> Result<A, AwsError> {
+        let body = written(operation, request)?;
+        read(operation, &Box::pin(self.attempt(operation, body, ATTEMPT_TIMEOUT)).await?)
+    }
+
+    async fn attempt(
         &self,
         operation: &'static str,
         body: Bytes,
@@ -300,6 +312,15 @@ impl Api {
             Service::Sqs => sqs,
         }
     }
+}
+
+fn written(operation: &'static str, request: &impl Serialize) -> Result<Bytes, AwsError> {
+    let body = serde_json::to_vec(request).map_err(|error| AwsError::Form { operation, source: error.into() })?;
+    Ok(body.into())
+}
+
+fn read<A: DeserializeOwned>(operation: &'static str, answer: &Response<Bytes>) -> Result<A, AwsError> {
+    serde_json::from_slice(answer.body()).map_err(|error| AwsError::Form { operation, source: error.into() })
 }
 
 #[cfg(test)]
