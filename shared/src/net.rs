@@ -8,6 +8,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -102,14 +103,12 @@ impl Client {
         Ok(Self { connector, idle: Arc::default(), opened: Arc::default() })
     }
 
-    /// Opens a connection for a later request, unless so many have been opened already. A failure is left to that request.
+    /// Opens connections for later requests until so many have been opened, side by side. A failure is left to those requests.
     pub async fn connect(&self, url: &Uri, connections: usize) {
-        if let Ok(origin) = Origin::of(url)
-            && self.opened(&origin) < connections
-            && let Ok(sender) = self.open(&origin, CONNECT_TIMEOUT).await
-        {
-            self.keep(origin, sender);
-        }
+        let Ok(origin) = Origin::of(url) else { return };
+        let missing = connections.saturating_sub(self.opened(&origin));
+        let opened = join_all((0..missing).map(|_| self.open(&origin, CONNECT_TIMEOUT))).await;
+        opened.into_iter().flatten().for_each(|sender| self.keep(origin.clone(), sender));
     }
 
     /// Sends a request to an absolute URL, once, and reads the whole answer, all within `longest`.
@@ -122,9 +121,14 @@ impl Client {
         let mut request = to_origin(request, &origin)?;
         let until = Instant::now() + longest;
         loop {
-            let (mut sender, used) = match self.idle(&origin, Instant::now()).await {
+            // One that does not become ready, since its last request was answered before it was read, is none.
+            let idle = timeout_at(until, self.idle(&origin, Instant::now())).await;
+            let (mut sender, used) = match idle.ok().flatten() {
                 Some(sender) => (sender, true),
-                None => (self.open(&origin, longest.min(CONNECT_TIMEOUT)).await?, false),
+                None => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    (self.open(&origin, left.min(CONNECT_TIMEOUT)).await?, false)
+                }
             };
             let answer = timeout_at(until, sender.try_send_request(request));
             match answer.await.map_err(|error| HttpError::NoAnswer(error.into()))? {

@@ -35,6 +35,14 @@ pub enum SecretError {
         /// Why.
         source: AwsError,
     },
+    /// It was not among those that a batch gave.
+    #[error("secret {name} is not given: {code}")]
+    NotGiven {
+        /// The setting that names it.
+        name: &'static str,
+        /// Secrets Manager's word for why.
+        code: String,
+    },
     /// It was fetched and is not what it should be.
     #[error("secret {name} is not of its form: {problem}")]
     Form {
@@ -43,6 +51,13 @@ pub enum SecretError {
         /// What is wrong, without the value.
         problem: String,
     },
+}
+
+impl SecretError {
+    /// Whether Secrets Manager is not to be had now. Else it said that there is no such secret for us, or gave a bad one.
+    fn passes(&self) -> bool {
+        matches!(self, Self::Fetch { source, .. } if source.passes())
+    }
 }
 
 /// Plivo's credentials.
@@ -229,7 +244,8 @@ impl SecretValues {
         let mut values = self.secret_values.iter();
         let found = values.find(|value| value.arn == wanted.id || value.name == wanted.id).ok_or_else(|| {
             let error = self.errors.iter().find(|error| error.secret_id == wanted.id);
-            form(wanted.name, &error.map_or("not in the answer", |error| &error.error_code))
+            let code = error.map_or("Missing", |error| &error.error_code).to_owned();
+            SecretError::NotGiven { name: wanted.name, code }
         });
         found?.secret_string.clone().ok_or_else(|| form(wanted.name, &"not a text"))
     }
@@ -270,9 +286,9 @@ impl<T> Kept<T> {
         }
     }
 
-    /// The kept value while it is fresh, else a fetched one, kept for [`KEPT`]. Where fetching fails, a stale one still serves for
-    /// a while: it was right a few minutes ago, and refusing everybody would be worse. Requests that wait for the same secret
-    /// fetch it once.
+    /// The kept value while it is fresh, else a fetched one, kept for [`KEPT`]. While Secrets Manager does not answer, the stale one
+    /// serves on: nobody can have put another there, and refusing everybody would be worse. Requests that wait for the same
+    /// secret fetch it once.
     async fn get(
         &self,
         now: Timestamp,
@@ -286,11 +302,11 @@ impl<T> Kept<T> {
         }
         let (until, value) = match (fetch.await, kept.take()) {
             (Ok(value), _) => (now.plus(KEPT), Arc::new(value)),
-            (Err(error), Some((_, stale))) => {
+            (Err(error), Some((_, stale))) if error.passes() => {
                 tracing::warn!(cause = crate::logging::chain(&error), "secret not fetched again, the last one is used");
                 (now.plus(PATIENCE), stale)
             }
-            (Err(error), None) => return Err(error),
+            (Err(error), _) => return Err(error),
         };
         *kept = Some((until, Arc::clone(&value)));
         Ok(value)
@@ -302,7 +318,12 @@ mod tests {
     use super::*;
 
     fn failure() -> SecretError {
-        form("ROOT_SECRET", &"test")
+        refused(503)
+    }
+
+    fn refused(status: u16) -> SecretError {
+        let source = AwsError::Refused { operation: "GetSecretValue", status, refusal: Box::default() };
+        SecretError::Fetch { name: ROOT, source }
     }
 
     const START: Timestamp = Timestamp::from_millis(1_000_000);
@@ -338,6 +359,16 @@ mod tests {
         assert_eq!(*kept.get(stale, async { Err(failure()) }).await.unwrap(), 1);
         assert_eq!(*kept.get(stale, async { Ok(2) }).await.unwrap(), 1, "not yet");
         assert_eq!(*kept.get(stale.plus(PATIENCE), async { Ok(2) }).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_stale_secret_does_not_serve_where_another_stands_or_none_may_be_had() {
+        for error in [form(ROOT, &"test"), refused(400), SecretError::NotGiven { name: ROOT, code: String::new() }] {
+            let kept = Kept::<u32>::default();
+            assert_eq!(*kept.get(START, async { Ok(1) }).await.unwrap(), 1);
+            assert!(kept.get(START.plus(KEPT), async { Err(error) }).await.is_err());
+            assert_eq!(*kept.get(START.plus(KEPT), async { Ok(2) }).await.unwrap(), 2);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A function's parts, built once at its start from the settings. Uses every layer but `http`; `http` and the functions use it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::auth::password::Cost;
 use crate::aws::{self, Api, Aws};
@@ -13,6 +14,9 @@ use crate::queue::DeadLetters;
 use crate::secrets::{Need, Secrets};
 use crate::settings::{Lookup, SettingError, Settings};
 use crate::store::{Controls, Messages, Phones, Sessions, Table, Users};
+
+/// How long a function's start may wait for others. The gateway's 30 s run meanwhile.
+pub(crate) const WARM_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Everything that a request needs.
 pub struct Service {
@@ -79,17 +83,19 @@ impl Service {
     /// Fetches the secrets that a function will need, at its start, and opens the connections that the first request takes beside
     /// it: both take round trips, and here they overlap.
     pub async fn warm(&self, needs: &[Need]) {
+        let now = self.clock.now();
         let plivo = async {
             if needs.contains(&Need::Plivo) {
                 self.plivo.connect().await;
             }
         };
-        let second = async {
-            if needs.contains(&Need::SecondConnection) {
-                self.dynamodb.connect(2).await;
-            }
-        };
-        tokio::join!(self.secrets.warm(needs, self.clock.now()), self.dynamodb.connect(1), second, plivo);
+        let connections = if needs.contains(&Need::SecondConnection) { 2 } else { 1 };
+        // In this order: where one host is all of them, the connection that the secrets open is counted by what follows.
+        let all = async { tokio::join!(self.secrets.warm(needs, now), self.dynamodb.connect(connections), plivo) };
+        // All of it can be left to the request.
+        if tokio::time::timeout(WARM_TIMEOUT, all).await.is_err() {
+            tracing::warn!("not all was fetched at start");
+        }
     }
 
     /// The dead-letter queues, for the one function that has them.

@@ -4,7 +4,7 @@
 //! |---|---:|
 //! | a connection to who is asked first | 1 |
 //! | TLS 1.3 with it | 1 |
-//! | the secrets, side by side, where the operation needs one: nothing can be asked of storage before | 1 |
+//! | the secrets, in one call, where the operation needs one: nothing can be asked of storage before | 1 |
 //! | each call to storage that needs what the one before answered | 1 |
 //! | Plivo | 1 |
 //!

@@ -69,7 +69,7 @@ impl Networks {
     }
 }
 
-/// All that is started once a round, in another order each time: what comes after a held process or a peer is slower, whatever it is.
+/// All that is started once a round, in another order each time, so that what else the machine does meets all alike.
 fn round(subjects: &[Subject], with_held: bool, with_peers: bool) -> Result<Vec<(Setup, usize)>, Failure> {
     let mut round = Vec::new();
     for setup in Setup::all().into_iter().filter(|setup| with_held || !setup.is_held) {
@@ -111,6 +111,8 @@ impl Starts {
         for time in 0..times {
             for (setup, number) in round(subjects, held.is_some(), time % every == 0)? {
                 let services = networks.get(setup.hosts, setup.added)?;
+                // So that each comes after the same, whatever was started before it.
+                bench.start(&subjects[0], services, None)?;
                 let (_, first) = bench.start(&subjects[number], services, held.filter(|_| setup.is_held))?;
                 starts.push(Start { subject: number, setup, first, counts: services.counts.take() });
             }

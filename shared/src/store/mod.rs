@@ -2,7 +2,8 @@
 //! knows DynamoDB. Knows no rules (those are in `auth`) and no HTTP. Uses `aws`, `clock`, `random`.
 //!
 //! Every write that decides something is conditional and says so; expiry is in the condition, TTL only tidies up. A write that
-//! is repeated because its answer was lost finds its own mark and counts once.
+//! is repeated because its answer was lost finds its own mark and counts once; only the end of a session leaves none, and is then told
+//! as refused though it is over.
 
 mod controls;
 mod messages;

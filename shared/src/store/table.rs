@@ -260,7 +260,7 @@ impl Tries {
         if self.0 >= TRIES {
             return Ok(false);
         }
-        let pause = random::below(PAUSE_MILLIS << self.0)?;
+        let pause = random::below(PAUSE_MILLIS << (self.0 - 1))?;
         tokio::time::sleep(Duration::from_millis(pause)).await;
         Ok(true)
     }
