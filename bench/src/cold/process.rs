@@ -16,7 +16,7 @@ use super::tls::Authority;
 use crate::Failure;
 
 /// So long a shell has to start, and a new period of the cgroup to begin.
-const SETTLE: Duration = Duration::from_millis(60);
+pub(crate) const SETTLE: Duration = Duration::from_millis(60);
 /// Waits for a word, then becomes the process.
 const SHELL: [&str; 4] = ["/bin/sh", "-c", "read -r go; exec \"$@\"", "sh"];
 
@@ -115,7 +115,7 @@ impl Bench {
         let mut running = Running { child, invoker };
         if let Some(held) = held {
             held.hold(running.id())?;
-            settle();
+            settle(SETTLE);
             let mut input = running.child.stdin.take().ok_or("the shell has no input")?;
             started = Instant::now();
             input.write_all(b"\n")?;
@@ -143,8 +143,8 @@ impl Bench {
     }
 }
 
-/// Until a process that has nothing to do sleeps.
-#[expect(clippy::disallowed_methods, reason = "a process does not say that it waits")]
-pub(crate) fn settle() {
-    std::thread::sleep(SETTLE);
+/// Until a process that has nothing to do sleeps, or one that is gone has left nothing to do.
+#[expect(clippy::disallowed_methods, reason = "neither says so")]
+pub(crate) fn settle(time: Duration) {
+    std::thread::sleep(time);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::random;
 
 use super::cgroup::Held;
-use super::process::{Bench, First};
+use super::process::{self, Bench, First};
 use super::services::{Hosts, Services};
 use super::subject::{Kind, Subject};
 use super::tls::Authority;
@@ -15,6 +15,9 @@ use crate::{Effort, Failure};
 /// How often a full run starts each function in each setup, and each peer.
 const TIMES: usize = 30;
 const TIMES_PEER: usize = 5;
+
+/// So long the services have to close the connections of a process that is gone.
+const UNWIND: Duration = Duration::from_millis(10);
 
 /// Added round-trip times, in milliseconds.
 pub(crate) const ADDED: [u64; 3] = [0, 5, 20];
@@ -111,8 +114,9 @@ impl Starts {
         for time in 0..times {
             for (setup, number) in round(subjects, held.is_some(), time % every == 0)? {
                 let services = networks.get(setup.hosts, setup.added)?;
-                // So that each comes after the same, whatever was started before it.
-                bench.start(&subjects[0], services, None)?;
+                // Not counted: so each comes after one of its own, and all find the processor's caches alike.
+                drop(bench.start(&subjects[number], services, None)?);
+                process::settle(UNWIND);
                 let (_, first) = bench.start(&subjects[number], services, held.filter(|_| setup.is_held))?;
                 starts.push(Start { subject: number, setup, first, counts: services.counts.take() });
             }

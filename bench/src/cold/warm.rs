@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::process::{Bench, Running, settle};
+use super::process::{Bench, Running, SETTLE, settle};
 use super::services::Hosts;
 use super::starts::Networks;
 use super::subject::{Kind, Subject};
@@ -48,7 +48,7 @@ impl Warm {
         // The processor's time is read while the process waits for an event.
         let waiting = |passes: usize| -> Result<Vec<Duration>, Failure> {
             let passes: Result<Vec<_>, _> = (0..passes).map(|_| running.request(event)).collect();
-            settle();
+            settle(SETTLE);
             passes
         };
         running.invoker.next()?;
