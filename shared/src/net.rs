@@ -107,8 +107,12 @@ impl Client {
     pub async fn connect(&self, url: &Uri, connections: usize) {
         let Ok(origin) = Origin::of(url) else { return };
         let missing = connections.saturating_sub(self.opened(&origin));
-        let opened = join_all((0..missing).map(|_| self.open(&origin, CONNECT_TIMEOUT))).await;
-        opened.into_iter().flatten().for_each(|sender| self.keep(origin.clone(), sender));
+        let open = async |_| {
+            if let Ok(sender) = self.open(&origin, CONNECT_TIMEOUT).await {
+                self.keep(origin.clone(), sender);
+            }
+        };
+        join_all((0..missing).map(open)).await;
     }
 
     /// Sends a request to an absolute URL, once, and reads the whole answer, all within `longest`.

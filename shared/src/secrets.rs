@@ -287,7 +287,7 @@ impl<T> Kept<T> {
     }
 
     /// The kept value while it is fresh, else a fetched one, kept for [`KEPT`]. While Secrets Manager does not answer, the stale one
-    /// serves on: nobody can have put another there, and refusing everybody would be worse. Requests that wait for the same
+    /// serves on: nothing says that another stands there, and refusing everybody would be worse. Requests that wait for the same
     /// secret fetch it once.
     async fn get(
         &self,
