@@ -201,7 +201,7 @@ async fn write(service: &Service, names: &Names, password: &str) -> Result<(), F
     let record = service.phones.get(phone).await?;
     let change = service.phones.change(phone, record, now.plus(2 * DAY), |record| {
         // Past the wait for the next message.
-        record.sends = vec![now.minus(MINUTE)];
+        record.without_password.sends = vec![now.minus(MINUTE)];
         record.login = Some(pending.clone());
         Ok::<_, Infallible>(())
     });
@@ -242,7 +242,7 @@ mod tests {
     use shared::clock::Timestamp;
     use shared::keys::KeyedHash;
     use shared::service::Service;
-    use shared::store::{Login, PhoneRecord, Provider, before_login};
+    use shared::store::{Login, PhoneRecord, Provider, before_start};
 
     use super::*;
 
@@ -252,7 +252,7 @@ mod tests {
         now: Timestamp,
     ) -> (PhoneRecord, Option<Login>, Option<Provider>) {
         let key = PhoneKey(owner.short());
-        before_login(&service.phones, &service.users, &service.controls, (key, owner), now).await.unwrap()
+        before_start(&service.phones, &service.users, &service.controls, (key, owner), now).await.unwrap()
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use shared::auth::password::Password;
 use shared::phone::{Country, PhoneNumber};
 use shared::service::Service;
-use shared::store::{PhoneKey, before_registration};
+use shared::store::{PhoneKey, before_start};
 
 use crate::cpu::Meter;
 use crate::operation::Hashing;
@@ -34,9 +34,10 @@ pub(crate) async fn measure(
     let hash = Samples::take(Hashing::Argon2id, meter, effort, async || {
         Ok(Password::entered(PASSWORD).hash(&keys, service.password_cost).await.map(drop)?)
     });
-    let phone = PhoneKey(keys.phone(PHONE).short());
+    let owner = keys.phone(PHONE);
+    let phone = (PhoneKey(owner.short()), &owner);
     let storage = Samples::take(Hashing::None, meter, effort, async || {
-        Ok(before_registration(&service.phones, &service.controls, phone, now).await.map(drop)?)
+        Ok(before_start(&service.phones, &service.users, &service.controls, phone, now).await.map(drop)?)
     });
     let provider =
         Samples::take(Hashing::None, meter, effort, async || Ok(service.plivo.probe(&plivo).await.map(drop)?));

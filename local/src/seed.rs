@@ -17,7 +17,7 @@ use shared::keys::Keys;
 use shared::messaging::{IdempotencyKey, Message};
 use shared::phone::PhoneNumber;
 use shared::service::Service;
-use shared::store::{Claimed, ENABLED, NewSession, NewUser, Pending, PhoneKey, PhoneRecord, Profile, Sent};
+use shared::store::{Claimed, Counts, ENABLED, NewSession, NewUser, Pending, PhoneKey, PhoneRecord, Profile, Sent};
 use shared::uuid;
 
 use crate::StackError;
@@ -96,7 +96,7 @@ pub struct SeedTransaction {
 pub struct SeedPhone {
     /// In any spelling.
     pub phone_number: String,
-    /// Code messages.
+    /// Starts without a password, each of which may send a code message.
     #[serde(default)]
     pub messages: usize,
     /// Wrong codes that needed no password, beside those of its transactions.
@@ -105,6 +105,9 @@ pub struct SeedPhone {
     /// Wrong codes after a right password.
     #[serde(default)]
     pub wrong_codes_after_password: usize,
+    /// Starts behind the password.
+    #[serde(default)]
+    pub messages_after_password: usize,
 }
 
 /// A message that was asked for before.
@@ -239,9 +242,9 @@ async fn add_transaction(service: &Service, keys: &Keys, seed: &SeedTransaction)
 async fn add_phone(service: &Service, keys: &Keys, seed: &SeedPhone) -> Result<(), StackError> {
     let then = service.clock.now().minus(AGO);
     change(service, key(service, keys, &seed.phone_number)?, |record| {
-        record.sends = vec![then; seed.messages];
-        record.wrong = vec![then; seed.wrong_codes];
-        record.wrong_after_password = vec![then; seed.wrong_codes_after_password];
+        let counts = |messages, wrong_codes| Counts { sends: vec![then; messages], wrong: vec![then; wrong_codes] };
+        record.without_password = counts(seed.messages, seed.wrong_codes);
+        record.after_password = counts(seed.messages_after_password, seed.wrong_codes_after_password);
     })
     .await
 }

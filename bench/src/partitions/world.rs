@@ -20,7 +20,7 @@ const EXPONENT: f64 = 0.7;
 const USERS_GIGABYTES: f64 = 2.0;
 /// How long a start keeps its instance, in seconds, which is when it waits for Plivo (docs/cost.md).
 pub(super) const START: f64 = 0.4;
-/// Units of a write to an attacked phone's item: with all that it can hold (five sends, 25 wrong codes of each kind, three pending
+/// Units of a write to an attacked phone's item: with all that it can hold (ten sends and 25 wrong codes of each kind, three pending
 /// transactions with five tries each) it is between 1 and 2 KB. Conditions that fail are charged like writes.
 const FULL_ITEM: f64 = 2.0;
 

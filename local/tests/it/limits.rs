@@ -7,43 +7,81 @@ use crate::support::{App, PASSWORD, transaction, wrong};
 const PHONE: &str = "+14155550101";
 
 #[tokio::test]
-async fn one_message_in_thirty_seconds_over_all_flows() {
+async fn one_message_in_thirty_seconds_over_the_flows_without_a_password() {
     let app = App::start().await;
     app.register(PHONE, "jane@example.com").await;
     app.login_start(PHONE).await.ok();
     assert_eq!(app.login_start("415 555 0101").await.limited("too_many_messages"), 30);
     assert_eq!(app.register_start(PHONE).await.limited("too_many_messages"), 30);
+    app.password_start(PHONE, PASSWORD).await.ok();
     assert_eq!(app.password_start(PHONE, PASSWORD).await.limited("too_many_messages"), 30);
-    assert_eq!(app.sent(), 2);
+    assert_eq!(app.sent(), 3);
     app.advance(30);
     app.login_start(PHONE).await.ok();
-    assert_eq!(app.sent(), 3);
+    assert_eq!(app.sent(), 4);
 }
 
 #[tokio::test]
-async fn five_messages_in_a_day() {
-    let app = App::start().await;
-    for _ in 0..5 {
-        app.register_start(PHONE).await.ok();
-        app.advance(1000);
+async fn the_wait_doubles_until_the_owner_enters_a_code() {
+    let app = App::with(&[("CODE_LIFE_SECONDS", "600")]).await;
+    app.register(PHONE, "jane@example.com").await;
+    app.advance(86_400);
+    let mut id = String::new();
+    for wait in [30, 60, 120, 240] {
+        id = transaction(&app.login_start(PHONE).await.ok());
+        assert_eq!(app.login_start(PHONE).await.limited("too_many_messages"), wait);
+        app.advance(wait);
     }
-    assert_eq!(app.register_start(PHONE).await.limited("too_many_messages"), 86_400 - 5000);
-    app.advance(86_400 - 5000);
-    app.register_start(PHONE).await.ok();
-    app.register_start(PHONE).await.limited("too_many_messages");
-    assert_eq!(app.sent(), 6);
+    app.enter(&id, &app.last_code(PHONE)).await.ok();
+    app.login_start(PHONE).await.ok();
+    assert_eq!(app.login_start(PHONE).await.limited("too_many_messages"), 30);
+}
+
+#[tokio::test]
+async fn five_messages_a_day_to_a_phone_that_nobody_confirmed_and_ten_to_another() {
+    let app = App::start().await;
+    app.register("+14155550102", "joe@example.com").await;
+    app.advance(86_400);
+    for (phone, most) in [(PHONE, 5), ("+14155550102", 10)] {
+        let before = app.sent();
+        for start in 0..10 {
+            app.register_start(phone).await.ok();
+            assert_eq!(app.sent() - before, usize::min(start + 1, most), "the answer is the same");
+            app.advance(2000);
+        }
+        assert_eq!(app.register_start(phone).await.limited("too_many_messages"), 86_400 - 20_000);
+        app.advance(86_400 - 20_000);
+        app.register_start(phone).await.ok();
+        assert_eq!(app.sent() - before, most + 1);
+        app.advance(86_400);
+    }
 }
 
 #[tokio::test]
 async fn a_phone_without_a_user_has_the_same_limits() {
     let app = App::start().await;
-    for _ in 0..5 {
+    for wait in [30, 60, 120, 240, 480, 960, 1920, 1920, 1920] {
         app.login_start(PHONE).await.ok();
-        assert_eq!(app.login_start(PHONE).await.limited("too_many_messages"), 30);
-        app.advance(1000);
+        assert_eq!(app.login_start(PHONE).await.limited("too_many_messages"), wait);
+        app.advance(wait);
     }
-    assert_eq!(app.login_start(PHONE).await.limited("too_many_messages"), 86_400 - 5000);
+    app.login_start(PHONE).await.ok();
+    assert_eq!(app.login_start(PHONE).await.limited("too_many_messages"), 86_400 - 7650);
     assert_eq!(app.sent(), 0);
+}
+
+#[tokio::test]
+async fn an_owner_with_a_password_gets_in_when_a_stranger_has_used_up_the_phones_starts() {
+    let app = App::start().await;
+    app.register(PHONE, "jane@example.com").await;
+    app.advance(86_400);
+    for _ in 0..10 {
+        app.login_start(PHONE).await.ok();
+        app.advance(2000);
+    }
+    app.login_start(PHONE).await.limited("too_many_messages");
+    let id = transaction(&app.password_start(PHONE, PASSWORD).await.ok());
+    app.enter(&id, &app.last_code(PHONE)).await.ok();
 }
 
 #[tokio::test]

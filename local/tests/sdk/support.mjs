@@ -25,6 +25,8 @@ export const now = () => advance(0);
 
 // The limits and lives of docs/errors.md and the settings' defaults, in seconds.
 export const SPACING = 30;
+/** The longest wait, in seconds: it doubles up to here. */
+export const LONGEST_SPACING = 32 * 60;
 export const DAY = 24 * 60 * 60;
 export const CODE_LIFE = 300;
 

@@ -1,5 +1,5 @@
-//! The limiter: every limit of the service is one of [`Limit`], and every one is a rolling window over the exact times of what it
-//! counts. There is no fixed window that would allow twice the number at its edge. Where the times are kept and how a race is
+//! The limiter: every limit of the service is one of [`Limit`], and every one but the spacing is a rolling window over the exact times
+//! of what it counts. There is no fixed window that would allow twice the number at its edge. Where the times are kept and how a race is
 //! decided is the store's matter; this decides. Uses `clock`.
 
 use std::time::Duration;
@@ -8,14 +8,22 @@ use crate::clock::Timestamp;
 
 /// Tries of one transaction's code.
 pub const TRIES_PER_TRANSACTION: usize = 5;
+/// Between a phone's first code message and its second; it doubles with each further one.
+pub const SHORTEST_SPACING: Duration = Duration::from_secs(30);
+/// It doubles no further: 32 minutes.
+const MOST_DOUBLINGS: u32 = 6;
 
 /// Everything that is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// Code messages to one phone, against impatience.
+    /// Code messages to one phone, against impatience and harassment: see [`check_spacing`].
     CodeMessageSpacing,
-    /// Code messages to one phone, against harassment and cost. All flows share them.
+    /// Starts for one phone, each of which may send a code message. Those without a password share them, those behind the right
+    /// one have their own: a stranger's do not shut out an owner who has a password.
     CodeMessagesPerDay,
+    /// Code messages to a phone that nobody has confirmed here by a code. Further starts take their place in the limit above,
+    /// send nothing, and are answered like the others: a caller must not learn by a limit whether there is a user.
+    UnconfirmedMessagesPerDay,
     /// Wrong codes for one phone over all transactions that need no password: 25 of 1,000,000 a day.
     WrongCodes,
     /// Wrong codes for one phone behind its right password. Counted apart, so that a stranger's guesses do not shut out an
@@ -28,8 +36,9 @@ impl Limit {
     pub const fn rule(self) -> (usize, Duration) {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         match self {
-            Self::CodeMessageSpacing => (1, Duration::from_secs(30)),
-            Self::CodeMessagesPerDay => (5, DAY),
+            Self::CodeMessageSpacing => (1, SHORTEST_SPACING),
+            Self::CodeMessagesPerDay => (10, DAY),
+            Self::UnconfirmedMessagesPerDay => (5, DAY),
             Self::WrongCodes | Self::WrongCodesAfterPassword => (25, DAY),
         }
     }
@@ -39,6 +48,7 @@ impl Limit {
         match self {
             Self::CodeMessageSpacing => "code_message_spacing",
             Self::CodeMessagesPerDay => "code_messages_per_day",
+            Self::UnconfirmedMessagesPerDay => "unconfirmed_messages_per_day",
             Self::WrongCodes => "wrong_codes",
             Self::WrongCodesAfterPassword => "wrong_codes_after_password",
         }
@@ -70,6 +80,19 @@ impl Limit {
     }
 }
 
+/// Whether one more code message may follow those at these times of the last day, oldest first: 30 s after the first, then twice as
+/// long after each, up to 32 minutes. From a right code on, which only the phone's owner enters, it begins anew.
+///
+/// # Errors
+/// [`Limited`] says when it may.
+pub fn check_spacing(times: &[Timestamp], right_code: Option<Timestamp>, now: Timestamp) -> Result<(), Limited> {
+    let Some(last) = times.last() else { return Ok(()) };
+    let count = times.iter().filter(|time| right_code.is_none_or(|right| **time > right)).count();
+    let doublings = u32::try_from(count.saturating_sub(1)).unwrap_or(MOST_DOUBLINGS).min(MOST_DOUBLINGS);
+    let again = last.plus(SHORTEST_SPACING * (1 << doublings));
+    if now < again { Err(Limited::until(Limit::CodeMessageSpacing, now, again)) } else { Ok(()) }
+}
+
 /// A limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limited {
@@ -93,8 +116,12 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Limit; 4] =
-        [Limit::CodeMessageSpacing, Limit::CodeMessagesPerDay, Limit::WrongCodes, Limit::WrongCodesAfterPassword];
+    const WINDOWS: [Limit; 4] = [
+        Limit::CodeMessagesPerDay,
+        Limit::UnconfirmedMessagesPerDay,
+        Limit::WrongCodes,
+        Limit::WrongCodesAfterPassword,
+    ];
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)
@@ -102,7 +129,7 @@ mod tests {
 
     #[test]
     fn each_limit_trips_and_recovers_at_its_second() {
-        for limit in ALL {
+        for limit in WINDOWS {
             let (most, window) = limit.rule();
             let times = vec![at(0); most];
             let window = i64::try_from(window.as_secs()).unwrap();
@@ -117,15 +144,38 @@ mod tests {
     fn a_window_rolls_and_has_no_edge_to_use() {
         // Five at the end of one day and five at the start of the next: a fixed window would let them pass.
         let times = [at(86_000), at(86_100), at(86_200), at(86_300), at(86_390)];
-        let limited = Limit::CodeMessagesPerDay.check(&times, at(86_410)).unwrap_err();
+        let limited = Limit::UnconfirmedMessagesPerDay.check(&times, at(86_410)).unwrap_err();
         assert_eq!(limited.retry_after, 86_000 + 86_400 - 86_410);
+    }
+
+    #[test]
+    fn spacing_doubles_from_thirty_seconds_to_thirty_two_minutes_and_recovers_at_its_second() {
+        let mut times = Vec::new();
+        let mut now = 0;
+        assert_eq!(check_spacing(&times, None, at(now)), Ok(()));
+        for wait in [30_i64, 60, 120, 240, 480, 960, 1920, 1920, 1920] {
+            times.push(at(now));
+            assert_eq!(check_spacing(&times, None, at(now)).unwrap_err().retry_after, wait.unsigned_abs());
+            assert_eq!(check_spacing(&times, None, at(now + wait - 1)).unwrap_err().retry_after, 1);
+            now += wait;
+            assert_eq!(check_spacing(&times, None, at(now)), Ok(()), "after {wait} s");
+        }
+    }
+
+    #[test]
+    fn a_right_code_lets_spacing_begin_anew_and_not_vanish() {
+        let times = [at(0), at(30), at(90), at(210)];
+        assert_eq!(check_spacing(&times, None, at(220)).unwrap_err().retry_after, 230);
+        assert_eq!(check_spacing(&times, Some(at(215)), at(220)).unwrap_err().retry_after, 20);
+        assert_eq!(check_spacing(&times, Some(at(100)), at(220)).unwrap_err().retry_after, 20, "one since then");
+        assert_eq!(check_spacing(&times, Some(at(50)), at(220)).unwrap_err().retry_after, 50, "two since then");
     }
 
     proptest! {
         /// Whoever asks whenever is told to wait, and never gets more than the rule in any window.
         #[test]
         fn no_window_holds_more_than_its_number(steps in prop::collection::vec(0..40_000_000_i64, 1..200)) {
-            for limit in ALL {
+            for limit in WINDOWS {
                 let (most, window) = limit.rule();
                 let (mut now, mut times) = (Timestamp::from_millis(0), Vec::new());
                 for step in &steps {

@@ -19,7 +19,7 @@ use crate::phone::PhoneNumber;
 use crate::plivo::{Message, PlivoError};
 use crate::secrets::PlivoCredentials;
 use crate::service::Service;
-use crate::store::{Pending, PhoneKey, PhoneRecord, Provider, before_login, before_registration};
+use crate::store::{Login, Pending, PhoneKey, PhoneRecord, Provider, StoreError, before_start};
 
 /// Starts a registration: sends a code to the phone, whether or not a user has it. Whether one has is only said to who can
 /// read the code. Answers the transaction's id.
@@ -28,9 +28,9 @@ use crate::store::{Pending, PhoneKey, PhoneRecord, Provider, before_login, befor
 /// [`AuthError`]: limits, Plivo's failures, storage.
 pub async fn registration(service: &Service, phone: &PhoneNumber) -> Result<String, AuthError> {
     let start = Prepared::new(service, phone).await?;
-    let (record, provider) = before_registration(&service.phones, &service.controls, start.key, start.now).await?;
+    let (record, login, provider) = start.read().await?;
     provider::check(provider, start.now)?;
-    let started = start.begin(Purpose::Register, None, record).await?;
+    let started = start.begin(Purpose::Register, None, login.is_some(), record).await?;
     start.send_or_take_back(Purpose::Register, &started, provider).await?;
     Ok(started.pending.id)
 }
@@ -42,13 +42,11 @@ pub async fn registration(service: &Service, phone: &PhoneNumber) -> Result<Stri
 /// [`AuthError`]: limits, storage, and Plivo's failures while they are known to everybody.
 pub async fn login(service: &Service, phone: &PhoneNumber) -> Result<String, AuthError> {
     let start = Prepared::new(service, phone).await?;
-    let owner = start.keys.phone(phone.e164());
-    let (record, login, provider) =
-        before_login(&service.phones, &service.users, &service.controls, (start.key, &owner), start.now).await?;
+    let (record, login, provider) = start.read().await?;
     provider::check(provider, start.now)?;
     let user = login.map(|login| login.user);
-    let started = start.begin(Purpose::Login, user.as_deref(), record).await?;
-    let outcome = start.send(Purpose::Login, &started, user.is_none()).await?;
+    let started = start.begin(Purpose::Login, user.as_deref(), user.is_some(), record).await?;
+    let outcome = start.send(Purpose::Login, &started).await?;
     if let Err(error) = outcome {
         tracing::error!(cause = logging::chain(&error), "code message not sent, the caller is not told");
     }
@@ -62,14 +60,12 @@ pub async fn login(service: &Service, phone: &PhoneNumber) -> Result<String, Aut
 /// [`AuthError`].
 pub async fn second_factor(service: &Service, phone: &PhoneNumber, password: Password) -> Result<String, AuthError> {
     let start = Prepared::new(service, phone).await?;
-    let owner = start.keys.phone(phone.e164());
-    let (record, login, provider) =
-        before_login(&service.phones, &service.users, &service.controls, (start.key, &owner), start.now).await?;
+    let (record, login, provider) = start.read().await?;
     let (user, hash) = login.map(|login| (login.user, login.password)).unzip();
     let right = password.verify(&start.keys, hash).await?;
     let user = user.filter(|_| right).ok_or(AuthError::LoginRejected)?;
     provider::check(provider, start.now)?;
-    let started = start.begin(Purpose::SecondFactor, Some(&user), record).await?;
+    let started = start.begin(Purpose::SecondFactor, Some(&user), true, record).await?;
     start.send_or_take_back(Purpose::SecondFactor, &started, provider).await?;
     Ok(started.pending.id)
 }
@@ -95,13 +91,27 @@ impl<'a> Prepared<'a> {
         Ok(Self { service, phone, now, keys, plivo, key })
     }
 
+    /// What is kept about the phone, who has it, and how Plivo has been doing: the same call for every flow.
+    async fn read(&self) -> Result<(PhoneRecord, Option<Login>, Option<Provider>), StoreError> {
+        let Service { phones, users, controls, .. } = self.service;
+        let owner = self.keys.phone(self.phone.e164());
+        before_start(phones, users, controls, (self.key, &owner), self.now).await
+    }
+
     /// Counts the message and holds the transaction, in one write.
-    async fn begin(&self, purpose: Purpose, user: Option<&str>, record: PhoneRecord) -> Result<Started, AuthError> {
+    async fn begin(
+        &self,
+        purpose: Purpose,
+        user: Option<&str>,
+        is_confirmed: bool,
+        record: PhoneRecord,
+    ) -> Result<Started, AuthError> {
         let settings = &self.service.settings;
         let id = TransactionId::new(&self.keys, self.key, purpose)?.text();
         let code = OneTimeCode::draw(settings.code_length)?;
         let sealed = self.keys.seal_code(code.expose(), &id)?;
-        let start = Start { purpose, id: &id, sealed_code: &sealed, user, now: self.now, life: settings.code_life };
+        let life = settings.code_life;
+        let start = Start { purpose, id: &id, sealed_code: &sealed, user, is_confirmed, now: self.now, life };
         let decide = |record: &mut PhoneRecord| pending::start(record, &start, |pending| self.code(pending).is_ok());
         Ok(self.service.phones.change(self.key, record, self.record_expires(), decide).await??)
     }
@@ -117,18 +127,13 @@ impl<'a> Prepared<'a> {
         self.keys.open_code(sealed, &pending.id).map(OneTimeCode::from)
     }
 
-    /// Sends the transaction's code to the phone, or where it has no user, does what takes as long and sends nothing.
-    async fn send(
-        &self,
-        purpose: Purpose,
-        started: &Started,
-        decoy: bool,
-    ) -> Result<Result<(), PlivoError>, SealError> {
+    /// Sends the transaction's code to the phone, or where it is not to, does what takes as long and sends nothing.
+    async fn send(&self, purpose: Purpose, started: &Started) -> Result<Result<(), PlivoError>, SealError> {
         let code = self.code(&started.pending)?;
         let life = self.now.until(started.pending.expires);
         let text = template::code_message(&self.service.settings, purpose, code.expose(), life);
         let message = Message { to: self.phone.e164(), text: &text, media: &[], keep_text: false };
-        if decoy {
+        if !started.sends {
             let outcome = self.service.plivo.probe(&self.plivo).await;
             self.service.metrics.count(Metric::Decoy, self.now);
             return Ok(outcome);
@@ -138,15 +143,15 @@ impl<'a> Prepared<'a> {
         Ok(outcome)
     }
 
-    /// Sends, and tells a failure. A message that surely did not go out does not count against the phone: here there is
-    /// always a message, so this tells nobody anything.
+    /// Sends, and tells a failure. A message that surely did not go out does not count against the phone: that tells nobody
+    /// anything, since here Plivo is called for every phone, if only to stand in for a message.
     async fn send_or_take_back(
         &self,
         purpose: Purpose,
         started: &Started,
         provider: Option<Provider>,
     ) -> Result<(), AuthError> {
-        let outcome = self.send(purpose, started, false).await?;
+        let outcome = self.send(purpose, started).await?;
         provider::note(self.service, provider, &outcome, self.now).await;
         let Err(error) = outcome else { return Ok(()) };
         if !error.may_have_arrived() {

@@ -115,7 +115,7 @@ reasons! {
     NotOwn = "not_own", FORBIDDEN, 14008, "Access denied";
     /// The key of sendMessage is missing or wrong.
     AccessDenied = "access_denied", UNAUTHORIZED, 14008, "Access denied";
-    /// A message was sent to this phone a moment ago, or five in a day.
+    /// A code was asked for this phone a moment ago, or ten times in a day.
     TooManyMessages = "too_many_messages", TOO_MANY_REQUESTS, 14000, "Too many messages to this phone. Try again later.";
     /// Too many wrong codes for this phone in a day.
     TooManyWrongCodes = "too_many_wrong_codes", TOO_MANY_REQUESTS, 14000, "Too many wrong codes for this phone. Try again later.";
@@ -326,7 +326,9 @@ impl From<AuthError> for Problem {
 impl From<Limited> for Problem {
     fn from(limited: Limited) -> Self {
         let reason = match limited.limit {
-            Limit::CodeMessageSpacing | Limit::CodeMessagesPerDay => Reason::TooManyMessages,
+            Limit::CodeMessageSpacing | Limit::CodeMessagesPerDay | Limit::UnconfirmedMessagesPerDay => {
+                Reason::TooManyMessages
+            }
             Limit::WrongCodes | Limit::WrongCodesAfterPassword => Reason::TooManyWrongCodes,
         };
         Self::new(reason).retry_after(limited.retry_after)

@@ -23,9 +23,9 @@ pub use controls::{Controls, KEPT as PROVIDER_KEPT, Provider};
 #[cfg(test)]
 pub(crate) use messages::LEASE;
 pub use messages::{Claim, Claimed, Messages, Sent};
-pub use phones::{Counted, Pending, PhoneKey, PhoneRecord, Phones, Slot};
+pub use phones::{Counted, Counts, Pending, PhoneKey, PhoneRecord, Phones, Slot};
 pub use sessions::{NewSession, Session, Sessions};
-pub use start::{before_login, before_registration};
+pub use start::before_start;
 pub(crate) use table::Table;
 pub use users::{ENABLED, Login, NewUser, Profile, Registered, Users};
 

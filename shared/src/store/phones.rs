@@ -6,8 +6,9 @@
 //! |---|---|
 //! | `id` (key) | the phone's keyed hash, 64 bits in hex |
 //! | `revision` | random, new with each write: the condition of the next |
-//! | `sends` | times of the code messages of the last day |
-//! | `wrong`, `wrong_after_password` | times of wrong codes, by whether a password came first |
+//! | `without_password`, `after_password` | `sends`: times of the starts of the last day; `wrong`: times of its wrong codes; apart by whether a password came first |
+//! | `unconfirmed` | times of the code messages of the last day while nobody had confirmed the phone here |
+//! | `right_code` | when a right code last came back |
 //! | `register`, `login`, `second_factor` | the pending transaction of each purpose |
 //! | `expires_at` | for TTL, seconds |
 
@@ -78,20 +79,34 @@ pub struct Pending {
     pub user: Option<String>,
 }
 
+/// What is counted for a phone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Times of the starts, oldest first.
+    #[serde(default)]
+    pub sends: Vec<Timestamp>,
+    /// Times of wrong codes, oldest first; those of live transactions are in these.
+    #[serde(default)]
+    pub wrong: Vec<Timestamp>,
+}
+
 /// All that is kept about a phone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhoneRecord {
     #[serde(default)]
     revision: Option<String>,
-    /// Times of the code messages, oldest first.
+    /// Of who comes without a password.
     #[serde(default)]
-    pub sends: Vec<Timestamp>,
-    /// Times of wrong codes that needed no password, oldest first; those of live transactions are in these.
+    pub without_password: Counts,
+    /// Of who comes behind the right password.
     #[serde(default)]
-    pub wrong: Vec<Timestamp>,
-    /// Times of wrong codes after a right password.
+    pub after_password: Counts,
+    /// Times of the code messages while nobody had confirmed the phone here, oldest first.
     #[serde(default)]
-    pub wrong_after_password: Vec<Timestamp>,
+    pub unconfirmed: Vec<Timestamp>,
+    /// When a right code last came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub right_code: Option<Timestamp>,
     /// The pending registration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub register: Option<Pending>,
@@ -104,6 +119,22 @@ pub struct PhoneRecord {
 }
 
 impl PhoneRecord {
+    /// What is counted for a slot.
+    pub const fn counts(&self, slot: Slot) -> &Counts {
+        match slot {
+            Slot::Register | Slot::Login => &self.without_password,
+            Slot::SecondFactor => &self.after_password,
+        }
+    }
+
+    /// The same, to be changed.
+    pub const fn counts_mut(&mut self, slot: Slot) -> &mut Counts {
+        match slot {
+            Slot::Register | Slot::Login => &mut self.without_password,
+            Slot::SecondFactor => &mut self.after_password,
+        }
+    }
+
     /// The slot's pending transaction.
     pub const fn slot_mut(&mut self, slot: Slot) -> &mut Option<Pending> {
         match slot {
@@ -250,7 +281,7 @@ impl Phones {
     ) -> Result<Write<'_>, StoreError> {
         let write = self
             .table
-            .update(&phone.id(), "SET #slot.used = :mark, revision = :revision REMOVE #slot.code")
+            .update(&phone.id(), "SET #slot.used = :mark, right_code = :now, revision = :revision REMOVE #slot.code")
             .when("#slot.id = :transaction AND #slot.expires > :now AND attribute_not_exists(#slot.used)")
             .name("#slot", slot.attribute())
             .value(":mark", text(&counted.mark))

@@ -8,27 +8,12 @@ use super::{Controls, Item, Login, PhoneKey, PhoneRecord, Phones, Provider, Stor
 use crate::clock::Timestamp;
 use crate::keys::KeyedHash;
 
-/// What is kept about the phone (strongly consistent), and how Plivo has been doing (a moment late is in time).
+/// What is kept about the phone and how its user logs in (both strongly consistent), and how Plivo has been doing (a moment late is in
+/// time).
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn before_registration(
-    phones: &Phones,
-    controls: &Controls,
-    phone: PhoneKey,
-    now: Timestamp,
-) -> Result<(PhoneRecord, Option<Provider>), StoreError> {
-    let known = controls.known(now);
-    let [record, provider] =
-        get_each([Some((&phones.table, &phone.id(), Read::Strong)), provider_key(controls, known)]).await?;
-    Ok((read_record(record)?, read_or_known(controls, provider, known, now)?))
-}
-
-/// The same, and how the phone's user logs in (strongly consistent).
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn before_login(
+pub async fn before_start(
     phones: &Phones,
     users: &Users,
     controls: &Controls,
