@@ -7,7 +7,7 @@ use shared::http::{self, Fields, Problem, Reason};
 use shared::messaging::IdempotencyKey;
 
 /// An event.
-pub(crate) enum Event {
+pub enum Event {
     /// API Gateway's (payload 2.0).
     Http(Value),
     /// SQS's, standard or FIFO.
@@ -19,23 +19,27 @@ pub(crate) enum Event {
 }
 
 /// A message and the key that follows from where it came from.
-pub(crate) struct Carried {
-    pub(crate) key: IdempotencyKey,
-    pub(crate) fields: Result<Fields, Problem>,
+pub struct Carried {
+    /// The key.
+    pub key: IdempotencyKey,
+    /// The message, if it is a JSON object.
+    pub fields: Result<Fields, Problem>,
 }
 
 /// A message of a queue.
-pub(crate) struct Record {
-    pub(crate) id: String,
-    pub(crate) body: String,
+pub struct Record {
+    /// SQS's id of it.
+    pub id: String,
+    /// Its text.
+    pub body: String,
     /// The queue's ARN.
-    pub(crate) source: String,
+    pub source: String,
     /// In a FIFO queue, those of one group come in their order.
-    pub(crate) group: Option<String>,
+    pub group: Option<String>,
     /// How often it was delivered, this time included.
-    pub(crate) receives: u32,
+    pub receives: u32,
     /// The one that the dead-letter queue kept, of a message that was put back.
-    pub(crate) key: Option<IdempotencyKey>,
+    pub key: Option<IdempotencyKey>,
 }
 
 impl Event {
@@ -43,7 +47,7 @@ impl Event {
     ///
     /// # Errors
     /// [`Reason::UnknownEvent`].
-    pub(crate) fn read(payload: Value, request_id: &str) -> Result<Self, Problem> {
+    pub fn read(payload: Value, request_id: &str) -> Result<Self, Problem> {
         if payload["requestContext"]["http"].is_object() {
             return Ok(Self::Http(payload));
         }

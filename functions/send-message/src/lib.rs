@@ -7,8 +7,8 @@
 //! | `message` | the shape of a message |
 //! | `queue` | batches from SQS |
 
-mod event;
-mod message;
+pub mod event;
+pub mod message;
 mod queue;
 
 use lambda_http::lambda_runtime::Diagnostic;

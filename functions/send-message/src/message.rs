@@ -6,7 +6,10 @@ use shared::phone::PhoneNumber;
 use shared::service::Service;
 
 /// Reads `{"phoneNumber", "message", "mediaUrls"?, "idempotencyKey"?}`.
-pub(crate) fn read(service: &Service, mut fields: Fields) -> Result<(Message, Option<IdempotencyKey>), Problem> {
+///
+/// # Errors
+/// [`Problem`].
+pub fn read(service: &Service, mut fields: Fields) -> Result<(Message, Option<IdempotencyKey>), Problem> {
     let phone = fields.string("phoneNumber")?;
     let text = fields.optional_string("message")?.unwrap_or_default();
     // As the page's text has it, `mediaUrl`.

@@ -10,8 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
-use hyper::{Method, Request};
+use hyper::{Method, Request, StatusCode};
 use secrecy::ExposeSecret as _;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use error::PlivoError;
@@ -99,8 +100,8 @@ impl Client {
             log: if message.keep_text { "true" } else { "number_only" },
         };
         let body = serde_json::to_vec(&body).map_err(|error| HttpError::Unreachable(error.into()))?;
-        let answer = self.call(Method::POST, credentials, "Message/", body).await?;
-        serde_json::from_slice(&answer).map_err(|_| PlivoError::Unreadable)
+        let (status, answer) = self.call(Method::POST, credentials, "Message/", body).await?;
+        read(status, &answer)
     }
 
     /// Reads the account: a call that costs nothing and fails where a send would fail. It stands in for a send that must not
@@ -109,8 +110,8 @@ impl Client {
     /// # Errors
     /// [`PlivoError`].
     pub async fn probe(&self, credentials: &PlivoCredentials) -> Result<(), PlivoError> {
-        let answer = self.call(Method::GET, credentials, "", Vec::new()).await?;
-        serde_json::from_slice::<serde_json::Value>(&answer).map(drop).map_err(|_| PlivoError::Unreadable)
+        let (status, answer) = self.call(Method::GET, credentials, "", Vec::new()).await?;
+        read::<serde_json::Value>(status, &answer).map(drop)
     }
 
     /// Opens a connection for a later call.
@@ -126,7 +127,7 @@ impl Client {
         credentials: &PlivoCredentials,
         resource: &str,
         body: Vec<u8>,
-    ) -> Result<Bytes, PlivoError> {
+    ) -> Result<(StatusCode, Bytes), PlivoError> {
         let (id, token) = (credentials.auth_id.expose_secret(), credentials.auth_token.expose_secret());
         let request = Request::builder()
             .method(method)
@@ -136,9 +137,19 @@ impl Client {
             .body(Full::from(body))
             .map_err(|error| HttpError::Unreachable(error.into()))?;
         let answer = self.http.send(request, self.timeout).await?;
-        let status = answer.status();
-        let body = answer.into_body();
-        if status.is_success() { Ok(body) } else { Err(PlivoError::from_status(status.as_u16(), &body)) }
+        Ok((answer.status(), answer.into_body()))
+    }
+}
+
+/// What an answer says.
+///
+/// # Errors
+/// [`PlivoError`], by its status; or [`PlivoError::Unreadable`].
+pub fn read<A: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<A, PlivoError> {
+    if status.is_success() {
+        serde_json::from_slice(body).map_err(|_| PlivoError::Unreadable)
+    } else {
+        Err(PlivoError::from_status(status.as_u16(), body))
     }
 }
 

@@ -1,0 +1,147 @@
+//! What strangers, Plivo and owners can hand us, read from any bytes: for a fuzzer (`run`) and for `cargo test`, which reads the corpus
+//! again. Nothing may panic, and what is taken must be what the module behind it promises.
+
+#![expect(clippy::expect_used, reason = "a panic is what a fuzzer looks for")]
+
+use std::sync::{Arc, OnceLock};
+
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request};
+use send_message::event::Event;
+use send_message::message;
+use serde_json::Value;
+use shared::clock::SystemClock;
+use shared::http::{self, Duplicates};
+use shared::messaging::media;
+use shared::phone::{Country, PhoneNumber};
+use shared::plivo::{self, Accepted};
+use shared::service::Service;
+use shared::settings::{NAMES, Settings};
+
+/// A target: its name, which is its corpus's too, and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: [Target; 7] = [
+    ("phone", phone),
+    ("text_body", text_body),
+    ("json_body", json_body),
+    ("media_urls", media_urls),
+    ("event", event),
+    ("plivo", plivo_answer),
+    ("settings", settings),
+];
+
+fn service() -> &'static Service {
+    static SERVICE: OnceLock<Service> = OnceLock::new();
+    SERVICE.get_or_init(|| {
+        let environment =
+            local::environment("http://127.0.0.1:1", "http://127.0.0.1:1", "http://127.0.0.1:1", "http://127.0.0.1:1");
+        let lookup = |name: &str| environment.get(name).cloned();
+        Service::new(&lookup, Arc::new(SystemClock), Box::new(|_| ())).expect("the local stack's settings are good")
+    })
+}
+
+fn request(bytes: &[u8]) -> Request {
+    // The gateway hands a body of a text type over as text, else as bytes.
+    let body = std::str::from_utf8(bytes).map_or_else(|_| Body::from(bytes), Body::from);
+    Request::new(body)
+}
+
+/// A number, in the country that the first two bytes name: what it is written as reads as itself, everywhere.
+pub fn phone(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Some((country, number)) = text.split_at_checked(2) else { return };
+    let (Some(country), Some(us)) = (Country::parse(country), Country::parse("US")) else { return };
+    if let Ok(phone) = PhoneNumber::parse(number, country) {
+        let e164 = phone.e164();
+        assert!(e164.len() <= 16 && e164.starts_with('+') && e164[1..].bytes().all(|byte| byte.is_ascii_digit()));
+        assert_eq!(PhoneNumber::parse(e164, us).as_ref().map(PhoneNumber::e164), Ok(e164), "{number:?}");
+        assert!(!phone.to_string().contains(&e164[4..]), "it prints masked");
+    }
+}
+
+/// The body of `loginWithPhoneNumber`: a JSON string, an object or bare text.
+pub fn text_body(bytes: &[u8]) {
+    let Ok(text) = http::text_body(&request(bytes), "phoneNumber") else { return };
+    match serde_json::from_slice(bytes) {
+        Ok(Value::String(string)) => assert_eq!(text, string),
+        Ok(Value::Object(object)) => assert_eq!(object["phoneNumber"], text),
+        Ok(Value::Array(_) | Value::Bool(_) | Value::Null) => panic!("no text: {text:?}"),
+        Ok(Value::Number(_)) | Err(_) => assert_eq!(text.as_bytes(), bytes.trim_ascii(), "as it came"),
+    }
+}
+
+/// A body that is a JSON object: what is taken, another reader of JSON takes, too, and says the same.
+pub fn json_body(bytes: &[u8]) {
+    for duplicates in [Duplicates::Registration, Duplicates::Service] {
+        let Ok(mut fields) = http::body(&request(bytes), duplicates) else { continue };
+        let object: serde_json::Map<String, Value> = serde_json::from_slice(bytes).expect("it was read as an object");
+        for (name, value) in object {
+            assert_eq!(fields.take(&name), Some(value).filter(|value| !value.is_null()), "{name:?}");
+        }
+        fields.finish().expect("no other field");
+    }
+}
+
+/// A list of links: public, by https, few, and the same when it is read again.
+pub fn media_urls(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(links) = media::parse(text) else { return };
+    assert!(links.len() <= media::MOST);
+    for link in &links {
+        assert!(link.scheme() == "https" && link.domain().is_some(), "{link}");
+        assert!(link.username().is_empty() && link.password().is_none(), "{link}");
+        // A comma parts links, so one within a link stands escaped.
+        assert_eq!(media::parse(&link.as_str().replace(',', "%2C")).map(|again| again.len()), Ok(1), "{link}");
+    }
+}
+
+/// An event of any source, and the messages that it carries.
+pub fn event(bytes: &[u8]) {
+    let Ok(payload) = serde_json::from_slice::<Value>(bytes) else { return };
+    let carried = match Event::read(payload, "8476a536-e9f4-11e8-9739-2dfe598c3fcd") {
+        Ok(Event::Notifications(carried)) => carried.into_iter().map(|carried| carried.fields).collect(),
+        Ok(Event::One(carried)) => vec![carried.fields],
+        Ok(Event::Queue(records)) => records.iter().map(|record| http::fields(&record.body)).collect(),
+        Ok(Event::Http(_)) | Err(_) => Vec::new(),
+    };
+    for fields in carried.into_iter().flatten() {
+        if let Err(problem) = message::read(service(), fields) {
+            assert!(problem.body().is_object());
+        }
+    }
+}
+
+/// An answer of Plivo's; the first two bytes are its status.
+pub fn plivo_answer(bytes: &[u8]) {
+    let Some((status, body)) = bytes.split_first_chunk::<2>() else { return };
+    let Ok(status) = StatusCode::from_u16(100 + u16::from_be_bytes(*status) % 900) else { return };
+    match plivo::read::<Accepted>(status, body) {
+        Ok(_) => assert!(status.is_success()),
+        // It goes to the log, and Plivo quotes numbers.
+        Err(error) => {
+            let told = shared::logging::chain(&error);
+            assert!(told.bytes().filter(u8::is_ascii_digit).count() <= 3, "more digits than a status: {told}");
+        }
+    }
+}
+
+/// Settings, one a line, over those of the local stack.
+pub fn settings(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let set: Vec<_> = text.lines().filter_map(|line| line.split_once('=')).collect();
+    let environment = local::environment("http://127.0.0.1:1", "", "", "");
+    let lookup = |name: &str| {
+        let set = set.iter().find(|(known, _)| *known == name && NAMES.contains(known));
+        set.map(|(_, value)| (*value).to_owned()).or_else(|| environment.get(name).cloned())
+    };
+    match Settings::from_lookup(&lookup) {
+        Ok(settings) => {
+            assert!((6..=10).contains(&settings.code_length));
+            assert!((60..=600).contains(&settings.code_life.as_secs()));
+            assert!(settings.session_idle <= settings.session_life);
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
