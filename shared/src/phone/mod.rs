@@ -24,6 +24,9 @@ use plan::Plan;
 use reading::Number;
 use tables::{GEOGRAPHIC, KNOWN, PLANS};
 
+/// `+` and 15 digits (ITU-T E.164, "Maximum number length"). Some plans of libphonenumber have longer ones.
+const LONGEST_E164: usize = 16;
+
 /// No spelling of a number is longer than this many bytes.
 const LONGEST_SPELLING: usize = 64;
 
@@ -107,12 +110,25 @@ impl PhoneNumber {
         if !is_served {
             return Err(PhoneError::NotServed);
         }
-        Ok(Self { e164: number.e164(), country: Country(country) })
+        let e164 = number.e164();
+        // Some numbers of no known range, with zeros before them, are read otherwise once they are written in full: one phone
+        // would have two names.
+        let reads_as_itself = Number::read(&e164, None).is_ok_and(|again| again.e164() == e164);
+        if reads_as_itself && e164.len() <= LONGEST_E164 {
+            Ok(Self { e164, country: Country(country) })
+        } else {
+            Err(PhoneError::Invalid)
+        }
     }
 
     /// `+14155550100`.
     pub fn e164(&self) -> &str {
         &self.e164
+    }
+
+    /// All but the last four digits: what ten thousand neighbours have in common.
+    pub fn prefix(&self) -> &str {
+        &self.e164[..self.e164.len() - 4]
     }
 
     /// The number's country: `001` for numbers of no country, like those of satellite networks.
@@ -137,11 +153,11 @@ impl fmt::Debug for PhoneNumber {
     }
 }
 
-/// For logs: the first two and the last two characters, `+1***00`.
+/// For logs: the first two and the last four characters, `+1•••0100`; of a short number the last two.
 impl fmt::Display for PhoneNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (start, end) = (&self.e164[..2], &self.e164[self.e164.len() - 2..]);
-        write!(f, "{start}***{end}")
+        let shown = if self.e164.len() >= 10 { 4 } else { 2 };
+        write!(f, "{}•••{}", &self.e164[..2], &self.e164[self.e164.len() - shown..])
     }
 }
 
@@ -282,7 +298,22 @@ mod tests {
     #[test]
     fn a_number_prints_masked() {
         let phone = PhoneNumber::parse("+14155550142", Country::parse("US").unwrap()).unwrap();
-        assert_eq!(format!("{phone} {phone:?}"), "+1***42 +1***42");
+        assert_eq!(format!("{phone} {phone:?}"), "+1•••0142 +1•••0142");
+        let short = PhoneNumber::parse("+2474612", Country::parse("AC").unwrap()).unwrap_or(phone);
+        assert!(!short.to_string().contains(&short.e164()[4..]), "{short}");
+    }
+
+    /// Found by fuzzing.
+    #[test]
+    fn a_number_that_would_read_otherwise_once_it_is_written_in_full_is_none() {
+        let uruguay = Country::parse("UY").unwrap();
+        assert_eq!(PhoneNumber::parse("0000-1111", uruguay), Err(PhoneError::Invalid));
+    }
+
+    /// Found by fuzzing.
+    #[test]
+    fn a_number_of_more_than_fifteen_digits_is_none() {
+        assert_eq!(parse("+23414259141550100"), Err(PhoneError::Invalid));
     }
 
     #[test]

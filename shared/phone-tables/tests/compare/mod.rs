@@ -205,5 +205,12 @@ fn by_the_library(text: &str, home: Region) -> Answer {
     }
     let region = util.get_region_for_number(&number);
     let region = region.or_else(|| util.get_region_for_country_code(number.country_code));
-    Ok((util.format(&number, PhoneNumberFormat::E164).into_owned(), region.unwrap().to_string()))
+    let e164 = util.format(&number, PhoneNumberFormat::E164).into_owned();
+    let again = util.parse(&e164, None).map(|again| util.format(&again, PhoneNumberFormat::E164).into_owned());
+    // ITU-T E.164: at most 15 digits.
+    if again.as_ref().is_ok_and(|again| *again == e164) && e164.len() <= 16 {
+        Ok((e164, region.unwrap().to_string()))
+    } else {
+        Err(PhoneError::Invalid)
+    }
 }
