@@ -242,17 +242,14 @@ mod tests {
     use shared::clock::Timestamp;
     use shared::keys::KeyedHash;
     use shared::service::Service;
-    use shared::store::{Login, PhoneRecord, Provider, before_start};
+    use shared::store::{AddressKey, BeforeStart, Who};
 
     use super::*;
 
-    async fn read(
-        service: &Service,
-        owner: &KeyedHash,
-        now: Timestamp,
-    ) -> (PhoneRecord, Option<Login>, Option<Provider>) {
-        let key = PhoneKey(owner.short());
-        before_start(&service.phones, &service.users, &service.controls, (key, owner), now).await.unwrap()
+    async fn read(service: &Service, owner: &KeyedHash, now: Timestamp) -> BeforeStart {
+        let phone = PhoneKey(owner.short());
+        let who = Who { phone, owner, prefix: [0; 8], address: AddressKey([0; 8]) };
+        service.before_start(who, now).await.unwrap()
     }
 
     #[tokio::test]
@@ -265,14 +262,14 @@ mod tests {
         let keys = service.secrets.keys(now).await.unwrap();
         for person in 0..3 {
             let owner = keys.phone(&phone_of(person));
-            let (record, login, _) = read(service, &owner, now).await;
-            let login = login.unwrap();
+            let before = read(service, &owner, now).await;
+            let login = before.login.unwrap();
             let profile = service.users.profile(&login.user).await.unwrap().unwrap();
             assert_eq!(profile.phone, phone_of(person));
-            assert_eq!(record.login.unwrap().user.as_ref(), Some(&login.user));
+            assert_eq!(before.record.login.unwrap().user.as_ref(), Some(&login.user));
             let session = service.sessions.touch(&token_bytes(person), now, DAY).await.unwrap().unwrap();
             assert_eq!(session.user, login.user);
         }
-        assert!(read(service, &keys.phone(&phone_of(3)), now).await.1.is_none());
+        assert!(read(service, &keys.phone(&phone_of(3)), now).await.login.is_none());
     }
 }

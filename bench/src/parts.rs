@@ -3,7 +3,7 @@
 use shared::auth::password::Password;
 use shared::phone::{Country, PhoneNumber};
 use shared::service::Service;
-use shared::store::{PhoneKey, before_start};
+use shared::store::{AddressKey, PhoneKey, Who};
 
 use crate::cpu::Meter;
 use crate::operation::Hashing;
@@ -35,10 +35,9 @@ pub(crate) async fn measure(
         Ok(Password::entered(PASSWORD).hash(&keys, service.password_cost).await.map(drop)?)
     });
     let owner = keys.phone(PHONE);
-    let phone = (PhoneKey(owner.short()), &owner);
-    let storage = Samples::take(Hashing::None, meter, effort, async || {
-        Ok(before_start(&service.phones, &service.users, &service.controls, phone, now).await.map(drop)?)
-    });
+    let who = Who { phone: PhoneKey(owner.short()), owner: &owner, prefix: [0; 8], address: AddressKey([0; 8]) };
+    let storage =
+        Samples::take(Hashing::None, meter, effort, async || Ok(service.before_start(who, now).await.map(drop)?));
     let provider =
         Samples::take(Hashing::None, meter, effort, async || Ok(service.plivo.probe(&plivo).await.map(drop)?));
     Ok(vec![

@@ -2,7 +2,7 @@
 //! and an answer out. Uses the functions' libraries.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lambda_http::lambda_runtime::{Context, Diagnostic, LambdaEvent};
@@ -14,6 +14,7 @@ use shared::queue::DeadLetters;
 use shared::service::Service;
 use shared::settings::SettingError;
 use shared::uuid;
+use tokio::task::JoinHandle;
 
 use crate::metrics::Counted;
 
@@ -28,6 +29,8 @@ pub(crate) struct Functions {
     services: HashMap<&'static str, Service>,
     dead_letters: DeadLetters,
     clock: Arc<dyn Clock>,
+    /// What functions do after their answers.
+    afterwards: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Functions {
@@ -49,7 +52,7 @@ impl Functions {
         };
         let dead_letters = service("send-message")?.dead_letters();
         let services = NAMES.into_iter().map(|name| Ok((name, service(name)?))).collect::<Result<_, _>>()?;
-        Ok(Self { services, dead_letters, clock })
+        Ok(Self { services, dead_letters, clock, afterwards: Mutex::default() })
     }
 
     /// What each does at its start.
@@ -72,6 +75,15 @@ impl Functions {
         self.invoke_in(function, LambdaEvent::new(event, context(self.clock.now()))).await
     }
 
+    /// Waits until all is done that functions do after the answers that they have given.
+    pub(crate) async fn settle(&self) {
+        let afterwards = std::mem::take(&mut *self.afterwards.lock().unwrap_or_else(PoisonError::into_inner));
+        for work in afterwards {
+            // One that panicked is over, too.
+            let _ = work.await;
+        }
+    }
+
     /// The same, with what Lambda would tell about the invocation.
     pub(crate) async fn invoke_in(&self, function: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
         let unknown = || failure("Unknown", "there is no such function");
@@ -86,6 +98,9 @@ impl Functions {
             }
             _ => answer(service, name, event, session::handle).await,
         };
+        let mut afterwards = self.afterwards.lock().unwrap_or_else(PoisonError::into_inner);
+        afterwards.retain(|work| !work.is_finished());
+        afterwards.push(tokio::spawn(service.later.take()));
         answer.map_err(|error| failure("Event", error))
     }
 }

@@ -43,6 +43,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use lambda_http::lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::Serialize;
 use serde_json::Value;
@@ -265,12 +268,19 @@ impl Stack {
         self.functions.warm().await;
     }
 
-    /// Hands a function an event, whatever it came from, as `aws lambda invoke` does.
+    /// Waits until all is done that functions do after the answers that they have given.
+    pub async fn settle(&self) {
+        self.functions.settle().await;
+    }
+
+    /// Hands a function an event, whatever it came from, as `aws lambda invoke` does, and waits until the function would take the next.
     ///
     /// # Errors
     /// What a failed invocation leaves.
     pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, Diagnostic> {
-        self.functions.invoke(function, event).await
+        let answer = self.functions.invoke(function, event).await;
+        self.settle().await;
+        answer
     }
 
     /// The same, with what Lambda would tell the function about the invocation.
@@ -283,10 +293,14 @@ impl Stack {
 
     /// Stops taking requests and waits until those under way are answered, or for so long.
     pub async fn stop(self, longest: Duration) {
-        let Self { stop, server, .. } = self;
+        let Self { stop, server, functions, .. } = self;
         drop(stop);
+        let ended = async {
+            let _ = server.await;
+            functions.settle().await;
+        };
         // A client that has sent half a request would keep the server waiting.
-        let _ = tokio::time::timeout(longest, server).await;
+        let _ = tokio::time::timeout(longest, ended).await;
     }
 }
 
@@ -328,14 +342,18 @@ impl Apis {
 
 /// Everything that the gateway's port answers.
 fn app(config: &Config, settings: &HashMap<String, String>, gateway: Gateway, simulator: &Simulator) -> Router {
-    let clock = Arc::clone(&gateway.clock);
+    let (clock, functions) = (Arc::clone(&gateway.clock), Arc::clone(&gateway.functions));
     let gateway = Arc::new(gateway);
-    Router::new()
-        .fallback(gateway::answer)
-        .with_state(gateway)
-        .merge(simulator.router())
-        .merge(inbox::router(simulator.clone()))
+    let own = inbox::router(simulator.clone())
         .merge(control::router(config.clone(), settings, clock, simulator.clone()))
+        .layer(from_fn_with_state(functions, settled));
+    Router::new().fallback(gateway::answer).with_state(gateway).merge(simulator.router()).merge(own)
+}
+
+/// Whoever asks the stack itself, like for a message, finds what earlier answers led to.
+async fn settled(State(functions): State<Arc<Functions>>, request: Request, next: Next) -> Response {
+    functions.settle().await;
+    next.run(request).await
 }
 
 /// Serves until the stack stops; then lets those who wait for messages go, and ends with the last request.
@@ -396,6 +414,8 @@ pub fn environment(url: &str, dynamodb: &str, secrets: &str, sqs: &str) -> HashM
         ("SESSIONS_TABLE", "sessions"),
         ("CONTROLS_TABLE", "controls"),
         ("MESSAGES_TABLE", "messages"),
+        ("COUNTERS_TABLE", "counters"),
+        ("DECISIONS_TABLE", "decisions"),
         ("DEAD_LETTER_QUEUE", &dead_letters),
         ("DEAD_LETTER_FIFO_QUEUE", &dead_letters_fifo),
         ("METRICS_NAMESPACE", "Otpost/local"),
@@ -405,6 +425,8 @@ pub fn environment(url: &str, dynamodb: &str, secrets: &str, sqs: &str) -> HashM
         ("APP_ID", APP_ID),
         ("API_KEY", API_KEY),
         ("PLIVO_SENDER", "+14155550199"),
+        // Everybody here comes from this machine.
+        ("STARTS_PER_ADDRESS", "100000"),
         ("PLIVO_API_URL", url),
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "local"),

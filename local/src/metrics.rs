@@ -23,7 +23,7 @@ impl Counted {
     /// Where a function counts.
     pub(crate) fn sink(&self) -> Sink {
         let counted = Arc::clone(&self.0);
-        Box::new(move |line| {
+        Arc::new(move |line| {
             if let Some(lines) = counted.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
                 lines.push(serde_json::from_str(line).unwrap_or_default());
             }

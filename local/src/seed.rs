@@ -108,6 +108,9 @@ pub struct SeedPhone {
     /// Starts behind the password.
     #[serde(default)]
     pub messages_after_password: usize,
+    /// Wrong passwords in a row.
+    #[serde(default)]
+    pub wrong_passwords: u32,
 }
 
 /// A message that was asked for before.
@@ -245,6 +248,7 @@ async fn add_phone(service: &Service, keys: &Keys, seed: &SeedPhone) -> Result<(
         let counts = |messages, wrong_codes| Counts { sends: vec![then; messages], wrong: vec![then; wrong_codes] };
         record.without_password = counts(seed.messages, seed.wrong_codes);
         record.after_password = counts(seed.messages_after_password, seed.wrong_codes_after_password);
+        record.passwords_in_a_row = seed.wrong_passwords;
     })
     .await
 }

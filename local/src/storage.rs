@@ -14,8 +14,15 @@ use tokio::time::Instant;
 use crate::StackError;
 
 /// The tables, and whether their items expire.
-pub const TABLES: [(&str, bool); 5] =
-    [("users", false), ("phones", true), ("sessions", true), ("controls", false), ("messages", true)];
+pub const TABLES: [(&str, bool); 7] = [
+    ("users", false),
+    ("phones", true),
+    ("sessions", true),
+    ("controls", false),
+    ("messages", true),
+    ("counters", true),
+    ("decisions", true),
+];
 
 /// How often expired items are removed. Nothing depends on it but memory, and it reads all items: a million take many seconds.
 const SWEEP: Duration = Duration::from_secs(600);

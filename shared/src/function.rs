@@ -4,10 +4,13 @@ use std::convert::Infallible;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use lambda_http::{Request, service_fn};
+use lambda_http::lambda_runtime::Runtime;
+use lambda_http::lambda_runtime::layers::TracingLayer;
+use lambda_http::{Adapter, Request, service_fn};
 
 use crate::clock::SystemClock;
 use crate::http::{Answer, Answered, serve};
+use crate::later::Afterwards;
 use crate::logging;
 use crate::metrics;
 use crate::secrets::Need;
@@ -33,17 +36,20 @@ pub async fn start(needs: &[Need]) -> Result<&'static Service, ExitCode> {
 }
 
 /// Runs a function that only the gateway calls.
-pub async fn run<F: Future<Output = Answer> + Send>(
+pub async fn run<F: Future<Output = Answer> + Send + 'static>(
     name: &'static str,
-    needs: &[Need],
-    handler: impl Fn(&'static Service, Request) -> F + Copy + Send,
+    needs: &'static [Need],
+    handler: impl Fn(&'static Service, Request) -> F + Copy + Send + 'static,
 ) -> ExitCode {
     let service = match start(needs).await {
         Ok(service) => service,
         Err(code) => return code,
     };
     let answer = |request| async move { Ok::<_, Infallible>(Answered(serve(service, name, request, handler).await)) };
-    ended(lambda_http::run(service_fn(answer)).await)
+    // What `lambda_http::run` does, and the work after each answer, in the request's span.
+    let runtime =
+        Runtime::new(Adapter::from(service_fn(answer))).layer(Afterwards(&service.later)).layer(TracingLayer::new());
+    ended(runtime.run().await)
 }
 
 /// The exit code of a function that Lambda has stopped, or whose Runtime API is gone.

@@ -60,6 +60,8 @@ pub struct Keys {
     phone: hmac::Key,
     identity: hmac::Key,
     message: hmac::Key,
+    prefix: hmac::Key,
+    address: hmac::Key,
     password: [u8; 32],
     current: PassingKeys,
     other: Option<PassingKeys>,
@@ -89,6 +91,8 @@ impl Keys {
             phone: hmac_key(&users, "phone")?,
             identity: hmac_key(&users, "identity")?,
             message: hmac_key(&users, "message")?,
+            prefix: hmac_key(&users, "prefix")?,
+            address: hmac_key(&users, "address")?,
             password: expand(&users, "password")?,
             current: PassingKeys::derive(&root.current)?,
             other: root.other.as_ref().map(PassingKeys::derive).transpose()?,
@@ -113,6 +117,16 @@ impl Keys {
     /// The keyed hash that stands for an identity (a normalised e-mail address) in its uniqueness row.
     pub fn identity(&self, identity: &str) -> KeyedHash {
         KeyedHash::of(&self.identity, identity.as_bytes())
+    }
+
+    /// The keyed hash that stands for a number's prefix.
+    pub fn prefix(&self, prefix: &str) -> KeyedHash {
+        KeyedHash::of(&self.prefix, prefix.as_bytes())
+    }
+
+    /// The keyed hash that stands for a network.
+    pub fn address(&self, network: &str) -> KeyedHash {
+        KeyedHash::of(&self.address, network.as_bytes())
     }
 
     /// The keyed hash that stands for an idempotency key, or for a message.
@@ -202,6 +216,11 @@ impl KeyedHash {
     /// All 256 bits, for keys that must never meet.
     pub fn long(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
+    }
+
+    /// The first 64 bits in hex.
+    pub fn short_text(&self) -> String {
+        format!("{:016x}", u64::from_be_bytes(self.short()))
     }
 
     /// The first 64 bits, where two that meet would only share their limits.

@@ -10,6 +10,7 @@
 //! | [`auth`] | rules: registration, logins, codes, passwords, sessions, limits |
 //! | [`messaging`] | rules: what may be sent, and the texts |
 //! | [`store`] | DynamoDB; the only one that knows it |
+//! | [`sending`] | rules: money, pumping, switches; pure decisions |
 //! | [`queue`] | SQS; the only one that knows it |
 //! | [`plivo`] | the provider; the only one that knows it |
 //! | [`service`] | a function's parts, built from its settings |
@@ -17,6 +18,7 @@
 //! | [`phone`] | phone numbers; the only one that knows how countries number |
 //! | [`gsm`], [`names`] | how long a text is on the air, names of properties |
 //! | [`aws`], [`net`] | the protocol of AWS's services; the one HTTP client |
+//! | [`network`], [`later`] | where a request comes from; what is done after its answer |
 //! | [`logging`], [`metrics`], [`clock`], [`random`], [`uuid`] | logs, metrics, time, chance, the shape of ids |
 
 pub mod auth;
@@ -26,17 +28,20 @@ pub mod function;
 pub mod gsm;
 pub mod http;
 pub mod keys;
+pub mod later;
 pub mod logging;
 pub mod messaging;
 pub mod metrics;
 pub mod names;
 pub mod net;
+pub mod network;
 pub mod phone;
 pub mod plivo;
 pub mod queue;
 pub mod random;
 pub mod routes;
 pub mod secrets;
+pub mod sending;
 pub mod service;
 pub mod settings;
 pub mod store;

@@ -1,16 +1,18 @@
 //! Metrics for the dashboard and the alarms of the template: CloudWatch reads them from standard output, one raw JSON line each
 //! (AWS: "Embedded metric format specification"), so counting takes no call. Each stands by one dimension, which is a
 //! word of a short list; never a phone number, an id or a caller's country. CloudWatch charges each metric and value, so only what an alarm
-//! needs also stands alone. Uses `clock`.
+//! needs also stands alone. Uses `clock`, `sending` for the flows.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
+use crate::sending::Flow;
 
 /// The name of each metric and of its dimension.
-pub const SHAPES: [(&str, Option<&str>); 7] = [
+pub const SHAPES: [(&str, Option<&str>); 9] = [
     ("Sent", Some("Flow")),
     ("Parts", Some("Type")),
     ("NotSent", Some("Reason")),
@@ -18,6 +20,8 @@ pub const SHAPES: [(&str, Option<&str>); 7] = [
     ("Refused", Some("Reason")),
     ("DeadLettered", Some("Reason")),
     ("Decoys", None),
+    ("BudgetPercent", None),
+    ("Suspected", Some("Rule")),
 ];
 
 /// What is counted.
@@ -37,32 +41,12 @@ pub enum Metric {
     Refused(&'static str),
     /// A message went to a dead-letter queue, by its reason.
     DeadLettered(&'static str),
-    /// A login was started for a phone without a user.
+    /// A start that sends nothing and is answered as if it did.
     Decoy,
-}
-
-/// What a message is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
-    /// A code to register.
-    Register,
-    /// A code to log in.
-    Login,
-    /// A code to log in after a password.
-    SecondFactor,
-    /// The app's own message.
-    Message,
-}
-
-impl Flow {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Register => "register",
-            Self::Login => "login",
-            Self::SecondFactor => "second_factor",
-            Self::Message => "message",
-        }
-    }
+    /// How much of the fullest budget is spent, in hundredths; the alarms look at the most.
+    Budget(usize),
+    /// A rule spoke against a message, whatever the mode made of it.
+    Suspected(&'static str),
 }
 
 impl Metric {
@@ -77,6 +61,8 @@ impl Metric {
             Self::Refused(reason) => ("Refused", 1, Some(("Reason", reason))),
             Self::DeadLettered(reason) => ("DeadLettered", 1, Some(("Reason", reason))),
             Self::Decoy => ("Decoys", 1, None),
+            Self::Budget(percent) => ("BudgetPercent", percent, None),
+            Self::Suspected(rule) => ("Suspected", 1, Some(("Rule", rule))),
         }
     }
 
@@ -88,7 +74,9 @@ impl Metric {
             (_, Some((dimension, _))) => json!([[dimension]]),
             (_, None) => json!([[]]),
         };
-        let metrics = json!([{ "Namespace": namespace, "Dimensions": dimensions, "Metrics": [{ "Name": name, "Unit": "Count" }] }]);
+        let unit = if matches!(self, Self::Budget(_)) { "Percent" } else { "Count" };
+        let metrics =
+            json!([{ "Namespace": namespace, "Dimensions": dimensions, "Metrics": [{ "Name": name, "Unit": unit }] }]);
         let mut line = json!({ "_aws": { "Timestamp": at.as_millis(), "CloudWatchMetrics": metrics }, name: count });
         if let Some((dimension, value)) = dimension {
             line[dimension] = json!(value);
@@ -98,15 +86,16 @@ impl Metric {
 }
 
 /// Where metrics go, a line at a time.
-pub type Sink = Box<dyn Fn(&str) + Send + Sync>;
+pub type Sink = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Standard output, for the function binaries.
 pub fn to_stdout() -> Sink {
     // A closed standard output is nothing that a request should fail for.
-    Box::new(|line| drop(writeln!(std::io::stdout().lock(), "{line}")))
+    Arc::new(|line| drop(writeln!(std::io::stdout().lock(), "{line}")))
 }
 
-/// Counts.
+/// Counts. Clones count together.
+#[derive(Clone)]
 pub struct Metrics {
     namespace: String,
     sink: Sink,
@@ -143,6 +132,8 @@ mod tests {
             Metric::Refused("not_json"),
             Metric::DeadLettered("not_json"),
             Metric::Decoy,
+            Metric::Budget(80),
+            Metric::Suspected("budget"),
         ];
         let shapes = each.map(|metric| (metric.parts().0, metric.parts().2.map(|(dimension, _)| dimension)));
         assert_eq!(shapes, SHAPES);

@@ -7,13 +7,18 @@ use crate::auth::password::Cost;
 use crate::aws::{self, Api, Aws};
 use crate::clock::{Clock, Timestamp};
 use crate::gsm;
-use crate::metrics::{Flow, Metric, Metrics, Sink};
+use crate::later::Later;
+use crate::metrics::{Metric, Metrics, Sink};
 use crate::net;
 use crate::plivo::{self, PlivoError};
 use crate::queue::DeadLetters;
 use crate::secrets::{Need, Secrets};
+use crate::sending::Flow;
 use crate::settings::{Lookup, SettingError, Settings};
-use crate::store::{Controls, Messages, Phones, Sessions, Table, Users};
+use crate::store::{
+    Addresses, BeforeStart, Controls, Decisions, Messages, Phones, Sessions, Sources, StoreError, Table, Tallies,
+    Users, Who, before_start,
+};
 
 /// How long a function's start may wait for others. The gateway's 30 s run meanwhile.
 pub(crate) const WARM_TIMEOUT: Duration = Duration::from_secs(1);
@@ -38,6 +43,14 @@ pub struct Service {
     pub controls: Controls,
     /// What became of messages.
     pub messages: Messages,
+    /// What networks asked for.
+    pub addresses: Addresses,
+    /// What was spent, sent and verified.
+    pub tallies: Tallies,
+    /// How sends were decided.
+    pub decisions: Decisions,
+    /// What is done after the answer.
+    pub later: Later,
     /// What is counted.
     pub metrics: Metrics,
     /// What hashing a password costs: always the default, but for the benchmark's own stack.
@@ -72,6 +85,10 @@ impl Service {
             sessions: Sessions::new(table(resources.sessions_table)),
             controls: Controls::new(table(resources.controls_table)),
             messages: Messages::new(table(resources.messages_table)),
+            addresses: Addresses::new(table(resources.counters_table.clone())),
+            tallies: Tallies::new(table(resources.counters_table)),
+            decisions: Decisions::new(table(resources.decisions_table)),
+            later: Later::default(),
             metrics: Metrics::new(resources.metrics_namespace, sink),
             password_cost: Cost::default(),
             sqs: aws.api(aws::Service::Sqs),
@@ -98,25 +115,34 @@ impl Service {
         }
     }
 
+    /// What is known before a start, in one call to storage.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn before_start(&self, who: Who<'_>, now: Timestamp) -> Result<BeforeStart, StoreError> {
+        let Self { phones, users, controls, addresses, tallies, .. } = self;
+        before_start(Sources { phones, users, controls, addresses, tallies }, who, now).await
+    }
+
     /// The dead-letter queues, for the one function that has them.
     pub fn dead_letters(&self) -> DeadLetters {
         DeadLetters::new(self.sqs.clone(), &self.settings.resources)
     }
+}
 
-    /// Counts a message that Plivo took, or did not.
-    pub(crate) fn count_send(
-        &self,
-        flow: Flow,
-        message: plivo::Message<'_>,
-        error: Option<&PlivoError>,
-        now: Timestamp,
-    ) {
-        let Some(error) = error else {
-            self.metrics.count(Metric::Sent(flow), now);
-            let parts =
-                if message.media.is_empty() { Metric::SmsParts(gsm::parts(message.text)) } else { Metric::MmsParts };
-            return self.metrics.count(parts, now);
-        };
-        self.metrics.count(Metric::NotSent(error.word()), now);
-    }
+/// Counts a message that Plivo took, or did not.
+pub(crate) fn count_send(
+    metrics: &Metrics,
+    flow: Flow,
+    message: plivo::Message<'_>,
+    error: Option<&PlivoError>,
+    now: Timestamp,
+) {
+    let Some(error) = error else {
+        metrics.count(Metric::Sent(flow), now);
+        let parts =
+            if message.media.is_empty() { Metric::SmsParts(gsm::parts(message.text)) } else { Metric::MmsParts };
+        return metrics.count(parts, now);
+    };
+    metrics.count(Metric::NotSent(error.word()), now);
 }

@@ -1,5 +1,5 @@
 //! Settings: every one is read from an environment variable, once, when a function starts, and checked there. A missing or
-//! wrong one stops the start with one line that names it. Uses `phone` for country codes, `gsm`, `names`.
+//! wrong one stops the start with one line that names it. Uses `phone` for country codes, `sending`, `gsm`, `names`.
 //!
 //! Values come through a [`Lookup`], so that tests and the local stack pass a map and nobody changes the process environment.
 
@@ -8,10 +8,14 @@ use std::time::Duration;
 use crate::gsm;
 use crate::names;
 use crate::phone::Country;
+use crate::sending::budget::Budgets;
+use crate::sending::decision::{Mode, Pumping, Threshold};
+use crate::sending::money::Prices;
+use crate::sending::{Flow, Rules};
 use crate::uuid;
 
 /// The names of all settings that people choose.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 26] = [
     "APP_ID",
     "API_KEY",
     "APP_NAME",
@@ -19,6 +23,15 @@ pub const NAMES: [&str; 17] = [
     "PLIVO_API_URL",
     "DEFAULT_COUNTRY",
     "SMS_COUNTRIES",
+    "CONFIRMED_COUNTRIES",
+    "SMS_PRICES",
+    "BUDGET",
+    "COUNTRY_BUDGETS",
+    "STARTS_PER_ADDRESS",
+    "COUNTRIES_PER_ADDRESS",
+    "PUMPING_MODE",
+    "PUMPING_PREFIX",
+    "PUMPING_COUNTRY",
     "PHONE_COLUMN",
     "IDENTITY_COLUMN",
     "CODE_LENGTH",
@@ -32,12 +45,14 @@ pub const NAMES: [&str; 17] = [
 ];
 
 /// The names of what the template makes and tells each function.
-pub const RESOURCE_NAMES: [&str; 11] = [
+pub const RESOURCE_NAMES: [&str; 13] = [
     "USERS_TABLE",
     "PHONES_TABLE",
     "SESSIONS_TABLE",
     "CONTROLS_TABLE",
     "MESSAGES_TABLE",
+    "COUNTERS_TABLE",
+    "DECISIONS_TABLE",
     "DEAD_LETTER_QUEUE",
     "DEAD_LETTER_FIFO_QUEUE",
     "METRICS_NAMESPACE",
@@ -108,6 +123,10 @@ pub struct Resources {
     pub controls_table: String,
     /// `MESSAGES_TABLE`: what became of each message, by idempotency key; expires.
     pub messages_table: String,
+    /// `COUNTERS_TABLE`: what addresses asked for, what was spent, sent and verified; expires.
+    pub counters_table: String,
+    /// `DECISIONS_TABLE`: how each send was decided; expires.
+    pub decisions_table: String,
     /// `DEAD_LETTER_QUEUE`: URL of the queue of messages that were not sent, with the reason.
     pub dead_letter_queue: String,
     /// `DEAD_LETTER_FIFO_QUEUE`: URL of the same for those that came by a FIFO queue.
@@ -141,6 +160,16 @@ pub struct Settings {
     pub default_country: Country,
     /// `SMS_COUNTRIES`: where SMS may go, by commas. Default `US,CA` and the default country: what is not listed costs nothing.
     pub sms_countries: Vec<Country>,
+    /// `CONFIRMED_COUNTRIES`: where SMS may go besides, but only to phones that were confirmed here. Default none.
+    pub confirmed_countries: Vec<Country>,
+    /// `STARTS_PER_ADDRESS`: registrations and logins that one network may start in an hour, 1 to 1000000. Default 20.
+    pub starts_per_address: usize,
+    /// `COUNTRIES_PER_ADDRESS`: the most countries that one network may call in a day, 1 to 250. Default 5.
+    pub countries_per_address: usize,
+    /// How a send is decided: `SMS_PRICES` (US$ for one part of an SMS; default `US=0.0077,CA=0.0077,*=0.25`), `BUDGET` (US$ an
+    /// hour, a day and a month; default `5/25/250`), `COUNTRY_BUDGETS` (default none), `PUMPING_MODE` (`refuse`, `silent` or `monitor`;
+    /// default `refuse`), `PUMPING_PREFIX` and `PUMPING_COUNTRY` (least/times/percent; defaults `20/2/30` and `100/3/15`).
+    pub rules: Rules,
     /// `PHONE_COLUMN`: name of the phone in register bodies and user objects. Default `phoneNumber`.
     pub phone_column: String,
     /// `IDENTITY_COLUMN`: `email` (default) or the phone column.
@@ -179,6 +208,10 @@ impl Settings {
             plivo_api_url: base_url(lookup)?,
             default_country,
             sms_countries: sms_countries(lookup, default_country)?,
+            confirmed_countries: countries(lookup, "CONFIRMED_COUNTRIES")?.unwrap_or_default(),
+            starts_per_address: number(lookup, "STARTS_PER_ADDRESS", 20, 1, 1_000_000)? as usize,
+            countries_per_address: number(lookup, "COUNTRIES_PER_ADDRESS", 5, 1, 250)? as usize,
+            rules: rules(lookup)?,
             identity: identity(lookup, &phone_column)?,
             phone_column,
             code_length: number(lookup, "CODE_LENGTH", 6, 6, 10)? as usize,
@@ -192,9 +225,14 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Whether SMS may go to this country; numbers of no country are never sent to.
-    pub fn sends_to(&self, country: Country) -> bool {
-        self.sms_countries.contains(&country)
+    /// Whether a flow's SMS may go to this country; numbers of no country are never sent to.
+    pub fn sends_to(&self, country: Country, flow: Flow) -> bool {
+        self.sms_countries.contains(&country) || flow.is_to_confirmed() && self.confirmed_countries.contains(&country)
+    }
+
+    /// All countries that SMS may go to, two letters each.
+    pub fn all_countries(&self) -> Vec<String> {
+        self.sms_countries.iter().chain(&self.confirmed_countries).map(|country| country.code()).collect()
     }
 }
 
@@ -206,6 +244,8 @@ impl Resources {
             sessions_table: required(lookup, "SESSIONS_TABLE")?,
             controls_table: required(lookup, "CONTROLS_TABLE")?,
             messages_table: required(lookup, "MESSAGES_TABLE")?,
+            counters_table: required(lookup, "COUNTERS_TABLE")?,
+            decisions_table: required(lookup, "DECISIONS_TABLE")?,
             dead_letter_queue: required(lookup, "DEAD_LETTER_QUEUE")?,
             dead_letter_fifo_queue: required(lookup, "DEAD_LETTER_FIFO_QUEUE")?,
             metrics_namespace: required(lookup, "METRICS_NAMESPACE")?,
@@ -246,14 +286,46 @@ fn country(name: &'static str, code: &str) -> Result<Country, SettingError> {
 }
 
 fn sms_countries(lookup: Lookup<'_>, default_country: Country) -> Result<Vec<Country>, SettingError> {
-    const NAME: &str = "SMS_COUNTRIES";
-    let listed = present(lookup, NAME);
-    let codes = listed.as_deref().unwrap_or("US,CA");
-    let mut countries = codes.split(',').map(|code| country(NAME, code.trim())).collect::<Result<Vec<_>, _>>()?;
-    if listed.is_none() && !countries.contains(&default_country) {
+    if let Some(listed) = countries(lookup, "SMS_COUNTRIES")? {
+        return Ok(listed);
+    }
+    let mut countries: Vec<_> = ["US", "CA"].into_iter().filter_map(Country::parse).collect();
+    if !countries.contains(&default_country) {
         countries.push(default_country);
     }
     Ok(countries)
+}
+
+fn countries(lookup: Lookup<'_>, name: &'static str) -> Result<Option<Vec<Country>>, SettingError> {
+    let read = |codes: String| codes.split(',').map(|code| country(name, code.trim())).collect();
+    present(lookup, name).map(read).transpose()
+}
+
+fn rules(lookup: Lookup<'_>) -> Result<Rules, SettingError> {
+    let threshold = |name, default| {
+        Threshold::parse(&optional(lookup, name, default)).map_err(|problem| SettingError::new(name, problem))
+    };
+    let prices = Prices::parse(&optional(lookup, "SMS_PRICES", "US=0.0077,CA=0.0077,*=0.25"));
+    let budgets = Budgets::parse(&optional(lookup, "BUDGET", "5/25/250"), &optional(lookup, "COUNTRY_BUDGETS", ""));
+    let mode = match optional(lookup, "PUMPING_MODE", "refuse").as_str() {
+        "refuse" => Mode::Refuse,
+        "silent" => Mode::Silent,
+        "monitor" => Mode::Monitor,
+        other => {
+            return Err(SettingError::new("PUMPING_MODE", format!("must be refuse, silent or monitor, not '{other}'")));
+        }
+    };
+    Ok(Rules {
+        prices: prices.map_err(|problem| SettingError::new("SMS_PRICES", problem))?,
+        budgets: budgets.map_err(|(countries, problem)| {
+            SettingError::new(if countries { "COUNTRY_BUDGETS" } else { "BUDGET" }, problem)
+        })?,
+        pumping: Pumping {
+            mode,
+            prefix: threshold("PUMPING_PREFIX", "20/2/30")?,
+            country: threshold("PUMPING_COUNTRY", "100/3/15")?,
+        },
+    })
 }
 
 /// Ids and keys stand in paths as one segment; Backendless uses UUIDs, any other plain text will do.
@@ -375,6 +447,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+    use crate::sending::budget::Amounts;
 
     fn required_only() -> HashMap<&'static str, &'static str> {
         let made = RESOURCE_NAMES.map(|name| (name, "made-by-the-template"));
@@ -413,6 +486,15 @@ mod tests {
             ("DEFAULT_COUNTRY", "us"),
             ("SMS_COUNTRIES", "US,USA"),
             ("SMS_COUNTRIES", "US,,CA"),
+            ("CONFIRMED_COUNTRIES", "USA"),
+            ("SMS_PRICES", "US=0.01"),
+            ("BUDGET", "25/5"),
+            ("COUNTRY_BUDGETS", "DE=1"),
+            ("STARTS_PER_ADDRESS", "0"),
+            ("COUNTRIES_PER_ADDRESS", "0"),
+            ("PUMPING_MODE", "off"),
+            ("PUMPING_PREFIX", "20"),
+            ("PUMPING_COUNTRY", "20/2/101"),
             ("PHONE_COLUMN", "email"),
             ("PHONE_COLUMN", "objectId"),
             ("PHONE_COLUMN", "transactionCode"),
@@ -465,7 +547,10 @@ mod tests {
         assert_eq!(settings.code_length, 6);
         assert_eq!(settings.code_life, Duration::from_secs(300));
         assert_eq!(settings.sms_countries.iter().map(|country| country.code()).collect::<Vec<_>>(), ["US", "CA"]);
-        assert!(!settings.sends_to(Country::parse("GB").unwrap()));
+        assert!(!settings.sends_to(Country::parse("GB").unwrap(), Flow::Login));
+        assert_eq!((settings.starts_per_address, settings.countries_per_address), (20, 5));
+        assert_eq!(settings.rules.budgets.all, Amounts::parse("5/25/250").unwrap());
+        assert_eq!(settings.rules.pumping.mode, Mode::Refuse);
         assert_eq!(settings.phone_column, "phoneNumber");
         assert_eq!(settings.identity, Identity::Email);
         assert_eq!(settings.plivo_api_url, "https://api.plivo.com");
@@ -483,9 +568,12 @@ mod tests {
             ("PLIVO_SENDER", "5EC4C8C9-CD74-42B5-9E41-0D7670D6BB46"),
             ("ALLOWED_ORIGINS", "https://a.example, https://b.example:8443"),
             ("CODE_LENGTH", "10"),
+            ("CONFIRMED_COUNTRIES", "GB"),
         ]);
         let settings = read(&values).unwrap();
-        assert!(settings.sends_to(Country::parse("DE").unwrap()), "a default country can be sent to");
+        let (germany, britain) = (Country::parse("DE").unwrap(), Country::parse("GB").unwrap());
+        assert!(settings.sends_to(germany, Flow::Register), "a default country can be sent to");
+        assert!(settings.sends_to(britain, Flow::Login) && !settings.sends_to(britain, Flow::Register));
         assert_eq!((settings.phone_column.as_str(), settings.identity), ("mobile", Identity::Phone));
         assert_eq!(settings.plivo_api_url, "http://127.0.0.1:3000");
         assert_eq!(settings.sender, Sender::Powerpack("5ec4c8c9-cd74-42b5-9e41-0d7670d6bb46".into()));

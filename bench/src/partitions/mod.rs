@@ -16,7 +16,7 @@ mod touches;
 mod world;
 
 use gateway::Gateway;
-use shared::store::PROVIDER_KEPT;
+use shared::store::CONTROLS_KEPT;
 use world::{Attack, Outcome, Scenario, World};
 
 use crate::record::Recording;
@@ -86,7 +86,7 @@ fn case(name: &str, rate: usize, attack: Attack, recommended: bool) -> Case {
     if recommended {
         name += " (recommended)";
     }
-    Case { name, scenario: Scenario { rate, attack, kept: Some(PROVIDER_KEPT.as_secs_f64()) }, recommended }
+    Case { name, scenario: Scenario { rate, attack, kept: Some(CONTROLS_KEPT.as_secs_f64()) }, recommended }
 }
 
 const COLUMNS: [&str; 9] = [

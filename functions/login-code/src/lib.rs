@@ -25,6 +25,6 @@ pub async fn handle(service: &Service, request: Request) -> Answer {
         .ok_or_else(|| Problem::field(Reason::InvalidTransactionId, "transactionId"))?;
     let code = OneTimeCode::parse(&code, service.settings.code_length)
         .ok_or_else(|| Problem::field(Reason::InvalidCode, "code"))?;
-    let login = login::finish(service, transaction, &code).await?;
+    let login = login::finish(service, transaction, &code, &http::caller(&request)).await?;
     Ok(http::ok(&http::logged_in(&service.settings, &login)))
 }

@@ -21,6 +21,7 @@ pub async fn handle(service: &Service, request: Request) -> Answer {
     let (phone, password) = (fields.string("phoneNumber")?, fields.string("password")?);
     fields.finish()?;
     let phone = PhoneNumber::parse(&phone, service.settings.default_country)?;
-    let transaction = start::second_factor(service, &phone, Password::entered(&password)).await?;
+    let transaction =
+        start::second_factor(service, &phone, Password::entered(&password), &http::caller(&request)).await?;
     Ok(http::ok(&json!({ "transactionId": transaction })))
 }

@@ -18,6 +18,6 @@ pub const NEEDS: &[Need] = &[Need::Keys, Need::Plivo];
 pub async fn handle(service: &Service, request: Request) -> Answer {
     let text = http::text_body(&request, "phoneNumber")?;
     let phone = PhoneNumber::parse(&text, service.settings.default_country)?;
-    let transaction = start::login(service, &phone).await?;
+    let transaction = start::login(service, &phone, &http::caller(&request)).await?;
     Ok(http::ok(&json!({ "transactionId": transaction })))
 }

@@ -29,12 +29,12 @@ pub async fn handle(service: &Service, request: Request) -> Answer {
     let phone = PhoneNumber::parse(&fields.string(&settings.phone_column)?, settings.default_country)?;
     match fields.alias("transactionId", "transactioniId")? {
         None => {
-            let transaction = start::registration(service, &phone).await?;
+            let transaction = start::registration(service, &phone, &http::caller(&request)).await?;
             Ok(http::ok(&json!({ "transactionId": transaction })))
         }
         Some(transaction) => {
             let registration = registration(service, phone, &transaction, fields)?;
-            let account = register::finish(service, registration).await?;
+            let account = register::finish(service, registration, &http::caller(&request)).await?;
             Ok(http::ok(&http::registered(settings, &account)))
         }
     }

@@ -38,7 +38,7 @@ fn service() -> &'static Service {
         let environment =
             local::environment("http://127.0.0.1:1", "http://127.0.0.1:1", "http://127.0.0.1:1", "http://127.0.0.1:1");
         let lookup = |name: &str| environment.get(name).cloned();
-        Service::new(&lookup, Arc::new(SystemClock), Box::new(|_| ())).expect("the local stack's settings are good")
+        Service::new(&lookup, Arc::new(SystemClock), Arc::new(|_| ())).expect("the local stack's settings are good")
     })
 }
 

@@ -11,7 +11,7 @@ pub const HEADERS: &str = "content-type,user-token,bl-execution-type,authorizati
 /// The methods of the SDK.
 pub const METHODS: &str = "GET,POST,PUT,DELETE,OPTIONS";
 /// What pages may read of the answers' headers.
-pub const EXPOSED: &str = "retry-after";
+pub const EXPOSED: &str = "retry-after,ratelimit,ratelimit-policy";
 /// How long a browser may keep a preflight's answer, in seconds: the longest that Chromium keeps it.
 pub const MAX_AGE: &str = "7200";
 

@@ -18,7 +18,15 @@ const REASONS: [(&str, &[&[Reason]]); 6] = [
     ("login-phone", &[ANY, STORED, BODY, &[UnknownField], NUMBER, CODE_SENT]),
     (
         "login-password",
-        &[ANY, STORED, BODY, &[NotAnObject, UnknownField, LoginRejected], NUMBER, CODE_SENT, CODE_MESSAGE],
+        &[
+            ANY,
+            STORED,
+            BODY,
+            &[NotAnObject, UnknownField, LoginRejected, TooManyPasswords],
+            NUMBER,
+            CODE_SENT,
+            CODE_MESSAGE,
+        ],
     ),
     ("login-code", &[ANY, STORED, BODY, &[NotAnObject, UnknownField, UserDisabled], CODE]),
     ("send-message", &[ANY, STORED, BODY, &[NotAnObject, UnknownField], NUMBER, MESSAGE]),
@@ -28,7 +36,8 @@ const ANY: &[Reason] = &[UnknownApplication, NotFound, Unavailable];
 const STORED: &[Reason] = &[Internal];
 const BODY: &[Reason] = &[EmptyBody, BodyTooLarge, NotJson, DuplicateField, MissingField, WrongType];
 const NUMBER: &[Reason] = &[InvalidPhoneNumber, NumberNotServed, CountryNotServed];
-const CODE_SENT: &[Reason] = &[TooManyMessages, TooManyWrongCodes, SmsUnavailable];
+const CODE_SENT: &[Reason] =
+    &[TooManyStarts, TooManyMessages, TooManyWrongCodes, BudgetSpent, NumbersSuspended, SwitchedOff, SmsUnavailable];
 const CODE_MESSAGE: &[Reason] = &[SmsRejected, SmsUnknown];
 const CODE: &[Reason] = &[InvalidTransactionId, InvalidCode, CodeRejected];
 const REGISTRATION: &[Reason] = &[
@@ -61,6 +70,7 @@ const MESSAGE: &[Reason] = &[
     MessageInFlight,
     UnknownEvent,
     MessageRejected,
+    SwitchedOff,
     SmsUnavailable,
     SmsUnknown,
 ];
@@ -70,6 +80,10 @@ fn out_of_reach(function: &str, reason: Reason) -> Option<&'static str> {
     match reason {
         Unavailable => Some("storage and secrets answer"),
         Internal => Some("nothing of ours fails"),
+        TooManyStarts => Some("here one address may start as often as it likes"),
+        BudgetSpent => Some("there is money left"),
+        NumbersSuspended => Some("nothing looks pumped"),
+        SwitchedOff => Some("nothing is switched off"),
         SmsUnavailable => Some("the simulated Plivo takes messages"),
         SmsUnknown if function != "send-message" => Some("the simulated Plivo's answers arrive"),
         NotFound if function != FALLBACK => Some("the gateway sends it its own paths"),

@@ -276,12 +276,15 @@ async fn what_is_counted_names_no_phone() {
         })
         .collect();
     let expected = [
+        "BudgetPercent  0",
         "Sent register 1",
         "Parts sms 1",
         "Verified register 1",
+        "BudgetPercent  0",
         "Sent login 1",
         "Parts sms 1",
         "Verified login 1",
+        "BudgetPercent  0",
         "Decoys  1",
         "Sent message 1",
         "Parts sms 2",

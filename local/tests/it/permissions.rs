@@ -71,7 +71,12 @@ async fn rare_ways(guard: &Guard) {
     app.stack.simulator.set_fault(Fault::None);
     app.advance(30);
     app.password_start(PHONE, PASSWORD).await.ok();
-    app.advance(30);
+    app.advance(60);
+    // Money cannot be reserved, so the phone's start is taken back.
+    for _ in 0..3 {
+        proxy.once("UpdateItem", StoreFault::Throttle);
+    }
+    app.login_start(PHONE).await.refused(503, 14000, "unavailable");
     let id = transaction(&app.login_start(PHONE).await.ok());
     for _ in 0..3 {
         proxy.once("TransactWriteItems", StoreFault::HangUp);

@@ -12,12 +12,14 @@ use shared::routes::{FALLBACK, ROUTES, Roots, Route};
 use shared::settings::{NAMES, RESOURCE_NAMES};
 
 /// The names that the template gives to tables, secrets, queues and metrics.
-const RESOURCES: [(&str, &str); 11] = [
+const RESOURCES: [(&str, &str); 13] = [
     ("USERS_TABLE", "UsersTable"),
     ("PHONES_TABLE", "PhonesTable"),
     ("SESSIONS_TABLE", "SessionsTable"),
     ("CONTROLS_TABLE", "ControlsTable"),
     ("MESSAGES_TABLE", "MessagesTable"),
+    ("COUNTERS_TABLE", "CountersTable"),
+    ("DECISIONS_TABLE", "DecisionsTable"),
     ("DEAD_LETTER_QUEUE", "DeadLetterQueue"),
     ("DEAD_LETTER_FIFO_QUEUE", "DeadLetterFifoQueue"),
     ("METRICS_NAMESPACE", "Otpost/${AWS::StackName}"),
@@ -27,8 +29,12 @@ const RESOURCES: [(&str, &str); 11] = [
 ];
 
 /// The values of dimensions that the dashboard names; reasons are searched for.
-const VALUES: [(&str, &[&str]); 3] =
-    [("Flow", &["register", "login", "second_factor", "message"]), ("Type", &["sms", "mms"]), ("Reason", &[])];
+const VALUES: [(&str, &[&str]); 4] = [
+    ("Flow", &["register", "login", "second_factor", "message"]),
+    ("Type", &["sms", "mms"]),
+    ("Reason", &[]),
+    ("Rule", &[]),
+];
 
 fn template() -> Template {
     Template::read().unwrap()
@@ -463,11 +469,14 @@ fn the_alarms_watch_everything_that_can_fail() {
         ("5xx", api.clone()),
         ("Latency", api),
         ("NotSent", vec![vec![]]),
+        ("BudgetPercent", vec![vec![], vec![], vec![]]),
         ("ApproximateNumberOfMessagesVisible", dead),
         ("ApproximateAgeOfOldestMessage", waiting),
     ];
     assert_eq!(all, expected.map(|(name, of)| (name.to_owned(), of)).into());
-    assert!(SHAPES.iter().any(|(name, _)| *name == "NotSent"));
+    for own in ["NotSent", "BudgetPercent"] {
+        assert!(SHAPES.iter().any(|(name, _)| *name == own));
+    }
 }
 
 #[test]

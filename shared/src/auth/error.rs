@@ -6,6 +6,7 @@ use crate::keys::SealError;
 use crate::plivo::PlivoError;
 use crate::random::RandomError;
 use crate::secrets::SecretError;
+use crate::sending::decision::Rule;
 use crate::store::StoreError;
 
 /// A flow of `auth` was refused or failed.
@@ -30,8 +31,19 @@ pub enum AuthError {
     #[error("not one's own")]
     NotOwn,
     /// A limit is reached.
-    #[error("limited by {}", .0.limit.name())]
+    #[error("limited by {}", .0.rule.limit.name())]
     Limited(Limited),
+    /// A rule about money or pumping speaks against the message.
+    #[error("refused by {}", .rule.word())]
+    Refused {
+        /// Which.
+        rule: Rule,
+        /// When it is worth asking again, in seconds.
+        retry_after: u64,
+    },
+    /// The flow, the country or SMS are switched off.
+    #[error("switched off")]
+    SwitchedOff,
     /// The number's country is not sent to.
     #[error("country not served")]
     CountryNotServed,

@@ -13,6 +13,17 @@ pub const SHORTEST_SPACING: Duration = Duration::from_secs(30);
 /// It doubles no further: 32 minutes.
 const MOST_DOUBLINGS: u32 = 6;
 
+/// So many wrong passwords in a day have no wait.
+const FREE_PASSWORDS: usize = 5;
+/// After them comes this wait, and twice as long after each further one (NIST SP 800-63B, rate limiting), up to [`LONGEST_PASSWORD_WAIT`].
+const SHORTEST_PASSWORD_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_PASSWORD_WAIT: Duration = HOUR;
+/// After so many in a row, no more passwords are taken from networks that are not known, until a right code.
+pub const PASSWORDS_IN_A_ROW: u32 = 100;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Everything that is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
@@ -29,21 +40,30 @@ pub enum Limit {
     /// Wrong codes for one phone behind its right password. Counted apart, so that a stranger's guesses do not shut out an
     /// owner who has a password.
     WrongCodesAfterPassword,
+    /// Wrong passwords for one phone: see [`check_passwords`].
+    WrongPasswords,
+    /// Starts from one network; `STARTS_PER_ADDRESS` is how many.
+    StartsPerAddress,
+    /// Countries that one network calls; `COUNTRIES_PER_ADDRESS` is how many.
+    CountriesPerAddress,
 }
 
 impl Limit {
-    /// At most this many in any span of this length.
-    pub const fn rule(self) -> (usize, Duration) {
-        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        match self {
+    /// The limits that are the same everywhere: at most this many in any span of this length. Those of addresses are settings, so
+    /// their number here is their default.
+    pub const fn rule(self) -> Rule {
+        let (most, window) = match self {
             Self::CodeMessageSpacing => (1, SHORTEST_SPACING),
             Self::CodeMessagesPerDay => (10, DAY),
-            Self::UnconfirmedMessagesPerDay => (5, DAY),
+            Self::UnconfirmedMessagesPerDay | Self::CountriesPerAddress => (5, DAY),
             Self::WrongCodes | Self::WrongCodesAfterPassword => (25, DAY),
-        }
+            Self::WrongPasswords => (FREE_PASSWORDS, DAY),
+            Self::StartsPerAddress => (20, HOUR),
+        };
+        Rule { limit: self, most, window }
     }
 
-    /// For logs.
+    /// For logs, and in the header `RateLimit`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::CodeMessageSpacing => "code_message_spacing",
@@ -51,13 +71,28 @@ impl Limit {
             Self::UnconfirmedMessagesPerDay => "unconfirmed_messages_per_day",
             Self::WrongCodes => "wrong_codes",
             Self::WrongCodesAfterPassword => "wrong_codes_after_password",
+            Self::WrongPasswords => "wrong_passwords",
+            Self::StartsPerAddress => "starts_per_address",
+            Self::CountriesPerAddress => "countries_per_address",
         }
     }
+}
 
+/// A limit with its numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// Which.
+    pub limit: Limit,
+    /// At most this many ...
+    pub most: usize,
+    /// ... in any span of this length.
+    pub window: Duration,
+}
+
+impl Rule {
     /// How many more are allowed now, given the times of what was counted, oldest first.
     pub fn left(self, times: &[Timestamp], now: Timestamp) -> usize {
-        let (most, window) = self.rule();
-        most.saturating_sub(times.iter().filter(|time| **time > now.minus(window)).count())
+        self.most.saturating_sub(times.iter().filter(|time| **time > now.minus(self.window)).count())
     }
 
     /// Whether one more is allowed now.
@@ -68,15 +103,18 @@ impl Limit {
         if self.left(times, now) > 0 {
             return Ok(());
         }
-        let (most, window) = self.rule();
-        let again = times[times.len() - most].plus(window);
-        Err(Limited::until(self, now, again))
+        Err(self.until(now, times[times.len() - self.most].plus(self.window)))
     }
 
     /// Removes times that no longer count.
     pub fn forget(self, times: &mut Vec<Timestamp>, now: Timestamp) {
-        let (_, window) = self.rule();
-        times.retain(|time| *time > now.minus(window));
+        times.retain(|time| *time > now.minus(self.window));
+    }
+
+    /// Limited until this moment.
+    pub fn until(self, now: Timestamp, again: Timestamp) -> Limited {
+        let millis = u64::try_from(now.until(again).as_millis()).unwrap_or(u64::MAX);
+        Limited { rule: self, retry_after: millis.div_ceil(1000).max(1) }
     }
 }
 
@@ -90,24 +128,29 @@ pub fn check_spacing(times: &[Timestamp], right_code: Option<Timestamp>, now: Ti
     let count = times.iter().filter(|time| right_code.is_none_or(|right| **time > right)).count();
     let doublings = u32::try_from(count.saturating_sub(1)).unwrap_or(MOST_DOUBLINGS).min(MOST_DOUBLINGS);
     let again = last.plus(SHORTEST_SPACING * (1 << doublings));
-    if now < again { Err(Limited::until(Limit::CodeMessageSpacing, now, again)) } else { Ok(()) }
+    if now < again { Err(Limit::CodeMessageSpacing.rule().until(now, again)) } else { Ok(()) }
+}
+
+/// Whether one more password may be tried after wrong ones at these times of the last day, oldest first: five are free, then it waits 30 s
+/// after the last one, then twice as long after each, up to an hour. So a day holds 35 at most.
+///
+/// # Errors
+/// [`Limited`] says when it may.
+pub fn check_passwords(times: &[Timestamp], now: Timestamp) -> Result<(), Limited> {
+    let (Some(last), Some(doublings)) = (times.last(), times.len().checked_sub(FREE_PASSWORDS)) else { return Ok(()) };
+    let doublings = u32::try_from(doublings).unwrap_or(u32::MAX).min(u32::BITS - 1);
+    let wait = SHORTEST_PASSWORD_WAIT.saturating_mul(1 << doublings).min(LONGEST_PASSWORD_WAIT);
+    let again = last.plus(wait);
+    if now < again { Err(Limit::WrongPasswords.rule().until(now, again)) } else { Ok(()) }
 }
 
 /// A limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limited {
-    /// Which.
-    pub limit: Limit,
+    /// Which, and its numbers.
+    pub rule: Rule,
     /// When it is worth asking again, in whole seconds, at least 1.
     pub retry_after: u64,
-}
-
-impl Limited {
-    /// Limited until this moment.
-    pub fn until(limit: Limit, now: Timestamp, again: Timestamp) -> Self {
-        let millis = u64::try_from(now.until(again).as_millis()).unwrap_or(u64::MAX);
-        Self { limit, retry_after: millis.div_ceil(1000).max(1) }
-    }
 }
 
 #[cfg(test)]
@@ -116,11 +159,12 @@ mod tests {
 
     use super::*;
 
-    const WINDOWS: [Limit; 4] = [
+    const WINDOWS: [Limit; 5] = [
         Limit::CodeMessagesPerDay,
         Limit::UnconfirmedMessagesPerDay,
         Limit::WrongCodes,
         Limit::WrongCodesAfterPassword,
+        Limit::StartsPerAddress,
     ];
 
     fn at(seconds: i64) -> Timestamp {
@@ -130,13 +174,13 @@ mod tests {
     #[test]
     fn each_limit_trips_and_recovers_at_its_second() {
         for limit in WINDOWS {
-            let (most, window) = limit.rule();
+            let Rule { most, window, .. } = limit.rule();
             let times = vec![at(0); most];
             let window = i64::try_from(window.as_secs()).unwrap();
-            assert_eq!(limit.check(&times[1..], at(0)), Ok(()), "{limit:?}: one is left");
-            assert_eq!(limit.check(&times, at(0)).unwrap_err().retry_after, window.unsigned_abs(), "{limit:?}");
-            assert_eq!(limit.check(&times, at(window - 1)).unwrap_err().retry_after, 1, "{limit:?}");
-            assert_eq!(limit.check(&times, at(window)), Ok(()), "{limit:?}");
+            assert_eq!(limit.rule().check(&times[1..], at(0)), Ok(()), "{limit:?}: one is left");
+            assert_eq!(limit.rule().check(&times, at(0)).unwrap_err().retry_after, window.unsigned_abs(), "{limit:?}");
+            assert_eq!(limit.rule().check(&times, at(window - 1)).unwrap_err().retry_after, 1, "{limit:?}");
+            assert_eq!(limit.rule().check(&times, at(window)), Ok(()), "{limit:?}");
         }
     }
 
@@ -144,7 +188,7 @@ mod tests {
     fn a_window_rolls_and_has_no_edge_to_use() {
         // Five at the end of one day and five at the start of the next: a fixed window would let them pass.
         let times = [at(86_000), at(86_100), at(86_200), at(86_300), at(86_390)];
-        let limited = Limit::UnconfirmedMessagesPerDay.check(&times, at(86_410)).unwrap_err();
+        let limited = Limit::UnconfirmedMessagesPerDay.rule().check(&times, at(86_410)).unwrap_err();
         assert_eq!(limited.retry_after, 86_000 + 86_400 - 86_410);
     }
 
@@ -171,18 +215,31 @@ mod tests {
         assert_eq!(check_spacing(&times, Some(at(50)), at(220)).unwrap_err().retry_after, 50, "two since then");
     }
 
+    #[test]
+    fn five_wrong_passwords_are_free_and_then_the_wait_doubles_to_an_hour() {
+        let (mut times, mut now) = (vec![at(0); 4], 0);
+        assert_eq!(check_passwords(&times, at(0)), Ok(()));
+        for wait in [30_i64, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600] {
+            times.push(at(now));
+            assert_eq!(check_passwords(&times, at(now)).unwrap_err().retry_after, wait.unsigned_abs());
+            assert_eq!(check_passwords(&times, at(now + wait - 1)).unwrap_err().retry_after, 1);
+            now += wait;
+            assert_eq!(check_passwords(&times, at(now)), Ok(()), "after {wait} s");
+        }
+    }
+
     proptest! {
         /// Whoever asks whenever is told to wait, and never gets more than the rule in any window.
         #[test]
         fn no_window_holds_more_than_its_number(steps in prop::collection::vec(0..40_000_000_i64, 1..200)) {
             for limit in WINDOWS {
-                let (most, window) = limit.rule();
+                let Rule { most, window, .. } = limit.rule();
                 let (mut now, mut times) = (Timestamp::from_millis(0), Vec::new());
                 for step in &steps {
                     now = now.plus(Duration::from_millis(step.unsigned_abs()));
-                    if let Err(limited) = limit.check(&times, now) {
-                        prop_assert!(limit.check(&times, now.plus(Duration::from_secs(limited.retry_after))).is_ok());
-                        prop_assert!(limit.check(&times, now.plus(Duration::from_secs(limited.retry_after - 1))).is_err());
+                    if let Err(limited) = limit.rule().check(&times, now) {
+                        prop_assert!(limit.rule().check(&times, now.plus(Duration::from_secs(limited.retry_after))).is_ok());
+                        prop_assert!(limit.rule().check(&times, now.plus(Duration::from_secs(limited.retry_after - 1))).is_err());
                     } else {
                         times.push(now);
                     }

@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use super::code::OneTimeCode;
 use super::transaction::TransactionId;
-use super::{AuthError, Purpose};
+use super::{AuthError, Purpose, money};
 use crate::clock::Timestamp;
 use crate::keys::Keys;
+use crate::logging;
 use crate::metrics::Metric;
+use crate::network::Network;
+use crate::phone::PhoneNumber;
 use crate::random;
+use crate::sending::tally::PREFIX;
 use crate::service::Service;
-use crate::store::{Counted, ENABLED, NewSession, PhoneKey, Profile};
+use crate::store::{Code, Counted, ENABLED, NewSession, PhoneKey, Profile, TallyKey};
 use crate::uuid;
 
 /// A user who has just logged in.
@@ -29,7 +33,12 @@ pub struct LoggedIn {
 ///
 /// # Errors
 /// [`AuthError::CodeRejected`] whatever was wrong with transaction or code; the others of [`AuthError`].
-pub async fn finish(service: &Service, transaction: TransactionId, code: &OneTimeCode) -> Result<LoggedIn, AuthError> {
+pub async fn finish(
+    service: &Service,
+    transaction: TransactionId,
+    code: &OneTimeCode,
+    from: &Network,
+) -> Result<LoggedIn, AuthError> {
     let now = service.clock.now();
     let keys = service.secrets.keys(now).await?;
     let (phone, purpose, counted) = find(service, &keys, now, transaction, code).await?;
@@ -43,9 +52,11 @@ pub async fn finish(service: &Service, transaction: TransactionId, code: &OneTim
         idle: service.settings.session_idle,
         life: service.settings.session_life,
     };
+    let network = keys.address(from.as_str()).short_text();
+    let used = Code { phone, slot: purpose.slot(), counted: &counted, network: &network };
     // Not `try_join`: a profile that cannot be read must not let go of a login that is being written.
     let (logged_in, profile) = tokio::join!(
-        service.users.log_in(&service.phones, (phone, purpose.slot(), &counted), &service.sessions, &session),
+        service.users.log_in(&service.phones, used, &service.sessions, &session),
         service.users.profile(&user)
     );
     let logged_in = logged_in?;
@@ -57,11 +68,29 @@ pub async fn finish(service: &Service, transaction: TransactionId, code: &OneTim
         Some(profile) if profile.status != ENABLED => Err(AuthError::UserDisabled),
         Some(mut profile) if logged_in => {
             profile.last_login = Some(now);
-            service.metrics.count(Metric::Verified(purpose.flow()), now);
+            verified(service, &keys, &profile.phone, purpose, now);
             Ok(LoggedIn { id: user, profile, token: uuid::format(&token).into() })
         }
         _ => Err(AuthError::CodeRejected),
     }
+}
+
+/// Counts a code that came back right, also for the number's country and prefix: after the answer, since nobody waits for it.
+pub(super) fn verified(service: &Service, keys: &Keys, e164: &str, purpose: Purpose, now: Timestamp) {
+    service.metrics.count(Metric::Verified(purpose.flow()), now);
+    // Written in full, it says its country itself.
+    let Ok(phone) = PhoneNumber::parse(e164, service.settings.default_country) else { return };
+    let slice = money::slice_of(PhoneKey(keys.phone(e164).short()));
+    let prefix = TallyKey::Prefix(keys.prefix(phone.prefix()).short());
+    let (tallies, country) = (service.tallies.clone(), phone.country().code());
+    service.later.add(async move {
+        for counted in <[_; 2]>::from(tokio::join!(tallies.verified(slice, &country), tallies.verified(prefix, PREFIX)))
+        {
+            if let Err(error) = counted {
+                tracing::warn!(cause = logging::chain(&error), "a right code is not counted");
+            }
+        }
+    });
 }
 
 /// Finds the transaction and checks the code. There is one place to look, but for the minutes in which a key is changed.

@@ -1,15 +1,18 @@
 //! The rules of accounts: registration, both logins, codes, passwords, sessions, limits. Knows no HTTP status and no DynamoDB.
-//! Uses `store`, `plivo`, `secrets`, `keys`, `names`, `phone`, `clock`.
+//! Uses `store`, `plivo`, `secrets`, `keys`, `names`, `phone`, `clock`, `sending`, `later`.
 //!
 //! A flow starts in [`start`] (a code goes out) and ends in [`register`] or [`login`] (the code comes back); what is pending in
-//! between is decided in [`pending`].
+//! between is decided in [`pending`], who asks in `callers`, money in `money`.
 
 mod argon2id;
+mod callers;
 pub mod code;
+mod delivery;
 pub mod email;
 mod error;
 pub mod limits;
 pub mod login;
+mod money;
 pub mod password;
 pub mod pending;
 pub mod properties;
@@ -22,7 +25,7 @@ pub mod transaction;
 
 pub use error::AuthError;
 
-use crate::metrics::Flow;
+use crate::sending::Flow;
 use crate::store::Slot;
 
 /// What a code is for. A code of one purpose is unknown to the others.

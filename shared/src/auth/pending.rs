@@ -32,6 +32,8 @@ pub(super) struct Start<'a> {
     pub user: Option<&'a str>,
     /// Whether the phone has a user, so somebody has confirmed it here.
     pub is_confirmed: bool,
+    /// Whether a code may go out, as far as it is not for the phone to say.
+    pub may_send: bool,
     pub now: Timestamp,
     pub life: Duration,
 }
@@ -56,8 +58,9 @@ pub(super) fn start(
     settle_ended(record, now);
     let slot = start.purpose.slot();
     check_sends(record, slot, now)?;
-    let sends = start.is_confirmed
-        || start.purpose == Purpose::Register && Limit::UnconfirmedMessagesPerDay.left(&record.unconfirmed, now) > 0;
+    let has_messages = || Limit::UnconfirmedMessagesPerDay.rule().left(&record.unconfirmed, now) > 0;
+    let is_reachable = start.is_confirmed || start.purpose == Purpose::Register && has_messages();
+    let sends = start.may_send && is_reachable;
     let enough = now.plus(USEFUL_LIFE.min(start.life / 2));
     let repeatable =
         |pending: &Pending| pending.expires >= enough && pending.user.as_deref() == start.user && opens(pending);
@@ -91,7 +94,7 @@ pub(super) fn start(
 /// The later of what the two limits of starts say.
 fn check_sends(record: &PhoneRecord, slot: Slot, now: Timestamp) -> Result<(), Limited> {
     let sends = &record.counts(slot).sends;
-    let refused = [check_spacing(sends, record.right_code, now), Limit::CodeMessagesPerDay.check(sends, now)];
+    let refused = [check_spacing(sends, record.right_code, now), Limit::CodeMessagesPerDay.rule().check(sends, now)];
     let latest = refused.into_iter().filter_map(Result::err).max_by_key(|limited| limited.retry_after);
     latest.map_or(Ok(()), Err)
 }
@@ -123,10 +126,10 @@ fn settle_ended(record: &mut PhoneRecord, now: Timestamp) {
         }
     }
     for counts in [&mut record.without_password, &mut record.after_password] {
-        Limit::CodeMessagesPerDay.forget(&mut counts.sends, now);
-        Limit::WrongCodes.forget(&mut counts.wrong, now);
+        Limit::CodeMessagesPerDay.rule().forget(&mut counts.sends, now);
+        Limit::WrongCodes.rule().forget(&mut counts.wrong, now);
     }
-    Limit::UnconfirmedMessagesPerDay.forget(&mut record.unconfirmed, now);
+    Limit::UnconfirmedMessagesPerDay.rule().forget(&mut record.unconfirmed, now);
 }
 
 fn is_live(pending: &Pending, now: Timestamp) -> bool {
@@ -149,10 +152,11 @@ fn allowance(record: &PhoneRecord, slot: Slot, now: Timestamp) -> Result<usize, 
         Slot::Login => (Limit::WrongCodes, record.register.as_ref()),
         Slot::SecondFactor => (Limit::WrongCodesAfterPassword, None),
     };
-    limit.check(times, now)?;
+    let rule = limit.rule();
+    rule.check(times, now)?;
     let held = other.map_or(0, |pending| pending.allowance);
-    match limit.left(times, now).saturating_sub(held) {
-        0 => Err(Limited::until(limit, now, other.map_or(now, |pending| pending.expires))),
+    match rule.left(times, now).saturating_sub(held) {
+        0 => Err(rule.until(now, other.map_or(now, |pending| pending.expires))),
         left => Ok(left.min(TRIES_PER_TRANSACTION)),
     }
 }
@@ -176,7 +180,16 @@ mod tests {
 
     /// For a phone with a user, who is not named.
     fn asked(purpose: Purpose, id: &str, seconds: u64) -> Start<'_> {
-        Start { purpose, id, sealed_code: "sealed", user: None, is_confirmed: true, now: at(seconds), life: LIFE }
+        Start {
+            purpose,
+            id,
+            sealed_code: "sealed",
+            user: None,
+            is_confirmed: true,
+            may_send: true,
+            now: at(seconds),
+            life: LIFE,
+        }
     }
 
     /// As the store's condition does it.
@@ -196,12 +209,12 @@ mod tests {
         ask(&mut record, Purpose::Login, 0).unwrap();
         for purpose in [Purpose::Register, Purpose::Login] {
             let limited = ask(&mut record, purpose, 29).unwrap_err();
-            assert_eq!((limited.limit, limited.retry_after), (Limit::CodeMessageSpacing, 1));
+            assert_eq!((limited.rule.limit, limited.retry_after), (Limit::CodeMessageSpacing, 1));
         }
         ask(&mut record, Purpose::SecondFactor, 29).unwrap();
         ask(&mut record, Purpose::Login, 30).unwrap();
         let limited = ask(&mut record, Purpose::Login, 60).unwrap_err();
-        assert_eq!((limited.limit, limited.retry_after), (Limit::CodeMessageSpacing, 30), "the wait has doubled");
+        assert_eq!((limited.rule.limit, limited.retry_after), (Limit::CodeMessageSpacing, 30), "the wait has doubled");
     }
 
     #[test]
@@ -211,7 +224,7 @@ mod tests {
             ask(&mut record, Purpose::Login, sent * 2000).unwrap();
         }
         let limited = ask(&mut record, Purpose::Register, 20_000).unwrap_err();
-        assert_eq!((limited.limit, limited.retry_after), (Limit::CodeMessagesPerDay, 86_400 - 20_000));
+        assert_eq!((limited.rule.limit, limited.retry_after), (Limit::CodeMessagesPerDay, 86_400 - 20_000));
         ask(&mut record, Purpose::SecondFactor, 20_000).unwrap();
         ask(&mut record, Purpose::Login, 86_400).unwrap();
     }
@@ -221,10 +234,10 @@ mod tests {
         let mut record = PhoneRecord::default();
         record.without_password.sends = (0..10).map(|sent| at(sent * 9000)).collect();
         let limited = ask(&mut record, Purpose::Login, 86_399).unwrap_err();
-        assert_eq!(limited.limit, Limit::CodeMessagesPerDay);
+        assert_eq!(limited.rule.limit, Limit::CodeMessagesPerDay);
         record.without_password.sends[9] = at(86_390);
         let limited = ask(&mut record, Purpose::Login, 86_399).unwrap_err();
-        assert_eq!((limited.limit, limited.retry_after), (Limit::CodeMessageSpacing, 1920 - 9));
+        assert_eq!((limited.rule.limit, limited.retry_after), (Limit::CodeMessageSpacing, 1920 - 9));
     }
 
     #[test]
@@ -356,13 +369,13 @@ mod tests {
         assert_eq!(register.pending.allowance, 2);
         let limited = ask(&mut record, Purpose::Login, 200).unwrap_err();
         assert_eq!(
-            (limited.limit, limited.retry_after),
+            (limited.rule.limit, limited.retry_after),
             (Limit::WrongCodes, 200),
             "held until the registration expires"
         );
         assert_eq!(enter(&mut record, Slot::Register, 300, 9), 2);
         let limited = ask(&mut record, Purpose::Login, 400).unwrap_err();
-        assert_eq!((limited.limit, limited.retry_after), (Limit::WrongCodes, 86_000));
+        assert_eq!((limited.rule.limit, limited.retry_after), (Limit::WrongCodes, 86_000));
         assert_eq!(
             ask(&mut record, Purpose::SecondFactor, 500).unwrap().pending.allowance,
             5,

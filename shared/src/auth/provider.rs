@@ -40,7 +40,7 @@ pub(super) async fn note<T>(
     let noted = match known {
         _ if failed => service.controls.provider_failed(failures_before(known, now) + 1, now).await,
         // An answer, if only a refusal of this one message, shows that Plivo is there.
-        Some(_) => service.controls.provider_recovered(now).await,
+        Some(_) => service.controls.provider_recovered().await,
         None => Ok(()),
     };
     if let Err(error) = noted {

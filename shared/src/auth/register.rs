@@ -3,17 +3,17 @@
 
 use super::code::OneTimeCode;
 use super::email::Email;
-use super::login::Entered;
+use super::login::{Entered, verified};
 use super::password::Password;
 use super::properties::Properties;
 use super::transaction::TransactionId;
 use super::{AuthError, Purpose};
-use crate::metrics::Metric;
+use crate::network::Network;
 use crate::phone::PhoneNumber;
 use crate::random;
 use crate::service::Service;
 use crate::settings::Identity;
-use crate::store::{ENABLED, NewUser, PhoneKey, Profile, Registered};
+use crate::store::{Code, ENABLED, NewUser, PhoneKey, Profile, Registered};
 use crate::uuid;
 
 /// A registration whose every part has been checked for its form.
@@ -49,7 +49,7 @@ pub struct NewAccount {
 /// # Errors
 /// [`AuthError::CodeRejected`] whatever was wrong with phone, transaction or code; [`AuthError::UserExists`] to who has proven the
 /// phone, whose code then stays good for another try; the others of [`AuthError`].
-pub async fn finish(service: &Service, registration: Registration) -> Result<NewAccount, AuthError> {
+pub async fn finish(service: &Service, registration: Registration, from: &Network) -> Result<NewAccount, AuthError> {
     let now = service.clock.now();
     let keys = service.secrets.keys(now).await?;
     let owner = keys.phone(registration.phone.e164());
@@ -77,9 +77,11 @@ pub async fn finish(service: &Service, registration: Registration) -> Result<New
         properties: registration.properties.to_text(),
     };
     let user = NewUser { id: &id, phone: &owner, identity: identity.as_ref(), password: &password, profile: &profile };
-    match service.users.register(&service.phones, (phone, &counted), &user, now).await? {
+    let network = keys.address(from.as_str()).short_text();
+    let used = Code { phone, slot: Purpose::Register.slot(), counted: &counted, network: &network };
+    match service.users.register(&service.phones, used, &user, now).await? {
         Registered::Done => {
-            service.metrics.count(Metric::Verified(Purpose::Register.flow()), now);
+            verified(service, &keys, &profile.phone, Purpose::Register, now);
             Ok(NewAccount { id, profile })
         }
         Registered::CodeUsed => Err(AuthError::CodeRejected),

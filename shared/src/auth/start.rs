@@ -1,12 +1,26 @@
-//! How a flow starts: a code goes to a phone. Two sequential calls to storage: what is known about the phone (one read of
-//! several tables), then one conditional write that counts the message and holds the transaction; then Plivo. The write comes first, so
-//! that whatever dies in the middle, no start sends two messages. Uses `store`, `plivo`.
+//! How a flow starts: a code goes to a phone. The way of a start, in sequential calls to storage:
+//!
+//! 1. read what is known about the phone, the caller, money and Plivo, in one call, and decide on it: what is refused here
+//!    has written nothing, but for the record of a decision;
+//! 2. count the caller's start, and before a password is compared, its try;
+//! 3. write the phone's item, which counts the message and holds the transaction, beside the money that the message will cost;
+//! 4. call Plivo, beside the record of the decision and the prefix's count.
+//!
+//! Each write before the send is conditional, so whatever dies in the middle or races, no start sends two messages and none is sent that no
+//! limit has counted. Where nothing is to be sent, the same calls are made, with nothing to add. Uses `store`, `plivo`, `sending`.
+//!
+//! **A passwordless login answers before step 4.** Nobody is told there what Plivo says, so nobody waits for it: how long a message takes
+//! cannot tell who is a user. In the other flows, the caller waits and is told when a message failed; a call to Plivo that sends
+//! nothing stands in for one that is not to be sent.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use super::callers;
 use super::code::OneTimeCode;
-use super::limits::Limit;
+use super::delivery::Delivery;
+use super::limits::{Limit, Limited};
+use super::money::{self, Reservation};
 use super::password::Password;
 use super::pending::{self, Start, Started};
 use super::transaction::TransactionId;
@@ -14,42 +28,51 @@ use super::{AuthError, Purpose, provider, template};
 use crate::clock::Timestamp;
 use crate::keys::{Keys, SealError};
 use crate::logging;
-use crate::metrics::Metric;
+use crate::network::Network;
 use crate::phone::PhoneNumber;
-use crate::plivo::{Message, PlivoError};
 use crate::secrets::PlivoCredentials;
+use crate::sending::decision::{Outcome, Rule};
+use crate::sending::switches;
 use crate::service::Service;
-use crate::store::{Login, Pending, PhoneKey, PhoneRecord, Provider, StoreError, before_start};
+use crate::store::{
+    AddressKey, AddressRecord, BeforeStart, DecisionRecord, Kept, Pending, PhoneKey, PhoneRecord, Provider, StoreError,
+    Who,
+};
 
 /// Starts a registration: sends a code to the phone, whether or not a user has it. Whether one has is only said to who can
 /// read the code. Answers the transaction's id.
 ///
 /// # Errors
-/// [`AuthError`]: limits, Plivo's failures, storage.
-pub async fn registration(service: &Service, phone: &PhoneNumber) -> Result<String, AuthError> {
-    let start = Prepared::new(service, phone).await?;
-    let (record, login, provider) = start.read().await?;
-    provider::check(provider, start.now)?;
-    let started = start.begin(Purpose::Register, None, login.is_some(), record).await?;
-    start.send_or_take_back(Purpose::Register, &started, provider).await?;
-    Ok(started.pending.id)
+/// [`AuthError`]: limits, rules, Plivo's failures, storage.
+pub async fn registration(service: &Service, phone: &PhoneNumber, from: &Network) -> Result<String, AuthError> {
+    let start = Prepared::new(service, phone, from, Purpose::Register).await?;
+    let before = start.read().await?;
+    provider::check(before.controls.provider, start.now)?;
+    let is_confirmed = before.login.is_some();
+    let plan = start.plan(&before, before.record.clone(), None, is_confirmed)?;
+    start.count_caller(before.address).await?;
+    let begun = start.begin(plan).await?;
+    start.deliver_or_take_back(begun, before.controls.provider).await
 }
 
 /// Starts a passwordless login. A phone without a user gets a transaction like any other, with the same limits, and no
-/// message: a call to Plivo that sends nothing stands in for it. What Plivo answers changes nothing, for this caller or the next.
+/// message. What Plivo answers changes nothing, for this caller or the next.
 ///
 /// # Errors
-/// [`AuthError`]: limits, storage, and Plivo's failures while they are known to everybody.
-pub async fn login(service: &Service, phone: &PhoneNumber) -> Result<String, AuthError> {
-    let start = Prepared::new(service, phone).await?;
-    let (record, login, provider) = start.read().await?;
-    provider::check(provider, start.now)?;
-    let user = login.map(|login| login.user);
-    let started = start.begin(Purpose::Login, user.as_deref(), user.is_some(), record).await?;
-    let outcome = start.send(Purpose::Login, &started).await?;
-    if let Err(error) = outcome {
-        tracing::error!(cause = logging::chain(&error), "code message not sent, the caller is not told");
-    }
+/// [`AuthError`]: limits, rules, storage, and Plivo's failures while they are known to everybody.
+pub async fn login(service: &Service, phone: &PhoneNumber, from: &Network) -> Result<String, AuthError> {
+    let start = Prepared::new(service, phone, from, Purpose::Login).await?;
+    let before = start.read().await?;
+    provider::check(before.controls.provider, start.now)?;
+    let user = before.login.as_ref().map(|login| login.user.clone());
+    let plan = start.plan(&before, before.record.clone(), user.clone(), user.is_some())?;
+    start.count_caller(before.address).await?;
+    let Begun { started, delivery, .. } = start.begin(plan).await?;
+    service.later.add(async move {
+        if let Err(error) = delivery.carry_out().await {
+            tracing::error!(cause = logging::chain(&error), "code message not sent, the caller is not told");
+        }
+    });
     Ok(started.pending.id)
 }
 
@@ -58,68 +81,214 @@ pub async fn login(service: &Service, phone: &PhoneNumber) -> Result<String, Aut
 ///
 /// # Errors
 /// [`AuthError`].
-pub async fn second_factor(service: &Service, phone: &PhoneNumber, password: Password) -> Result<String, AuthError> {
-    let start = Prepared::new(service, phone).await?;
-    let (record, login, provider) = start.read().await?;
-    let (user, hash) = login.map(|login| (login.user, login.password)).unzip();
+pub async fn second_factor(
+    service: &Service,
+    phone: &PhoneNumber,
+    password: Password,
+    from: &Network,
+) -> Result<String, AuthError> {
+    let start = Prepared::new(service, phone, from, Purpose::SecondFactor).await?;
+    let mut before = start.read().await?;
+    let (user, hash) = before.login.take().map(|login| (login.user, login.password)).unzip();
+    let (caller, record) =
+        tokio::join!(start.count_caller(before.address.clone()), start.count_password(before.record.clone()));
+    let (record, ()) = (record?, caller?);
     let right = password.verify(&start.keys, hash).await?;
     let user = user.filter(|_| right).ok_or(AuthError::LoginRejected)?;
-    provider::check(provider, start.now)?;
-    let started = start.begin(Purpose::SecondFactor, Some(&user), true, record).await?;
-    start.send_or_take_back(Purpose::SecondFactor, &started, provider).await?;
-    Ok(started.pending.id)
+    provider::check(before.controls.provider, start.now)?;
+    let plan = start.plan(&before, record, Some(user), true)?;
+    let begun = start.begin(plan).await?;
+    start.deliver_or_take_back(begun, before.controls.provider).await
 }
 
 /// What every start needs before it touches anything.
 struct Prepared<'a> {
     service: &'a Service,
     phone: &'a PhoneNumber,
+    purpose: Purpose,
+    country: String,
     now: Timestamp,
     keys: Arc<Keys>,
     plivo: Arc<PlivoCredentials>,
     key: PhoneKey,
+    prefix: [u8; 8],
+    address: AddressKey,
+    network: String,
+}
+
+/// A start that nothing speaks against, as far as was read.
+struct Plan {
+    record: PhoneRecord,
+    user: Option<String>,
+    is_confirmed: bool,
+    may_send: bool,
+    reservation: Reservation,
+    decided: DecisionRecord,
+    prefix: Kept,
+}
+
+/// A start that is written, and what it has taken.
+struct Begun {
+    started: Started,
+    delivery: Delivery,
+    reservation: Reservation,
+    slice: usize,
 }
 
 impl<'a> Prepared<'a> {
-    async fn new(service: &'a Service, phone: &'a PhoneNumber) -> Result<Self, AuthError> {
-        if !service.settings.sends_to(phone.country()) {
+    async fn new(
+        service: &'a Service,
+        phone: &'a PhoneNumber,
+        from: &Network,
+        purpose: Purpose,
+    ) -> Result<Self, AuthError> {
+        if !service.settings.sends_to(phone.country(), purpose.flow()) {
             return Err(AuthError::CountryNotServed);
         }
         let now = service.clock.now();
         let (keys, plivo) = tokio::try_join!(service.secrets.keys(now), service.secrets.plivo(now))?;
-        let key = PhoneKey(keys.phone(phone.e164()).short());
-        Ok(Self { service, phone, now, keys, plivo, key })
+        let from = keys.address(from.as_str());
+        Ok(Self {
+            service,
+            phone,
+            purpose,
+            country: phone.country().code(),
+            now,
+            plivo,
+            key: PhoneKey(keys.phone(phone.e164()).short()),
+            prefix: keys.prefix(phone.prefix()).short(),
+            address: AddressKey(from.short()),
+            network: from.short_text(),
+            keys,
+        })
     }
 
-    /// What is kept about the phone, who has it, and how Plivo has been doing: the same call for every flow.
-    async fn read(&self) -> Result<(PhoneRecord, Option<Login>, Option<Provider>), StoreError> {
-        let Service { phones, users, controls, .. } = self.service;
+    /// What is known: the same call for every flow. What is switched off ends here.
+    async fn read(&self) -> Result<BeforeStart, AuthError> {
         let owner = self.keys.phone(self.phone.e164());
-        before_start(phones, users, controls, (self.key, &owner), self.now).await
+        let who = Who { phone: self.key, owner: &owner, prefix: self.prefix, address: self.address };
+        let before = self.service.before_start(who, self.now).await?;
+        match before.controls.switches.stops(self.purpose.flow(), self.phone.country(), switches::SMS) {
+            Some(_) => Err(AuthError::SwitchedOff),
+            None => Ok(before),
+        }
     }
 
-    /// Counts the message and holds the transaction, in one write.
-    async fn begin(
+    /// Whether the start may go on, by the phone's limits, the rules and the money that is left. Nothing is written but a refusal's record.
+    fn plan(
         &self,
-        purpose: Purpose,
-        user: Option<&str>,
-        is_confirmed: bool,
+        before: &BeforeStart,
         record: PhoneRecord,
-    ) -> Result<Started, AuthError> {
+        user: Option<String>,
+        is_confirmed: bool,
+    ) -> Result<Plan, AuthError> {
+        let started = self.try_out(record.clone(), user.as_deref(), is_confirmed)?;
+        let asked = money::Asked { flow: self.purpose.flow(), country: &self.country, phone: self.key, now: self.now };
+        let rules = &self.service.settings.rules;
+        let (inputs, decision, percent) = money::decide(rules, &asked, &before.slices, &before.prefix);
+        money::count(&self.service.metrics, &decision, percent, self.now);
+        let may_send = decision.outcome == Outcome::Send;
+        let sends = started.sends && may_send;
+        let decided = DecisionRecord::new((self.key, self.prefix, self.address), inputs, decision, sends);
+        if let (Outcome::Refuse, Some(rule)) = (decision.outcome, decision.rule) {
+            let decisions = self.service.decisions.clone();
+            self.service.later.add(async move { Delivery::keep(&decisions, &decided).await });
+            return Err(AuthError::Refused { rule, retry_after: money::retry_after(&decision, self.now) });
+        }
+        let reservation = Reservation::new(rules, &asked, before.slices.clone(), sends);
+        Ok(Plan { record, user, is_confirmed, may_send, reservation, decided, prefix: before.prefix.clone() })
+    }
+
+    /// What the phone's limits say to what was read; without a transaction yet.
+    fn try_out(&self, mut record: PhoneRecord, user: Option<&str>, is_confirmed: bool) -> Result<Started, Limited> {
+        let Self { purpose, now, .. } = *self;
+        let life = self.service.settings.code_life;
+        let start = Start { purpose, id: "", sealed_code: "", user, is_confirmed, may_send: true, now, life };
+        pending::start(&mut record, &start, |pending| self.code(pending).is_ok())
+    }
+
+    /// Counts the start for the network that it comes from.
+    async fn count_caller(&self, record: AddressRecord) -> Result<(), AuthError> {
+        let decide =
+            |record: &mut AddressRecord| callers::count_start(record, &self.country, &self.service.settings, self.now);
+        let expires = self.now.plus(Limit::CountriesPerAddress.rule().window);
+        Ok(self.service.addresses.change(self.address, record, expires, decide).await??)
+    }
+
+    /// Counts the try of a password, before it is compared.
+    async fn count_password(&self, record: PhoneRecord) -> Result<PhoneRecord, AuthError> {
+        let decide = |record: &mut PhoneRecord| callers::count_password(record, &self.network, self.now);
+        let changed = self.service.phones.change(self.key, record, self.record_expires(), decide).await?;
+        Ok(changed.map(|((), record)| record)?)
+    }
+
+    /// Counts the message, holds the transaction, and takes what the message will cost from the budgets, side by side. Where one of the two
+    /// cannot be had, since somebody was quicker, the other is given back.
+    async fn begin(&self, plan: Plan) -> Result<Begun, AuthError> {
+        let Plan { record, user, is_confirmed, may_send, reservation, mut decided, prefix } = plan;
         let settings = &self.service.settings;
+        let Self { purpose, now, .. } = *self;
         let id = TransactionId::new(&self.keys, self.key, purpose)?.text();
         let code = OneTimeCode::draw(settings.code_length)?;
         let sealed = self.keys.seal_code(code.expose(), &id)?;
-        let life = settings.code_life;
-        let start = Start { purpose, id: &id, sealed_code: &sealed, user, is_confirmed, now: self.now, life };
-        let decide = |record: &mut PhoneRecord| pending::start(record, &start, |pending| self.code(pending).is_ok());
-        Ok(self.service.phones.change(self.key, record, self.record_expires(), decide).await??)
+        let (life, user) = (settings.code_life, user.as_deref());
+        let start = Start { purpose, id: &id, sealed_code: &sealed, user, is_confirmed, may_send, now, life };
+        let decide = |record: &mut PhoneRecord| {
+            if purpose == Purpose::SecondFactor {
+                callers::forgive_passwords(record, &self.network);
+            }
+            pending::start(record, &start, |pending| self.code(pending).is_ok())
+        };
+        let Service { phones, tallies, .. } = self.service;
+        let change = phones.change(self.key, record, self.record_expires(), decide);
+        let (started, reserved) = tokio::join!(change, reservation.take(tallies, now));
+        let started = match started.map_err(AuthError::from).and_then(|decided| Ok(decided?)) {
+            Ok((started, _)) => started,
+            Err(refused) => {
+                if let Ok(Some(slice)) = reserved {
+                    reservation.give_back(tallies, slice, now).await;
+                }
+                return Err(refused);
+            }
+        };
+        let slice = match reserved {
+            Ok(Some(slice)) => slice,
+            none => {
+                self.take_back(&started).await;
+                none?;
+                return Err(AuthError::Refused { rule: Rule::Budget, retry_after: 1 });
+            }
+        };
+        // Where a race has made one sent that was to be silent, no money was taken for it.
+        decided.sent &= started.sends;
+        let delivery = self.delivery(&started, decided, prefix)?;
+        Ok(Begun { started, delivery, reservation, slice })
+    }
+
+    /// Step 4, as one piece of work that needs nothing of the request.
+    fn delivery(&self, started: &Started, decided: DecisionRecord, prefix: Kept) -> Result<Delivery, SealError> {
+        let code = self.code(&started.pending)?;
+        let life = self.now.until(started.pending.expires);
+        let text = template::code_message(&self.service.settings, self.purpose, code.expose(), life);
+        let Service { plivo, decisions, tallies, metrics, .. } = self.service;
+        Ok(Delivery {
+            plivo: plivo.clone(),
+            credentials: Arc::clone(&self.plivo),
+            decisions: decisions.clone(),
+            tallies: tallies.clone(),
+            metrics: metrics.clone(),
+            to: self.phone.e164().to_owned(),
+            text: text.into(),
+            flow: self.purpose.flow(),
+            now: self.now,
+            prefix: (self.prefix, prefix),
+            decided,
+        })
     }
 
     /// Messages count for a day, and so do the wrong codes that can be entered until the code expires.
     fn record_expires(&self) -> Timestamp {
-        let (_, day) = Limit::CodeMessagesPerDay.rule();
-        self.now.plus(self.service.settings.code_life).plus(day)
+        self.now.plus(self.service.settings.code_life).plus(Limit::CodeMessagesPerDay.rule().window)
     }
 
     fn code(&self, pending: &Pending) -> Result<OneTimeCode, SealError> {
@@ -127,47 +296,29 @@ impl<'a> Prepared<'a> {
         self.keys.open_code(sealed, &pending.id).map(OneTimeCode::from)
     }
 
-    /// Sends the transaction's code to the phone, or where it is not to, does what takes as long and sends nothing.
-    async fn send(&self, purpose: Purpose, started: &Started) -> Result<Result<(), PlivoError>, SealError> {
-        let code = self.code(&started.pending)?;
-        let life = self.now.until(started.pending.expires);
-        let text = template::code_message(&self.service.settings, purpose, code.expose(), life);
-        let message = Message { to: self.phone.e164(), text: &text, media: &[], keep_text: false };
-        if !started.sends {
-            let outcome = self.service.plivo.probe(&self.plivo).await;
-            self.service.metrics.count(Metric::Decoy, self.now);
-            return Ok(outcome);
-        }
-        let outcome = self.service.plivo.send(&self.plivo, message).await.map(drop);
-        self.service.count_send(purpose.flow(), message, outcome.as_ref().err(), self.now);
-        Ok(outcome)
-    }
-
-    /// Sends, and tells a failure. A message that surely did not go out does not count against the phone: that tells nobody
-    /// anything, since here Plivo is called for every phone, if only to stand in for a message.
-    async fn send_or_take_back(
-        &self,
-        purpose: Purpose,
-        started: &Started,
-        provider: Option<Provider>,
-    ) -> Result<(), AuthError> {
-        let outcome = self.send(purpose, started).await?;
+    /// Sends, and tells a failure; answers the transaction's id. A message that surely did not go out counts neither against the phone nor
+    /// against a budget: that tells nobody anything, since here Plivo is called for every phone, if only to stand in for a message.
+    async fn deliver_or_take_back(&self, begun: Begun, provider: Option<Provider>) -> Result<String, AuthError> {
+        let Begun { started, delivery, reservation, slice } = begun;
+        let outcome = delivery.carry_out().await;
         provider::note(self.service, provider, &outcome, self.now).await;
-        let Err(error) = outcome else { return Ok(()) };
+        let Err(error) = outcome else { return Ok(started.pending.id) };
         if !error.may_have_arrived() {
-            self.take_back(purpose, started).await;
+            let money = reservation.give_back(&self.service.tallies, slice, self.now);
+            tokio::join!(self.take_back(&started), money);
         }
         Err(error.into())
     }
 
-    async fn take_back(&self, purpose: Purpose, started: &Started) {
+    async fn take_back(&self, started: &Started) {
         let undone = async {
             let record = self.service.phones.get(self.key).await?;
             let decide = |record: &mut PhoneRecord| {
-                pending::take_back(record, purpose.slot(), started, self.now);
+                pending::take_back(record, self.purpose.slot(), started, self.now);
                 Ok::<_, Infallible>(())
             };
-            self.service.phones.change(self.key, record, self.record_expires(), decide).await
+            let Ok(_) = self.service.phones.change(self.key, record, self.record_expires(), decide).await?;
+            Ok::<_, StoreError>(())
         };
         if let Err(error) = undone.await {
             tracing::warn!(cause = logging::chain(&error), "a message that was not sent stays counted");

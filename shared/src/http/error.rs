@@ -4,13 +4,13 @@
 use std::error::Error;
 
 use lambda_http::http::StatusCode;
-use lambda_http::http::header::{self, HeaderValue};
+use lambda_http::http::header::{self, HeaderName, HeaderValue};
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 
 use super::Duplicates;
 use crate::auth::AuthError;
-use crate::auth::limits::{Limit, Limited};
+use crate::auth::limits::{self, Limit, Limited};
 use crate::auth::password::PasswordError;
 use crate::auth::properties::PropertyError;
 use crate::logging;
@@ -20,6 +20,7 @@ use crate::metrics::Metric;
 use crate::phone::PhoneError;
 use crate::plivo::PlivoError;
 use crate::secrets::SecretError;
+use crate::sending::decision::Rule;
 use crate::service::Service;
 use crate::store::StoreError;
 
@@ -117,6 +118,10 @@ reasons! {
     AccessDenied = "access_denied", UNAUTHORIZED, 14008, "Access denied";
     /// A code was asked for this phone a moment ago, or ten times in a day.
     TooManyMessages = "too_many_messages", TOO_MANY_REQUESTS, 14000, "Too many messages to this phone. Try again later.";
+    /// Too many registrations or logins from this network in an hour, or for phones of too many countries in a day.
+    TooManyStarts = "too_many_starts", TOO_MANY_REQUESTS, 14000, "Too many requests from this network. Try again later.";
+    /// Too many wrong passwords for this phone.
+    TooManyPasswords = "too_many_passwords", TOO_MANY_REQUESTS, 14000, "Too many wrong passwords for this phone. Try again later.";
     /// Too many wrong codes for this phone in a day.
     TooManyWrongCodes = "too_many_wrong_codes", TOO_MANY_REQUESTS, 14000, "Too many wrong codes for this phone. Try again later.";
     /// A message has neither text nor media.
@@ -145,6 +150,12 @@ reasons! {
     SmsRejected = "sms_rejected", SERVICE_UNAVAILABLE, 14000, "SMS cannot be sent to this number";
     /// Plivo does not take messages now; this one was not sent.
     SmsUnavailable = "sms_unavailable", SERVICE_UNAVAILABLE, 14000, "SMS cannot be sent at the moment";
+    /// The budget for messages, or the country's, is spent for this hour, day or month.
+    BudgetSpent = "budget_spent", SERVICE_UNAVAILABLE, 14000, "No more SMS can be sent for now";
+    /// Too many messages to neighbours of this number, or to its country, were not confirmed: it looks like fraud.
+    NumbersSuspended = "numbers_suspended", SERVICE_UNAVAILABLE, 14000, "SMS to these numbers are suspended for now";
+    /// The operator has switched off this operation, this country, SMS or MMS.
+    SwitchedOff = "switched_off", SERVICE_UNAVAILABLE, 14000, "Switched off for now";
     /// Plivo's answer was lost or unreadable; the message may have been sent.
     SmsUnknown = "sms_unknown", SERVICE_UNAVAILABLE, 14000, "Plivo did not confirm the message. It may have been sent.";
     /// Storage or secrets do not answer now.
@@ -166,6 +177,7 @@ pub struct Problem {
     code: u32,
     message: String,
     retry_after: Option<u64>,
+    limit: Option<limits::Rule>,
     allow: Option<String>,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -178,6 +190,7 @@ impl Problem {
             code: reason.code(),
             message: reason.message().to_owned(),
             retry_after: None,
+            limit: None,
             allow: None,
             cause: None,
         }
@@ -234,7 +247,7 @@ impl Problem {
         let problem = Self::from(error);
         match problem.reason {
             Reason::MessageRejected => Self { cause: problem.cause, ..Self::new(Reason::SmsRejected) },
-            Reason::SmsUnknown => problem.retry_after(Limit::CodeMessageSpacing.rule().1.as_secs()),
+            Reason::SmsUnknown => problem.retry_after(Limit::CodeMessageSpacing.rule().window.as_secs()),
             _ => problem,
         }
     }
@@ -242,7 +255,14 @@ impl Problem {
     /// Whether the same might go well a little later: our own trouble, or that of what we depend on. What may have been sent
     /// is never tried again.
     pub const fn is_passing(&self) -> bool {
-        matches!(self.reason, Reason::Unavailable | Reason::Internal | Reason::SmsUnavailable | Reason::MessageInFlight)
+        matches!(
+            self.reason,
+            Reason::Unavailable
+                | Reason::Internal
+                | Reason::SmsUnavailable
+                | Reason::MessageInFlight
+                | Reason::SwitchedOff
+        )
     }
 
     /// One line, `error` for our failures and those of what we depend on, `info` for refusals; and one metric.
@@ -281,6 +301,14 @@ impl Problem {
         *response.status_mut() = self.reason.status();
         let headers = [
             (header::RETRY_AFTER, self.retry_after.map(|seconds| seconds.to_string())),
+            (
+                RATE_LIMIT,
+                self.limit.zip(self.retry_after).map(|(rule, wait)| format!("\"{}\";r=0;t={wait}", rule.limit.name())),
+            ),
+            (
+                RATE_LIMIT_POLICY,
+                self.limit.map(|rule| format!("\"{}\";q={};w={}", rule.limit.name(), rule.most, rule.window.as_secs())),
+            ),
             (header::ALLOW, self.allow),
             (header::WWW_AUTHENTICATE, (self.reason == Reason::AccessDenied).then(|| "Bearer".to_owned())),
         ];
@@ -298,6 +326,11 @@ fn short(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).take(64).collect()
 }
 
+/// How much is left of a limit (IETF draft-ietf-httpapi-ratelimit-headers).
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// The limit itself.
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
 /// Seconds after which a passing failure is worth another request.
 const SOON: u64 = 2;
 
@@ -311,6 +344,13 @@ impl From<AuthError> for Problem {
             AuthError::SessionInvalid => Self::new(Reason::SessionInvalid),
             AuthError::NotOwn => Self::new(Reason::NotOwn),
             AuthError::Limited(limited) => limited.into(),
+            AuthError::Refused { rule: Rule::Budget | Rule::CountryBudget, retry_after } => {
+                Self::new(Reason::BudgetSpent).retry_after(retry_after)
+            }
+            AuthError::Refused { rule: Rule::CountryPumping | Rule::PrefixPumping, retry_after } => {
+                Self::new(Reason::NumbersSuspended).retry_after(retry_after)
+            }
+            AuthError::SwitchedOff => Self::new(Reason::SwitchedOff),
             AuthError::CountryNotServed => Self::new(Reason::CountryNotServed),
             AuthError::SmsDown { retry_after } => Self::new(Reason::SmsUnavailable).retry_after(retry_after),
             AuthError::Sms(error) => Self::from_code_message(error),
@@ -325,13 +365,15 @@ impl From<AuthError> for Problem {
 
 impl From<Limited> for Problem {
     fn from(limited: Limited) -> Self {
-        let reason = match limited.limit {
+        let reason = match limited.rule.limit {
             Limit::CodeMessageSpacing | Limit::CodeMessagesPerDay | Limit::UnconfirmedMessagesPerDay => {
                 Reason::TooManyMessages
             }
             Limit::WrongCodes | Limit::WrongCodesAfterPassword => Reason::TooManyWrongCodes,
+            Limit::WrongPasswords => Reason::TooManyPasswords,
+            Limit::StartsPerAddress | Limit::CountriesPerAddress => Reason::TooManyStarts,
         };
-        Self::new(reason).retry_after(limited.retry_after)
+        Self { limit: Some(limited.rule), ..Self::new(reason).retry_after(limited.retry_after) }
     }
 }
 
@@ -361,6 +403,7 @@ impl From<MessageError> for Problem {
             MessageError::NotText => Self::field(Reason::MessageNotText, "message"),
             MessageError::MediaCountry => Self::new(Reason::MediaNotServed),
             MessageError::CountryNotServed => Self::new(Reason::CountryNotServed),
+            MessageError::SwitchedOff => Self::new(Reason::SwitchedOff),
             MessageError::OtherMessage => Self::new(Reason::IdempotencyKeyReused),
             MessageError::InFlight { retry_after } => Self::new(Reason::MessageInFlight).retry_after(retry_after),
             MessageError::Unknown => Self::new(Reason::SmsUnknown),

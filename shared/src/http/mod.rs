@@ -13,12 +13,13 @@ pub use fields::{Duplicates, Fields, body, fields, text_body};
 use std::convert::Infallible;
 
 use lambda_http::http::header::{self, HeaderValue};
-use lambda_http::request::LambdaRequest;
-use lambda_http::{Adapter, Body, LambdaEvent, Request, Response, Service as _, service_fn};
+use lambda_http::request::{LambdaRequest, RequestContext};
+use lambda_http::{Adapter, Body, LambdaEvent, Request, RequestExt as _, Response, Service as _, service_fn};
 use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::messaging::{IdempotencyKey, KeyError};
+use crate::network::Network;
 use crate::routes::{self, FALLBACK, Found};
 use crate::service::Service;
 use crate::settings::Settings;
@@ -85,6 +86,14 @@ fn check_path(settings: &Settings, function: &str, request: &Request) -> Result<
             Err(Problem::new(Reason::UnknownApplication))
         }
         _ => Ok(()),
+    }
+}
+
+/// Where a request comes from, as the gateway saw it. What headers say is the caller's own word.
+pub fn caller(request: &Request) -> Network {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => Network::of(context.http.source_ip.as_deref()),
+        _ => Network::of(None),
     }
 }
 

@@ -48,7 +48,8 @@ fn link(item: &str) -> Result<Url, MediaError> {
         // Addresses of nobody's server: an address is never needed for media and often points inwards.
         Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => false,
     };
-    let plain = url.username().is_empty() && url.password().is_none();
+    // As it is sent: names and paths of other scripts grow when they are encoded.
+    let plain = url.username().is_empty() && url.password().is_none() && url.as_str().len() <= LONGEST;
     if url.scheme() == "https" && public && plain { Ok(url) } else { Err(MediaError::Link) }
 }
 
@@ -83,6 +84,8 @@ mod tests {
             "https%3A%2F%2Fa.example%2F%FF",
             "//a.example/x",
             &format!("https://a.example/{}", "x".repeat(2048)),
+            // Found by fuzzing: longer once it is encoded.
+            &format!("https://a.example/{}", "é".repeat(1000)),
         ] {
             assert_eq!(parse(list), Err(MediaError::Link), "{list}");
         }

@@ -13,11 +13,11 @@ pub use key::{IdempotencyKey, KeyError};
 use crate::clock::Timestamp;
 use crate::gsm;
 use crate::logging;
-use crate::metrics::Flow;
 use crate::phone::PhoneNumber;
 use crate::plivo::{self, Accepted, PlivoError};
 use crate::secrets::SecretError;
-use crate::service::Service;
+use crate::sending::{Flow, switches};
+use crate::service::{Service, count_send};
 use crate::store::{Claim, Claimed, Sent, StoreError};
 
 /// A message was refused or failed.
@@ -41,6 +41,9 @@ pub enum MessageError {
     /// A country that is not sent to.
     #[error("country not served")]
     CountryNotServed,
+    /// Messages, the country, or SMS or MMS are switched off.
+    #[error("switched off")]
+    SwitchedOff,
     /// The idempotency key was another message's.
     #[error("the idempotency key is another message's")]
     OtherMessage,
@@ -101,7 +104,7 @@ impl Message {
         if !media.is_empty() && !to.takes_media() {
             return Err(MessageError::MediaCountry);
         }
-        if !service.settings.sends_to(to.country()) {
+        if !service.settings.sends_to(to.country(), Flow::Message) {
             return Err(MessageError::CountryNotServed);
         }
         Ok(Self { to, text, media })
@@ -122,6 +125,10 @@ impl Message {
 pub async fn send(service: &Service, key: &IdempotencyKey, message: &Message) -> Result<Accepted, MessageError> {
     let now = service.clock.now();
     let (keys, credentials) = tokio::try_join!(service.secrets.keys(now), service.secrets.plivo(now))?;
+    let channel = if message.media.is_empty() { switches::SMS } else { switches::MMS };
+    if service.controls.known(now).await?.switches.stops(Flow::Message, message.to.country(), channel).is_some() {
+        return Err(MessageError::SwitchedOff);
+    }
     let (id, content) = (keys.message(key.as_str()), keys.message(&message.content()));
     let claim = match service.messages.claim(&id, &content, now).await? {
         Claimed::Mine(claim) => claim,
@@ -135,7 +142,7 @@ pub async fn send(service: &Service, key: &IdempotencyKey, message: &Message) ->
     };
     let wire = plivo::Message { to: message.to.e164(), text: &message.text, media: &message.media, keep_text: true };
     let outcome = service.plivo.send(&credentials, wire).await;
-    service.count_send(Flow::Message, wire, outcome.as_ref().err(), now);
+    count_send(&service.metrics, Flow::Message, wire, outcome.as_ref().err(), now);
     note(service, &claim, &outcome, now).await;
     Ok(outcome?)
 }
@@ -175,9 +182,9 @@ async fn note(service: &Service, claim: &Claim, outcome: &Result<Accepted, Plivo
     }
 }
 
-/// How long a message may take from its first call to its last, all of them at their slowest: the secrets, the key (twice, where a lease
+/// How long a message may take from its first call to its last, all of them at their slowest: the secrets, the switches, the key (twice, where a lease
 /// has ended), Plivo, the note, the dead-letter queue. Who has less time left does not begin.
-pub const SLOWEST: std::time::Duration = crate::aws::TIMEOUT.saturating_mul(5).saturating_add(plivo::TIMEOUT);
+pub const SLOWEST: std::time::Duration = crate::aws::TIMEOUT.saturating_mul(6).saturating_add(plivo::TIMEOUT);
 
 /// Whether there is time for one more message before this moment.
 pub fn has_time(now: Timestamp, deadline: Timestamp) -> bool {

@@ -1,16 +1,21 @@
 //! DynamoDB: one small struct per table, each method named after what it is for, each condition documented. The only place that
-//! knows DynamoDB. Knows no rules (those are in `auth`) and no HTTP. Uses `aws`, `clock`, `random`.
+//! knows DynamoDB. Knows no rules (those are in `auth`) and no HTTP. Uses `aws`, `clock`, `random`, and the
+//! types of `sending`.
 //!
 //! Every write that decides something is conditional and says so; expiry is in the condition, TTL only tidies up. A write that
 //! is repeated because its answer was lost finds its own mark and counts once; only the end of a session leaves none, and is then told
 //! as refused though it is over.
 
+mod addresses;
 mod controls;
+mod decisions;
 mod messages;
 mod phones;
+mod record;
 mod sessions;
 mod start;
 mod table;
+mod tallies;
 mod users;
 
 use std::collections::HashMap;
@@ -19,14 +24,17 @@ use serde_dynamo::AttributeValue;
 
 use crate::aws::AwsError;
 
-pub use controls::{Controls, KEPT as PROVIDER_KEPT, Provider};
+pub use addresses::{AddressKey, AddressRecord, Addresses};
+pub use controls::{Controls, KEPT as CONTROLS_KEPT, Known, Provider, SwitchChange, SwitchRecord};
+pub use decisions::{DecisionRecord, Decisions};
 #[cfg(test)]
 pub(crate) use messages::LEASE;
 pub use messages::{Claim, Claimed, Messages, Sent};
-pub use phones::{Counted, Counts, Pending, PhoneKey, PhoneRecord, Phones, Slot};
+pub use phones::{Code, Counted, Counts, Pending, PhoneKey, PhoneRecord, Phones, Slot};
 pub use sessions::{NewSession, Session, Sessions};
-pub use start::before_start;
+pub use start::{BeforeStart, Sources, Who, before_start};
 pub(crate) use table::Table;
+pub use tallies::{Addition, Kept, Tallies, TallyKey};
 pub use users::{ENABLED, Login, NewUser, Profile, Registered, Users};
 
 /// A DynamoDB item.

@@ -9,20 +9,22 @@
 //! | `without_password`, `after_password` | `sends`: times of the starts of the last day; `wrong`: times of its wrong codes; apart by whether a password came first |
 //! | `unconfirmed` | times of the code messages of the last day while nobody had confirmed the phone here |
 //! | `right_code` | when a right code last came back |
+//! | `networks` | from where the last right codes came: keyed hashes and times |
+//! | `wrong_passwords` | times of wrong passwords of the last day, and from where |
+//! | `passwords_in_a_row` | wrong passwords since the last right code |
 //! | `register`, `login`, `second_factor` | the pending transaction of each purpose |
 //! | `expires_at` | for TTL, seconds |
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_dynamo::AttributeValue;
 
+use super::record::{self, Record, revision};
 use super::table::{Read, Table, Write, Written};
-use super::{Item, StoreError, number, text};
+use super::{StoreError, number, text};
 use crate::clock::Timestamp;
-use crate::random;
-use crate::uuid;
-
-const TABLE: &str = "phones";
 
 /// The key of a phone's item: 64 bits of its keyed hash. Two phones that meet (one pair in 30,000,000 deployments of a
 /// million users) would share their limits and pending transactions.
@@ -107,6 +109,15 @@ pub struct PhoneRecord {
     /// When a right code last came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub right_code: Option<Timestamp>,
+    /// From where the last right codes came, and when: networks of somebody who has the phone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub networks: BTreeMap<String, Timestamp>,
+    /// Wrong passwords, oldest first: when, and from which network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wrong_passwords: Vec<(Timestamp, String)>,
+    /// How many of them there were since the last right code, from networks that are not known.
+    #[serde(default)]
+    pub passwords_in_a_row: u32,
     /// The pending registration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub register: Option<Pending>,
@@ -160,6 +171,39 @@ pub struct Counted {
     pub pending: Pending,
     /// The try's mark.
     pub mark: String,
+    /// From where right codes came before.
+    networks: BTreeMap<String, Timestamp>,
+}
+
+/// So many networks are known for a phone.
+const NETWORKS: usize = 4;
+/// An item with known networks is kept for so long after the last right code.
+const NETWORKS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+impl Counted {
+    /// The networks that are known when the code is used up.
+    fn networks_with(&self, network: &str, now: Timestamp) -> BTreeMap<String, Timestamp> {
+        let mut networks = self.networks.clone();
+        networks.insert(network.to_owned(), now);
+        while networks.len() > NETWORKS {
+            let oldest = networks.iter().min_by_key(|(_, time)| **time).map(|(network, _)| network.clone());
+            oldest.and_then(|oldest| networks.remove(&oldest));
+        }
+        networks
+    }
+}
+
+/// A right code that is to be used up.
+#[derive(Debug, Clone, Copy)]
+pub struct Code<'a> {
+    /// The phone that it went to.
+    pub phone: PhoneKey,
+    /// Its purpose's place.
+    pub slot: Slot,
+    /// The try.
+    pub counted: &'a Counted,
+    /// From where it came, a keyed hash.
+    pub network: &'a str,
 }
 
 /// The table.
@@ -178,60 +222,23 @@ impl Phones {
     /// # Errors
     /// [`StoreError`].
     pub async fn get(&self, phone: PhoneKey) -> Result<PhoneRecord, StoreError> {
-        read_record(self.table.get(&phone.id(), Read::Strong).await?)
+        record::read(self.table.get(&phone.id(), Read::Strong).await?)
     }
 
-    /// Decides on `record` and writes it, on condition that nobody wrote in between; else decides again on what stands then.
-    /// `expires` is when TTL may remove the item. A refusal by `decide` writes nothing and is the inner error.
+    /// Decides on `record` and writes it, as `record::change` does. An item with known networks is kept for longer.
     ///
     /// # Errors
     /// [`StoreError`]; `Unavailable` when conflicts do not end.
     pub async fn change<T, E>(
         &self,
         phone: PhoneKey,
-        mut record: PhoneRecord,
+        record: PhoneRecord,
         expires: Timestamp,
-        mut decide: impl FnMut(&mut PhoneRecord) -> Result<T, E>,
-    ) -> Result<Result<T, E>, StoreError> {
-        let revision = revision()?;
-        loop {
-            let seen = record.revision.take();
-            let decided = match decide(&mut record) {
-                Ok(decided) => decided,
-                Err(refused) => return Ok(Err(refused)),
-            };
-            record.revision = Some(revision.clone());
-            match self.put(phone, &record, seen, expires).await? {
-                None => return Ok(Ok(decided)),
-                Some(current) => record = current,
-            }
-            // The answer to our own write was lost, and a further try met it.
-            if record.revision.as_ref() == Some(&revision) {
-                return Ok(Ok(decided));
-            }
-        }
-    }
-
-    /// Writes the record where `seen` still stands; what stands instead where it does not.
-    async fn put(
-        &self,
-        phone: PhoneKey,
-        record: &PhoneRecord,
-        seen: Option<String>,
-        expires: Timestamp,
-    ) -> Result<Option<PhoneRecord>, StoreError> {
-        let mut item: Item = serde_dynamo::to_item(record).map_err(|error| StoreError::malformed(TABLE, error))?;
-        item.insert("expires_at".to_owned(), number(expires.as_seconds()));
-        let write = self.table.put(item, &phone.id()).returning_found();
-        let write = match seen {
-            Some(seen) => write.when("revision = :seen").value(":seen", text(seen)),
-            None => write.when("attribute_not_exists(id)"),
-        };
-        match self.table.write(&write).await? {
-            Written::Done(_) => Ok(None),
-            // Empty where TTL removed it in between: the next decision starts from nothing.
-            Written::Refused(found) => read(found).map(Some),
-        }
+        decide: impl FnMut(&mut PhoneRecord) -> Result<T, E>,
+    ) -> Result<Result<(T, PhoneRecord), E>, StoreError> {
+        let known = record.right_code.filter(|_| !record.networks.is_empty()).map(|time| time.plus(NETWORKS_KEPT));
+        let expires = known.map_or(expires, |known| known.max(expires));
+        record::change(&self.table, &phone.id(), record, Some(expires), decide).await
     }
 
     /// Counts one try of a code, before anybody looks at it: on condition that the transaction stands, is not used, has not
@@ -261,27 +268,32 @@ impl Phones {
             .value(":transaction", text(transaction))
             .returning_new();
         let Written::Done(item) = self.table.write(&write).await? else { return Ok(None) };
-        let record = read(item)?;
-        Ok(record.slot(slot).cloned().map(|pending| Counted { pending, mark }))
+        let record: PhoneRecord = record::read(Some(item))?;
+        Ok(record.slot(slot).cloned().map(|pending| Counted { pending, mark, networks: record.networks }))
     }
 
     /// Whether this very try used up the code: what became of a transaction whose answer was lost for good.
-    pub(super) async fn was_used(&self, phone: PhoneKey, slot: Slot, counted: &Counted) -> Result<bool, StoreError> {
+    pub(super) async fn was_used(&self, code: Code<'_>) -> Result<bool, StoreError> {
+        let Code { phone, slot, counted, .. } = code;
         let record = self.get(phone).await?;
         Ok(record.slot(slot).is_some_and(|pending| pending.used.as_ref() == Some(&counted.mark)))
     }
 
-    /// The part of a transaction that uses up the code: on condition that it stands and is not used.
-    pub(super) fn use_up(
-        &self,
-        phone: PhoneKey,
-        slot: Slot,
-        counted: &Counted,
-        now: Timestamp,
-    ) -> Result<Write<'_>, StoreError> {
+    /// The part of a transaction that uses up the code, which came from this network: on condition that it stands and is not used.
+    pub(super) fn use_up(&self, code: Code<'_>, now: Timestamp) -> Result<Write<'_>, StoreError> {
+        let Code { phone, slot, counted, network } = code;
+        let networks: AttributeValue = serde_dynamo::to_attribute_value(counted.networks_with(network, now))
+            .map_err(|error| StoreError::malformed(PhoneRecord::TABLE, error))?;
         let write = self
             .table
-            .update(&phone.id(), "SET #slot.used = :mark, right_code = :now, revision = :revision REMOVE #slot.code")
+            .update(
+                &phone.id(),
+                "SET #slot.used = :mark, right_code = :now, networks = :networks, passwords_in_a_row = :zero, \
+                 expires_at = :expires, revision = :revision REMOVE #slot.code",
+            )
+            .value(":networks", networks)
+            .value(":zero", number(0))
+            .value(":expires", number(now.plus(NETWORKS_KEPT).as_seconds()))
             .when("#slot.id = :transaction AND #slot.expires > :now AND attribute_not_exists(#slot.used)")
             .name("#slot", slot.attribute())
             .value(":mark", text(&counted.mark))
@@ -292,15 +304,10 @@ impl Phones {
     }
 }
 
-/// A record from its item; an empty one where there is none.
-pub(super) fn read_record(item: Option<Item>) -> Result<PhoneRecord, StoreError> {
-    item.map_or_else(|| Ok(PhoneRecord::default()), read)
-}
+impl Record for PhoneRecord {
+    const TABLE: &'static str = "phones";
 
-fn read(item: Item) -> Result<PhoneRecord, StoreError> {
-    serde_dynamo::from_item(item).map_err(|error| StoreError::malformed(TABLE, error))
-}
-
-fn revision() -> Result<String, StoreError> {
-    Ok(uuid::format(&random::bytes()?))
+    fn revision(&mut self) -> &mut Option<String> {
+        &mut self.revision
+    }
 }

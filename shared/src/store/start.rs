@@ -1,51 +1,96 @@
 //! What a start reads, in one call. Uses `table`, and the tables that it reads from.
 
-use super::controls::{Kept, PROVIDER, read_provider};
-use super::phones::read_record;
-use super::table::{Key, Read, get_each};
+use super::addresses::{AddressKey, AddressRecord};
+use super::controls::Known;
+use super::record;
+use super::table::{Key, Read, get_all};
+use super::tallies::{Kept, TallyKey, read_tally};
 use super::users::{phone_id, read_row};
-use super::{Controls, Item, Login, PhoneKey, PhoneRecord, Phones, Provider, StoreError, Users};
+use super::{Addresses, Controls, Login, PhoneKey, PhoneRecord, Phones, StoreError, Tallies, Users};
 use crate::clock::Timestamp;
 use crate::keys::KeyedHash;
+use crate::sending::budget::SLICES;
 
-/// What is kept about the phone and how its user logs in (both strongly consistent), and how Plivo has been doing (a moment late is in
-/// time).
+/// From where it is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'a> {
+    /// Phones.
+    pub phones: &'a Phones,
+    /// Users.
+    pub users: &'a Users,
+    /// What concerns everybody.
+    pub controls: &'a Controls,
+    /// Addresses.
+    pub addresses: &'a Addresses,
+    /// Tallies.
+    pub tallies: &'a Tallies,
+}
+
+/// Whom it is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Who<'a> {
+    /// The phone's item.
+    pub phone: PhoneKey,
+    /// The phone's keyed hash.
+    pub owner: &'a KeyedHash,
+    /// The prefix's tally.
+    pub prefix: [u8; 8],
+    /// The network's item.
+    pub address: AddressKey,
+}
+
+/// What is known before a start.
+#[derive(Debug)]
+pub struct BeforeStart {
+    /// What is kept about the phone.
+    pub record: PhoneRecord,
+    /// How its user logs in, if it has one.
+    pub login: Option<Login>,
+    /// What concerns everybody.
+    pub controls: Known,
+    /// What is kept about the network.
+    pub address: AddressRecord,
+    /// The slices of the budgets, by their numbers.
+    pub slices: [Kept; SLICES],
+    /// The prefix's tally.
+    pub prefix: Kept,
+}
+
+/// All of it, in one call. The phone and its user are read strongly consistent; the rest may be a moment late: what is decided on it is
+/// either written on condition, or no matter of one message.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn before_start(
-    phones: &Phones,
-    users: &Users,
-    controls: &Controls,
-    phone: (PhoneKey, &KeyedHash),
-    now: Timestamp,
-) -> Result<(PhoneRecord, Option<Login>, Option<Provider>), StoreError> {
-    let (phone, owner) = phone;
-    let known = controls.known(now);
-    let [record, login, provider] = get_each([
-        Some((&phones.table, &phone.id(), Read::Strong)),
-        Some((&users.table, &phone_id(owner), Read::Strong)),
-        provider_key(controls, known),
-    ])
-    .await?;
-    Ok((read_record(record)?, read_row(login)?, read_or_known(controls, provider, known, now)?))
-}
-
-/// What is to be read where it is not known.
-fn provider_key(controls: &Controls, known: Option<Kept>) -> Option<Key<'_>> {
-    known.is_none().then_some((&controls.table, PROVIDER, Read::Eventual))
-}
-
-fn read_or_known(
-    controls: &Controls,
-    read: Option<Item>,
-    known: Option<Kept>,
-    now: Timestamp,
-) -> Result<Option<Provider>, StoreError> {
-    if let Some(known) = known {
-        return Ok(known.provider);
+pub async fn before_start(from: Sources<'_>, who: Who<'_>, now: Timestamp) -> Result<BeforeStart, StoreError> {
+    let Sources { phones, users, controls, addresses, tallies } = from;
+    let (phone, owner, address) = (who.phone.id(), phone_id(who.owner), who.address.id());
+    let slices: [String; SLICES] = std::array::from_fn(|slice| TallyKey::Slice(slice).id());
+    let prefix = TallyKey::Prefix(who.prefix).id();
+    let mut keys = vec![
+        Key::new(&phones.table, phone.clone(), Read::Strong),
+        Key::new(&users.table, owner.clone(), Read::Strong),
+        Key::new(&addresses.table, address.clone(), Read::Eventual),
+        Key::new(&tallies.table, prefix.clone(), Read::Eventual),
+    ];
+    keys.extend(slices.iter().map(|slice| Key::new(&tallies.table, slice.clone(), Read::Eventual)));
+    let known = controls.kept(now);
+    if known.is_none() {
+        keys.extend(controls.keys());
     }
-    let provider = read_provider(read)?;
-    controls.keep(provider, now);
-    Ok(provider)
+    let mut found = get_all(&keys).await?;
+    let mut read_slices: [Kept; SLICES] = Default::default();
+    for (read, slice) in read_slices.iter_mut().zip(&slices) {
+        *read = read_tally(found.take(&tallies.table, slice))?;
+    }
+    Ok(BeforeStart {
+        record: record::read(found.take(&phones.table, &phone))?,
+        login: read_row(found.take(&users.table, &owner))?,
+        address: record::read(found.take(&addresses.table, &address))?,
+        prefix: read_tally(found.take(&tallies.table, &prefix))?,
+        slices: read_slices,
+        controls: match known {
+            Some(known) => known,
+            None => controls.read(&mut found, now)?,
+        },
+    })
 }

@@ -108,28 +108,63 @@ impl Table {
 }
 
 /// An item's place.
-pub(super) type Key<'a> = (&'a Table, &'a str, Read);
+#[derive(Debug)]
+pub(super) struct Key<'a> {
+    table: &'a Table,
+    id: String,
+    read: Read,
+}
 
-/// The items of these keys, each of another table, in one call: a cold start then needs one connection, and a warm one signs once.
-pub(super) async fn get_each<const N: usize>(keys: [Option<Key<'_>>; N]) -> Result<[Option<Item>; N], StoreError> {
-    let Some((first, ..)) = keys.iter().flatten().next() else { return Ok([const { None }; N]) };
-    let asked = |&(table, id, read): &Key<'_>| {
-        (table.name.clone(), Keys { keys: vec![key(id)], consistent_read: read == Read::Strong })
-    };
-    let mut request_items: HashMap<_, _> = keys.iter().flatten().map(asked).collect();
-    let mut found: HashMap<String, Vec<Item>> = HashMap::new();
+impl<'a> Key<'a> {
+    /// The item of this id in a table. All items of one table are read alike.
+    pub(super) const fn new(table: &'a Table, id: String, read: Read) -> Self {
+        Self { table, id, read }
+    }
+}
+
+/// The items of these keys, in one call: a cold start then needs one connection, and a warm one signs once. At most 100.
+pub(super) async fn get_all(keys: &[Key<'_>]) -> Result<Found, StoreError> {
+    let mut found = Found::default();
+    let Some(first) = keys.first() else { return Ok(found) };
+    let mut request_items: HashMap<String, Keys> = HashMap::new();
+    for Key { table, id, read } in keys {
+        let asked = request_items.entry(table.name.clone()).or_default();
+        asked.keys.push(key(id));
+        asked.consistent_read = *read == Read::Strong;
+    }
     let mut tries = Tries::default();
     loop {
-        let answer: GotItems = first.api.call("BatchGetItem", &BatchGetItem { request_items }).await?;
-        found.extend(answer.responses.into_iter().filter(|(_, items)| !items.is_empty()));
+        let answer: GotItems = first.table.api.call("BatchGetItem", &BatchGetItem { request_items }).await?;
+        for (table, items) in answer.responses {
+            let items = items.into_iter().filter_map(|item| Some((id_of(&item)?, item)));
+            found.0.entry(table).or_default().extend(items);
+        }
         // What a table had no capacity for is asked for again.
         request_items = answer.unprocessed_keys;
         if request_items.is_empty() {
-            return Ok(keys.map(|key| key.and_then(|(table, ..)| found.remove(&table.name)?.pop())));
+            return Ok(found);
         }
         if !tries.next().await? {
             return Err(StoreError::Throttled("BatchGetItem"));
         }
+    }
+}
+
+/// What was found, by table and id.
+#[derive(Debug, Default)]
+pub(super) struct Found(HashMap<String, HashMap<String, Item>>);
+
+impl Found {
+    /// Takes an item out, if it was found.
+    pub(super) fn take(&mut self, table: &Table, id: &str) -> Option<Item> {
+        self.0.get_mut(&table.name)?.remove(id)
+    }
+}
+
+fn id_of(item: &Item) -> Option<String> {
+    match item.get("id") {
+        Some(AttributeValue::S(id)) => Some(id.clone()),
+        _ => None,
     }
 }
 
@@ -286,7 +321,7 @@ struct BatchGetItem {
     request_items: HashMap<String, Keys>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Keys {
     keys: Vec<Item>,

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::phones::{Counted, PhoneKey, Phones, Slot};
+use super::phones::{Code, Phones};
 use super::sessions::{NewSession, Sessions};
 use super::table::{Outcome, Read, Table, Write};
 use super::{Item, StoreError, number, text};
@@ -91,14 +91,13 @@ impl Users {
     pub async fn register(
         &self,
         phones: &Phones,
-        code: (PhoneKey, &Counted),
+        code: Code<'_>,
         user: &NewUser<'_>,
         now: Timestamp,
     ) -> Result<Registered, StoreError> {
-        let (phone, counted) = code;
-        let mut writes = vec![phones.use_up(phone, Slot::Register, counted, now)?];
+        let mut writes = vec![phones.use_up(code, now)?];
         writes.extend(self.rows(user)?);
-        match self.transact_or_find(phones, (phone, Slot::Register, counted), &writes).await? {
+        match self.transact_or_find(phones, code, &writes).await? {
             Outcome::Done => Ok(Registered::Done),
             Outcome::Refused(0) => Ok(Registered::CodeUsed),
             Outcome::Refused(_) => Ok(Registered::Taken),
@@ -131,11 +130,10 @@ impl Users {
     pub async fn log_in(
         &self,
         phones: &Phones,
-        code: (PhoneKey, Slot, &Counted),
+        code: Code<'_>,
         sessions: &Sessions,
         session: &NewSession<'_>,
     ) -> Result<bool, StoreError> {
-        let (phone, slot, counted) = code;
         let last_login = self
             .table
             .update(&user_id(session.user), "SET last_login = :now")
@@ -143,7 +141,7 @@ impl Users {
             .name("#status", "status")
             .value(":enabled", text(ENABLED))
             .value(":now", number(session.now.as_millis()));
-        let writes = [phones.use_up(phone, slot, counted, session.now)?, sessions.create(session), last_login];
+        let writes = [phones.use_up(code, session.now)?, sessions.create(session), last_login];
         Ok(self.transact_or_find(phones, code, &writes).await? == Outcome::Done)
     }
 
@@ -152,12 +150,11 @@ impl Users {
     async fn transact_or_find(
         &self,
         phones: &Phones,
-        code: (PhoneKey, Slot, &Counted),
+        code: Code<'_>,
         writes: &[Write<'_>],
     ) -> Result<Outcome, StoreError> {
-        let (phone, slot, counted) = code;
         match self.table.transact(writes).await {
-            Err(error) => match phones.was_used(phone, slot, counted).await {
+            Err(error) => match phones.was_used(code).await {
                 Ok(true) => Ok(Outcome::Done),
                 Ok(false) | Err(_) => Err(error),
             },

@@ -1,0 +1,50 @@
+//! Where a request comes from: an IPv4 address, or the network of an IPv6 address, of which one customer commonly has 2^64. Uses nothing of
+//! this crate.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// A source network, `/32` or `/64`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network(String);
+
+impl Network {
+    /// Of an address as the gateway tells it. What is none is one network, the same for all of its kind.
+    pub fn of(address: Option<&str>) -> Self {
+        let network =
+            match address.and_then(|address| address.parse().ok()).map(|address: IpAddr| address.to_canonical()) {
+                Some(IpAddr::V4(address)) => format!("{address}/32"),
+                Some(IpAddr::V6(address)) => {
+                    let [a, b, c, d, ..] = address.segments();
+                    format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+                }
+                None => "unknown".to_owned(),
+            };
+        Self(network)
+    }
+
+    /// The text that stands for it in its keyed hash.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_address_is_its_network_and_an_ipv4_address_itself() {
+        for (address, network) in [
+            (Some("192.0.2.1"), "192.0.2.1/32"),
+            (Some("::ffff:192.0.2.1"), "192.0.2.1/32"),
+            (Some("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64"),
+            (Some("2001:db8:1:2::1"), "2001:db8:1:2::/64"),
+            (Some("2001:db8:1:3::1"), "2001:db8:1:3::/64"),
+            (Some("192.0.2.1, 198.51.100.1"), "unknown"),
+            (Some(""), "unknown"),
+            (None, "unknown"),
+        ] {
+            assert_eq!(Network::of(address).as_str(), network, "{address:?}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Budgets: how much code messages may cost an hour, a day and a month, for all and by country. Windows are those of the calendar, in
+//! UTC, as bills are; so in an hour that begins within one, twice the hour's budget can be spent, and never more than the day's.
+//!
+//! **Two limits.** Registrations, whose phones nobody has confirmed, end at [`REGISTRATION_PERCENT`] of each budget; logins, which are sent to
+//! confirmed phones only, at all of it.
+//!
+//! **Slices.** What was spent stands in [`SLICES`] items, since one bears 1,000 writes a second. Each may spend its part of every budget,
+//! by a condition on it, so all together never more than the budget: the largest overspend is 0 messages. A start goes to the
+//! slice of its phone, then to those with room; a budget is over when no slice has room for one more message. Then each has less left than
+//! one costs: the earliest refusal is [`SLICES`] messages before the budget's end (one less than that many, and the one that is refused).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Flow;
+use super::money::Money;
+use crate::phone::Country;
+
+/// Into so many items is divided what was spent.
+pub const SLICES: usize = 4;
+/// See [`SLICES`].
+pub(crate) const PARTS: i64 = 4;
+/// Registrations may spend so much of each budget.
+pub const REGISTRATION_PERCENT: i64 = 80;
+
+/// An amount for each window: a budget, or what was spent of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amounts {
+    /// In this hour.
+    pub hour: Money,
+    /// In this day.
+    pub day: Money,
+    /// In this month.
+    pub month: Money,
+}
+
+impl Amounts {
+    /// Each window's, with its name.
+    pub const fn each(&self) -> [(&'static str, Money); 3] {
+        [("hour", self.hour), ("day", self.day), ("month", self.month)]
+    }
+
+    /// Each changed alike.
+    #[must_use]
+    pub fn map(self, change: impl Fn(Money) -> Money) -> Self {
+        Self { hour: change(self.hour), day: change(self.day), month: change(self.month) }
+    }
+
+    /// Both, window by window.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self { hour: self.hour.plus(other.hour), day: self.day.plus(other.day), month: self.month.plus(other.month) }
+    }
+
+    /// Whether so much more may be spent in each window. Where not, in which.
+    pub fn room(&self, spent: Self, price: Money) -> Result<(), &'static str> {
+        let windows = self.each().into_iter().zip(spent.each());
+        let full = windows.into_iter().find(|((_, most), (_, spent))| spent.plus(price) > *most);
+        full.map_or(Ok(()), |((name, _), _)| Err(name))
+    }
+
+    /// How much of the fullest window is spent, in hundredths, rounded down.
+    pub fn percent(&self, spent: Self) -> i64 {
+        let used = |(most, spent): (Money, Money)| match most.as_millionths() {
+            0 => 100,
+            most => spent.as_millionths().saturating_mul(100) / most,
+        };
+        let windows = self.each().into_iter().zip(spent.each()).map(|((_, most), (_, spent))| used((most, spent)));
+        windows.max().unwrap_or_default()
+    }
+
+    /// Reads `5/25/250`: an hour's, a day's and a month's.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("must be amounts in US$ for an hour, a day and a month like 5/25/250, not '{text}'");
+        let amounts: Vec<Money> =
+            text.split('/').map(|part| part.trim().parse().map_err(|_| wrong())).collect::<Result<_, _>>()?;
+        match amounts[..] {
+            [hour, day, month] => Ok(Self { hour, day, month }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// All budgets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budgets {
+    /// For all countries together.
+    pub all: Amounts,
+    /// For those that have one of their own.
+    pub countries: BTreeMap<String, Amounts>,
+}
+
+impl Budgets {
+    /// Reads the budget for all, and those of countries: `DE=1/5/50,FR=1/5/50`, or nothing. Of two for one country, the last counts.
+    ///
+    /// # Errors
+    /// Which of the two is wrong (`true`: the countries'), and how.
+    pub fn parse(all: &str, countries: &str) -> Result<Self, (bool, String)> {
+        let all = Amounts::parse(all).map_err(|problem| (false, problem))?;
+        let mut own = BTreeMap::new();
+        for entry in countries.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            let wrong = || (true, format!("must hold a country and its budget like DE=1/5/50, not '{entry}'"));
+            let (country, budget) = entry.split_once('=').ok_or_else(wrong)?;
+            Country::parse(country).ok_or_else(wrong)?;
+            let budget = Amounts::parse(budget).map_err(|problem| (true, problem))?;
+            own.insert(country.to_owned(), budget);
+        }
+        Ok(Self { all, countries: own })
+    }
+
+    /// What a flow may spend in a country: in all countries together, and there.
+    pub fn of(&self, flow: Flow, country: &str) -> [Amounts; 2] {
+        let percent = if flow.is_to_confirmed() { 100 } else { REGISTRATION_PERCENT };
+        let own = self.countries.get(country).copied().unwrap_or(self.all);
+        [self.all, own].map(|budget| budget.map(|amount| amount.percent(percent)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_budget_is_refused() {
+        for text in ["", "5", "5/25", "5/25/250/1", "5//250", "a/b/c", "-1/1/1"] {
+            assert!(Amounts::parse(text).is_err(), "{text}");
+        }
+        for countries in ["DE", "DE=5", "XX=1/2/3", "=1/2/3"] {
+            assert!(Budgets::parse("5/25/250", countries).unwrap_err().0, "{countries}");
+        }
+        assert!(!Budgets::parse("5/25", "DE=1/2/3").unwrap_err().0);
+    }
+
+    #[test]
+    fn a_country_has_its_own_budget_or_that_of_all() {
+        let budgets = Budgets::parse("10/10/10", "DE=1/2/3").unwrap();
+        assert_eq!(
+            budgets.of(Flow::Login, "DE"),
+            [Amounts::parse("10/10/10").unwrap(), Amounts::parse("1/2/3").unwrap()]
+        );
+        assert_eq!(budgets.of(Flow::Login, "US"), [Amounts::parse("10/10/10").unwrap(); 2]);
+        assert_eq!(budgets.of(Flow::Register, "US"), [Amounts::parse("8/8/8").unwrap(); 2]);
+    }
+
+    #[test]
+    fn the_fullest_window_counts() {
+        let budget = Amounts::parse("1/10/100").unwrap();
+        let spent = Amounts::parse("0.5/9/20").unwrap();
+        assert_eq!(budget.percent(spent), 90);
+        assert_eq!(budget.room(spent, "1".parse().unwrap()), Err("hour"));
+        assert_eq!(budget.room(spent, "0.5".parse().unwrap()), Ok(()));
+        assert_eq!(Amounts::default().percent(Amounts::default()), 100, "of nothing, all is spent");
+    }
+}

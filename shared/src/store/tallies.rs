@@ -1,0 +1,216 @@
+//! Tallies, in the table of counters: what was spent, sent and verified, in slices of the budgets and by number prefix. Uses `table`,
+//! `sending::tally`.
+//!
+//! | attribute | what |
+//! |---|---|
+//! | `id` (key) | `slice#` and its number, or `prefix#` and 64 bits of the prefix's keyed hash |
+//! | `version` | one more with each change |
+//! | `hour` | hours since 1970 |
+//! | scope and count, like `US_sends` | `sending::tally::Count` |
+//! | `expires_at` | for TTL, seconds |
+//!
+//! Within an hour, changes only add, each on condition that the sums stay within bounds, so none gets into another's way: an item takes as many
+//! as DynamoDB takes writes of one, 1,000 a second. Only the first in a new hour writes the whole item, on condition of its version.
+
+use std::collections::BTreeMap;
+
+use serde_dynamo::AttributeValue;
+
+use super::table::{Read, Table, Write, Written};
+use super::{Item, StoreError, number};
+use crate::clock::Timestamp;
+use crate::sending::tally::{Count, KEPT, Tally, hour_of};
+
+const TABLE: &str = "counters";
+/// How often a change is tried that meets the first of a new hour.
+const TRIES: usize = 5;
+const FIXED: [&str; 4] = ["id", "version", "hour", "expires_at"];
+
+/// A tally's item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TallyKey {
+    /// A slice of the budgets.
+    Slice(usize),
+    /// A number's prefix.
+    Prefix([u8; 8]),
+}
+
+impl TallyKey {
+    pub(super) fn id(self) -> String {
+        match self {
+            Self::Slice(slice) => format!("slice#{slice}"),
+            Self::Prefix(hash) => format!("prefix#{:016x}", u64::from_be_bytes(hash)),
+        }
+    }
+}
+
+/// A tally as it was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    version: Option<i64>,
+    /// What it holds.
+    pub tally: Tally,
+}
+
+/// What is to be added: the name of a count, how much, and the most that it may be then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addition {
+    /// [`Count::of`].
+    pub name: String,
+    /// How much.
+    pub amount: i64,
+    /// The most, where there is one.
+    pub most: Option<i64>,
+}
+
+impl Addition {
+    fn fits(&self, tally: &Tally) -> bool {
+        let before = tally.counts.get(&self.name).copied().unwrap_or_default();
+        self.most.is_none_or(|most| before.saturating_add(self.amount) <= most)
+    }
+}
+
+/// The items of tallies.
+#[derive(Debug, Clone)]
+pub struct Tallies {
+    pub(super) table: Table,
+}
+
+impl Tallies {
+    pub(crate) const fn new(table: Table) -> Self {
+        Self { table }
+    }
+
+    /// The tallies of these keys now (strongly consistent), for whoever looks from outside.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn get(&self, key: TallyKey) -> Result<Kept, StoreError> {
+        read_tally(self.table.get(&key.id(), Read::Strong).await?)
+    }
+
+    /// Adds all of it, on condition that no sum is over its most; `false` when one would be. `kept` is what was read a moment ago. Where an
+    /// answer is lost, an addition may count twice: then there is less left, never more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn add(
+        &self,
+        key: TallyKey,
+        mut kept: Kept,
+        additions: &[Addition],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let id = key.id();
+        for _ in 0..TRIES {
+            let current = kept.tally.at(now);
+            if !additions.iter().all(|addition| addition.fits(&current)) {
+                return Ok(false);
+            }
+            let found = match kept.version {
+                Some(_) if current.hour == kept.tally.hour => self.add_in_hour(&id, current.hour, additions).await?,
+                version => self.put(&id, current, version, additions, now).await?,
+            };
+            match found {
+                None => return Ok(true),
+                Some(found) => kept = read_tally(Some(found))?,
+            }
+        }
+        Err(StoreError::Throttled("UpdateItem"))
+    }
+
+    /// The usual way: an addition in the tally's own hour. Answers the item that stood in the way.
+    async fn add_in_hour(&self, id: &str, hour: i64, additions: &[Addition]) -> Result<Option<Item>, StoreError> {
+        let places: Vec<_> = (0..additions.len())
+            .map(|place| (format!("#n{place}"), format!(":a{place}"), format!(":m{place}")))
+            .collect();
+        let adds: Vec<_> = places.iter().map(|(name, amount, _)| format!("{name} {amount}")).collect();
+        let update = format!("ADD version :one, {}", adds.join(", "));
+        let mut conditions = vec!["#hour = :hour".to_owned()];
+        for (addition, (name, _, most)) in additions.iter().zip(&places) {
+            if addition.most.is_some() {
+                conditions.push(format!("(attribute_not_exists({name}) OR {name} <= {most})"));
+            }
+        }
+        let condition = conditions.join(" AND ");
+        let mut write = self.table.update(id, &update).when(&condition).returning_found();
+        write = write.name("#hour", "hour").value(":hour", number(hour)).value(":one", number(1));
+        for (addition, (name, amount, most)) in additions.iter().zip(&places) {
+            write = write.name(name, &addition.name).value(amount, number(addition.amount));
+            if let Some(limit) = addition.most {
+                write = write.value(most, number(limit - addition.amount));
+            }
+        }
+        self.carry_out(&write).await
+    }
+
+    /// The first change in a new hour.
+    async fn put(
+        &self,
+        id: &str,
+        mut tally: Tally,
+        version: Option<i64>,
+        additions: &[Addition],
+        now: Timestamp,
+    ) -> Result<Option<Item>, StoreError> {
+        for addition in additions {
+            *tally.counts.entry(addition.name.clone()).or_default() += addition.amount;
+        }
+        tally.hour = tally.hour.max(hour_of(now));
+        let mut item: Item = tally.counts.into_iter().map(|(name, count)| (name, number(count))).collect();
+        item.insert("version".to_owned(), number(version.unwrap_or_default() + 1));
+        item.insert("hour".to_owned(), number(tally.hour));
+        item.insert("expires_at".to_owned(), number(now.plus(KEPT).as_seconds()));
+        let write = self.table.put(item, id).returning_found();
+        let write = match version {
+            Some(version) => write.when("version = :seen").value(":seen", number(version)),
+            None => write.when("attribute_not_exists(id)"),
+        };
+        self.carry_out(&write).await
+    }
+
+    async fn carry_out(&self, write: &Write<'_>) -> Result<Option<Item>, StoreError> {
+        match self.table.write(write).await? {
+            Written::Done(_) => Ok(None),
+            Written::Refused(found) => Ok(Some(found)),
+        }
+    }
+
+    /// Counts a code that came back right, where its message was counted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn verified(&self, key: TallyKey, scope: &str) -> Result<(), StoreError> {
+        let name = Count::Verified.of(scope);
+        let write = self.table.update(&key.id(), "ADD #verified :one, version :one").when("attribute_exists(id)");
+        let write = write.name("#verified", &name).value(":one", number(1));
+        self.table.write(&write).await.map(drop)
+    }
+
+    /// Gives back what was added, where the hour is still the same: who comes later finds less left than there is, for a while.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn give_back(&self, key: TallyKey, additions: &[Addition], now: Timestamp) -> Result<(), StoreError> {
+        let back: Vec<_> = additions
+            .iter()
+            .map(|addition| Addition { amount: -addition.amount, most: None, ..addition.clone() })
+            .collect();
+        self.add_in_hour(&key.id(), hour_of(now), &back).await.map(drop)
+    }
+}
+
+/// A tally from its item; an empty one where there is none.
+pub(super) fn read_tally(item: Option<Item>) -> Result<Kept, StoreError> {
+    let Some(item) = item.filter(|item| !item.is_empty()) else { return Ok(Kept::default()) };
+    let number = |name: &str| match item.get(name) {
+        Some(AttributeValue::N(number)) => number.parse::<i64>().map_err(|error| StoreError::malformed(TABLE, error)),
+        _ => Ok(0),
+    };
+    let counts: BTreeMap<_, _> = item
+        .keys()
+        .filter(|name| !FIXED.contains(&name.as_str()))
+        .map(|name| Ok((name.clone(), number(name)?)))
+        .collect::<Result<_, StoreError>>()?;
+    Ok(Kept { version: Some(number("version")?), tally: Tally { hour: number("hour")?, counts } })
+}
