@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop")]
 
+mod attacks;
 mod bad_input;
+mod callers;
+mod decisions;
 mod docs;
 mod events;
 mod faults;
@@ -10,9 +13,11 @@ mod flows;
 mod gateway;
 mod limits;
 mod messages;
+mod money;
 mod parameters;
 mod permissions;
 mod privacy;
+mod pumping;
 mod queues;
 mod races;
 mod rotation;
@@ -22,5 +27,6 @@ mod silence;
 mod sources;
 mod stack;
 mod support;
+mod switches;
 mod template;
 mod transcripts;

@@ -43,6 +43,13 @@ impl Reply {
         assert_eq!(self.body.as_object().map(|body| body.len()), Some(3));
     }
 
+    /// Asserts a refusal that says when to ask again.
+    #[track_caller]
+    pub(crate) fn refused_in(&self, status: u16, reason: &str) {
+        self.refused(status, 14000, reason);
+        assert!(self.body["errorData"]["retryAfter"].as_u64().is_some_and(|wait| wait > 0), "{}", self.body);
+    }
+
     /// Asserts a 429 and answers its wait, which header and body agree on.
     #[track_caller]
     pub(crate) fn limited(&self, reason: &str) -> u64 {
@@ -147,6 +154,49 @@ impl App {
     pub(crate) async fn message(&self, body: &Value) -> Reply {
         let request = self.request(Method::POST, "/api/services/Plivo/sendMessage").bearer_auth(local::MESSAGE_KEY);
         self.send(request.header("content-type", "application/json").body(body.to_string())).await
+    }
+
+    /// Asks as the gateway would for a caller at this address; headers are the caller's own.
+    pub(crate) async fn post_from(&self, address: &str, headers: &Value, path: &str, body: &Value) -> Reply {
+        let function = match shared::routes::find("POST", path) {
+            shared::routes::Found::Route(found) => found.route.function,
+            _ => panic!("no route for {path}"),
+        };
+        let event = json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "", "headers": headers,
+            "requestContext": {
+                "http": { "method": "POST", "path": path, "protocol": "HTTP/1.1", "sourceIp": address, "userAgent": "test" },
+                "stage": "$default", "requestId": "test", "routeKey": "$default",
+            },
+            "isBase64Encoded": false, "body": body.to_string(),
+        });
+        let answer = self.stack.invoke(function, event).await.expect("an answer");
+        let mut headers = HeaderMap::new();
+        for (name, value) in answer["headers"].as_object().into_iter().flatten() {
+            let name = reqwest::header::HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
+            headers.insert(name, value.as_str().and_then(|value| value.parse().ok()).expect("a header's value"));
+        }
+        let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
+        let status = status.and_then(|status| StatusCode::from_u16(status).ok()).expect("a status");
+        let text = answer["body"].as_str().unwrap_or_default();
+        Reply { status, headers, body: serde_json::from_str(text).unwrap_or(Value::String(text.to_owned())) }
+    }
+
+    /// Starts a registration from an address.
+    pub(crate) async fn register_from(&self, address: &str, phone: &str) -> Reply {
+        self.post_from(address, &json!({}), "/api/users/register", &json!({ "phoneNumber": phone })).await
+    }
+
+    /// Starts a login by password from an address.
+    pub(crate) async fn password_from(&self, address: &str, phone: &str, password: &str) -> Reply {
+        let body = json!({ "phoneNumber": phone, "password": password });
+        self.post_from(address, &json!({}), "/api/services/Plivo/loginWithPhoneNumberAndPassword", &body).await
+    }
+
+    /// Enters a code from an address.
+    pub(crate) async fn enter_from(&self, address: &str, transaction: &str, code: &str) -> Reply {
+        let body = json!({ "transactionId": transaction, "code": code });
+        self.post_from(address, &json!({}), "/api/services/Plivo/loginWithCode", &body).await
     }
 
     /// The body of step 2.

@@ -10,37 +10,33 @@ use crate::metrics::{Metric, Metrics};
 use crate::plivo::{self, Message, PlivoError};
 use crate::secrets::PlivoCredentials;
 use crate::sending::Flow;
-use crate::sending::tally::{Count, PREFIX};
+use crate::sending::decision::Rule;
+use crate::sending::tally::Count;
 use crate::service::count_send;
-use crate::store::{Addition, DecisionRecord, Decisions, Kept, Tallies, TallyKey};
+use crate::store::{Addition, DecisionRecord, Decisions, Kept, StoreError, Tallies, TallyKey};
 
 /// All that it takes.
 pub(super) struct Delivery {
     pub plivo: plivo::Client,
     pub credentials: Arc<PlivoCredentials>,
-    pub decisions: Decisions,
-    pub tallies: Tallies,
     pub metrics: Metrics,
     pub to: String,
     pub text: SecretString,
     pub flow: Flow,
     pub now: Timestamp,
-    /// The prefix's tally as it was read.
-    pub prefix: ([u8; 8], Kept),
-    pub decided: DecisionRecord,
+    pub note: Note,
 }
 
 impl Delivery {
     /// Sends the message, or where none is to be sent, makes a call that sends nothing; and beside it keeps the decision and counts the message
     /// for its prefix.
     pub(super) async fn carry_out(self) -> Result<(), PlivoError> {
-        let (outcome, (), ()) =
-            tokio::join!(self.call(), Self::keep(&self.decisions, &self.decided), self.count_for_prefix());
+        let (outcome, ()) = tokio::join!(self.call(), self.note.write());
         outcome
     }
 
     async fn call(&self) -> Result<(), PlivoError> {
-        if !self.decided.sent {
+        if !self.note.decided.sent {
             self.metrics.count(Metric::Decoy, self.now);
             return self.plivo.probe(&self.credentials).await;
         }
@@ -49,20 +45,34 @@ impl Delivery {
         count_send(&self.metrics, self.flow, message, outcome.as_ref().err(), self.now);
         outcome
     }
+}
 
-    async fn count_for_prefix(&self) {
-        let (prefix, kept) = &self.prefix;
-        let amount = i64::from(self.decided.sent);
-        let sends = Addition { name: Count::Sends.of(PREFIX), amount, most: None };
-        if let Err(error) = self.tallies.add(TallyKey::Prefix(*prefix), kept.clone(), &[sends], self.now).await {
+/// What is written down about a decision: itself, and its count for the prefix. What cannot be written is logged: the decision stands.
+pub(super) struct Note {
+    pub decisions: Decisions,
+    pub tallies: Tallies,
+    pub decided: DecisionRecord,
+    /// The prefix's tally as it was read.
+    pub prefix: ([u8; 8], Kept),
+}
+
+impl Note {
+    pub(super) async fn write(&self) {
+        let (kept, counted) = tokio::join!(self.decisions.keep(&self.decided), self.count());
+        if let Err(error) = kept {
+            tracing::warn!(cause = logging::chain(&error), "a decision is not kept");
+        }
+        if let Err(error) = counted {
             tracing::warn!(cause = logging::chain(&error), "a message is not counted for its prefix");
         }
     }
 
-    /// Keeps a decision. What cannot be kept is logged: the decision stands.
-    pub(super) async fn keep(decisions: &Decisions, decided: &DecisionRecord) {
-        if let Err(error) = decisions.keep(decided).await {
-            tracing::warn!(cause = logging::chain(&error), "a decision is not kept");
-        }
+    /// What a suspended prefix is asked for counts, too: it stays suspended for as long as it is asked for that much.
+    async fn count(&self) -> Result<bool, StoreError> {
+        let (prefix, kept) = &self.prefix;
+        let DecisionRecord { inputs, decision, sent, .. } = &self.decided;
+        let counts = *sent || decision.rule == Some(Rule::PrefixPumping);
+        let sends = Addition { name: Count::Sends.of(inputs.flow.scope()), amount: i64::from(counts), most: None };
+        self.tallies.add(TallyKey::Prefix(*prefix), kept.clone(), &[sends], inputs.at).await
     }
 }

@@ -13,7 +13,6 @@ use crate::metrics::Metric;
 use crate::network::Network;
 use crate::phone::PhoneNumber;
 use crate::random;
-use crate::sending::tally::PREFIX;
 use crate::service::Service;
 use crate::store::{Code, Counted, ENABLED, NewSession, PhoneKey, Profile, TallyKey};
 use crate::uuid;
@@ -82,9 +81,11 @@ pub(super) fn verified(service: &Service, keys: &Keys, e164: &str, purpose: Purp
     let Ok(phone) = PhoneNumber::parse(e164, service.settings.default_country) else { return };
     let slice = money::slice_of(PhoneKey(keys.phone(e164).short()));
     let prefix = TallyKey::Prefix(keys.prefix(phone.prefix()).short());
-    let (tallies, country) = (service.tallies.clone(), phone.country().code());
+    let (tallies, flow) = (service.tallies.clone(), purpose.flow());
+    let country = flow.scope_in(&phone.country().code());
     service.later.add(async move {
-        for counted in <[_; 2]>::from(tokio::join!(tallies.verified(slice, &country), tallies.verified(prefix, PREFIX)))
+        for counted in
+            <[_; 2]>::from(tokio::join!(tallies.verified(slice, &country), tallies.verified(prefix, flow.scope())))
         {
             if let Err(error) = counted {
                 tracing::warn!(cause = logging::chain(&error), "a right code is not counted");

@@ -6,7 +6,7 @@ use crate::metrics::{Metric, Metrics};
 use crate::sending::budget::{Amounts, PARTS, REGISTRATION_PERCENT, SLICES};
 use crate::sending::decision::{Decision, Inputs, Outcome, Rule, Window};
 use crate::sending::money::Money;
-use crate::sending::tally::{ALL, Count, PREFIX, Tally, end_of};
+use crate::sending::tally::{ALL, Count, Tally, end_of};
 use crate::sending::{Flow, Rules};
 use crate::store::{Addition, Kept, PhoneKey, StoreError, Tallies, TallyKey};
 
@@ -28,7 +28,8 @@ pub(super) fn decide(
     let now = asked.now;
     let slices = slices.each_ref().map(|slice| slice.tally.at(now));
     let sum = |scope| slices.iter().fold(Amounts::default(), |sum, slice| sum.plus(slice.spent(scope)));
-    let volumes = slices.iter().map(|slice| slice.volume(asked.country));
+    let scope = asked.flow.scope_in(asked.country);
+    let volumes = slices.iter().map(|slice| slice.volume(&scope));
     let inputs = Inputs {
         at: now,
         flow: asked.flow,
@@ -36,7 +37,7 @@ pub(super) fn decide(
         spent: sum(ALL),
         spent_country: sum(asked.country),
         country_volume: volumes.reduce(|sum, volume| sum.plus(volume)).unwrap_or_default(),
-        prefix_volume: prefix.tally.at(now).volume(PREFIX),
+        prefix_volume: prefix.tally.at(now).volume(asked.flow.scope()),
     };
     let mut decision = rules.decide(&inputs);
     let price = rules.price(asked.country);
@@ -69,7 +70,8 @@ pub(super) fn count(metrics: &Metrics, decision: &Decision, percent: i64, now: T
 /// When it is worth asking again: when the full window ends; a suspension is looked at anew with each hour.
 pub(super) fn retry_after(decision: &Decision, now: Timestamp) -> u64 {
     let window = decision.window.map_or(Window::Hour.word(), Window::word);
-    now.until(end_of(window, now)).as_secs().max(1)
+    let millis = u64::try_from(now.until(end_of(window, now)).as_millis()).unwrap_or(u64::MAX);
+    millis.div_ceil(1000).max(1)
 }
 
 /// Whether a slice has room for one more message.
@@ -109,7 +111,12 @@ impl Reservation {
                 additions.push(Addition { name: count.of(scope), amount: taken, most: Some(most) });
             }
         }
-        additions.push(Addition { name: Count::Sends.of(asked.country), amount: i64::from(sends), most: None });
+        let sends = i64::from(sends);
+        additions.push(Addition {
+            name: Count::Sends.of(&asked.flow.scope_in(asked.country)),
+            amount: sends,
+            most: None,
+        });
         let own = usize::from(asked.phone.0[0]) % SLICES;
         let mut numbered: Vec<_> = slices.into_iter().enumerate().collect();
         numbered.rotate_left(own);

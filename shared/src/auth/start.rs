@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use super::callers;
 use super::code::OneTimeCode;
-use super::delivery::Delivery;
+use super::delivery::{Delivery, Note};
 use super::limits::{Limit, Limited};
 use super::money::{self, Reservation};
 use super::password::Password;
@@ -123,8 +123,7 @@ struct Plan {
     is_confirmed: bool,
     may_send: bool,
     reservation: Reservation,
-    decided: DecisionRecord,
-    prefix: Kept,
+    note: Note,
 }
 
 /// A start that is written, and what it has taken.
@@ -190,13 +189,13 @@ impl<'a> Prepared<'a> {
         let may_send = decision.outcome == Outcome::Send;
         let sends = started.sends && may_send;
         let decided = DecisionRecord::new((self.key, self.prefix, self.address), inputs, decision, sends);
+        let note = self.note(decided, before.prefix.clone());
         if let (Outcome::Refuse, Some(rule)) = (decision.outcome, decision.rule) {
-            let decisions = self.service.decisions.clone();
-            self.service.later.add(async move { Delivery::keep(&decisions, &decided).await });
+            self.service.later.add(async move { note.write().await });
             return Err(AuthError::Refused { rule, retry_after: money::retry_after(&decision, self.now) });
         }
         let reservation = Reservation::new(rules, &asked, before.slices.clone(), sends);
-        Ok(Plan { record, user, is_confirmed, may_send, reservation, decided, prefix: before.prefix.clone() })
+        Ok(Plan { record, user, is_confirmed, may_send, reservation, note })
     }
 
     /// What the phone's limits say to what was read; without a transaction yet.
@@ -225,7 +224,7 @@ impl<'a> Prepared<'a> {
     /// Counts the message, holds the transaction, and takes what the message will cost from the budgets, side by side. Where one of the two
     /// cannot be had, since somebody was quicker, the other is given back.
     async fn begin(&self, plan: Plan) -> Result<Begun, AuthError> {
-        let Plan { record, user, is_confirmed, may_send, reservation, mut decided, prefix } = plan;
+        let Plan { record, user, is_confirmed, may_send, reservation, mut note } = plan;
         let settings = &self.service.settings;
         let Self { purpose, now, .. } = *self;
         let id = TransactionId::new(&self.keys, self.key, purpose)?.text();
@@ -260,29 +259,32 @@ impl<'a> Prepared<'a> {
             }
         };
         // Where a race has made one sent that was to be silent, no money was taken for it.
-        decided.sent &= started.sends;
-        let delivery = self.delivery(&started, decided, prefix)?;
+        note.decided.sent &= started.sends;
+        let delivery = self.delivery(&started, note)?;
         Ok(Begun { started, delivery, reservation, slice })
     }
 
+    /// What is to be written down about a decision.
+    fn note(&self, decided: DecisionRecord, prefix: Kept) -> Note {
+        let Service { decisions, tallies, .. } = self.service;
+        Note { decisions: decisions.clone(), tallies: tallies.clone(), decided, prefix: (self.prefix, prefix) }
+    }
+
     /// Step 4, as one piece of work that needs nothing of the request.
-    fn delivery(&self, started: &Started, decided: DecisionRecord, prefix: Kept) -> Result<Delivery, SealError> {
+    fn delivery(&self, started: &Started, note: Note) -> Result<Delivery, SealError> {
         let code = self.code(&started.pending)?;
         let life = self.now.until(started.pending.expires);
         let text = template::code_message(&self.service.settings, self.purpose, code.expose(), life);
-        let Service { plivo, decisions, tallies, metrics, .. } = self.service;
+        let Service { plivo, metrics, .. } = self.service;
         Ok(Delivery {
             plivo: plivo.clone(),
             credentials: Arc::clone(&self.plivo),
-            decisions: decisions.clone(),
-            tallies: tallies.clone(),
             metrics: metrics.clone(),
             to: self.phone.e164().to_owned(),
             text: text.into(),
             flow: self.purpose.flow(),
             now: self.now,
-            prefix: (self.prefix, prefix),
-            decided,
+            note,
         })
     }
 

@@ -58,6 +58,19 @@ impl Flow {
     }
 }
 
+impl Flow {
+    /// Under which scope its messages and codes are counted for a prefix. Registrations and logins are counted apart: a stranger can start any
+    /// number of the first, and their suspension must not keep owners out.
+    pub const fn scope(self) -> &'static str {
+        if self.is_to_confirmed() { "login" } else { "register" }
+    }
+
+    /// The same for a country.
+    pub fn scope_in(self, country: &str) -> String {
+        format!("{country}-{}", self.scope())
+    }
+}
+
 /// The rules by which a send is decided: all of them are settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {

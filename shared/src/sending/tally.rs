@@ -25,10 +25,8 @@ const FORGOTTEN: i64 = 30 * 24;
 /// How long a tally is kept after its last hour: a month's budget must outlive a quiet month.
 pub const KEPT: Duration = Duration::from_secs(40 * 24 * 60 * 60);
 
-/// The scope of all countries together.
+/// The scope of all countries together. Others are a country's two letters, for money, and those of `Flow::scope`, for volume.
 pub const ALL: &str = "all";
-/// The scope of a prefix's own counts.
-pub const PREFIX: &str = "prefix";
 
 /// What is counted for a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

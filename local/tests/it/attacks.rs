@@ -1,0 +1,63 @@
+//! Attackers with as many addresses as they like.
+
+use std::collections::BTreeMap;
+
+use futures_util::stream::{StreamExt as _, iter};
+use local::Options;
+use serde_json::{Value, json};
+use shared::auth::code::OneTimeCode;
+use shared::auth::login;
+use shared::auth::password::Cost;
+use shared::auth::transaction::TransactionId;
+use shared::network::Network;
+use shared::store::PhoneKey;
+
+use crate::support::{App, PASSWORD, transaction, wrong};
+
+const PHONE: &str = "+14155550101";
+/// How many addresses guess.
+const ADDRESSES: usize = 10_000;
+const DAY: u64 = 24 * 60 * 60;
+
+fn address(number: usize) -> String {
+    format!("10.{}.{}.{}", number / 65_536, number / 256 % 256, number % 256)
+}
+
+/// A day's guessing by 10,000 addresses: 25 codes are compared, whatever is tried at once; and the owner, who has a password, gets in.
+#[tokio::test]
+async fn ten_thousand_addresses_guess_twenty_five_codes_a_day() {
+    let app = App::options(Options { password_cost: Cost::LEAST, ..Options::default() }).await;
+    app.register(PHONE, "jane@example.com").await;
+    app.advance(DAY);
+    let service = &app.stack.service;
+    let (mut asked, mut refused) = (0, BTreeMap::<&str, usize>::new());
+    while asked < ADDRESSES {
+        let start =
+            app.post_from(&address(asked), &json!({}), "/api/services/Plivo/loginWithPhoneNumber", &json!(PHONE)).await;
+        asked += 1;
+        let Value::String(id) = &start.body["transactionId"] else {
+            *refused.entry("start").or_default() += 1;
+            app.advance(1920);
+            continue;
+        };
+        let id = TransactionId::parse(id).unwrap();
+        let guess = OneTimeCode::parse(&wrong(&app.last_code(PHONE)), 6).unwrap();
+        let guesses = iter(asked..(asked + 2_000).min(ADDRESSES)).map(|number| {
+            let guess = &guess;
+            async move { login::finish(service, id, guess, &Network::of(Some(&address(number)))).await.is_err() }
+        });
+        let answers: Vec<_> = guesses.buffer_unordered(64).collect().await;
+        assert!(answers.iter().all(|refused| *refused));
+        *refused.entry("guess").or_default() += answers.len();
+        asked += answers.len();
+        app.advance(1920);
+    }
+    let keys = service.secrets.keys(shared::clock::Timestamp::from_millis(0)).await.unwrap();
+    let record = service.phones.get(PhoneKey(keys.phone(PHONE).short())).await.unwrap();
+    let pending = record.login.map_or(0, |pending| pending.tries.len());
+    assert_eq!(record.without_password.wrong.len() + pending, 25, "{refused:?}");
+    assert!(refused["guess"] > 9_900, "{refused:?}");
+
+    let id = transaction(&app.password_from("198.51.100.7", PHONE, PASSWORD).await.ok());
+    app.enter_from("198.51.100.7", &id, &app.last_code(PHONE)).await.ok();
+}

@@ -1,0 +1,160 @@
+//! A synthetic pumping run: numbers of a few prefixes are called again and again and never come back, while honest people register beside
+//! them. The generator is seeded, so the figures are the same each time; docs/security.md publishes them.
+
+use local::Options;
+use serde_json::json;
+use shared::auth::password::Cost;
+
+use crate::support::{App, transaction};
+
+/// Draws numbers, the same each time: SplitMix64.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+}
+
+/// What happens in a second.
+enum Event {
+    /// The attacker calls a number of one of his prefixes.
+    Attack(String),
+    /// Somebody registers.
+    Start(String),
+    /// And enters the code.
+    Finish(String),
+}
+
+/// The prefixes that the attacker holds, of 10,000 numbers each.
+const PREFIXES: u64 = 5;
+/// How many messages he asks for in two hours.
+const ATTACKS: usize = 600;
+/// How many people register meanwhile, in two countries; 17 of 20 enter their code within two minutes.
+const PEOPLE: usize = 200;
+
+/// What happens when, in the order of time.
+fn plan() -> Vec<(u64, Event)> {
+    let mut dice = Dice(5);
+    let mut events = Vec::new();
+    for _ in 0..ATTACKS {
+        let (prefix, line) = (dice.below(PREFIXES), dice.below(10_000));
+        events.push((600 + dice.below(6600), Event::Attack(format!("+4474001{prefix}{line:04}"))));
+    }
+    for person in 0..PEOPLE {
+        // Anybody's prefix, in the attacker's country and in another.
+        let phone = match person % 2 {
+            0 => format!("+4474{:02}{:06}", 2 + dice.below(60), dice.below(1_000_000)),
+            _ => format!("+1212{}{:06}", 2 + dice.below(8), dice.below(1_000_000)),
+        };
+        let start = dice.below(7200);
+        if dice.below(20) < 17 {
+            events.push((start + 15 + dice.below(105), Event::Finish(phone.clone())));
+        }
+        events.push((start, Event::Start(phone)));
+    }
+    events.sort_by_key(|(second, _)| *second);
+    events
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct Figures {
+    attacks_sent: usize,
+    people_refused: usize,
+    people_without_message: usize,
+}
+
+async fn run(mode: &str) -> Figures {
+    let settings = [("SMS_COUNTRIES", "US,GB"), ("PUMPING_MODE", mode), ("BUDGET", "1000/10000/100000")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let app = App::options(Options { settings, password_cost: Cost::LEAST, ..Options::default() }).await;
+    let (mut figures, mut now, mut pending) = (Figures::default(), 0, std::collections::BTreeMap::new());
+    for (second, event) in plan() {
+        app.advance(second - now);
+        now = second;
+        let sent = app.sent();
+        match event {
+            Event::Attack(phone) => {
+                app.register_start(&phone).await;
+                figures.attacks_sent += app.sent() - sent;
+            }
+            Event::Start(phone) => {
+                let reply = app.register_start(&phone).await;
+                figures.people_without_message += usize::from(app.sent() == sent);
+                match reply.status.as_u16() {
+                    200 => drop(pending.insert(phone, transaction(&reply.body))),
+                    _ => figures.people_refused += 1,
+                }
+            }
+            Event::Finish(phone) => {
+                let Some(id) = pending.remove(&phone) else { continue };
+                let mut body = App::registration(&phone, "", &id, &app.last_code(&phone));
+                body["email"] = json!(format!("p{}@example.com", phone.trim_start_matches('+')));
+                app.post("/api/users/register", &body).await.ok();
+            }
+        }
+    }
+    figures
+}
+
+/// 600 messages are asked for, 100 go out: 20 for each prefix. Nobody else loses one.
+#[tokio::test]
+async fn a_pumping_run_is_stopped_at_twenty_messages_a_prefix_and_nobody_else_loses_one() {
+    let figures = run("refuse").await;
+    assert_eq!(figures, Figures { attacks_sent: 100, people_refused: 0, people_without_message: 0 });
+}
+
+#[tokio::test]
+async fn in_silent_mode_nothing_goes_out_either_and_everybody_is_answered_as_if_it_did() {
+    let figures = run("silent").await;
+    assert_eq!(figures, Figures { attacks_sent: 100, people_refused: 0, people_without_message: 0 });
+    let app = App::with(&[("PUMPING_MODE", "silent"), ("PUMPING_PREFIX", "3/0/50")]).await;
+    let mut answers = Vec::new();
+    for line in 0..6 {
+        let reply = app.register_start(&format!("+1415555010{line}")).await;
+        transaction(&reply.clone().ok());
+        answers.push((reply.status, reply.headers.len(), reply.body.to_string().len()));
+    }
+    assert_eq!(app.sent(), 3);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+}
+
+#[tokio::test]
+async fn in_monitor_mode_everything_goes_out_and_is_counted() {
+    let app = App::with(&[("PUMPING_MODE", "monitor"), ("PUMPING_PREFIX", "3/0/50")]).await;
+    app.stack.counted.keep();
+    for line in 0..6 {
+        app.register_start(&format!("+1415555010{line}")).await.ok();
+    }
+    assert_eq!(app.sent(), 6);
+    let suspected = app.stack.counted.take().into_iter().filter(|line| line["Suspected"].is_number());
+    assert_eq!(suspected.map(|line| line["Rule"].clone()).collect::<Vec<_>>(), vec![json!("prefix_pumping"); 3]);
+}
+
+/// Registrations that are suspended keep no owner out.
+#[tokio::test]
+async fn logins_are_counted_apart_from_registrations() {
+    let app = App::with(&[("PUMPING_PREFIX", "3/0/50")]).await;
+    app.register("+14155550198", "jane@example.com").await;
+    for line in 0..6 {
+        app.register_start(&format!("+1415555010{line}")).await;
+    }
+    app.register_start("+14155550107").await.refused_in(503, "numbers_suspended");
+    app.log_in("+14155550198").await;
+}
+
+/// Each prefix called less often than would show: then the country shows.
+#[tokio::test]
+async fn an_attack_spread_over_many_prefixes_is_stopped_by_its_country() {
+    let app =
+        App::with(&[("SMS_COUNTRIES", "US,GB"), ("PUMPING_MODE", "refuse"), ("BUDGET", "1000/10000/100000")]).await;
+    for number in 0..120 {
+        let reply = app.register_start(&format!("+4474{:02}{:02}0000", 10 + number % 60, number / 60)).await;
+        assert_eq!(reply.status, if number < 100 { 200 } else { 503 }, "{number}: {}", reply.body);
+    }
+    assert_eq!(app.sent(), 100);
+    app.register_start("+14155550101").await.ok();
+}
