@@ -13,6 +13,7 @@
 //! | [`events`] | the event files, and what their names say |
 //! | [`clock`] | the clock that is moved |
 //! | [`metrics`] | what the functions count |
+//! | [`operate`] | an operator's commands |
 //! | [`template`], [`guard`] | what `template.yaml` says, and its permissions in force, for tests |
 //! | [`proxy`] | faults and measurements, for tests and the benchmark |
 //! | [`lambda`] | runs a function binary as Lambda does, for tests |
@@ -28,6 +29,7 @@ pub mod guard;
 pub mod inbox;
 pub mod lambda;
 pub mod metrics;
+pub mod operate;
 pub mod proxy;
 pub mod queues;
 pub mod secrets;

@@ -124,6 +124,11 @@ impl Service {
         before_start(Sources { phones, users, controls, addresses, tallies }, who, now).await
     }
 
+    /// DynamoDB's API itself, for whoever looks at the tables from outside.
+    pub const fn dynamodb(&self) -> &Api {
+        &self.dynamodb
+    }
+
     /// The dead-letter queues, for the one function that has them.
     pub fn dead_letters(&self) -> DeadLetters {
         DeadLetters::new(self.sqs.clone(), &self.settings.resources)

@@ -14,6 +14,7 @@ mod gateway;
 mod limits;
 mod messages;
 mod money;
+mod operate;
 mod parameters;
 mod permissions;
 mod privacy;

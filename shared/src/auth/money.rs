@@ -146,3 +146,97 @@ impl Reservation {
 pub(super) const fn slice_of(phone: PhoneKey) -> TallyKey {
     TallyKey::Slice(phone.0[0] as usize % SLICES)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sending::budget::Budgets;
+    use crate::sending::decision::{Mode, Pumping, Threshold};
+    use crate::sending::money::Prices;
+    use crate::sending::tally::{hour_of, month_of};
+    use crate::sending::worst_case::WorstCase;
+
+    const COUNTRIES: [&str; 3] = ["US", "GB", "DE"];
+
+    fn rules(budget: (i64, i64, i64), own: (i64, i64, i64)) -> Rules {
+        let text = |(hour, day, month): (i64, i64, i64)| {
+            [hour, day, month].map(|cents| Money::from_millionths(cents * 10_000).to_string()).join("/")
+        };
+        let threshold = Threshold::parse("20/2/30").unwrap();
+        Rules {
+            prices: Prices::parse("US=0.0077,GB=0.04,*=0.1").unwrap(),
+            budgets: Budgets::parse(&text(budget), &format!("GB={}", text(own))).unwrap(),
+            pumping: Pumping { mode: Mode::Monitor, prefix: threshold, country: threshold },
+        }
+    }
+
+    /// Takes what a start would take from slices in memory, as the store does.
+    fn take(rules: &Rules, slices: &mut [Kept; SLICES], asked: &Asked<'_>) -> bool {
+        let (_, decision, _) = decide(rules, asked, slices, &Kept::default());
+        if decision.outcome == Outcome::Refuse {
+            return false;
+        }
+        let reservation = Reservation::new(rules, asked, slices.clone(), true);
+        for (slice, _) in &reservation.slices {
+            let mut tally = slices[*slice].tally.at(asked.now);
+            if reservation.additions.iter().all(|addition| addition.fits(&tally)) {
+                for addition in &reservation.additions {
+                    *tally.counts.entry(addition.name.clone()).or_default() += addition.amount;
+                }
+                slices[*slice].tally = tally;
+                return true;
+            }
+        }
+        false
+    }
+
+    proptest! {
+        /// Whoever starts whatever flow for whatever number whenever costs no more than the worst case in any hour, day or month; and
+        /// nobody is refused by money before four messages of his price are left.
+        #[test]
+        fn no_attacker_costs_more_than_the_worst_case(
+            budget in (1..60_i64, 1..300_i64, 1..900_i64),
+            own in (1..60_i64, 1..300_i64, 1..900_i64),
+            steps in prop::collection::vec((0..40_000_u64, 0..3_usize, 0..3_usize, any::<u8>(), 1..40_usize), 1..60),
+        ) {
+            let rules = rules(budget, own);
+            let worst = WorstCase::of(&rules, COUNTRIES);
+            let (mut slices, mut now) = (<[Kept; SLICES]>::default(), Timestamp::from_millis(1_796_076_000_000));
+            let mut spent: BTreeMap<(&str, i64), i64> = BTreeMap::new();
+            for (wait, country, flow, phone, times) in steps {
+                now = now.plus(Duration::from_secs(wait));
+                let flow = [Flow::Register, Flow::Login, Flow::SecondFactor][flow];
+                let phone = PhoneKey([phone; 8]);
+                let asked = Asked { flow, country: COUNTRIES[country], phone, now };
+                let price = rules.price(asked.country);
+                let hour = hour_of(now);
+                for _ in 0..times {
+                    if !take(&rules, &mut slices, &asked) {
+                        let kept = slices.each_ref().map(|slice| slice.tally.at(now));
+                        let budgets = rules.budgets.of(flow, asked.country);
+                        let is_near = [ALL, asked.country].into_iter().zip(budgets).any(|(scope, budget)| {
+                            let spent = kept.iter().fold(Amounts::default(), |sum, slice| sum.plus(slice.spent(scope)));
+                            // A slice that one price fills leaves less than the dearest of them.
+                            let dearest = Money::from_millionths(100_000);
+                            budget.room(spent, dearest.times(PARTS)).is_err()
+                        });
+                        prop_assert!(is_near);
+                        break;
+                    }
+                    for window in [("hour", hour), ("day", hour.div_euclid(24)), ("month", month_of(hour))] {
+                        *spent.entry(window).or_default() += price.as_millionths();
+                    }
+                }
+                for ((window, _), spent) in &spent {
+                    let most = worst.most.each().into_iter().find(|(name, _)| name == window).unwrap().1;
+                    prop_assert!(*spent <= most.as_millionths(), "{window}: {spent} of {most}");
+                }
+            }
+        }
+    }
+}

@@ -200,7 +200,7 @@ pub fn end_of(window: &str, now: Timestamp) -> Timestamp {
 }
 
 /// Months since year 0.
-fn month_of(hour: i64) -> i64 {
+pub(crate) fn month_of(hour: i64) -> i64 {
     let date = OffsetDateTime::from_unix_timestamp(hour * 60 * 60).unwrap_or(OffsetDateTime::UNIX_EPOCH).date();
     i64::from(date.year()) * 12 + i64::from(u8::from(date.month()))
 }

@@ -64,7 +64,8 @@ pub struct Addition {
 }
 
 impl Addition {
-    fn fits(&self, tally: &Tally) -> bool {
+    /// Whether the sum stays within its most.
+    pub(crate) fn fits(&self, tally: &Tally) -> bool {
         let before = tally.counts.get(&self.name).copied().unwrap_or_default();
         self.most.is_none_or(|most| before.saturating_add(self.amount) <= most)
     }

@@ -1,0 +1,112 @@
+//! What an operator does from a terminal: see what an attack can cost, switch something off, try other rules on what was decided. Uses
+//! `shared`'s own types, on the deployed tables or on those of a running local stack.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+use serde_json::json;
+use shared::aws::Api;
+use shared::sending::Rules;
+use shared::sending::decision::Outcome;
+use shared::sending::worst_case::WorstCase;
+use shared::settings::Settings;
+use shared::store::{DecisionRecord, Item, SwitchRecord};
+
+use crate::StackError;
+
+/// So many differences are listed one by one.
+const LISTED: usize = 20;
+
+/// What an attacker can cost at most by these settings, as a table.
+pub fn worst_case(settings: &Settings) -> String {
+    let countries = settings.all_countries();
+    let worst = WorstCase::of(&settings.rules, countries.iter().map(String::as_str));
+    format!("{worst}\nSMS go to {}.\n", countries.join(", "))
+}
+
+/// What is switched off, and the last changes.
+pub fn switches(record: &SwitchRecord) -> String {
+    let off: Vec<_> = record.off.iter().map(String::as_str).collect();
+    let mut text = format!("Off: {}\n", if off.is_empty() { "nothing".to_owned() } else { off.join(", ") });
+    for change in record.changes.iter().rev().take(LISTED) {
+        let state = if change.off { "off" } else { "on" };
+        // A writer of text does not fail.
+        let _ =
+            writeln!(text, "  {} ms: {} {state}, by {}: {}", change.at.as_millis(), change.name, change.by, change.why);
+    }
+    text
+}
+
+/// Reads all decisions that are kept, oldest first. The functions may not do this; an operator may.
+///
+/// # Errors
+/// [`StackError`].
+pub async fn decisions(dynamodb: &Api, table: &str) -> Result<Vec<DecisionRecord>, StackError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Page {
+        items: Vec<Item>,
+        last_evaluated_key: Option<Item>,
+    }
+    let (mut records, mut from) = (Vec::new(), None::<Item>);
+    loop {
+        let mut request = json!({ "TableName": table });
+        if let Some(from) = &from {
+            request["ExclusiveStartKey"] = json!(from);
+        }
+        let page: Page = dynamodb.call("Scan", &request).await.map_err(StackError::new("decisions cannot be read"))?;
+        for item in page.items {
+            records.push(DecisionRecord::from_item(item).map_err(StackError::new("a decision cannot be read"))?);
+        }
+        from = page.last_evaluated_key;
+        if from.is_none() {
+            records.sort_by_key(|record: &DecisionRecord| record.inputs.at);
+            return Ok(records);
+        }
+    }
+}
+
+/// What these rules would have decided on what was known then. (What follows from a decision, like less money spent, is as it was.)
+pub fn replay(records: &[DecisionRecord], rules: &Rules) -> String {
+    let word = |outcome: Outcome, rule: Option<&'static str>| {
+        let outcome = match outcome {
+            Outcome::Send => "send",
+            Outcome::Silent => "silent",
+            Outcome::Refuse => "refuse",
+        };
+        rule.map_or_else(|| outcome.to_owned(), |rule| format!("{outcome} ({rule})"))
+    };
+    let mut changes: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut listed = String::new();
+    let mut different = 0;
+    for record in records {
+        let again = rules.decide(&record.inputs);
+        let was = word(record.decision.outcome, record.decision.rule.map(|rule| rule.word()));
+        let would = word(again.outcome, again.rule.map(|rule| rule.word()));
+        if was != would {
+            different += 1;
+            if different <= LISTED {
+                let inputs = &record.inputs;
+                let _ = writeln!(
+                    listed,
+                    "  {} ms, {}, {}, prefix {}, phone {}: {was}, would be {would}",
+                    inputs.at.as_millis(),
+                    inputs.flow.word(),
+                    inputs.country,
+                    record.prefix,
+                    record.phone
+                );
+            }
+        }
+        *changes.entry((was, would)).or_default() += 1;
+    }
+    let mut text = format!("{} decisions, {different} of them different\n", records.len());
+    for ((was, would), count) in changes {
+        let _ = writeln!(text, "  {count:>8}  {was} -> {would}");
+    }
+    if different > 0 {
+        let _ = write!(text, "\nThe first of those that differ:\n{listed}");
+    }
+    text
+}
