@@ -248,7 +248,7 @@ mod tests {
 
     async fn read(service: &Service, owner: &KeyedHash, now: Timestamp) -> BeforeStart {
         let phone = PhoneKey(owner.short());
-        let who = Who { phone, owner, prefix: [0; 8], address: AddressKey([0; 8]) };
+        let who = Who { phone, owner, prefix: [0; 8], address: AddressKey([0; 8]), slices: &[0, 1, 2, 3] };
         service.before_start(who, now).await.unwrap()
     }
 

@@ -14,6 +14,7 @@
 //! | `load`, `users` | the tables of the local stack under load, and with many users |
 //! | `contest`, `flow`, `process` | servers that go through the same flows in turns |
 //! | `ceiling` | what the store alone can do |
+//! | `silence` | whether times tell who is a user |
 //! | `crowd` | a store of many users |
 //! | `awake` | keeps the processors awake meanwhile |
 //! | `machine`, `table`, `report` | where it ran; Markdown; what is printed and written |
@@ -37,6 +38,7 @@ mod record;
 mod replay;
 mod report;
 mod rounds;
+mod silence;
 mod table;
 mod times;
 mod users;
@@ -96,6 +98,8 @@ enum Part {
     Cold,
     /// The local stack under load, beside better-auth where `bench/peers/install better-auth` has put it, and with many users.
     Load,
+    /// Whether times tell who is a user.
+    Silence,
 }
 
 /// How much is measured.
@@ -158,6 +162,10 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let asked = cold::Asked { effort, peers: arguments.peers.as_deref(), write: arguments.write.as_deref() };
         report.say("## Cold starts");
         broken.extend(cold::print(&asked, &mut report).await?);
+    }
+    if asked(Part::Silence) {
+        report.say("## Silence");
+        silence::print(effort, &mut report).await?;
     }
     let recording = record::record(When::Now).await?;
     if asked(Part::Rounds) || asked(Part::Partitions) || asked(Part::Times) {

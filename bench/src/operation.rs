@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use shared::http::serve;
 use shared::service::Service;
 use shared::{random, uuid};
+use tokio::time::Instant;
 
 use crate::Failure;
 
@@ -72,18 +73,21 @@ impl Ask {
         Ok(request.body(Body::from(self.body.as_str()))?.with_lambda_context(context))
     }
 
-    /// Has the function answer it.
-    pub(crate) async fn answer(&self, service: &Service) -> Result<Response<Body>, Failure> {
+    /// Has the function answer it, and do what it does after the answer; and says when it had answered.
+    pub(crate) async fn answer(&self, service: &Service) -> Result<(Response<Body>, Instant), Failure> {
         let request = self.request()?;
         let name = self.function.name();
-        Ok(match self.function {
+        let answer = match self.function {
             Function::Register => serve(service, name, request, register::handle).await,
             Function::LoginPhone => serve(service, name, request, login_phone::handle).await,
             Function::LoginPassword => serve(service, name, request, login_password::handle).await,
             Function::LoginCode => serve(service, name, request, login_code::handle).await,
             Function::SendMessage => serve(service, name, request, send_message::handle).await,
             Function::Session => serve(service, name, request, session::handle).await,
-        })
+        };
+        let answered = Instant::now();
+        service.later.take().await;
+        Ok((answer, answered))
     }
 
     /// The event that API Gateway makes of it.
@@ -141,4 +145,14 @@ pub(crate) struct Operation {
     pub(crate) calls: Vec<Call>,
     /// Its calls to Plivo.
     pub(crate) plivo: Vec<Call>,
+    /// When it had answered: calls that began later kept nobody waiting.
+    pub(crate) answered: Instant,
+}
+
+impl Operation {
+    /// The calls that were made before the answer, or after it.
+    pub(crate) fn all_calls(&self, before: bool) -> Vec<Call> {
+        let all = self.calls.iter().chain(&self.plivo);
+        all.filter(|call| (call.started < self.answered) == before).cloned().collect()
+    }
 }

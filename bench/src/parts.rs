@@ -35,7 +35,13 @@ pub(crate) async fn measure(
         Ok(Password::entered(PASSWORD).hash(&keys, service.password_cost).await.map(drop)?)
     });
     let owner = keys.phone(PHONE);
-    let who = Who { phone: PhoneKey(owner.short()), owner: &owner, prefix: [0; 8], address: AddressKey([0; 8]) };
+    let who = Who {
+        phone: PhoneKey(owner.short()),
+        owner: &owner,
+        prefix: [0; 8],
+        address: AddressKey([0; 8]),
+        slices: &[0, 1, 2, 3],
+    };
     let storage =
         Samples::take(Hashing::None, meter, effort, async || Ok(service.before_start(who, now).await.map(drop)?));
     let provider =

@@ -148,14 +148,14 @@ impl Recorder {
     ) -> Result<Value, Failure> {
         self.proxy.take_calls();
         self.plivo.take_calls();
-        let answer = ask.answer(&self.stack.service).await?;
+        let (answer, answered) = ask.answer(&self.stack.service).await?;
         let body: Value = serde_json::from_slice(answer.body())?;
         if answer.status() != ending.status() {
             let method: &Method = &ask.method;
             return Err(format!("{name}: {method} answered {} {body}", answer.status()).into());
         }
         let (calls, plivo) = (self.proxy.take_calls(), self.plivo.take_calls());
-        self.operations.push(Operation { name, ask, ending, hashing, calls, plivo });
+        self.operations.push(Operation { name, ask, ending, hashing, calls, plivo, answered });
         Ok(body)
     }
 

@@ -5,22 +5,22 @@ use local::proxy::Call;
 use serde_json::Value;
 
 use crate::Failure;
-use crate::operation::{Ending, Operation};
+use crate::operation::{Ending, Function, Operation};
 use crate::prices::{self, Prices};
 use crate::replay::key;
 use crate::table;
 
-/// So many round trips to storage a success may take, and to Plivo [`MOST_PLIVO`].
-pub(crate) const MOST: usize = 2;
-/// See [`MOST`].
-pub(crate) const MOST_PLIVO: usize = 1;
+/// So many round trips, to storage and Plivo, a success may take before its answer.
+pub(crate) const MOST: usize = 3;
+/// A start that waits for Plivo takes one more: it counts who asks.
+pub(crate) const MOST_OF_A_START: usize = 4;
 
 const COLUMNS: [&str; 9] = [
     "operation",
-    "round trips to storage",
-    "to Plivo",
+    "round trips before the answer",
     "to Secrets Manager, cold",
     "in turn",
+    "after the answer",
     "read units",
     "write units",
     "US$ a million",
@@ -34,21 +34,28 @@ pub(crate) fn table(operations: &[Operation]) -> Result<String, Failure> {
     Ok(format!("{}\n{}", table::markdown("Round trips, capacity and prices", &COLUMNS, &rows), prices.note()))
 }
 
-/// The names of successes that take more than [`MOST`] or [`MOST_PLIVO`].
+/// The names of successes that take more than they may.
 pub(crate) fn over_the_limit(operations: &[Operation]) -> Vec<String> {
     let successes = operations.iter().filter(|operation| operation.ending == Ending::Success);
-    let over = successes.filter(|operation| count(&operation.calls) > MOST || count(&operation.plivo) > MOST_PLIVO);
+    let most = |operation: &Operation| match operation.ask.function {
+        Function::Register | Function::LoginPassword if !operation.plivo.is_empty() => MOST_OF_A_START,
+        _ => MOST,
+    };
+    let over = successes.filter(|operation| count(operation) > most(operation));
     over.map(|operation| format!("round trips of {}", operation.name)).collect()
 }
 
-/// So many round trips these calls take.
-pub(crate) fn count(calls: &[Call]) -> usize {
-    rounds(calls).len()
+/// So many round trips an operation takes before its answer.
+pub(crate) fn count(operation: &Operation) -> usize {
+    rounds(&operation.all_calls(true)).len()
 }
 
 fn row(operation: &Operation, prices: &Prices) -> Result<Vec<String>, Failure> {
-    let all: Vec<_> = operation.calls.iter().chain(&operation.plivo).cloned().collect();
-    let calls: Vec<_> = rounds(&all).iter().map(|group| described(group)).collect();
+    let calls = |before| {
+        let calls = operation.all_calls(before);
+        let groups: Vec<_> = rounds(&calls).iter().map(|group| described(group)).collect();
+        if groups.is_empty() { "none".to_owned() } else { groups.join(", then ") }
+    };
     let units = |kind| {
         let units = operation.calls.iter().filter(|call| Kind::of(call) == kind).map(|call| consumed(&call.answer));
         // Not `sum`, which is -0 of none.
@@ -58,11 +65,11 @@ fn row(operation: &Operation, prices: &Prices) -> Result<Vec<String>, Failure> {
     let secrets = prices::secrets(operation.ask.function.name())?;
     Ok(vec![
         operation.name.to_owned(),
-        count(&operation.calls).to_string(),
-        count(&operation.plivo).to_string(),
+        count(operation).to_string(),
         // All side by side.
         secrets.min(1).to_string(),
-        if calls.is_empty() { "none".to_owned() } else { calls.join(", then ") },
+        calls(true),
+        calls(false),
         read.to_string(),
         write.to_string(),
         format!("{:.2}", prices.million(operation, read, write)?),

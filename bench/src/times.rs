@@ -59,7 +59,7 @@ async fn stack(recording: &Recording, stub: &str) -> Result<Stack, Failure> {
 
 async fn measure(operation: &Operation, service: &Service, meter: &Meter, effort: Effort) -> Result<Samples, Failure> {
     Samples::take(operation.hashing, meter, effort, async || {
-        let answer = operation.ask.answer(service).await?;
+        let (answer, _) = operation.ask.answer(service).await?;
         if answer.status() == operation.ending.status() {
             Ok(())
         } else {

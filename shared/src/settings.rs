@@ -8,14 +8,14 @@ use std::time::Duration;
 use crate::gsm;
 use crate::names;
 use crate::phone::Country;
-use crate::sending::budget::Budgets;
+use crate::sending::budget::{Budgets, MOST_SLICES};
 use crate::sending::decision::{Mode, Pumping, Threshold};
 use crate::sending::money::Prices;
 use crate::sending::{Flow, Rules};
 use crate::uuid;
 
 /// The names of all settings that people choose.
-pub const NAMES: [&str; 26] = [
+pub const NAMES: [&str; 27] = [
     "APP_ID",
     "API_KEY",
     "APP_NAME",
@@ -27,6 +27,7 @@ pub const NAMES: [&str; 26] = [
     "SMS_PRICES",
     "BUDGET",
     "COUNTRY_BUDGETS",
+    "BUDGET_SLICES",
     "STARTS_PER_ADDRESS",
     "COUNTRIES_PER_ADDRESS",
     "PUMPING_MODE",
@@ -167,7 +168,7 @@ pub struct Settings {
     /// `COUNTRIES_PER_ADDRESS`: the most countries that one network may call in a day, 1 to 250. Default 5.
     pub countries_per_address: usize,
     /// How a send is decided: `SMS_PRICES` (US$ for one part of an SMS; default `US=0.0077,CA=0.0077,*=0.25`), `BUDGET` (US$ an
-    /// hour, a day and a month; default `5/25/250`), `COUNTRY_BUDGETS` (default none), `PUMPING_MODE` (`refuse`, `silent` or `monitor`;
+    /// hour, a day and a month; default `5/25/250`), `COUNTRY_BUDGETS` (default none), `BUDGET_SLICES` (1 to 4096; default 4), `PUMPING_MODE` (`refuse`, `silent` or `monitor`;
     /// default `refuse`), `PUMPING_PREFIX` and `PUMPING_COUNTRY` (least/times/percent; defaults `20/2/30` and `100/3/15`).
     pub rules: Rules,
     /// `PHONE_COLUMN`: name of the phone in register bodies and user objects. Default `phoneNumber`.
@@ -320,6 +321,7 @@ fn rules(lookup: Lookup<'_>) -> Result<Rules, SettingError> {
         budgets: budgets.map_err(|(countries, problem)| {
             SettingError::new(if countries { "COUNTRY_BUDGETS" } else { "BUDGET" }, problem)
         })?,
+        slices: number(lookup, "BUDGET_SLICES", 4, 1, MOST_SLICES as u64)? as usize,
         pumping: Pumping {
             mode,
             prefix: threshold("PUMPING_PREFIX", "20/2/30")?,
@@ -490,6 +492,7 @@ mod tests {
             ("SMS_PRICES", "US=0.01"),
             ("BUDGET", "25/5"),
             ("COUNTRY_BUDGETS", "DE=1"),
+            ("BUDGET_SLICES", "4097"),
             ("STARTS_PER_ADDRESS", "0"),
             ("COUNTRIES_PER_ADDRESS", "0"),
             ("PUMPING_MODE", "off"),

@@ -5,8 +5,7 @@
 //! | a connection to who is asked first | 1 |
 //! | TLS 1.3 with it | 1 |
 //! | the secrets, in one call, where the operation needs one: nothing can be asked of storage before | 1 |
-//! | each call to storage that needs what the one before answered | 1 |
-//! | Plivo | 1 |
+//! | each call to storage or Plivo that needs what the one before answered | 1 |
 //!
 //! Connections to further hosts can be opened meanwhile, so how many hosts there are changes nothing.
 
@@ -16,14 +15,14 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Waits {
     pub(crate) secrets: bool,
-    pub(crate) storage: usize,
-    pub(crate) plivo: usize,
+    /// To storage and Plivo, before the answer.
+    pub(crate) calls: usize,
 }
 
 impl Waits {
     /// The least number of round trips from a cold start to the answer.
     pub(crate) fn minimum(self, has_tls: bool) -> usize {
-        let calls = usize::from(self.secrets) + self.storage + self.plivo;
+        let calls = usize::from(self.secrets) + self.calls;
         if calls == 0 { 0 } else { 1 + usize::from(has_tls) + calls }
     }
 }
@@ -39,9 +38,9 @@ mod tests {
 
     #[test]
     fn what_depends_on_another_counts() {
-        let login = Waits { secrets: true, storage: 2, plivo: 1 };
+        let login = Waits { secrets: true, calls: 3 };
         assert_eq!((login.minimum(false), login.minimum(true)), (5, 6));
-        let session = Waits { secrets: false, storage: 1, plivo: 0 };
+        let session = Waits { secrets: false, calls: 1 };
         assert_eq!((session.minimum(false), session.minimum(true)), (2, 3));
         assert_eq!(Waits::default().minimum(true), 0);
     }

@@ -60,11 +60,7 @@ impl Subject {
             command,
             event: operation.ask.event().to_string(),
             answers: Arc::new(replay::answers(&operation.calls)),
-            waits: Waits {
-                secrets: prices::secrets(function)? > 0,
-                storage: rounds::count(&operation.calls),
-                plivo: rounds::count(&operation.plivo),
-            },
+            waits: Waits { secrets: prices::secrets(function)? > 0, calls: rounds::count(operation) },
             memory: template.functions.get(function).ok_or("the template has no such function")?.memory,
         })
     }

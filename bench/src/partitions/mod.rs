@@ -16,6 +16,7 @@ mod touches;
 mod world;
 
 use gateway::Gateway;
+use shared::sending::budget::MOST_SLICES;
 use shared::store::CONTROLS_KEPT;
 use world::{Attack, Outcome, Scenario, World};
 
@@ -29,6 +30,9 @@ const PHONES: usize = 1_000_000;
 const SECONDS: usize = 5;
 /// What a limit per address before the gateway would let through, a second: 500 addresses with 100 requests in five minutes each.
 const ADDRESSES: f64 = 500.0 * 100.0 / 300.0;
+
+/// `BUDGET_SLICES` is to be one for each so many logins a second, and four at least.
+const LOGINS_OF_A_SLICE: usize = 25;
 
 /// A simulation and what is expected of it.
 struct Case {
@@ -86,7 +90,9 @@ fn case(name: &str, rate: usize, attack: Attack, recommended: bool) -> Case {
     if recommended {
         name += " (recommended)";
     }
-    Case { name, scenario: Scenario { rate, attack, kept: Some(CONTROLS_KEPT.as_secs_f64()) }, recommended }
+    let slices = (rate / LOGINS_OF_A_SLICE).clamp(4, MOST_SLICES);
+    let scenario = Scenario { rate, attack, kept: Some(CONTROLS_KEPT.as_secs_f64()), slices };
+    Case { name, scenario, recommended }
 }
 
 const COLUMNS: [&str; 9] = [

@@ -18,9 +18,15 @@ pub(super) enum Owner {
     Login,
     /// The user's: the profile in `users`.
     Profile,
-    /// A new one at each login, in `sessions`.
+    /// A new one at each login, in `sessions` and `decisions`.
     Session,
-    /// Everybody's, at this place: the same item whoever calls.
+    /// The network's that calls, in `counters`: each phone has one of its own.
+    Network,
+    /// The prefix's, in `counters`.
+    Prefix,
+    /// A slice of the budgets, in `counters`: the phone's own, or one so many after it.
+    Slice(usize),
+    /// Everybody's, at this place: the same item whoever calls, but an instance keeps it for a while.
     Everybody(u64),
 }
 
@@ -38,13 +44,19 @@ impl Ids {
         Self { phone, login: format!("phone#{}", hash.long()) }
     }
 
-    /// Whose a recorded item is, where the caller is this phone.
+    /// Whose a recorded item is, where the caller is this phone. Of slices, which phone's is told by its number.
     pub(super) fn owner(&self, table: &str, key: &str) -> Result<Owner, Failure> {
         match table {
             "phones" if key == self.phone => Ok(Owner::Phone),
             "users" if key == self.login => Ok(Owner::Login),
             "users" if key.starts_with("user#") => Ok(Owner::Profile),
-            "sessions" => Ok(Owner::Session),
+            "sessions" | "decisions" => Ok(Owner::Session),
+            "counters" if key.starts_with("address#") => Ok(Owner::Network),
+            "counters" if key.starts_with("prefix#") => Ok(Owner::Prefix),
+            "counters" => {
+                let slice = key.strip_prefix("slice#").and_then(|number| number.parse().ok());
+                slice.map(Owner::Slice).ok_or_else(|| format!("nobody knows whose {key} is").into())
+            }
             "controls" => Ok(Owner::Everybody(position(key))),
             _ => Err(format!("nobody knows whose {key} of {table} is").into()),
         }
@@ -53,8 +65,8 @@ impl Ids {
 
 /// Phones with a user each, by rank.
 pub(super) struct Population {
-    /// Where phone, login row and profile of each stand.
-    items: Vec<[u64; 3]>,
+    /// Where phone, login row, profile and prefix of each stand.
+    items: Vec<[u64; 4]>,
     /// The sum of all weights up to each rank.
     weights: Vec<f64>,
 }
@@ -80,9 +92,13 @@ impl Population {
         self.items.len()
     }
 
-    /// Where an item of this phone stands; `login` numbers the logins.
-    pub(super) fn place(&self, phone: usize, owner: Owner, login: u64) -> u64 {
+    /// Where an item of this phone stands; `login` numbers the logins, and there are so many slices.
+    pub(super) fn place(&self, phone: usize, owner: Owner, login: u64, slices: usize) -> u64 {
         match owner {
+            Owner::Prefix => self.items[phone][3],
+            Owner::Network => position(&format!("address#{phone}")),
+            // Phones have slices in turn, as evenly as by their hashes.
+            Owner::Slice(next) => position(&format!("slice#{}", (phone + next) % slices)),
             Owner::Phone => self.items[phone][0],
             Owner::Login => self.items[phone][1],
             Owner::Profile => self.items[phone][2],
@@ -92,11 +108,15 @@ impl Population {
     }
 }
 
-fn items(keys: &Keys, number: usize) -> [u64; 3] {
+/// So many prefixes of 10,000 numbers have users: of a country like the United States, where six digits make a prefix.
+const PREFIXES: usize = 100_000;
+
+fn items(keys: &Keys, number: usize) -> [u64; 4] {
     let ids = Ids::of(keys, &format!("+1{:010}", 2_000_000_000 + number));
+    let prefix = format!("prefix#{:016x}", Chance::new((number % PREFIXES) as u64 ^ 5).next());
     // An objectId is 128 random bits; here they are drawn by number, so that each run has the same.
     let user = uuid::format(&Chance::new(number as u64).bytes());
-    [position(&ids.phone), position(&ids.login), position(&format!("user#{user}"))]
+    [position(&ids.phone), position(&ids.login), position(&format!("user#{user}")), position(&prefix)]
 }
 
 /// The id of a session: SHA-256 of a token of 128 random bits, in base64 (`shared::store::sessions`).
@@ -174,5 +194,7 @@ mod tests {
         assert_eq!(own.owner("users", &own.login).unwrap(), Owner::Login);
         assert!(own.owner("phones", &other.phone).is_err());
         assert!(own.owner("elsewhere", "x").is_err());
+        assert_eq!(own.owner("counters", "slice#3").unwrap(), Owner::Slice(3));
+        assert!(own.owner("counters", "x").is_err());
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct Scenario {
     pub(super) attack: Attack,
     /// For how many seconds each instance keeps what it read of everybody's items; `None` were they read each time.
     pub(super) kept: Option<f64>,
+    /// Into so many slices the budgets are divided.
+    pub(super) slices: usize,
 }
 
 /// A table in its hottest second.
@@ -167,7 +169,8 @@ impl<'a> Run<'a> {
             };
             let load = load(step.load).times(share);
             if load != Load::default() {
-                heats[step.table].add(self.world.population.place(phone, step.owner, self.login), load);
+                let slices = self.scenario.slices;
+                heats[step.table].add(self.world.population.place(phone, step.owner, self.login, slices), load);
             }
         }
     }
@@ -221,7 +224,7 @@ mod tests {
     }
 
     fn hottest(rate: usize, attack: Attack, kept: Option<f64>) -> Hottest {
-        world().simulate(&Scenario { rate, attack, kept }, 2)[0].hottest
+        world().simulate(&Scenario { rate, attack, kept, slices: 4 }, 2)[0].hottest
     }
 
     #[test]

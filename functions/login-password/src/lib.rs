@@ -10,7 +10,7 @@ use shared::secrets::Need;
 use shared::service::Service;
 
 /// What is fetched and opened at its start.
-pub const NEEDS: &[Need] = &[Need::Keys, Need::Plivo];
+pub const NEEDS: &[Need] = &[Need::Keys, Need::Plivo, Need::SecondConnection];
 
 /// Answers `{"transactionId"}` when the password is right; else 3003, whatever was wrong.
 ///

@@ -9,7 +9,7 @@ use shared::secrets::Need;
 use shared::service::Service;
 
 /// What is fetched and opened at its start.
-pub const NEEDS: &[Need] = &[Need::Keys, Need::Plivo];
+pub const NEEDS: &[Need] = &[Need::Keys, Need::Plivo, Need::SecondConnection];
 
 /// Answers `{"transactionId"}` for any number that can be sent to, whether or not a user has it.
 ///

@@ -17,7 +17,7 @@ use shared::service::Service;
 use shared::settings::Identity;
 
 /// What is fetched and opened at its start.
-pub const NEEDS: &[Need] = &[Need::Keys, Need::Plivo];
+pub const NEEDS: &[Need] = &[Need::Keys, Need::Plivo, Need::SecondConnection];
 
 /// Answers `{"transactionId"}` (step 1) or the user (step 2).
 ///

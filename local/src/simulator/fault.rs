@@ -30,6 +30,8 @@ pub enum Fault {
     Nonsense,
     /// The message is kept, and the answer comes so much later.
     Slow(Duration),
+    /// The same, each time another while from one to the other.
+    SlowBetween(Duration, Duration),
     /// The message is kept, and the connection ends without an answer.
     HangUp,
 }
@@ -62,7 +64,7 @@ impl Fault {
                 Some((status_code(*status), headers, body.clone()).into_response())
             }
             Self::Redirect(to) => Some(redirect(to)),
-            Self::None | Self::To(..) | Self::Nonsense | Self::Slow(_) | Self::HangUp => None,
+            Self::None | Self::To(..) | Self::Nonsense | Self::Slow(_) | Self::SlowBetween(..) | Self::HangUp => None,
         }
     }
 
@@ -71,6 +73,13 @@ impl Fault {
         match self {
             Self::Nonsense if answer.status().is_success() => {
                 (answer.status(), "<html><body>This is not what you asked for.").into_response()
+            }
+            Self::SlowBetween(least, most) => {
+                let span = u64::try_from(most.saturating_sub(*least).as_micros()).unwrap_or(u64::MAX);
+                // Without chance it takes the least.
+                let drawn = shared::random::below(span.max(1)).unwrap_or_default();
+                tokio::time::sleep(*least + Duration::from_micros(drawn)).await;
+                answer
             }
             Self::Slow(delay) => {
                 tokio::time::sleep(*delay).await;

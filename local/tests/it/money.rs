@@ -5,7 +5,7 @@ use serde_json::json;
 use shared::auth::start;
 use shared::network::Network;
 use shared::phone::{Country, PhoneNumber};
-use shared::sending::budget::SLICES;
+use shared::sending::budget::READ;
 
 use crate::support::{App, PASSWORD};
 
@@ -43,7 +43,7 @@ async fn a_budget_ends_within_four_messages_and_is_never_overspent_by_a_hundred_
         let started = register_at_once(&app, 0..100).await;
         assert_eq!(started, app.sent(), "{hour}");
         assert!(started <= messages, "{hour}: {started} of {messages}");
-        assert!(started + SLICES > messages, "{hour}: {started} of {messages}");
+        assert!(started + READ > messages, "{hour}: {started} of {messages}");
         let refused = app.register_start("+12125550100").await;
         refused.refused_in(503, "budget_spent");
         assert_eq!(app.sent(), started);

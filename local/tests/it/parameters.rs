@@ -143,7 +143,7 @@ fn numbers_have_the_bounds_of_the_code() {
             assert_eq!(by_code.is_ok(), good, "{parameter}={text}");
         }
     }
-    assert_eq!(seen, 6);
+    assert_eq!(seen, 7);
 }
 
 /// Values that both take.

@@ -72,7 +72,10 @@ async fn rare_ways(guard: &Guard) {
     app.advance(30);
     app.password_start(PHONE, PASSWORD).await.ok();
     app.advance(60);
-    // Money cannot be reserved, so the phone's start is taken back.
+    // Money cannot be reserved, so the phone's start is taken back. (Each slice has been used in this hour: a change only adds.)
+    for line in 4..8 {
+        app.register_start(&format!("+1415555010{line}")).await.ok();
+    }
     for _ in 0..3 {
         proxy.once("UpdateItem", StoreFault::Throttle);
     }

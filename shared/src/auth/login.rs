@@ -79,7 +79,7 @@ pub(super) fn verified(service: &Service, keys: &Keys, e164: &str, purpose: Purp
     service.metrics.count(Metric::Verified(purpose.flow()), now);
     // Written in full, it says its country itself.
     let Ok(phone) = PhoneNumber::parse(e164, service.settings.default_country) else { return };
-    let slice = money::slice_of(PhoneKey(keys.phone(e164).short()));
+    let slice = money::slice_of(&service.settings.rules, PhoneKey(keys.phone(e164).short()));
     let prefix = TallyKey::Prefix(keys.prefix(phone.prefix()).short());
     let (tallies, flow) = (service.tallies.clone(), purpose.flow());
     let country = flow.scope_in(&phone.country().code());

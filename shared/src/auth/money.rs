@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::logging;
 use crate::metrics::{Metric, Metrics};
-use crate::sending::budget::{Amounts, PARTS, REGISTRATION_PERCENT, SLICES};
+use crate::sending::budget::{Amounts, REGISTRATION_PERCENT, slices_of};
 use crate::sending::decision::{Decision, Inputs, Outcome, Rule, Window};
 use crate::sending::money::Money;
 use crate::sending::tally::{ALL, Count, Tally, end_of};
@@ -11,23 +11,27 @@ use crate::sending::{Flow, Rules};
 use crate::store::{Addition, Kept, PhoneKey, StoreError, Tallies, TallyKey};
 
 /// Who asks for a message.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub flow: Flow,
     pub country: &'a str,
-    pub phone: PhoneKey,
     pub now: Timestamp,
 }
 
-/// Decides on the slices and the prefix's tally as they were read; and how much of the fullest budget is spent, in hundredths.
+/// Decides on the slices and the prefix's tally as they were read, where they are not all as if the others were like them; and how much of the fullest budget is spent, in hundredths.
 pub(super) fn decide(
     rules: &Rules,
     asked: &Asked<'_>,
-    slices: &[Kept; SLICES],
+    slices: &[(usize, Kept)],
     prefix: &Kept,
 ) -> (Inputs, Decision, i64) {
     let now = asked.now;
-    let slices = slices.each_ref().map(|slice| slice.tally.at(now));
-    let sum = |scope| slices.iter().fold(Amounts::default(), |sum, slice| sum.plus(slice.spent(scope)));
+    let slices: Vec<_> = slices.iter().map(|(_, slice)| slice.tally.at(now)).collect();
+    let (all, read) = (count_of(rules.slices), count_of(slices.len()).max(1));
+    let sum = |scope| {
+        let sum = slices.iter().fold(Amounts::default(), |sum, slice| sum.plus(slice.spent(scope)));
+        sum.map(|amount| amount.times(all).part_of(read))
+    };
     let scope = asked.flow.scope_in(asked.country);
     let volumes = slices.iter().map(|slice| slice.volume(&scope));
     let inputs = Inputs {
@@ -36,7 +40,7 @@ pub(super) fn decide(
         country: asked.country.to_owned(),
         spent: sum(ALL),
         spent_country: sum(asked.country),
-        country_volume: volumes.reduce(|sum, volume| sum.plus(volume)).unwrap_or_default(),
+        country_volume: volumes.reduce(|sum, volume| sum.plus(volume)).unwrap_or_default().times(all).part_of(read),
         prefix_volume: prefix.tally.at(now).volume(asked.flow.scope()),
     };
     let mut decision = rules.decide(&inputs);
@@ -44,7 +48,7 @@ pub(super) fn decide(
     // The sum may have room where no slice has.
     if slices.iter().all(|slice| room(rules, asked, slice, price).is_err())
         && decision.outcome != Outcome::Refuse
-        && let Err((rule, window)) = room(rules, asked, &slices[0], price)
+        && let Some(Err((rule, window))) = slices.first().map(|own| room(rules, asked, own, price))
     {
         decision = Decision { outcome: Outcome::Refuse, rule: Some(rule), window: Some(window) };
     }
@@ -76,7 +80,7 @@ pub(super) fn retry_after(decision: &Decision, now: Timestamp) -> u64 {
 
 /// Whether a slice has room for one more message.
 fn room(rules: &Rules, asked: &Asked<'_>, slice: &Tally, price: Money) -> Result<(), (Rule, Window)> {
-    let budgets = rules.budgets.of(asked.flow, asked.country).map(part);
+    let budgets = rules.budgets.of(asked.flow, asked.country).map(|budget| part(rules, budget));
     let scopes = [(ALL, Rule::Budget), (asked.country, Rule::CountryBudget)];
     for (budget, (scope, rule)) in budgets.into_iter().zip(scopes) {
         budget.room(slice.spent(scope), price).map_err(|window| (rule, Window::named(window)))?;
@@ -85,25 +89,28 @@ fn room(rules: &Rules, asked: &Asked<'_>, slice: &Tally, price: Money) -> Result
 }
 
 /// A slice's part of a budget.
-fn part(budget: Amounts) -> Amounts {
-    budget.map(|amount| amount.part_of(PARTS))
+fn part(rules: &Rules, budget: Amounts) -> Amounts {
+    budget.map(|amount| amount.part_of(count_of(rules.slices)))
+}
+
+fn count_of(slices: usize) -> i64 {
+    i64::try_from(slices).unwrap_or(i64::MAX)
 }
 
 /// What a message takes from the budgets before it is sent: nothing, where it is not to be sent, on the same condition.
 pub(super) struct Reservation {
     additions: Vec<Addition>,
-    /// The slices that had room when they were read, the phone's own first.
+    /// The slices that had room when they were read, the one that has spent least first.
     slices: Vec<(usize, Kept)>,
 }
 
 impl Reservation {
-    pub(super) fn new(rules: &Rules, asked: &Asked<'_>, slices: [Kept; SLICES], sends: bool) -> Self {
+    pub(super) fn new(rules: &Rules, asked: &Asked<'_>, mut slices: Vec<(usize, Kept)>, sends: bool) -> Self {
         let price = rules.price(asked.country);
         let taken = if sends { price.as_millionths() } else { 0 };
         let mut additions = Vec::new();
-        for (budget, scope) in
-            rules.budgets.of(asked.flow, asked.country).map(part).into_iter().zip([ALL, asked.country])
-        {
+        let budgets = rules.budgets.of(asked.flow, asked.country).map(|budget| part(rules, budget));
+        for (budget, scope) in budgets.into_iter().zip([ALL, asked.country]) {
             let counts = [Count::SpentHour, Count::SpentDay, Count::SpentMonth];
             for (count, (_, most)) in counts.into_iter().zip(budget.each()) {
                 // The same condition, whether or not anything is taken.
@@ -117,11 +124,13 @@ impl Reservation {
             amount: sends,
             most: None,
         });
-        let own = usize::from(asked.phone.0[0]) % SLICES;
-        let mut numbered: Vec<_> = slices.into_iter().enumerate().collect();
-        numbered.rotate_left(own);
-        numbered.retain(|(_, slice)| room(rules, asked, &slice.tally.at(asked.now), price).is_ok());
-        Self { additions, slices: numbered }
+        slices.retain(|(_, slice)| room(rules, asked, &slice.tally.at(asked.now), price).is_ok());
+        // Alike in a month, they are alike in each day and hour.
+        slices.sort_by_key(|(_, slice)| {
+            let slice = slice.tally.at(asked.now);
+            (slice.spent(asked.country).month, slice.spent(ALL).month)
+        });
+        Self { additions, slices }
     }
 
     /// Takes it from the first slice that still has room; `None` when none has. More than one is asked only while a budget ends.
@@ -143,8 +152,8 @@ impl Reservation {
 }
 
 /// Where a phone's verified codes are counted.
-pub(super) const fn slice_of(phone: PhoneKey) -> TallyKey {
-    TallyKey::Slice(phone.0[0] as usize % SLICES)
+pub(super) fn slice_of(rules: &Rules, phone: PhoneKey) -> TallyKey {
+    TallyKey::Slice(slices_of(phone.0, rules.slices).first().copied().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -155,7 +164,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::sending::budget::Budgets;
+    use crate::sending::budget::{Budgets, READ};
     use crate::sending::decision::{Mode, Pumping, Threshold};
     use crate::sending::money::Prices;
     use crate::sending::tally::{hour_of, month_of};
@@ -163,7 +172,7 @@ mod tests {
 
     const COUNTRIES: [&str; 3] = ["US", "GB", "DE"];
 
-    fn rules(budget: (i64, i64, i64), own: (i64, i64, i64)) -> Rules {
+    fn rules(budget: (i64, i64, i64), own: (i64, i64, i64), slices: usize) -> Rules {
         let text = |(hour, day, month): (i64, i64, i64)| {
             [hour, day, month].map(|cents| Money::from_millionths(cents * 10_000).to_string()).join("/")
         };
@@ -171,24 +180,27 @@ mod tests {
         Rules {
             prices: Prices::parse("US=0.0077,GB=0.04,*=0.1").unwrap(),
             budgets: Budgets::parse(&text(budget), &format!("GB={}", text(own))).unwrap(),
+            slices,
             pumping: Pumping { mode: Mode::Monitor, prefix: threshold, country: threshold },
         }
     }
 
     /// Takes what a start would take from slices in memory, as the store does.
-    fn take(rules: &Rules, slices: &mut [Kept; SLICES], asked: &Asked<'_>) -> bool {
-        let (_, decision, _) = decide(rules, asked, slices, &Kept::default());
+    fn take(rules: &Rules, slices: &mut BTreeMap<usize, Kept>, asked: &Asked<'_>, phone: u8) -> bool {
+        let read = slices_of([phone; 8], rules.slices).into_iter();
+        let read: Vec<_> = read.map(|slice| (slice, slices.get(&slice).cloned().unwrap_or_default())).collect();
+        let (_, decision, _) = decide(rules, asked, &read, &Kept::default());
         if decision.outcome == Outcome::Refuse {
             return false;
         }
-        let reservation = Reservation::new(rules, asked, slices.clone(), true);
-        for (slice, _) in &reservation.slices {
-            let mut tally = slices[*slice].tally.at(asked.now);
+        let reservation = Reservation::new(rules, asked, read, true);
+        for (slice, kept) in &reservation.slices {
+            let mut tally = kept.tally.at(asked.now);
             if reservation.additions.iter().all(|addition| addition.fits(&tally)) {
                 for addition in &reservation.additions {
                     *tally.counts.entry(addition.name.clone()).or_default() += addition.amount;
                 }
-                slices[*slice].tally = tally;
+                slices.entry(*slice).or_default().tally = tally;
                 return true;
             }
         }
@@ -197,35 +209,40 @@ mod tests {
 
     proptest! {
         /// Whoever starts whatever flow for whatever number whenever costs no more than the worst case in any hour, day or month; and
-        /// nobody is refused by money before four messages of his price are left.
+        /// nobody is refused by money while more is left than three
+        /// messages to each country in each slice.
         #[test]
         fn no_attacker_costs_more_than_the_worst_case(
             budget in (1..60_i64, 1..300_i64, 1..900_i64),
             own in (1..60_i64, 1..300_i64, 1..900_i64),
+            slices in 1..10_usize,
             steps in prop::collection::vec((0..40_000_u64, 0..3_usize, 0..3_usize, any::<u8>(), 1..40_usize), 1..60),
         ) {
-            let rules = rules(budget, own);
+            let rules = rules(budget, own, slices);
             let worst = WorstCase::of(&rules, COUNTRIES);
-            let (mut slices, mut now) = (<[Kept; SLICES]>::default(), Timestamp::from_millis(1_796_076_000_000));
+            let (mut slices, mut now) = (BTreeMap::<usize, Kept>::new(), Timestamp::from_millis(1_796_076_000_000));
             let mut spent: BTreeMap<(&str, i64), i64> = BTreeMap::new();
             for (wait, country, flow, phone, times) in steps {
                 now = now.plus(Duration::from_secs(wait));
                 let flow = [Flow::Register, Flow::Login, Flow::SecondFactor][flow];
-                let phone = PhoneKey([phone; 8]);
-                let asked = Asked { flow, country: COUNTRIES[country], phone, now };
+                                let asked = Asked { flow, country: COUNTRIES[country], now };
                 let price = rules.price(asked.country);
                 let hour = hour_of(now);
                 for _ in 0..times {
-                    if !take(&rules, &mut slices, &asked) {
-                        let kept = slices.each_ref().map(|slice| slice.tally.at(now));
+                    if !take(&rules, &mut slices, &asked, phone) {
+                        if rules.slices > READ {
+                            break;
+                        }
+                        let kept: Vec<_> = slices.values().map(|slice| slice.tally.at(now)).collect();
                         let budgets = rules.budgets.of(flow, asked.country);
+                        // Three messages to each country, in each slice.
+                        let each = COUNTRIES.iter().fold(Money::default(), |sum, country| sum.plus(rules.price(country)));
+                        let stranded = each.times(3 * count_of(rules.slices));
                         let is_near = [ALL, asked.country].into_iter().zip(budgets).any(|(scope, budget)| {
                             let spent = kept.iter().fold(Amounts::default(), |sum, slice| sum.plus(slice.spent(scope)));
-                            // A slice that one price fills leaves less than the dearest of them.
-                            let dearest = Money::from_millionths(100_000);
-                            budget.room(spent, dearest.times(PARTS)).is_err()
+                            budget.room(spent, stranded).is_err()
                         });
-                        prop_assert!(is_near);
+                        prop_assert!(is_near, "{asked:?} {kept:?} {budgets:?}");
                         break;
                     }
                     for window in [("hour", hour), ("day", hour.div_euclid(24)), ("month", month_of(hour))] {

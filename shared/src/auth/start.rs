@@ -31,6 +31,7 @@ use crate::logging;
 use crate::network::Network;
 use crate::phone::PhoneNumber;
 use crate::secrets::PlivoCredentials;
+use crate::sending::budget::slices_of;
 use crate::sending::decision::{Outcome, Rule};
 use crate::sending::switches;
 use crate::service::Service;
@@ -165,7 +166,8 @@ impl<'a> Prepared<'a> {
     /// What is known: the same call for every flow. What is switched off ends here.
     async fn read(&self) -> Result<BeforeStart, AuthError> {
         let owner = self.keys.phone(self.phone.e164());
-        let who = Who { phone: self.key, owner: &owner, prefix: self.prefix, address: self.address };
+        let slices = slices_of(self.key.0, self.service.settings.rules.slices);
+        let who = Who { phone: self.key, owner: &owner, prefix: self.prefix, address: self.address, slices: &slices };
         let before = self.service.before_start(who, self.now).await?;
         match before.controls.switches.stops(self.purpose.flow(), self.phone.country(), switches::SMS) {
             Some(_) => Err(AuthError::SwitchedOff),
@@ -182,7 +184,7 @@ impl<'a> Prepared<'a> {
         is_confirmed: bool,
     ) -> Result<Plan, AuthError> {
         let started = self.try_out(record.clone(), user.as_deref(), is_confirmed)?;
-        let asked = money::Asked { flow: self.purpose.flow(), country: &self.country, phone: self.key, now: self.now };
+        let asked = money::Asked { flow: self.purpose.flow(), country: &self.country, now: self.now };
         let rules = &self.service.settings.rules;
         let (inputs, decision, percent) = money::decide(rules, &asked, &before.slices, &before.prefix);
         money::count(&self.service.metrics, &decision, percent, self.now);

@@ -67,7 +67,7 @@ pub fn fields(text: &str) -> Result<Fields, Problem> {
 /// As [`body`]; and bytes that are not UTF-8.
 pub fn text_body(request: &Request, name: &'static str) -> Result<String, Problem> {
     let bytes = bytes(request)?;
-    let text = std::str::from_utf8(bytes).map_err(|_| Problem::new(Reason::NotJson))?.trim();
+    let text = std::str::from_utf8(bytes.trim_ascii()).map_err(|_| Problem::new(Reason::NotJson))?;
     match json::parse(text.as_bytes()) {
         Ok(Value::String(text)) => Ok(text),
         Ok(Value::Object(map)) => {

@@ -4,10 +4,13 @@
 //! **Two limits.** Registrations, whose phones nobody has confirmed, end at [`REGISTRATION_PERCENT`] of each budget; logins, which are sent to
 //! confirmed phones only, at all of it.
 //!
-//! **Slices.** What was spent stands in [`SLICES`] items, since one bears 1,000 writes a second. Each may spend its part of every budget,
-//! by a condition on it, so all together never more than the budget: the largest overspend is 0 messages. A start goes to the
-//! slice of its phone, then to those with room; a budget is over when no slice has room for one more message. Then each has less left than
-//! one costs: the earliest refusal is [`SLICES`] messages before the budget's end (one less than that many, and the one that is refused).
+//! **Slices.** What was spent stands in `BUDGET_SLICES` items, four unless set otherwise, since one bears 1,000 writes a second, two for each
+//! login. Each may spend its part of every budget, by a condition on it, so all together never more than the budget: the largest overspend is
+//! 0 messages. A start reads four of them, its phone's own and the next; it takes from the one with room that has spent least, and is
+//! refused when none has room for one more message. With four slices these are all, and they fill alike: while one window is the
+//! narrowest, the earliest refusal is fewer than four messages before its end, and where windows and countries take turns, three messages a
+//! slice for each country that is called. With more slices than four, others may have room by chance; so many are for rates at which that is
+//! little.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +20,10 @@ use super::Flow;
 use super::money::Money;
 use crate::phone::Country;
 
-/// Into so many items is divided what was spent.
-pub const SLICES: usize = 4;
-/// See [`SLICES`].
-pub(crate) const PARTS: i64 = 4;
+/// So many slices a start reads at most.
+pub const READ: usize = 4;
+/// The most slices there may be: enough for 100,000 logins a second, with one for each 25.
+pub const MOST_SLICES: usize = 4096;
 /// Registrations may spend so much of each budget.
 pub const REGISTRATION_PERCENT: i64 = 80;
 
@@ -85,6 +88,12 @@ impl Amounts {
     }
 }
 
+/// The slices that a start reads whose phone's key begins with these bytes: its own first.
+pub fn slices_of(key: [u8; 8], slices: usize) -> Vec<usize> {
+    let own = usize::from(u16::from_be_bytes([key[0], key[1]]));
+    (0..READ.min(slices)).map(|next| (own + next) % slices).collect()
+}
+
 /// All budgets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budgets {
@@ -144,6 +153,18 @@ mod tests {
         );
         assert_eq!(budgets.of(Flow::Login, "US"), [Amounts::parse("10/10/10").unwrap(); 2]);
         assert_eq!(budgets.of(Flow::Register, "US"), [Amounts::parse("8/8/8").unwrap(); 2]);
+    }
+
+    #[test]
+    fn every_slice_is_some_phone_s_own_and_four_are_read() {
+        for slices in [1, 3, 4, 256] {
+            // as many as one byte tells apart
+            let own = |byte: u8| slices_of([0, byte, 0, 0, 0, 0, 0, 0], slices);
+            let all: std::collections::BTreeSet<_> = (0..=255).map(|byte| own(byte)[0]).collect();
+            assert_eq!(all.len(), slices);
+            assert_eq!(own(7).len(), READ.min(slices));
+            assert!(own(255).iter().all(|slice| *slice < slices));
+        }
     }
 
     #[test]

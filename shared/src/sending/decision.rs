@@ -212,6 +212,7 @@ mod tests {
         Rules {
             prices: Prices::parse("US=0.01,*=0.1").unwrap(),
             budgets: Budgets::parse("1/10/100", "DE=0.5/1/2").unwrap(),
+            slices: 4,
             pumping: Pumping {
                 mode,
                 prefix: Threshold::parse("20/2/30").unwrap(),

@@ -78,6 +78,8 @@ pub struct Rules {
     pub prices: Prices,
     /// What may be spent.
     pub budgets: Budgets,
+    /// Into so many slices the budgets are divided, 1 to `budget::MOST_SLICES`.
+    pub slices: usize,
     /// What looks like pumping, and what follows.
     pub pumping: Pumping,
 }

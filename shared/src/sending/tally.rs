@@ -159,6 +159,18 @@ impl Volume {
         }
     }
 
+    /// So many times all of it.
+    #[must_use]
+    pub const fn times(self, count: i64) -> Self {
+        Self { sends: self.sends * count, verified: self.verified * count, usual: self.usual * count }
+    }
+
+    /// One of so many equal parts, rounded down.
+    #[must_use]
+    pub const fn part_of(self, parts: i64) -> Self {
+        Self { sends: self.sends / parts, verified: self.verified / parts, usual: self.usual / parts }
+    }
+
     /// Whether there are more than so many times the usual.
     pub const fn is_above(&self, times: i64) -> bool {
         self.sends.saturating_mul(THOUSAND) > self.usual.saturating_mul(times)

@@ -83,6 +83,7 @@ mod tests {
         Rules {
             prices: Prices::parse("US=0.01,DE=0.1,*=0.25").unwrap(),
             budgets: Budgets::parse(all, countries).unwrap(),
+            slices: 4,
             pumping: Pumping { mode: Mode::Monitor, prefix: threshold, country: threshold },
         }
     }

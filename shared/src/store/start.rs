@@ -9,7 +9,6 @@ use super::users::{phone_id, read_row};
 use super::{Addresses, Controls, Login, PhoneKey, PhoneRecord, Phones, StoreError, Tallies, Users};
 use crate::clock::Timestamp;
 use crate::keys::KeyedHash;
-use crate::sending::budget::SLICES;
 
 /// From where it is read.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +36,8 @@ pub struct Who<'a> {
     pub prefix: [u8; 8],
     /// The network's item.
     pub address: AddressKey,
+    /// The slices of the budgets that it may take from, its own first.
+    pub slices: &'a [usize],
 }
 
 /// What is known before a start.
@@ -50,8 +51,8 @@ pub struct BeforeStart {
     pub controls: Known,
     /// What is kept about the network.
     pub address: AddressRecord,
-    /// The slices of the budgets, by their numbers.
-    pub slices: [Kept; SLICES],
+    /// These slices, with their numbers.
+    pub slices: Vec<(usize, Kept)>,
     /// The prefix's tally.
     pub prefix: Kept,
 }
@@ -64,7 +65,6 @@ pub struct BeforeStart {
 pub async fn before_start(from: Sources<'_>, who: Who<'_>, now: Timestamp) -> Result<BeforeStart, StoreError> {
     let Sources { phones, users, controls, addresses, tallies } = from;
     let (phone, owner, address) = (who.phone.id(), phone_id(who.owner), who.address.id());
-    let slices: [String; SLICES] = std::array::from_fn(|slice| TallyKey::Slice(slice).id());
     let prefix = TallyKey::Prefix(who.prefix).id();
     let mut keys = vec![
         Key::new(&phones.table, phone.clone(), Read::Strong),
@@ -72,22 +72,21 @@ pub async fn before_start(from: Sources<'_>, who: Who<'_>, now: Timestamp) -> Re
         Key::new(&addresses.table, address.clone(), Read::Eventual),
         Key::new(&tallies.table, prefix.clone(), Read::Eventual),
     ];
-    keys.extend(slices.iter().map(|slice| Key::new(&tallies.table, slice.clone(), Read::Eventual)));
+    let slice_id = |slice: &usize| TallyKey::Slice(*slice).id();
+    keys.extend(who.slices.iter().map(|slice| Key::new(&tallies.table, slice_id(slice), Read::Eventual)));
     let known = controls.kept(now);
     if known.is_none() {
         keys.extend(controls.keys());
     }
     let mut found = get_all(&keys).await?;
-    let mut read_slices: [Kept; SLICES] = Default::default();
-    for (read, slice) in read_slices.iter_mut().zip(&slices) {
-        *read = read_tally(found.take(&tallies.table, slice))?;
-    }
+    let mut read = |slice: &usize| Ok((*slice, read_tally(found.take(&tallies.table, &slice_id(slice)))?));
+    let slices = who.slices.iter().map(&mut read).collect::<Result<_, StoreError>>()?;
     Ok(BeforeStart {
         record: record::read(found.take(&phones.table, &phone))?,
         login: read_row(found.take(&users.table, &owner))?,
         address: record::read(found.take(&addresses.table, &address))?,
         prefix: read_tally(found.take(&tallies.table, &prefix))?,
-        slices: read_slices,
+        slices,
         controls: match known {
             Some(known) => known,
             None => controls.read(&mut found, now)?,

@@ -1,0 +1,240 @@
+//! Whether times tell who is a user: the same request for a phone that has one and for a phone that has none, in mixed order, with a Plivo
+//! that takes 50 to 500 ms; and what a two-sample test (Kolmogorov and Smirnov) says to the times. Nothing is judged here: a
+//! machine that does something else meanwhile shows, too. Uses `local`'s stack, `table`.
+
+use std::time::Duration;
+
+use futures_util::stream::{StreamExt as _, iter};
+use local::clock::Pace;
+use local::simulator::Fault;
+use local::{Options, Stack};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use shared::auth::password::Password;
+use shared::store::{ENABLED, NewUser, Profile};
+use shared::{random, uuid};
+use statrs::stats_tests::NaNPolicy;
+use statrs::stats_tests::ks_test::{KSTwoSampleAlternativeMethod, ks_twosample};
+use tokio::time::Instant;
+
+use crate::report::Report;
+use crate::{Effort, Failure, table};
+
+/// So many phones of each kind.
+const PHONES: usize = 200;
+/// What Plivo takes.
+const PLIVO: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+const PASSWORD: &str = "correct horse battery";
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Past every wait between two messages.
+const PAST_ANY_WAIT: Duration = Duration::from_secs(1921);
+/// Times are called different below this probability.
+const DIFFERENT: f64 = 0.01;
+
+const COLUMNS: [&str; 7] =
+    ["request", "pairs", "with a user, median", "without, median", "statistic", "p", "a shift that would show"];
+
+/// A kind of request.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    path: &'static str,
+    /// How often a day a phone can be asked.
+    a_day: usize,
+    /// Of these, so many do not count: what is looked at comes later.
+    before: usize,
+    /// So many at once: those that wait for Plivo would take hours in turn.
+    at_once: usize,
+    body: fn(&str) -> Value,
+    status: u16,
+}
+
+const CASES: [Case; 4] = [
+    Case {
+        name: "loginWithPhoneNumber",
+        path: "/api/services/Plivo/loginWithPhoneNumber",
+        a_day: 10,
+        before: 0,
+        at_once: 1,
+        body: |phone| json!(phone),
+        status: 200,
+    },
+    Case {
+        name: "loginWithPhoneNumberAndPassword, wrong password",
+        path: "/api/services/Plivo/loginWithPhoneNumberAndPassword",
+        a_day: 5,
+        before: 0,
+        at_once: 1,
+        body: |phone| json!({ "phoneNumber": phone, "password": "another horse battery" }),
+        status: 401,
+    },
+    Case {
+        name: "users/register, first step",
+        path: "/api/users/register",
+        a_day: 5,
+        before: 0,
+        at_once: 16,
+        body: |phone| json!({ "phoneNumber": phone }),
+        status: 200,
+    },
+    Case {
+        name: "users/register past five, where only users get messages",
+        path: "/api/users/register",
+        a_day: 10,
+        before: 5,
+        at_once: 16,
+        body: |phone| json!({ "phoneNumber": phone }),
+        status: 200,
+    },
+];
+
+/// Prints the table.
+pub(crate) async fn print(effort: Effort, report: &mut Report) -> Result<(), Failure> {
+    let settings =
+        [("BUDGET", "1000000/1000000/1000000"), ("PUMPING_MODE", "monitor"), ("STARTS_PER_ADDRESS", "1000000")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let stack = Stack::start(Options { settings, pace: Pace::Stands, ..Options::default() }).await?;
+    stack.warm().await;
+    let phones = effort.of(PHONES);
+    add_users(&stack, phones).await?;
+    let (least, most) = PLIVO;
+    stack.simulator.set_fault(Fault::SlowBetween(least, most));
+    let mut rows = Vec::new();
+    for case in CASES {
+        stack.clock.advance(2 * DAY);
+        rows.push(measure(&stack, case, phones, effort.of(2000)).await?);
+    }
+    report.say(&table::markdown("Times of phones with and without a user", &COLUMNS, &rows));
+    Ok(())
+}
+
+fn known(number: usize) -> String {
+    format!("+1212{:07}", 2_000_000 + number)
+}
+
+fn unknown(number: usize) -> String {
+    format!("+1313{:07}", 2_000_000 + number)
+}
+
+async fn add_users(stack: &Stack, count: usize) -> Result<(), Failure> {
+    let service = &stack.service;
+    let now = service.clock.now();
+    let keys = service.secrets.keys(now).await?;
+    let password = Password::entered(PASSWORD).hash(&keys, service.password_cost).await?;
+    for number in 0..count {
+        let phone = known(number);
+        let profile = Profile {
+            phone: phone.clone(),
+            email: None,
+            created: now,
+            updated: None,
+            last_login: None,
+            status: ENABLED.to_owned(),
+            locale: "en".to_owned(),
+            properties: "{}".to_owned(),
+        };
+        let (id, owner) = (uuid::format(&random::bytes()?), keys.phone(&phone));
+        let user = NewUser { id: &id, phone: &owner, identity: None, password: &password, profile: &profile };
+        service.users.create(&user).await?;
+    }
+    Ok(())
+}
+
+async fn measure(stack: &Stack, case: Case, phones: usize, pairs: usize) -> Result<Vec<String>, Failure> {
+    let client = local::http_client()?;
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    while with.len() < pairs {
+        for round in 0..case.a_day {
+            let asked = iter(order(phones)?).map(|(is_known, number)| {
+                let phone = if is_known { known(number) } else { unknown(number) };
+                let (client, url) = (&client, &stack.config.url);
+                async move { ask(client, url, case, &phone).await.map(|time| (is_known, time)) }
+            });
+            let times: Vec<_> = asked.buffer_unordered(case.at_once).collect().await;
+            for time in times {
+                let (is_known, time) = time?;
+                if round >= case.before {
+                    if is_known { &mut with } else { &mut without }.push(time);
+                }
+            }
+            stack.settle().await;
+            stack.clock.advance(PAST_ANY_WAIT);
+        }
+        stack.clock.advance(DAY);
+    }
+    row(case.name, with, without)
+}
+
+/// All phones of both kinds, in an order that nobody knows.
+fn order(phones: usize) -> Result<Vec<(bool, usize)>, Failure> {
+    let mut all: Vec<_> = (0..phones).flat_map(|number| [(true, number), (false, number)]).collect();
+    for place in (1..all.len()).rev() {
+        all.swap(place, usize::try_from(random::below(place as u64 + 1)?)?);
+    }
+    Ok(all)
+}
+
+/// Microseconds from the request to the whole answer.
+async fn ask(client: &Client, url: &str, case: Case, phone: &str) -> Result<f64, Failure> {
+    let request =
+        client.request(Method::POST, format!("{url}{}", case.path)).header("content-type", "application/json");
+    let request = request.body((case.body)(phone).to_string());
+    let started = Instant::now();
+    let answer = request.send().await?;
+    let status = answer.status();
+    let body = answer.bytes().await?;
+    let time = started.elapsed();
+    if status != case.status {
+        return Err(format!("{}: {status} {}", case.name, String::from_utf8_lossy(&body)).into());
+    }
+    Ok(time.as_secs_f64() * 1e6)
+}
+
+fn row(name: &str, mut with: Vec<f64>, mut without: Vec<f64>) -> Result<Vec<String>, Failure> {
+    with.sort_unstable_by(f64::total_cmp);
+    without.sort_unstable_by(f64::total_cmp);
+    let (statistic, p) = compare(&with, &without)?;
+    let median = |times: &[f64]| format!("{:.2} ms", times[times.len() / 2] / 1000.0);
+    Ok(vec![
+        name.to_owned(),
+        with.len().to_string(),
+        median(&with),
+        median(&without),
+        format!("{statistic:.4}"),
+        format!("{p:.3}"),
+        format!("{:.2} ms", visible(&without)? / 1000.0),
+    ])
+}
+
+fn compare(with: &[f64], without: &[f64]) -> Result<(f64, f64), Failure> {
+    let method = KSTwoSampleAlternativeMethod::TwoSidedAsymptotic;
+    Ok(ks_twosample(with.to_vec(), without.to_vec(), method, NaNPolicy::Error)?)
+}
+
+/// The smallest shift, in microseconds, by which one half of these times would differ from the other: what the test can see at all.
+fn visible(times: &[f64]) -> Result<f64, Failure> {
+    let mut shift = 1.0;
+    loop {
+        let shifted: Vec<_> = times.iter().map(|time| time + shift).collect();
+        let (_, p) = compare(&shifted, times)?;
+        if p < DIFFERENT || shift > 1e7 {
+            return Ok(shift);
+        }
+        shift *= 1.2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_differ_are_told_apart_and_others_are_not() {
+        let times = |shift: f64| (0..2000).map(|number| f64::from(number * 7919 % 2000) + shift).collect::<Vec<_>>();
+        let (_, same) = compare(&times(0.0), &times(0.5)).unwrap();
+        let (_, different) = compare(&times(0.0), &times(150.0)).unwrap();
+        assert!(same > 0.5 && different < DIFFERENT, "{same} {different}");
+        let visible = visible(&times(0.0)).unwrap();
+        assert!((20.0..200.0).contains(&visible), "{visible}");
+    }
+}
