@@ -1,13 +1,23 @@
 //! Logs: one JSON object a line on standard output, which Lambda sends to CloudWatch. What is never logged: codes, passwords,
 //! tokens, secrets, bodies, paths (they hold keys and tokens) and full phone numbers. A request logs once, where its answer is
-//! made (`http::serve`); a failure that does not end a request logs where it is decided so. Uses nothing of this crate.
+//! made (`http::serve`); a failure that does not end a request logs where it is decided so. Uses `network`, `phone`.
+//!
+//! **Auth events** have a field `event`, a word of OWASP's Logging Vocabulary (`authn_login_success`, `authn_login_fail`,
+//! `authn_login_fail_max`, `excess_rate_limit_exceeded`, `authz_fail`, `session_use_after_expire`, `session_expired`, `user_created`,
+//! `input_validation_fail`, and our own `sys_switches_changed`); what came of it in `reason` or `flow`; and in the span `caller` from where
+//! (`source`, a provider's network) and who (`phone`, masked; `user`).
 
 use std::error::Error;
 
+use tracing::Span;
+use tracing::field::Empty;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::network::Network;
+use crate::phone::PhoneNumber;
 
 /// Starts logging for a function, on standard output.
 pub fn init() {
@@ -25,6 +35,21 @@ where
     let once = Targets::new().with_default(LevelFilter::INFO).with_target("lambda_runtime::layers", LevelFilter::OFF);
     // A second start in one process keeps the first one's subscriber.
     let _ = tracing_subscriber::registry().with(once).with(layer.with_writer(writer)).try_init();
+}
+
+/// The span in which a request is answered.
+pub(crate) fn caller(from: &Network) -> Span {
+    tracing::info_span!("caller", source = from.coarse(), phone = Empty, user = Empty)
+}
+
+/// Notes in the caller's span which phone it is about.
+pub(crate) fn about(phone: &PhoneNumber) {
+    Span::current().record("phone", phone.to_string());
+}
+
+/// Notes in the caller's span which user it is about.
+pub(crate) fn about_user(user: &str) {
+    Span::current().record("user", user);
 }
 
 /// An error and its causes in one text: the JSON format would drop the causes.

@@ -22,6 +22,21 @@ impl Network {
         Self(network)
     }
 
+    /// For logs: the larger network that it is in, `/24` or `/48`, which is a provider's and nobody's own.
+    pub fn coarse(&self) -> String {
+        match self.0.split_once('/').and_then(|(address, _)| address.parse().ok()) {
+            Some(IpAddr::V4(address)) => {
+                let [a, b, c, _] = address.octets();
+                format!("{a}.{b}.{c}.0/24")
+            }
+            Some(IpAddr::V6(address)) => {
+                let [a, b, c, ..] = address.segments();
+                format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+            }
+            None => self.0.clone(),
+        }
+    }
+
     /// The text that stands for it in its keyed hash.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -45,6 +60,15 @@ mod tests {
             (None, "unknown"),
         ] {
             assert_eq!(Network::of(address).as_str(), network, "{address:?}");
+        }
+    }
+
+    #[test]
+    fn logs_say_a_provider_s_network_and_no_address() {
+        for (address, network) in
+            [(Some("192.0.2.77"), "192.0.2.0/24"), (Some("2001:db8:1:2:3:4:5:6"), "2001:db8:1::/48"), (None, "unknown")]
+        {
+            assert_eq!(Network::of(address).coarse(), network);
         }
     }
 }

@@ -1,8 +1,13 @@
 //! Secrets at rest and in logs: after every flow, neither a table nor a log line holds a code, a password, a token, a key, or a
 //! phone number outside its user's own row.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use local::simulator::Fault;
+use ring::digest::{SHA256, digest};
+use ring::hmac;
 use serde_json::json;
+use shared::keys::Keys;
 
 use crate::support::{App, PASSWORD, log, remember, secrets, transaction, wrong};
 
@@ -65,6 +70,79 @@ async fn no_log_line_holds_a_secret() {
     for secret in secrets().iter().filter(|secret| secret.len() > 6) {
         assert!(!log.contains(secret.as_str()), "the log holds {secret}");
     }
+}
+
+/// Each line about who did what has one form: an event of the list, what came of it, from where, and of whom it is known.
+#[tokio::test]
+async fn auth_events_have_one_form() {
+    const EVENTS: [&str; 10] = [
+        "authn_login_success",
+        "authn_login_fail",
+        "authn_login_fail_max",
+        "excess_rate_limit_exceeded",
+        "authz_fail",
+        "session_use_after_expire",
+        "session_expired",
+        "user_created",
+        "input_validation_fail",
+        "sys_switches_changed",
+    ];
+    let app = all_flows().await;
+    app.register_start(PHONE).await;
+    app.register_start(PHONE).await.limited("too_many_messages");
+    for _ in 0..9 {
+        app.password_start(PHONE, "wrong password").await;
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for line in log().lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let Some(event) = line["event"].as_str() else { continue };
+        assert!(EVENTS.contains(&event), "{line}");
+        assert!(line["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')), "{line}");
+        seen.insert(event.to_owned());
+        if event == "sys_switches_changed" {
+            continue;
+        }
+        assert!(line["reason"].is_string() || line["flow"].is_string(), "{line}");
+        let spans = line["spans"].as_array().unwrap();
+        let caller = spans.iter().find(|span| span["name"] == "caller").unwrap_or_else(|| panic!("{line}"));
+        let source = caller["source"].as_str().unwrap();
+        assert!(source.ends_with(".0/24") || source.ends_with("/48") || source == "unknown", "{line}");
+        if event.starts_with("authn_login_success") || event == "user_created" {
+            assert!(caller["user"].is_string() && caller["phone"].as_str().unwrap().contains("•••"), "{line}");
+        }
+    }
+    for event in EVENTS.iter().filter(|event| **event != "sys_switches_changed") {
+        assert!(seen.contains(*event), "{event} was not logged: {seen:?}");
+    }
+}
+
+/// Whoever has all tables and not the root key tries every code there is, in the ways that codes are commonly hidden.
+#[tokio::test]
+async fn without_the_root_key_a_million_tries_find_no_code() {
+    let app = App::start().await;
+    let id = transaction(&app.register_start(PHONE).await.ok());
+    let code = app.last_code(PHONE);
+    let items = app.dump().await;
+    let sealed: Vec<_> = items.iter().filter_map(|(_, item)| item["register"]["M"]["code"]["S"].as_str()).collect();
+    let [sealed] = sealed[..] else { panic!("{items:?}") };
+    let stored = STANDARD_NO_PAD.decode(sealed).unwrap();
+    let found = |hash: &[u8]| stored.windows(6).any(|part| hash.windows(6).any(|other| other == part));
+    let tag = hmac::Key::new(hmac::HMAC_SHA256, id.as_bytes());
+    for number in 0..1_000_000 {
+        let tried = format!("{number:06}");
+        let salted = format!("{id}{tried}");
+        for hash in [digest(&SHA256, tried.as_bytes()), digest(&SHA256, salted.as_bytes())] {
+            assert_ne!(&stored[stored.len() - 16..], &hash.as_ref()[..16], "{tried}");
+            assert_ne!(stored.get(..16), hash.as_ref().get(..16), "{tried}");
+        }
+        assert_ne!(&stored[stored.len() - 16..], &hmac::sign(&tag, tried.as_bytes()).as_ref()[..16], "{tried}");
+    }
+    assert!(!found(code.as_bytes()) && !sealed.contains(&code), "nor does it stand there");
+    let other = Keys::derive(&"another-root-key-0123456789abcdef0123".into()).unwrap();
+    assert!(other.open_code(sealed, &id).is_err());
+    let own = Keys::derive(&local::ROOT_KEY.into()).unwrap();
+    assert!(own.open_code(sealed, &id).is_ok(), "with it, it opens");
 }
 
 #[tokio::test]

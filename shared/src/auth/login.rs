@@ -68,6 +68,8 @@ pub async fn finish(
         Some(mut profile) if logged_in => {
             profile.last_login = Some(now);
             verified(service, &keys, &profile.phone, purpose, now);
+            logging::about_user(&user);
+            tracing::info!(event = "authn_login_success", flow = purpose.flow().word(), "logged in");
             Ok(LoggedIn { id: user, profile, token: uuid::format(&token).into() })
         }
         _ => Err(AuthError::CodeRejected),
@@ -79,6 +81,7 @@ pub(super) fn verified(service: &Service, keys: &Keys, e164: &str, purpose: Purp
     service.metrics.count(Metric::Verified(purpose.flow()), now);
     // Written in full, it says its country itself.
     let Ok(phone) = PhoneNumber::parse(e164, service.settings.default_country) else { return };
+    logging::about(&phone);
     let slice = money::slice_of(&service.settings.rules, PhoneKey(keys.phone(e164).short()));
     let prefix = TallyKey::Prefix(keys.prefix(phone.prefix()).short());
     let (tallies, flow) = (service.tallies.clone(), purpose.flow());

@@ -8,6 +8,7 @@ use super::password::Password;
 use super::properties::Properties;
 use super::transaction::TransactionId;
 use super::{AuthError, Purpose};
+use crate::logging;
 use crate::network::Network;
 use crate::phone::PhoneNumber;
 use crate::random;
@@ -50,6 +51,7 @@ pub struct NewAccount {
 /// [`AuthError::CodeRejected`] whatever was wrong with phone, transaction or code; [`AuthError::UserExists`] to who has proven the
 /// phone, whose code then stays good for another try; the others of [`AuthError`].
 pub async fn finish(service: &Service, registration: Registration, from: &Network) -> Result<NewAccount, AuthError> {
+    logging::about(&registration.phone);
     let now = service.clock.now();
     let keys = service.secrets.keys(now).await?;
     let owner = keys.phone(registration.phone.e164());
@@ -82,6 +84,8 @@ pub async fn finish(service: &Service, registration: Registration, from: &Networ
     match service.users.register(&service.phones, used, &user, now).await? {
         Registered::Done => {
             verified(service, &keys, &profile.phone, Purpose::Register, now);
+            logging::about_user(&id);
+            tracing::info!(event = "user_created", flow = Purpose::Register.flow().word(), "registered");
             Ok(NewAccount { id, profile })
         }
         Registered::CodeUsed => Err(AuthError::CodeRejected),

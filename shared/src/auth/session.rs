@@ -21,7 +21,11 @@ pub async fn is_valid(service: &Service, token: &str) -> Result<bool, AuthError>
 /// [`AuthError::SessionInvalid`] when there is none; [`AuthError::Store`].
 pub async fn log_out(service: &Service, token: &str) -> Result<(), AuthError> {
     let token = uuid::parse(token).ok_or(AuthError::SessionInvalid)?;
-    if service.sessions.end(&token, service.clock.now()).await? { Ok(()) } else { Err(AuthError::SessionInvalid) }
+    if !service.sessions.end(&token, service.clock.now()).await? {
+        return Err(AuthError::SessionInvalid);
+    }
+    tracing::info!(event = "session_expired", reason = "logout", "logged out");
+    Ok(())
 }
 
 /// The profile of the session's own user.

@@ -145,6 +145,7 @@ impl<'a> Prepared<'a> {
         if !service.settings.sends_to(phone.country(), purpose.flow()) {
             return Err(AuthError::CountryNotServed);
         }
+        logging::about(phone);
         let now = service.clock.now();
         let (keys, plivo) = tokio::try_join!(service.secrets.keys(now), service.secrets.plivo(now))?;
         let from = keys.address(from.as_str());

@@ -170,6 +170,23 @@ reasons! {
     Internal = "internal", INTERNAL_SERVER_ERROR, 14000, "Internal error";
 }
 
+impl Reason {
+    /// The event of OWASP's Logging Vocabulary that it is, if any.
+    pub const fn event(self) -> Option<&'static str> {
+        match self {
+            Self::CodeRejected | Self::LoginRejected | Self::UserDisabled => Some("authn_login_fail"),
+            Self::TooManyWrongCodes | Self::TooManyPasswords => Some("authn_login_fail_max"),
+            Self::TooManyMessages | Self::TooManyStarts | Self::BudgetSpent | Self::NumbersSuspended => {
+                Some("excess_rate_limit_exceeded")
+            }
+            Self::AccessDenied | Self::NotOwn => Some("authz_fail"),
+            Self::SessionInvalid => Some("session_use_after_expire"),
+            other if other.status().as_u16() == 400 => Some("input_validation_fail"),
+            _ => None,
+        }
+    }
+}
+
 /// A request that is answered with an error.
 #[derive(Debug)]
 pub struct Problem {
@@ -272,17 +289,31 @@ impl Problem {
     }
 
     fn log(&self, function: &str) {
-        let (reason, status) = (self.reason.word(), self.reason.status().as_u16());
+        let (reason, status, event) = (self.reason.word(), self.reason.status().as_u16(), self.reason.event());
         match &self.cause {
             // Anybody can ask for a number that Plivo does not like.
             Some(cause) if self.reason == Reason::SmsRejected => {
-                tracing::warn!(function, status, reason, cause = logging::chain(cause.as_ref()), "request refused");
+                tracing::warn!(
+                    function,
+                    event,
+                    status,
+                    reason,
+                    cause = logging::chain(cause.as_ref()),
+                    "request refused"
+                );
             }
             Some(cause) if status >= 500 => {
-                tracing::error!(function, status, reason, cause = logging::chain(cause.as_ref()), "request failed");
+                tracing::error!(
+                    function,
+                    event,
+                    status,
+                    reason,
+                    cause = logging::chain(cause.as_ref()),
+                    "request failed"
+                );
             }
-            None if status >= 500 => tracing::error!(function, status, reason, "request failed"),
-            _ => tracing::info!(function, status, reason, "request refused"),
+            None if status >= 500 => tracing::error!(function, event, status, reason, "request failed"),
+            _ => tracing::info!(function, event, status, reason, "request refused"),
         }
     }
 

@@ -17,7 +17,9 @@ use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::{Adapter, Body, LambdaEvent, Request, RequestExt as _, Response, Service as _, service_fn};
 use secrecy::SecretString;
 use serde_json::Value;
+use tracing::Instrument as _;
 
+use crate::logging;
 use crate::messaging::{IdempotencyKey, KeyError};
 use crate::network::Network;
 use crate::routes::{self, FALLBACK, Found};
@@ -57,14 +59,18 @@ pub async fn serve<'a, F: Future<Output = Answer>>(
     request: Request,
     handler: impl FnOnce(&'a Service, Request) -> F,
 ) -> Response<Body> {
-    let answer = match check_path(&service.settings, function, &request) {
-        Ok(()) => handler(service, request).await,
-        Err(problem) => Err(problem),
+    let span = logging::caller(&caller(&request));
+    let answer = async {
+        let answer = match check_path(&service.settings, function, &request) {
+            Ok(()) => handler(service, request).await,
+            Err(problem) => Err(problem),
+        };
+        answer.unwrap_or_else(|problem| {
+            problem.report(service, function);
+            problem.into_response()
+        })
     };
-    let mut response = answer.unwrap_or_else(|problem| {
-        problem.report(service, function);
-        problem.into_response()
-    });
+    let mut response = answer.instrument(span).await;
     // Answers hold tokens and ids that no cache may keep.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if !matches!(response.body(), Body::Empty) {
