@@ -53,7 +53,8 @@ fn registration(
         .ok_or_else(|| Problem::field(Reason::InvalidCode, "transactionCode"))?;
     refuse_reserved(&mut fields)?;
     let email = email(service, &mut fields)?;
-    let password = password(&mut fields)?;
+    let known = [phone.last_digits(), email.as_ref().map_or("", Email::as_str), &service.settings.app_name];
+    let password = password(&mut fields)?.without(&known)?;
     let locale = locale(fields.take("blUserLocale"));
     let properties = Properties::from_rest(fields.rest())?;
     Ok(Registration { phone, transaction, code, email, password, locale, properties })

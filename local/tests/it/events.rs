@@ -48,6 +48,7 @@ const REGISTRATION: &[Reason] = &[
     PasswordTooLong,
     PasswordNotPrintable,
     PasswordTooCommon,
+    PasswordKnown,
     IdentityMissing,
     InvalidEmail,
     ReservedObjectId,

@@ -158,6 +158,28 @@ async fn storage_that_throttles_fails_or_is_gone_is_a_503_and_changes_nothing() 
     }
 }
 
+/// What cannot be counted is not sent: whichever of the calls before a message fails for good, it is not sent.
+#[tokio::test]
+async fn no_message_goes_out_that_no_limit_has_counted() {
+    let (app, proxy, _store) = App::behind_proxy().await;
+    app.register(PHONE, "jane@example.com").await;
+    for fault in [StoreFault::Throttle, StoreFault::Fail, StoreFault::HangUp] {
+        // The read; the caller's count, which writes first; the money, where others have counted in this hour; and the phone's item.
+        for (operation, calls) in [("BatchGetItem", 3), ("PutItem", 3), ("UpdateItem", 3)] {
+            app.advance(86_400);
+            for line in 10..18 {
+                app.register_start(&format!("+141555501{line}")).await;
+            }
+            let sent = app.sent();
+            for _ in 0..calls {
+                proxy.once(operation, fault);
+            }
+            app.login_start(PHONE).await.refused(503, 14000, "unavailable");
+            assert_eq!(app.sent(), sent, "{fault:?} {operation}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_lost_answer_is_found_again_and_counts_once() {
     let (app, proxy, _store) = App::behind_proxy().await;

@@ -99,8 +99,17 @@ async fn a_code_works_once() {
 
 #[tokio::test]
 async fn a_code_works_until_its_second() {
-    for (seconds, works) in [(299, true), (300, false), (301, false)] {
-        let app = App::start().await;
+    for (life, seconds, works) in [
+        ("300", 299, true),
+        ("300", 300, false),
+        ("300", 301, false),
+        ("600", 599, true),
+        ("600", 600, false),
+        ("600", 601, false),
+        ("60", 59, true),
+        ("60", 60, false),
+    ] {
+        let app = App::with(&[("CODE_LIFE_SECONDS", life)]).await;
         app.register(PHONE, "jane@example.com").await;
         let id = transaction(&app.login_start(PHONE).await.ok());
         app.advance(seconds);
@@ -200,6 +209,39 @@ async fn no_row_of_a_user_exists_before_the_phone_is_proven() {
     let items = app.dump().await;
     assert_eq!(items.iter().filter(|(table, _)| *table == "users" || *table == "sessions").count(), 0);
     assert_eq!(items.iter().filter(|(table, _)| *table == "phones").count(), 40);
+}
+
+/// Whatever is asked of whichever route: nobody gets a session but by a code.
+#[tokio::test]
+async fn no_route_but_a_login_s_end_makes_a_session() {
+    let app = App::start().await;
+    let user = app.register(PHONE, "jane@example.com").await;
+    let id = transaction(&app.login_start(PHONE).await.ok());
+    let token = "B83FA46D-A19A-A8CE-FF2B-976B7A1D8100";
+    let bodies = [
+        json!({}),
+        json!({ "phoneNumber": PHONE }),
+        json!({ "phoneNumber": PHONE, "password": PASSWORD }),
+        json!({ "phoneNumber": PHONE, "login": "jane@example.com", "password": PASSWORD }),
+        json!({ "transactionId": id, "code": "" }),
+        json!({ "transactionId": id, "code": null }),
+        json!({ "transactionId": id, "code": [] }),
+        json!({ "transactionId": "", "code": "000000" }),
+        json!({ "phoneNumber": PHONE, "message": "Hello" }),
+    ];
+    let objects = format!("/api/data/Users/{}", user["objectId"].as_str().unwrap());
+    let more = ["/api/users/login", "/api/users/restorepassword", "/api/users/register", &objects];
+    let routes = shared::routes::ROUTES.iter().map(|route| format!("/api{}", route.path));
+    for path in routes.chain(more.map(str::to_owned)) {
+        let path = path.replace("{token}", token).replace("{objectId}", token);
+        for body in &bodies {
+            let answers = [app.post(&path, body).await, app.get(&path, Some(token)).await];
+            assert!(answers.iter().all(|answer| answer.body.get("user-token").is_none()), "{path} {body}");
+            app.advance(1921);
+        }
+    }
+    let sessions = app.dump().await.into_iter().filter(|(table, _)| *table == "sessions").count();
+    assert_eq!(sessions, 0);
 }
 
 #[tokio::test]

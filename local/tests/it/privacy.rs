@@ -104,8 +104,12 @@ async fn auth_events_have_one_form() {
             continue;
         }
         assert!(line["reason"].is_string() || line["flow"].is_string(), "{line}");
-        let spans = line["spans"].as_array().unwrap();
-        let caller = spans.iter().find(|span| span["name"] == "caller").unwrap_or_else(|| panic!("{line}"));
+        let mut spans = line["spans"].as_array().into_iter().flatten();
+        let Some(caller) = spans.find(|span| span["name"] == "caller") else {
+            // An event of another AWS service has no network.
+            assert_eq!(line["function"], "send-message", "{line}");
+            continue;
+        };
         let source = caller["source"].as_str().unwrap();
         assert!(source.ends_with(".0/24") || source.ends_with("/48") || source == "unknown", "{line}");
         if event.starts_with("authn_login_success") || event == "user_created" {

@@ -95,6 +95,24 @@ mod tests {
         }
     }
 
+    /// A million codes, each digit at each place: the statistic stays below the value that chance passes once in a million.
+    #[test]
+    fn every_digit_is_as_likely_at_every_place() {
+        const CODES: u32 = 1_000_000;
+        let mut counts = [[0_u32; 10]; 6];
+        for _ in 0..CODES {
+            for (place, digit) in OneTimeCode::draw(6).unwrap().expose().bytes().enumerate() {
+                counts[place][usize::from(digit - b'0')] += 1;
+            }
+        }
+        let expected = f64::from(CODES) / 10.0;
+        for (place, counts) in counts.iter().enumerate() {
+            let chi_square: f64 = counts.iter().map(|count| (f64::from(*count) - expected).powi(2) / expected).sum();
+            // Nine degrees of freedom.
+            assert!(chi_square < 45.1, "place {place}: {chi_square} {counts:?}");
+        }
+    }
+
     #[test]
     fn a_code_does_not_print() {
         assert_eq!(format!("{:?}", OneTimeCode::parse("123456", 6)), "Some(OneTimeCode)");

@@ -11,6 +11,8 @@ use crate::keys::Keys;
 
 /// The shortest password, in characters. Eight, since a code always follows (NIST SP 800-63B-4).
 pub const SHORTEST: usize = 8;
+/// Words that others know of the owner count from so many characters on.
+pub const SHORTEST_WORD: usize = 6;
 /// The longest, in characters. Nothing is cut off.
 pub const LONGEST: usize = 128;
 
@@ -34,6 +36,9 @@ pub enum PasswordError {
     /// One of the first that everybody tries.
     #[error("too common")]
     Common,
+    /// It holds what others know of its owner: the phone number, the e-mail address, or the application's name.
+    #[error("holds what others know")]
+    Known,
 }
 
 /// A password cannot be hashed or a stored hash cannot be read.
@@ -70,6 +75,18 @@ impl Password {
         } else {
             Ok(password)
         }
+    }
+
+    /// Refuses a chosen password that holds one of these words, in whatever letter case. Words of fewer than [`SHORTEST_WORD`] characters stand in
+    /// many a good password and do not count; the address of an e-mail counts whole and by its part before the `@`.
+    ///
+    /// # Errors
+    /// [`PasswordError::Known`].
+    pub fn without(self, words: &[&str]) -> Result<Self, PasswordError> {
+        let lower = self.0.expose_secret().to_lowercase();
+        let parts = words.iter().flat_map(|word| [*word, word.split_once('@').map_or(*word, |(name, _)| name)]);
+        let holds = |word: &str| word.chars().count() >= SHORTEST_WORD && lower.contains(&word.to_lowercase());
+        if parts.into_iter().any(holds) { Err(PasswordError::Known) } else { Ok(self) }
     }
 
     /// Hashes with a new salt, off the async threads. A PHC string. The cost is the service's.
@@ -133,6 +150,22 @@ mod tests {
             assert!(Password::chosen(text).is_ok(), "{text}");
         }
         assert!(Password::chosen(&"🐎".repeat(128)).is_ok(), "characters are counted, not bytes");
+    }
+
+    #[test]
+    fn what_others_know_of_the_owner_is_no_part_of_a_password() {
+        let words = ["4155550101", "jane.doe@example.com", "Otpost"];
+        for text in ["4155550101", "my 4155550101!", "Jane.Doe 2026", "jane.doe@example.com", "oTpOsT rules"] {
+            let chosen = Password::chosen(text).unwrap();
+            assert_eq!(chosen.without(&words).map(drop), Err(PasswordError::Known), "{text}");
+        }
+        for text in ["correct horse battery", "jane and doe went out", "415 555 0101 is a number"] {
+            assert!(Password::chosen(text).unwrap().without(&words).is_ok(), "{text}");
+        }
+        assert!(
+            Password::chosen("a bob is a coin").unwrap().without(&["bob@example.com"]).is_ok(),
+            "too short to count"
+        );
     }
 
     #[tokio::test]

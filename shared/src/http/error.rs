@@ -92,6 +92,8 @@ reasons! {
     PasswordNotPrintable = "password_not_printable", BAD_REQUEST, 14000, "The password holds a control character";
     /// The password is one of the most common.
     PasswordTooCommon = "password_too_common", BAD_REQUEST, 14000, "The password is too common";
+    /// The password holds the phone number, the e-mail address or the application's name.
+    PasswordKnown = "password_known", BAD_REQUEST, 14000, "The password holds your phone number, your e-mail address or our name";
     /// A registration has no e-mail address where that is the identity.
     IdentityMissing = "identity_missing", BAD_REQUEST, 3013, "Unable to register user. Missing identity value for '%s'";
     /// The e-mail address is none.
@@ -484,6 +486,7 @@ impl From<PasswordError> for Problem {
             PasswordError::TooShort => Reason::PasswordTooShort,
             PasswordError::TooLong => Reason::PasswordTooLong,
             PasswordError::Control => Reason::PasswordNotPrintable,
+            PasswordError::Known => Reason::PasswordKnown,
             PasswordError::Common => Reason::PasswordTooCommon,
         })
     }

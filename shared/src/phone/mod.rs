@@ -126,6 +126,11 @@ impl PhoneNumber {
         &self.e164
     }
 
+    /// The last ten digits: what people know a number by, whatever stands before it.
+    pub fn last_digits(&self) -> &str {
+        &self.e164[self.e164.len().saturating_sub(10).max(1)..]
+    }
+
     /// All but the last four digits: what ten thousand neighbours have in common.
     pub fn prefix(&self) -> &str {
         &self.e164[..self.e164.len() - 4]
