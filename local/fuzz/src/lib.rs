@@ -64,7 +64,8 @@ pub fn phone(bytes: &[u8]) {
 /// The body of `loginWithPhoneNumber`: a JSON string, an object or bare text.
 pub fn text_body(bytes: &[u8]) {
     let Ok(text) = http::text_body(&request(bytes), "phoneNumber") else { return };
-    match serde_json::from_slice(bytes) {
+    // Blanks around it are nobody's, also those that JSON does not know.
+    match serde_json::from_slice(bytes.trim_ascii()) {
         Ok(Value::String(string)) => assert_eq!(text, string),
         Ok(Value::Object(object)) => assert_eq!(object["phoneNumber"], text),
         Ok(Value::Array(_) | Value::Bool(_) | Value::Null) => panic!("no text: {text:?}"),
@@ -92,8 +93,10 @@ pub fn media_urls(bytes: &[u8]) {
     for link in &links {
         assert!(link.scheme() == "https" && link.domain().is_some(), "{link}");
         assert!(link.username().is_empty() && link.password().is_none(), "{link}");
-        // A comma parts links, so one within a link stands escaped.
-        assert_eq!(media::parse(&link.as_str().replace(',', "%2C")).map(|again| again.len()), Ok(1), "{link}");
+        // A comma parts links, so one within a link stands escaped, which makes it longer.
+        let escaped = link.as_str().replace(',', "%2C");
+        let is_one = media::parse(&escaped).is_ok_and(|again| again.len() == 1);
+        assert!(is_one || escaped.len() > media::LONGEST, "{link}");
     }
 }
 

@@ -67,3 +67,26 @@ fn every_function_has_an_event_of_its_name() {
         assert!(root.join(format!("events/{name}.json")).exists(), "{name}");
     }
 }
+
+/// `docs/security.md` names a test for each number that it claims: each is there.
+#[test]
+fn every_test_that_the_security_page_names_exists() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = include_str!("../../../docs/security.md");
+    let mut named = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ")) {
+        let mut source = String::new();
+        for word in row.split('`').skip(1).step_by(2) {
+            let is_name = word.contains('_')
+                && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit());
+            if word.ends_with(".rs") {
+                let folder = if word.contains('/') { "shared/src" } else { "local/tests/it" };
+                source = std::fs::read_to_string(root.join(folder).join(word)).unwrap_or_else(|_| panic!("{word}"));
+            } else if is_name && !source.is_empty() {
+                assert!(source.contains(&format!("fn {word}(")), "{word} of {row}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 70, "{named}");
+}

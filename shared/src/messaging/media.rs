@@ -7,7 +7,7 @@ use url::{Host, Url};
 /// The most links Plivo takes in one message (Plivo: "Send a message", `media_urls`).
 pub const MOST: usize = 10;
 /// The longest link, in bytes: longer than any real one, shorter than what would fill a request.
-const LONGEST: usize = 2048;
+pub const LONGEST: usize = 2048;
 
 /// Why a list of links is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
