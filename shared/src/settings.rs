@@ -233,7 +233,9 @@ impl Settings {
 
     /// All countries that SMS may go to, two letters each.
     pub fn all_countries(&self) -> Vec<String> {
-        self.sms_countries.iter().chain(&self.confirmed_countries).map(|country| country.code()).collect()
+        let all: std::collections::BTreeSet<_> =
+            self.sms_countries.iter().chain(&self.confirmed_countries).map(|country| country.code()).collect();
+        all.into_iter().collect()
     }
 }
 

@@ -136,6 +136,20 @@ async fn wrong_passwords_at_once_are_counted_before_they_are_compared() {
     assert_eq!(answers.iter().filter(|status| **status == 401).count(), 5, "{answers:?}");
 }
 
+/// Who is told to wait for his network has tried no password.
+#[tokio::test]
+async fn a_network_that_has_to_wait_tries_no_password() {
+    let app = app(&[]).await;
+    app.register(PHONE, "jane@example.com").await;
+    for line in 0..20 {
+        app.register_from(HOME, &phone(200 + line)).await.ok();
+    }
+    for _ in 0..6 {
+        app.password_from(HOME, PHONE, "wrong password").await.limited("too_many_starts");
+    }
+    app.password_from("203.0.113.9", PHONE, "wrong password").await.refused(401, 3003, "login_rejected");
+}
+
 #[tokio::test]
 async fn a_phone_without_a_user_has_the_same_waits_for_passwords() {
     let app = app(&[]).await;

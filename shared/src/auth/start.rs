@@ -91,6 +91,9 @@ pub async fn second_factor(
     let start = Prepared::new(service, phone, from, Purpose::SecondFactor).await?;
     let mut before = start.read().await?;
     let (user, hash) = before.login.take().map(|login| (login.user, login.password)).unzip();
+    // What refuses one of the two has counted neither.
+    callers::count_start(&mut before.address.clone(), &start.country, &service.settings, start.now)?;
+    callers::count_password(&mut before.record.clone(), &start.network, start.now)?;
     let (caller, record) =
         tokio::join!(start.count_caller(before.address.clone()), start.count_password(before.record.clone()));
     let (record, ()) = (record?, caller?);

@@ -126,7 +126,7 @@ impl Tallies {
             .map(|place| (format!("#n{place}"), format!(":a{place}"), format!(":m{place}")))
             .collect();
         let adds: Vec<_> = places.iter().map(|(name, amount, _)| format!("{name} {amount}")).collect();
-        let update = format!("ADD version :one, {}", adds.join(", "));
+        let update = format!("ADD #version :one, {}", adds.join(", "));
         let mut conditions = vec!["#hour = :hour".to_owned()];
         for (addition, (name, _, most)) in additions.iter().zip(&places) {
             if addition.most.is_some() {
@@ -135,7 +135,11 @@ impl Tallies {
         }
         let condition = conditions.join(" AND ");
         let mut write = self.table.update(id, &update).when(&condition).returning_found();
-        write = write.name("#hour", "hour").value(":hour", number(hour)).value(":one", number(1));
+        write = write
+            .name("#hour", "hour")
+            .name("#version", "version")
+            .value(":hour", number(hour))
+            .value(":one", number(1));
         for (addition, (name, amount, most)) in additions.iter().zip(&places) {
             write = write.name(name, &addition.name).value(amount, number(addition.amount));
             if let Some(limit) = addition.most {
@@ -164,7 +168,7 @@ impl Tallies {
         item.insert("expires_at".to_owned(), number(now.plus(KEPT).as_seconds()));
         let write = self.table.put(item, id).returning_found();
         let write = match version {
-            Some(version) => write.when("version = :seen").value(":seen", number(version)),
+            Some(version) => write.when("#version = :seen").name("#version", "version").value(":seen", number(version)),
             None => write.when("attribute_not_exists(id)"),
         };
         self.carry_out(&write).await
@@ -183,8 +187,8 @@ impl Tallies {
     /// [`StoreError`].
     pub async fn verified(&self, key: TallyKey, scope: &str) -> Result<(), StoreError> {
         let name = Count::Verified.of(scope);
-        let write = self.table.update(&key.id(), "ADD #verified :one, version :one").when("attribute_exists(id)");
-        let write = write.name("#verified", &name).value(":one", number(1));
+        let write = self.table.update(&key.id(), "ADD #verified :one, #version :one").when("attribute_exists(id)");
+        let write = write.name("#verified", &name).name("#version", "version").value(":one", number(1));
         self.table.write(&write).await.map(drop)
     }
 
