@@ -183,6 +183,16 @@ class Plivo:
         return re.match(r"\d+", messages[0]["text"])[0]
 
 
+    def wait_for_another(self, phone, before):
+        """Until the phone has more messages than before; the stack answers when there is news."""
+        for _ in range(10):
+            news = call(f"{self.url}/_local/events").ok()["version"]
+            if len(self.messages(phone)) > before:
+                return
+            call(f"{self.url}/_local/events?after={news}").ok()
+        raise Failed(f"no further message to {phone}")
+
+
 class Client:
     """The operations below one root, as an app calls them. `note` is told of each call."""
 
@@ -220,7 +230,12 @@ class Client:
         return self.call("POST", f"/services/Plivo/{name}", body, **headers)
 
     def login(self, phone):
-        return self.service("loginWithPhoneNumber", phone)
+        """Of a user: it answers before the code goes out, so this waits for the code, too."""
+        before = len(self.plivo.messages(phone))
+        answer = self.service("loginWithPhoneNumber", phone)
+        if answer.status == 200:
+            self.plivo.wait_for_another(phone, before)
+        return answer
 
     def login_with_password(self, phone, entered=None):
         person = {"phoneNumber": phone, "password": entered or password(phone)}

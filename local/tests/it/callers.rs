@@ -136,6 +136,28 @@ async fn wrong_passwords_at_once_are_counted_before_they_are_compared() {
     assert_eq!(answers.iter().filter(|status| **status == 401).count(), 5, "{answers:?}");
 }
 
+#[tokio::test]
+async fn a_right_password_is_no_wrong_one_where_the_start_is_refused_for_something_else() {
+    let app = app(&[]).await;
+    app.register(PHONE, "jane@example.com").await;
+    app.password_from("203.0.113.9", PHONE, PASSWORD).await.ok();
+    for _ in 0..8 {
+        app.password_from("203.0.113.9", PHONE, PASSWORD).await.limited("too_many_messages");
+    }
+    app.advance(30);
+    app.password_from("203.0.113.9", PHONE, PASSWORD).await.ok();
+}
+
+/// Else anybody could have decisions written without end.
+#[tokio::test]
+async fn a_start_that_a_rule_refuses_counts_for_its_network() {
+    let app = App::with(&[("STARTS_PER_ADDRESS", "5"), ("BUDGET", "0.001/1/1")]).await;
+    for _ in 0..5 {
+        app.register_from(HOME, PHONE).await.refused_in(503, "budget_spent");
+    }
+    app.register_from(HOME, PHONE).await.limited("too_many_starts");
+}
+
 /// Who is told to wait for his network has tried no password.
 #[tokio::test]
 async fn a_network_that_has_to_wait_tries_no_password() {

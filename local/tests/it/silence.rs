@@ -162,6 +162,43 @@ async fn a_registration_s_start_does_not_tell_who_is_a_user() {
     assert_eq!(texts, (1 + 10, 5), "a message either way, while the phone may have one");
 }
 
+/// Past five, a phone without a user gets no message: then nobody is told what Plivo says to one.
+#[tokio::test]
+async fn a_registration_s_start_past_five_does_not_tell_who_is_a_user_when_plivo_fails() {
+    for fault in
+        [Fault::SendStatus(402), Fault::SendStatus(500), Fault::Refuse400("no such number".to_owned()), Fault::HangUp]
+    {
+        let app = App::start().await;
+        app.register(KNOWN, "jane@example.com").await;
+        app.advance(86_400);
+        for start in 0..10 {
+            if start == 5 {
+                app.stack.simulator.set_fault(fault.clone());
+            }
+            let (known, unknown) = (app.register_start(KNOWN).await, app.register_start(UNKNOWN).await);
+            assert_eq!(shape(&known), shape(&unknown), "{fault:?} {start}");
+            known.ok();
+            app.advance(2000);
+        }
+        let controls = app.dump().await.into_iter().filter(|(table, _)| *table == "controls").count();
+        assert_eq!(controls, 0, "nor does it leave anything for the next caller");
+    }
+}
+
+/// What was sent for logins depends on who is a user: whatever it looks like, all are answered alike.
+#[tokio::test]
+async fn logins_that_look_pumped_are_answered_alike() {
+    let app = App::with(&[("PUMPING_PREFIX", "2/0/100"), ("PUMPING_COUNTRY", "2/0/100")]).await;
+    app.register(KNOWN, "jane@example.com").await;
+    app.advance(86_400);
+    for _ in 0..8 {
+        let (known, unknown) = (app.login_start(KNOWN).await, app.login_start(UNKNOWN).await);
+        assert_eq!(shape(&known), shape(&unknown));
+        known.ok();
+        app.advance(2000);
+    }
+}
+
 #[tokio::test]
 async fn codes_are_refused_alike_whatever_is_wrong() {
     let app = App::start().await;

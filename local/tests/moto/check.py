@@ -16,8 +16,8 @@ import stack
 from stack import Client, Failed, Plivo, check
 
 REGION = "us-east-1"
-TABLES = ["users", "phones", "sessions", "controls", "messages"]
-EXPIRING = ["phones", "sessions", "messages"]
+TABLES = ["users", "phones", "sessions", "controls", "messages", "counters", "decisions"]
+EXPIRING = ["phones", "sessions", "messages", "counters", "decisions"]
 ROOT_KEY = "a-root-key-for-moto-0123456789abcdef0123456789"
 SENDER = "+14155550199"
 

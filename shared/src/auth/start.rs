@@ -1,8 +1,8 @@
 //! How a flow starts: a code goes to a phone. The way of a start, in sequential calls to storage:
 //!
-//! 1. read what is known about the phone, the caller, money and Plivo, in one call, and decide on it: what is refused here
-//!    has written nothing, but for the record of a decision;
-//! 2. count the caller's start, and before a password is compared, its try;
+//! 1. read what is known about the phone, the caller, money and Plivo, in one call: what the phone's or the caller's limits refuse has
+//!    written nothing;
+//! 2. count the caller's start, and before a password is compared, its try; then decide by money and volume;
 //! 3. write the phone's item, which counts the message and holds the transaction, beside the money that the message will cost;
 //! 4. call Plivo, beside the record of the decision and the prefix's count.
 //!
@@ -10,8 +10,8 @@
 //! limit has counted. Where nothing is to be sent, the same calls are made, with nothing to add. Uses `store`, `plivo`, `sending`.
 //!
 //! **A passwordless login answers before step 4.** Nobody is told there what Plivo says, so nobody waits for it: how long a message takes
-//! cannot tell who is a user. In the other flows, the caller waits and is told when a message failed; a call to Plivo that sends
-//! nothing stands in for one that is not to be sent.
+//! cannot tell who is a user. So does a registration where a phone that nobody has confirmed would get no message any more. In all others the
+//! caller waits and is told when a message failed. Where nothing is to be sent, a call to Plivo that sends nothing stands in for it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use crate::network::Network;
 use crate::phone::PhoneNumber;
 use crate::secrets::PlivoCredentials;
 use crate::sending::budget::slices_of;
-use crate::sending::decision::{Outcome, Rule};
+use crate::sending::decision::{Outcome, Rule, Window};
 use crate::sending::switches;
 use crate::service::Service;
 use crate::store::{
@@ -50,9 +50,14 @@ pub async fn registration(service: &Service, phone: &PhoneNumber, from: &Network
     let before = start.read().await?;
     provider::check(before.controls.provider, start.now)?;
     let is_confirmed = before.login.is_some();
+    start.try_out(before.record.clone(), None, is_confirmed)?;
+    start.count_caller(before.address.clone()).await?;
     let plan = start.plan(&before, before.record.clone(), None, is_confirmed)?;
-    start.count_caller(before.address).await?;
+    let is_silent = !plan.may_send || start.may_be_silent(&before.record);
     let begun = start.begin(plan).await?;
+    if is_silent {
+        return Ok(start.deliver_later(begun));
+    }
     start.deliver_or_take_back(begun, before.controls.provider).await
 }
 
@@ -66,15 +71,10 @@ pub async fn login(service: &Service, phone: &PhoneNumber, from: &Network) -> Re
     let before = start.read().await?;
     provider::check(before.controls.provider, start.now)?;
     let user = before.login.as_ref().map(|login| login.user.clone());
+    start.try_out(before.record.clone(), user.as_deref(), user.is_some())?;
+    start.count_caller(before.address.clone()).await?;
     let plan = start.plan(&before, before.record.clone(), user.clone(), user.is_some())?;
-    start.count_caller(before.address).await?;
-    let Begun { started, delivery, .. } = start.begin(plan).await?;
-    service.later.add(async move {
-        if let Err(error) = delivery.carry_out().await {
-            tracing::error!(cause = logging::chain(&error), "code message not sent, the caller is not told");
-        }
-    });
-    Ok(started.pending.id)
+    Ok(start.deliver_later(start.begin(plan).await?))
 }
 
 /// Starts a login by password: the code goes out only after the password was right. An unknown phone and a wrong password
@@ -99,8 +99,15 @@ pub async fn second_factor(
     let (record, ()) = (record?, caller?);
     let right = password.verify(&start.keys, hash).await?;
     let user = user.filter(|_| right).ok_or(AuthError::LoginRejected)?;
-    provider::check(before.controls.provider, start.now)?;
-    let plan = start.plan(&before, record, Some(user), true)?;
+    let plan = provider::check(before.controls.provider, start.now)
+        .and_then(|()| start.plan(&before, record.clone(), Some(user), true));
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(refused) => {
+            start.forgive(record).await;
+            return Err(refused);
+        }
+    };
     let begun = start.begin(plan).await?;
     start.deliver_or_take_back(begun, before.controls.provider).await
 }
@@ -196,12 +203,38 @@ impl<'a> Prepared<'a> {
         let sends = started.sends && may_send;
         let decided = DecisionRecord::new((self.key, self.prefix, self.address), inputs, decision, sends);
         let note = self.note(decided, before.prefix.clone());
+        if let Some(rule) = decision.rule {
+            let window = decision.window.map(Window::word);
+            tracing::warn!(
+                rule = rule.word(),
+                window,
+                country = self.country,
+                percent,
+                "a rule speaks against a message"
+            );
+        }
         if let (Outcome::Refuse, Some(rule)) = (decision.outcome, decision.rule) {
             self.service.later.add(async move { note.write().await });
             return Err(AuthError::Refused { rule, retry_after: money::retry_after(&decision, self.now) });
         }
         let reservation = Reservation::new(rules, &asked, before.slices.clone(), sends);
         Ok(Plan { record, user, is_confirmed, may_send, reservation, note })
+    }
+
+    /// Whether a registration of this phone may be one that sends nothing, had nobody confirmed it: then nobody is told what Plivo says.
+    fn may_be_silent(&self, record: &PhoneRecord) -> bool {
+        Limit::UnconfirmedMessagesPerDay.rule().left(&record.without_password.sends, self.now) == 0
+    }
+
+    /// A right password was no wrong one, also where the start ends otherwise.
+    async fn forgive(&self, record: PhoneRecord) {
+        let decide = |record: &mut PhoneRecord| {
+            callers::forgive_passwords(record, &self.network);
+            Ok::<_, Infallible>(())
+        };
+        if let Err(error) = self.service.phones.change(self.key, record, self.record_expires(), decide).await {
+            tracing::warn!(cause = logging::chain(&error), "a right password stays counted as a wrong one");
+        }
     }
 
     /// What the phone's limits say to what was read; without a transaction yet.
@@ -304,18 +337,32 @@ impl<'a> Prepared<'a> {
         self.keys.open_code(sealed, &pending.id).map(OneTimeCode::from)
     }
 
+    /// Sends after the answer, which is the transaction's id; nobody is told a failure.
+    fn deliver_later(&self, begun: Begun) -> String {
+        let Begun { started, delivery, .. } = begun;
+        self.service.later.add(async move {
+            if let Err(error) = delivery.carry_out().await {
+                tracing::error!(cause = logging::chain(&error), "code message not sent, the caller is not told");
+            }
+        });
+        started.pending.id
+    }
+
     /// Sends, and tells a failure; answers the transaction's id. A message that surely did not go out counts neither against the phone nor
     /// against a budget: that tells nobody anything, since here Plivo is called for every phone, if only to stand in for a message.
     async fn deliver_or_take_back(&self, begun: Begun, provider: Option<Provider>) -> Result<String, AuthError> {
         let Begun { started, delivery, reservation, slice } = begun;
         let outcome = delivery.carry_out().await;
-        provider::note(self.service, provider, &outcome, self.now).await;
-        let Err(error) = outcome else { return Ok(started.pending.id) };
-        if !error.may_have_arrived() {
-            let money = reservation.give_back(&self.service.tallies, slice, self.now);
-            tokio::join!(self.take_back(&started), money);
-        }
-        Err(error.into())
+        let was_not_sent = outcome.as_ref().is_err_and(|error| !error.may_have_arrived());
+        let taken_back = async {
+            if was_not_sent {
+                let money = reservation.give_back(&self.service.tallies, slice, self.now);
+                tokio::join!(self.take_back(&started), money);
+            }
+        };
+        tokio::join!(provider::note(self.service, provider, &outcome, self.now), taken_back);
+        outcome?;
+        Ok(started.pending.id)
     }
 
     async fn take_back(&self, started: &Started) {

@@ -304,6 +304,10 @@ impl Problem {
                     "request refused"
                 );
             }
+            // Our own rules, not our failures; the start has logged which.
+            None if matches!(self.reason, Reason::BudgetSpent | Reason::NumbersSuspended | Reason::SwitchedOff) => {
+                tracing::warn!(function, event, status, reason, "request refused");
+            }
             Some(cause) if status >= 500 => {
                 tracing::error!(
                     function,

@@ -1,5 +1,5 @@
 //! The table of decisions: one item for each start that got past the limits of its phone and its address, with what was known, what was
-//! decided and what came of it. Functions only write it; `otpost decisions` reads it. Items expire after 30 days. Uses `sending`.
+//! decided and what came of it. Functions only write it; `otpost replay` reads it. Items expire after 30 days. Uses `sending`.
 //!
 //! | attribute | what |
 //! |---|---|

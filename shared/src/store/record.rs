@@ -10,6 +10,9 @@ use crate::clock::Timestamp;
 use crate::random;
 use crate::uuid;
 
+/// So often somebody may be quicker.
+const TRIES: usize = 500;
+
 /// A record with a revision, in an item of its own.
 pub(super) trait Record: Default + Serialize + DeserializeOwned {
     /// Its table, for errors.
@@ -30,7 +33,7 @@ pub(super) fn read<R: Record>(item: Option<Item>) -> Result<R, StoreError> {
 /// nothing and is the inner error.
 ///
 /// # Errors
-/// [`StoreError`]; `Unavailable` when conflicts do not end.
+/// [`StoreError`]; `Throttled` when conflicts do not end.
 pub(super) async fn change<R: Record, T, E>(
     table: &Table,
     id: &str,
@@ -39,7 +42,7 @@ pub(super) async fn change<R: Record, T, E>(
     mut decide: impl FnMut(&mut R) -> Result<T, E>,
 ) -> Result<Result<(T, R), E>, StoreError> {
     let revision = revision()?;
-    loop {
+    for _ in 0..TRIES {
         let seen = record.revision().take();
         let decided = match decide(&mut record) {
             Ok(decided) => decided,
@@ -55,6 +58,7 @@ pub(super) async fn change<R: Record, T, E>(
             return Ok(Ok((decided, record)));
         }
     }
+    Err(StoreError::Throttled("PutItem"))
 }
 
 /// Writes the record where `seen` still stands; what stands instead where it does not.

@@ -84,6 +84,12 @@ impl Table {
         }
     }
 
+    /// Carries a write out, or not: it is never sent a second time, so it is not carried out twice.
+    pub(super) async fn write_once(&self, write: &Write<'_>) -> Result<(), StoreError> {
+        let WrittenItem { .. } = self.api.call_once(write.kind.operation(), write).await?;
+        Ok(())
+    }
+
     /// Carries all writes out or none, whatever tables they are to. A lost answer does not write twice: all tries of one call have one
     /// token.
     pub(super) async fn transact(&self, writes: &[Write<'_>]) -> Result<Outcome, StoreError> {

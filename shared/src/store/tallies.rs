@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use serde_dynamo::AttributeValue;
 
-use super::table::{Read, Table, Write, Written};
+use super::table::{Table, Write, Written};
 use super::{Item, StoreError, number};
 use crate::clock::Timestamp;
 use crate::sending::tally::{Count, KEPT, Tally, hour_of};
@@ -80,14 +80,6 @@ pub struct Tallies {
 impl Tallies {
     pub(crate) const fn new(table: Table) -> Self {
         Self { table }
-    }
-
-    /// The tallies of these keys now (strongly consistent), for whoever looks from outside.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn get(&self, key: TallyKey) -> Result<Kept, StoreError> {
-        read_tally(self.table.get(&key.id(), Read::Strong).await?)
     }
 
     /// Adds all of it, on condition that no sum is over its most; `false` when one would be. `kept` is what was read a moment ago. Where an
@@ -192,16 +184,20 @@ impl Tallies {
         self.table.write(&write).await.map(drop)
     }
 
-    /// Gives back what was added, where the hour is still the same: who comes later finds less left than there is, for a while.
+    /// Gives back what was added, where the hour is still the same, and once at most: what is lost here only leaves less than there is.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn give_back(&self, key: TallyKey, additions: &[Addition], now: Timestamp) -> Result<(), StoreError> {
-        let back: Vec<_> = additions
-            .iter()
-            .map(|addition| Addition { amount: -addition.amount, most: None, ..addition.clone() })
-            .collect();
-        self.add_in_hour(&key.id(), hour_of(now), &back).await.map(drop)
+        let names: Vec<_> = (0..additions.len()).map(|place| (format!("#n{place}"), format!(":a{place}"))).collect();
+        let adds: Vec<_> = names.iter().map(|(name, amount)| format!("{name} {amount}")).collect();
+        let update = format!("ADD #version :one, {}", adds.join(", "));
+        let mut write = self.table.update(&key.id(), &update).when("#hour = :hour").name("#version", "version");
+        write = write.name("#hour", "hour").value(":hour", number(hour_of(now))).value(":one", number(1));
+        for (addition, (name, amount)) in additions.iter().zip(&names) {
+            write = write.name(name, &addition.name).value(amount, number(-addition.amount));
+        }
+        self.table.write_once(&write).await
     }
 }
 
