@@ -51,7 +51,6 @@ impl Warm {
             settle(SETTLE);
             passes
         };
-        running.invoker.next()?;
         let first = memory();
         waiting(times.div_ceil(10))?;
         let before = cpu::of_process(running.id());
