@@ -7,9 +7,10 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 use serde_json::json;
 use shared::aws::Api;
-use shared::sending::Rules;
+use shared::sending::budget::Amounts;
 use shared::sending::decision::Outcome;
 use shared::sending::worst_case::WorstCase;
+use shared::sending::{Flow, Rules};
 use shared::settings::Settings;
 use shared::store::{DecisionRecord, Item, SwitchRecord};
 
@@ -22,7 +23,21 @@ const LISTED: usize = 20;
 pub fn worst_case(settings: &Settings) -> String {
     let countries = settings.all_countries();
     let worst = WorstCase::of(&settings.rules, countries.iter().map(String::as_str));
-    format!("{worst}\nSMS go to {}.\n", countries.join(", "))
+    let mut text = format!("{worst}\nSMS go to {}.\n", countries.join(", "));
+    for country in &countries {
+        if !fits(&settings.rules, country) {
+            let _ =
+                writeln!(text, "No registration in {country} fits: a slice of the budget holds less than one message.");
+        }
+    }
+    text
+}
+
+/// Whether each slice of the budgets has room for one registration's message.
+fn fits(rules: &Rules, country: &str) -> bool {
+    let slices = i64::try_from(rules.slices).unwrap_or(i64::MAX);
+    let parts = rules.budgets.of(Flow::Register, country).map(|budget| budget.map(|amount| amount.part_of(slices)));
+    parts.iter().all(|part| part.room(Amounts::default(), rules.price(country)).is_ok())
 }
 
 /// What is switched off, and the last changes.

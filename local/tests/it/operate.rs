@@ -61,6 +61,9 @@ async fn the_worst_case_follows_from_the_settings_alone() {
     }
     let text = said(&app, &["worst-case", "--config", "BUDGET=1/2/3"]).await;
     assert!(text.contains("1.00") && text.contains("129") && !text.contains("250.00"), "{text}");
+    assert!(!text.contains("fits"), "{text}");
+    let text = said(&app, &["worst-case", "--config", "BUDGET_SLICES=4096"]).await;
+    assert!(text.contains("No registration in US fits"), "{text}");
 }
 
 #[tokio::test]
