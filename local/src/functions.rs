@@ -14,7 +14,7 @@ use shared::queue::DeadLetters;
 use shared::service::Service;
 use shared::settings::SettingError;
 use shared::uuid;
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
 
 use crate::metrics::Counted;
 
@@ -29,8 +29,8 @@ pub(crate) struct Functions {
     services: HashMap<&'static str, Service>,
     dead_letters: DeadLetters,
     clock: Arc<dyn Clock>,
-    /// What functions do after their answers.
-    afterwards: Mutex<Vec<JoinHandle<()>>>,
+    /// What functions do after their answers: each ends when its sender is gone.
+    afterwards: Mutex<Vec<watch::Receiver<()>>>,
 }
 
 impl Functions {
@@ -77,10 +77,10 @@ impl Functions {
 
     /// Waits until all is done that functions do after the answers that they have given.
     pub(crate) async fn settle(&self) {
-        let afterwards = std::mem::take(&mut *self.afterwards.lock().unwrap_or_else(PoisonError::into_inner));
-        for work in afterwards {
-            // One that panicked is over, too.
-            let _ = work.await;
+        let afterwards = self.afterwards.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for mut work in afterwards {
+            // It never changes: an error is its end, also where it panicked.
+            let _ = work.changed().await;
         }
     }
 
@@ -98,9 +98,16 @@ impl Functions {
             }
             _ => answer(service, name, event, session::handle).await,
         };
+        let (doing, done) = watch::channel(());
+        let work = service.later.take();
+        tokio::spawn(async move {
+            work.await;
+            drop(doing);
+        });
         let mut afterwards = self.afterwards.lock().unwrap_or_else(PoisonError::into_inner);
-        afterwards.retain(|work| !work.is_finished());
-        afterwards.push(tokio::spawn(service.later.take()));
+        afterwards.retain(|work| work.has_changed().is_ok());
+        afterwards.push(done);
+        drop(afterwards);
         answer.map_err(|error| failure("Event", error))
     }
 }
