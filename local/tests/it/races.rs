@@ -1,6 +1,7 @@
 //! Many at once: exactly one wins, and limits count each.
 
 use serde_json::json;
+use shared::store::PhoneKey;
 use tokio::task::JoinSet;
 
 use crate::support::{App, Reply, transaction, wrong};
@@ -94,4 +95,25 @@ async fn a_code_that_is_used_twice_at_once_logs_in_once_while_starts_go_on() {
     let (one, again, two) = tokio::join!(app.enter(&id, &code), app.login_start(PHONE), app.enter(&id, &code));
     assert_eq!([one.status, two.status].iter().filter(|status| status.as_u16() == 200).count(), 1, "{one:?} {two:?}");
     again.ok();
+}
+
+/// What is known of an owner's networks outlives a start that had read the phone's item before his right code came.
+#[tokio::test]
+async fn a_start_that_races_a_right_code_does_not_shorten_what_is_kept() {
+    let app = App::start().await;
+    app.register(PHONE, "jane@example.com").await;
+    let service = &app.stack.service;
+    let now = app.stack.clock.advance(std::time::Duration::ZERO);
+    let key = PhoneKey(service.secrets.keys(now).await.unwrap().phone(PHONE).short());
+    let id = transaction(&app.login_start(PHONE).await.ok());
+    let mut stale = service.phones.get(key).await.unwrap();
+    stale.networks.clear();
+    app.enter(&id, &app.last_code(PHONE)).await.ok();
+    let day = std::time::Duration::from_secs(86_400);
+    let changed = service.phones.change(key, stale, now.plus(day), |_| Ok::<_, std::convert::Infallible>(())).await;
+    assert_eq!(changed.unwrap().unwrap().1.networks.len(), 1);
+    let items = app.dump().await;
+    let (_, item) = items.iter().find(|(table, _)| *table == "phones").unwrap();
+    let expires: i64 = item["expires_at"]["N"].as_str().unwrap().parse().unwrap();
+    assert!(expires > now.plus(day * 300).as_seconds(), "{item}");
 }

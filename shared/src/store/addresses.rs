@@ -71,7 +71,7 @@ impl Addresses {
         expires: Timestamp,
         decide: impl FnMut(&mut AddressRecord) -> Result<T, E>,
     ) -> Result<Result<T, E>, StoreError> {
-        let changed = record::change(&self.table, &address.id(), record, Some(expires), decide).await?;
+        let changed = record::change(&self.table, &address.id(), record, |_| Some(expires), decide).await?;
         Ok(changed.map(|(decided, _)| decided))
     }
 }

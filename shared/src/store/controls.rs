@@ -188,7 +188,7 @@ impl Controls {
             Ok::<_, Infallible>(())
         };
         let record = self.switch_record().await?;
-        let Ok(((), changed)) = record::change(&self.table, SWITCHES, record, None, decide).await?;
+        let Ok(((), changed)) = record::change(&self.table, SWITCHES, record, |_| None, decide).await?;
         Ok(changed)
     }
 

@@ -236,9 +236,11 @@ impl Phones {
         expires: Timestamp,
         decide: impl FnMut(&mut PhoneRecord) -> Result<T, E>,
     ) -> Result<Result<(T, PhoneRecord), E>, StoreError> {
-        let known = record.right_code.filter(|_| !record.networks.is_empty()).map(|time| time.plus(NETWORKS_KEPT));
-        let expires = known.map_or(expires, |known| known.max(expires));
-        record::change(&self.table, &phone.id(), record, Some(expires), decide).await
+        let expires = |record: &PhoneRecord| {
+            let known = record.right_code.filter(|_| !record.networks.is_empty()).map(|time| time.plus(NETWORKS_KEPT));
+            Some(known.map_or(expires, |known| known.max(expires)))
+        };
+        record::change(&self.table, &phone.id(), record, expires, decide).await
     }
 
     /// Counts one try of a code, before anybody looks at it: on condition that the transaction stands, is not used, has not

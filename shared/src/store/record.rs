@@ -29,8 +29,8 @@ pub(super) fn read<R: Record>(item: Option<Item>) -> Result<R, StoreError> {
 }
 
 /// Decides on `record` and writes it, on condition that nobody wrote in between; else decides again on what stands then.
-/// `expires` is when TTL may remove the item, if ever. Answers what was decided and the record as it was written. A refusal by `decide` writes
-/// nothing and is the inner error.
+/// `expires` is when TTL may remove the item, if ever, by what is written. Answers what was decided and the record as it was
+/// written. A refusal by `decide` writes nothing and is the inner error.
 ///
 /// # Errors
 /// [`StoreError`]; `Throttled` when conflicts do not end.
@@ -38,7 +38,7 @@ pub(super) async fn change<R: Record, T, E>(
     table: &Table,
     id: &str,
     mut record: R,
-    expires: Option<Timestamp>,
+    expires: impl Fn(&R) -> Option<Timestamp>,
     mut decide: impl FnMut(&mut R) -> Result<T, E>,
 ) -> Result<Result<(T, R), E>, StoreError> {
     let revision = revision()?;
@@ -49,7 +49,7 @@ pub(super) async fn change<R: Record, T, E>(
             Err(refused) => return Ok(Err(refused)),
         };
         *record.revision() = Some(revision.clone());
-        match put(table, id, &record, seen, expires).await? {
+        match put(table, id, &record, seen, expires(&record)).await? {
             None => return Ok(Ok((decided, record))),
             Some(current) => record = current,
         }
