@@ -292,11 +292,11 @@ impl<'a> Write<'a> {
 
 /// Counts tries and waits between them.
 #[derive(Default)]
-struct Tries(u32);
+pub(super) struct Tries(u32);
 
 impl Tries {
     /// Waits a random while before the next try; `false` when there is none.
-    async fn next(&mut self) -> Result<bool, RandomError> {
+    pub(super) async fn next(&mut self) -> Result<bool, RandomError> {
         self.0 += 1;
         if self.0 >= TRIES {
             return Ok(false);

@@ -16,14 +16,12 @@ use std::collections::BTreeMap;
 
 use serde_dynamo::AttributeValue;
 
-use super::table::{Table, Write, Written};
+use super::table::{Table, Tries, Write, Written};
 use super::{Item, StoreError, number};
 use crate::clock::Timestamp;
 use crate::sending::tally::{Count, KEPT, Tally, hour_of};
 
 const TABLE: &str = "counters";
-/// How often a change is tried that meets the first of a new hour.
-const TRIES: usize = 5;
 const FIXED: [&str; 4] = ["id", "version", "hour", "expires_at"];
 
 /// A tally's item.
@@ -95,7 +93,9 @@ impl Tallies {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let id = key.id();
-        for _ in 0..TRIES {
+        // Who meets the first of a new hour waits a little: others may still count in the old one.
+        let mut tries = Tries::default();
+        loop {
             let current = kept.tally.at(now);
             if !additions.iter().all(|addition| addition.fits(&current)) {
                 return Ok(false);
@@ -108,8 +108,10 @@ impl Tallies {
                 None => return Ok(true),
                 Some(found) => kept = read_tally(Some(found))?,
             }
+            if !tries.next().await? {
+                return Err(StoreError::Throttled("UpdateItem"));
+            }
         }
-        Err(StoreError::Throttled("UpdateItem"))
     }
 
     /// The usual way: an addition in the tally's own hour. Answers the item that stood in the way.
