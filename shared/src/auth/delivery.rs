@@ -10,7 +10,7 @@ use crate::metrics::{Metric, Metrics};
 use crate::plivo::{self, Message, PlivoError};
 use crate::secrets::PlivoCredentials;
 use crate::sending::Flow;
-use crate::sending::decision::Rule;
+use crate::sending::decision::{Outcome, Rule};
 use crate::sending::tally::Count;
 use crate::service::count_send;
 use crate::store::{Addition, DecisionRecord, Decisions, Kept, StoreError, Tallies, TallyKey};
@@ -71,7 +71,8 @@ impl Note {
     async fn count(&self) -> Result<bool, StoreError> {
         let (prefix, kept) = &self.prefix;
         let DecisionRecord { inputs, decision, sent, .. } = &self.decided;
-        let counts = *sent || decision.rule == Some(Rule::PrefixPumping);
+        let is_suspended = decision.outcome != Outcome::Send && decision.rule == Some(Rule::PrefixPumping);
+        let counts = *sent || is_suspended;
         let sends = Addition { name: Count::Sends.of(inputs.flow.scope()), amount: i64::from(counts), most: None };
         self.tallies.add(TallyKey::Prefix(*prefix), kept.clone(), &[sends], inputs.at).await
     }

@@ -18,7 +18,8 @@ pub(super) struct Asked<'a> {
     pub now: Timestamp,
 }
 
-/// Decides on the slices and the prefix's tally as they were read, where they are not all as if the others were like them; and how much of the fullest budget is spent, in hundredths.
+/// Decides on the slices and the prefix's tally as they were read; slices that were not read are taken to be like these. Also answers how
+/// much of the fullest budget is spent, in hundredths.
 pub(super) fn decide(
     rules: &Rules,
     asked: &Asked<'_>,
