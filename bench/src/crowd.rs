@@ -20,6 +20,7 @@ use shared::auth::Purpose;
 use shared::auth::limits::TRIES_PER_TRANSACTION;
 use shared::auth::password::{Cost, Password};
 use shared::auth::transaction::TransactionId;
+use shared::clock::Timestamp;
 use shared::keys::{KeyedHash, Keys};
 use shared::service::Service;
 use shared::store::{ENABLED, NewSession, NewUser, Pending, PhoneKey, Profile};
@@ -172,19 +173,24 @@ impl Original {
     }
 }
 
-/// Has the service's own code write a person.
-async fn write(service: &Service, names: &Names, password: &str) -> Result<(), Failure> {
-    let now = service.clock.now();
-    let profile = Profile {
-        phone: names.phone.clone(),
-        email: Some(names.email.clone()),
+/// The profile of somebody who has just registered.
+pub(crate) fn profile(phone: &str, email: Option<&str>, now: Timestamp) -> Profile {
+    Profile {
+        phone: phone.to_owned(),
+        email: email.map(str::to_owned),
         created: now,
         updated: None,
         last_login: None,
         status: ENABLED.to_owned(),
         locale: "en".to_owned(),
         properties: "{}".to_owned(),
-    };
+    }
+}
+
+/// Has the service's own code write a person.
+async fn write(service: &Service, names: &Names, password: &str) -> Result<(), Failure> {
+    let now = service.clock.now();
+    let profile = profile(&names.phone, Some(&names.email), now);
     let (id, identity) = (names.user.as_str(), Some(&names.identity));
     service.users.create(&NewUser { id, phone: &names.owner, identity, password, profile: &profile }).await?;
     let pending = Pending {
@@ -239,7 +245,6 @@ fn drop_times(value: &mut Value) {
 
 #[cfg(test)]
 mod tests {
-    use shared::clock::Timestamp;
     use shared::keys::KeyedHash;
     use shared::service::Service;
     use shared::store::{AddressKey, BeforeStart, Who};

@@ -1,6 +1,6 @@
 //! Whether times tell who is a user: the same request for a phone that has one and for a phone that has none, in mixed order, with a Plivo
 //! that takes 50 to 500 ms; and what a two-sample test (Kolmogorov and Smirnov) says to the times. Nothing is judged here: a
-//! machine that does something else meanwhile shows, too. Uses `local`'s stack, `table`.
+//! machine that does something else meanwhile shows, too. Uses `local`'s stack, `table`, `crowd`.
 
 use std::time::Duration;
 
@@ -11,12 +11,13 @@ use local::{Options, Stack};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use shared::auth::password::Password;
-use shared::store::{ENABLED, NewUser, Profile};
+use shared::store::NewUser;
 use shared::{random, uuid};
 use statrs::stats_tests::NaNPolicy;
 use statrs::stats_tests::ks_test::{KSTwoSampleAlternativeMethod, ks_twosample};
 use tokio::time::Instant;
 
+use crate::crowd::profile;
 use crate::report::Report;
 use crate::{Effort, Failure, table};
 
@@ -123,16 +124,7 @@ async fn add_users(stack: &Stack, count: usize) -> Result<(), Failure> {
     let password = Password::entered(PASSWORD).hash(&keys, service.password_cost).await?;
     for number in 0..count {
         let phone = known(number);
-        let profile = Profile {
-            phone: phone.clone(),
-            email: None,
-            created: now,
-            updated: None,
-            last_login: None,
-            status: ENABLED.to_owned(),
-            locale: "en".to_owned(),
-            properties: "{}".to_owned(),
-        };
+        let profile = profile(&phone, None, now);
         let (id, owner) = (uuid::format(&random::bytes()?), keys.phone(&phone));
         let user = NewUser { id: &id, phone: &owner, identity: None, password: &password, profile: &profile };
         service.users.create(&user).await?;

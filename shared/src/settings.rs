@@ -62,6 +62,11 @@ pub const RESOURCE_NAMES: [&str; 13] = [
     "MESSAGE_SECRET",
 ];
 
+/// The default of `STARTS_PER_ADDRESS`.
+pub(crate) const STARTS_PER_ADDRESS: usize = 20;
+/// The default of `COUNTRIES_PER_ADDRESS`.
+pub(crate) const COUNTRIES_PER_ADDRESS: usize = 5;
+
 /// The longest `APP_NAME`, in GSM characters, and the longest `WEBOTP_HOST`: with both, and everything else at its longest, the
 /// texts of codes still fit one part (`auth::template` tests it).
 pub const LONGEST_APP_NAME: usize = 20;
@@ -210,8 +215,9 @@ impl Settings {
             default_country,
             sms_countries: sms_countries(lookup, default_country)?,
             confirmed_countries: countries(lookup, "CONFIRMED_COUNTRIES")?.unwrap_or_default(),
-            starts_per_address: number(lookup, "STARTS_PER_ADDRESS", 20, 1, 1_000_000)? as usize,
-            countries_per_address: number(lookup, "COUNTRIES_PER_ADDRESS", 5, 1, 250)? as usize,
+            starts_per_address: number(lookup, "STARTS_PER_ADDRESS", STARTS_PER_ADDRESS as u64, 1, 1_000_000)? as usize,
+            countries_per_address: number(lookup, "COUNTRIES_PER_ADDRESS", COUNTRIES_PER_ADDRESS as u64, 1, 250)?
+                as usize,
             rules: rules(lookup)?,
             identity: identity(lookup, &phone_column)?,
             phone_column,

@@ -1,10 +1,11 @@
 //! The limiter: every limit of the service is one of [`Limit`], and every one but the spacing is a rolling window over the exact times
 //! of what it counts. There is no fixed window that would allow twice the number at its edge. Where the times are kept and how a race is
-//! decided is the store's matter; this decides. Uses `clock`.
+//! decided is the store's matter; this decides. Uses `clock`, and `settings` for the defaults of what is set.
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::settings::{COUNTRIES_PER_ADDRESS, STARTS_PER_ADDRESS};
 
 /// Tries of one transaction's code.
 pub const TRIES_PER_TRANSACTION: usize = 5;
@@ -55,10 +56,11 @@ impl Limit {
         let (most, window) = match self {
             Self::CodeMessageSpacing => (1, SHORTEST_SPACING),
             Self::CodeMessagesPerDay => (10, DAY),
-            Self::UnconfirmedMessagesPerDay | Self::CountriesPerAddress => (5, DAY),
+            Self::UnconfirmedMessagesPerDay => (5, DAY),
+            Self::CountriesPerAddress => (COUNTRIES_PER_ADDRESS, DAY),
             Self::WrongCodes | Self::WrongCodesAfterPassword => (25, DAY),
             Self::WrongPasswords => (FREE_PASSWORDS, DAY),
-            Self::StartsPerAddress => (20, HOUR),
+            Self::StartsPerAddress => (STARTS_PER_ADDRESS, HOUR),
         };
         Rule { limit: self, most, window }
     }
