@@ -35,6 +35,13 @@ impl Delivery {
         outcome
     }
 
+    /// The same after the answer, in turn. What is done first is then alike for all phones: a message is more work than the call that
+    /// stands in for it, and on one processor that work would delay an answer that is still on its way.
+    pub(super) async fn carry_out_after_answer(self) -> Result<(), PlivoError> {
+        self.note.write().await;
+        self.call().await
+    }
+
     async fn call(&self) -> Result<(), PlivoError> {
         if !self.note.decided.sent {
             self.metrics.count(Metric::Decoy, self.now);

@@ -4,7 +4,7 @@
 //!    written nothing;
 //! 2. count the caller's start, and before a password is compared, its try; then decide by money and volume;
 //! 3. write the phone's item, which counts the message and holds the transaction, beside the money that the message will cost;
-//! 4. call Plivo, beside the record of the decision and the prefix's count.
+//! 4. call Plivo, beside the record of the decision and the prefix's count, or after the answer behind them.
 //!
 //! Each write before the send is conditional, so whatever dies in the middle or races, no start sends two messages and none is sent that no
 //! limit has counted. Where nothing is to be sent, the same calls are made, with nothing to add. Uses `store`, `plivo`, `sending`.
@@ -341,7 +341,7 @@ impl<'a> Prepared<'a> {
     fn deliver_later(&self, begun: Begun) -> String {
         let Begun { started, delivery, .. } = begun;
         self.service.later.add(async move {
-            if let Err(error) = delivery.carry_out().await {
+            if let Err(error) = delivery.carry_out_after_answer().await {
                 tracing::error!(cause = logging::chain(&error), "code message not sent, the caller is not told");
             }
         });
