@@ -2,6 +2,7 @@
 //! them. The generator is seeded, so the figures are the same each time; docs/security.md publishes them.
 
 use local::Options;
+use local::simulator::Fault;
 use serde_json::json;
 use shared::auth::password::Cost;
 
@@ -120,6 +121,34 @@ async fn in_silent_mode_nothing_goes_out_either_and_everybody_is_answered_as_if_
     }
     assert_eq!(app.sent(), 3);
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+}
+
+/// Who is held back in silence waits for Plivo like anybody, and is told when it is down.
+#[tokio::test]
+async fn in_silent_mode_plivo_s_failures_are_told_as_if_it_had_been_asked() {
+    let app = App::with(&[("PUMPING_MODE", "silent"), ("PUMPING_PREFIX", "3/0/50")]).await;
+    for line in 0..3 {
+        app.register_start(&format!("+1415555010{line}")).await.ok();
+    }
+    app.stack.simulator.set_fault(Fault::Status(503));
+    let held_back = app.register_start("+14155550103").await;
+    let sent = app.register_start("+14155560103").await;
+    sent.refused(503, 14000, "sms_unavailable");
+    assert_eq!(held_back.body, sent.body);
+}
+
+#[tokio::test]
+async fn messages_that_surely_did_not_go_out_suspend_nobody() {
+    let app = App::with(&[("PUMPING_PREFIX", "3/0/50"), ("PUMPING_COUNTRY", "3/0/50")]).await;
+    app.stack.simulator.set_fault(Fault::Status(400));
+    for line in 0..5 {
+        app.register_start(&format!("+1415555010{line}")).await.refused(503, 14000, "sms_rejected");
+    }
+    app.stack.simulator.set_fault(Fault::None);
+    for line in 0..3 {
+        app.register_start(&format!("+1415555010{line}")).await.ok();
+    }
+    app.register_start("+14155550103").await.refused_in(503, "numbers_suspended");
 }
 
 #[tokio::test]

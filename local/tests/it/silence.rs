@@ -198,6 +198,47 @@ async fn a_registration_s_start_past_five_does_not_tell_who_is_a_user_when_plivo
     }
 }
 
+/// Past five only a user's phone gets a message, and all the same what is counted, and so what is suspended, is alike.
+#[tokio::test]
+async fn registrations_past_five_suspend_a_prefix_or_a_country_alike() {
+    for setting in ["PUMPING_PREFIX", "PUMPING_COUNTRY"] {
+        let mut answers = Vec::new();
+        for phone in [KNOWN, UNKNOWN] {
+            let app = App::with(&[(setting, "8/0/100")]).await;
+            app.register(KNOWN, "jane@example.com").await;
+            app.advance(86_400);
+            let mut statuses = Vec::new();
+            for wait in [0, 30, 60, 120, 240, 480, 960] {
+                app.advance(wait);
+                statuses.push(app.register_start(phone).await.status.as_u16());
+            }
+            for line in 0..3 {
+                statuses.push(app.register_start(&format!("+1415555030{line}")).await.status.as_u16());
+            }
+            answers.push(statuses);
+        }
+        assert_eq!(answers[0], answers[1], "{setting}");
+        assert_eq!(answers[0].iter().filter(|status| **status == 200).count(), 8, "{setting}: {answers:?}");
+    }
+}
+
+/// What is kept of them must not end sooner for who is no user.
+#[tokio::test]
+async fn wrong_passwords_in_a_row_are_kept_as_long_with_and_without_a_user() {
+    let app = App::start().await;
+    app.register(KNOWN, "jane@example.com").await;
+    app.advance(86_400);
+    for phone in [KNOWN, UNKNOWN] {
+        app.password_start(phone, "another password").await.refused(401, 3003, "login_rejected");
+    }
+    let now = app.stack.clock.advance(std::time::Duration::ZERO).as_seconds();
+    let items = app.dump().await;
+    let kept = |item: &serde_json::Value| item["expires_at"]["N"].as_str().unwrap().parse::<i64>().unwrap() - now;
+    let kept: Vec<_> = items.iter().filter(|(table, _)| *table == "phones").map(|(_, item)| kept(item)).collect();
+    assert_eq!(kept.len(), 2);
+    assert!(kept.iter().all(|seconds| *seconds > 390 * 86_400), "{kept:?}");
+}
+
 /// What was sent for logins depends on who is a user: whatever it looks like, all are answered alike.
 #[tokio::test]
 async fn logins_that_look_pumped_are_answered_alike() {

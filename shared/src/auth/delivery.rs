@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::clock::Timestamp;
 use crate::logging;
 use crate::metrics::{Metric, Metrics};
 use crate::plivo::{self, Message, PlivoError};
 use crate::secrets::PlivoCredentials;
-use crate::sending::Flow;
-use crate::sending::decision::{Outcome, Rule};
+use crate::sending::decision::Outcome;
 use crate::sending::tally::Count;
 use crate::service::count_send;
 use crate::store::{Addition, DecisionRecord, Decisions, Kept, StoreError, Tallies, TallyKey};
@@ -22,34 +20,33 @@ pub(super) struct Delivery {
     pub metrics: Metrics,
     pub to: String,
     pub text: SecretString,
-    pub flow: Flow,
-    pub now: Timestamp,
     pub note: Note,
 }
 
 impl Delivery {
     /// Sends the message, or where none is to be sent, makes a call that sends nothing; and beside it keeps the decision and counts the message
     /// for its prefix.
-    pub(super) async fn carry_out(self) -> Result<(), PlivoError> {
+    pub(super) async fn carry_out(&self) -> Result<(), PlivoError> {
         let (outcome, ()) = tokio::join!(self.call(), self.note.write());
         outcome
     }
 
     /// The same after the answer, in turn. What is done first is then alike for all phones: a message is more work than the call that
     /// stands in for it, and on one processor that work would delay an answer that is still on its way.
-    pub(super) async fn carry_out_after_answer(self) -> Result<(), PlivoError> {
+    pub(super) async fn carry_out_after_answer(&self) -> Result<(), PlivoError> {
         self.note.write().await;
         self.call().await
     }
 
     async fn call(&self) -> Result<(), PlivoError> {
-        if !self.note.decided.sent {
-            self.metrics.count(Metric::Decoy, self.now);
+        let DecisionRecord { inputs, sent, .. } = &self.note.decided;
+        if !sent {
+            self.metrics.count(Metric::Decoy, inputs.at);
             return self.plivo.probe(&self.credentials).await;
         }
         let message = Message { to: &self.to, text: self.text.expose_secret(), media: &[], keep_text: false };
         let outcome = self.plivo.send(&self.credentials, message).await.map(drop);
-        count_send(&self.metrics, self.flow, message, outcome.as_ref().err(), self.now);
+        count_send(&self.metrics, inputs.flow, message, outcome.as_ref().err(), inputs.at);
         outcome
     }
 }
@@ -59,6 +56,8 @@ pub(super) struct Note {
     pub decisions: Decisions,
     pub tallies: Tallies,
     pub decided: DecisionRecord,
+    /// Whether it counts as a message for its prefix.
+    pub counts: bool,
     /// The prefix's tally as it was read.
     pub prefix: ([u8; 8], Kept),
 }
@@ -74,13 +73,25 @@ impl Note {
         }
     }
 
-    /// What a suspended prefix is asked for counts, too: it stays suspended for as long as it is asked for that much.
+    /// A message that surely did not go out counts no more.
+    pub(super) async fn take_back(&self) {
+        if self.decided.decision.outcome != Outcome::Send {
+            return;
+        }
+        let ((prefix, _), at) = (&self.prefix, self.decided.inputs.at);
+        if let Err(error) = self.tallies.give_back(TallyKey::Prefix(*prefix), &[self.addition()], at).await {
+            tracing::warn!(cause = logging::chain(&error), "a message that was not sent stays counted for its prefix");
+        }
+    }
+
     async fn count(&self) -> Result<bool, StoreError> {
         let (prefix, kept) = &self.prefix;
-        let DecisionRecord { inputs, decision, sent, .. } = &self.decided;
-        let is_suspended = decision.outcome != Outcome::Send && decision.rule == Some(Rule::PrefixPumping);
-        let counts = *sent || is_suspended;
-        let sends = Addition { name: Count::Sends.of(inputs.flow.scope()), amount: i64::from(counts), most: None };
-        self.tallies.add(TallyKey::Prefix(*prefix), kept.clone(), &[sends], inputs.at).await
+        let at = self.decided.inputs.at;
+        self.tallies.add(TallyKey::Prefix(*prefix), kept.clone(), &[self.addition()], at).await
+    }
+
+    fn addition(&self) -> Addition {
+        let name = Count::Sends.of(self.decided.inputs.flow.scope());
+        Addition { name, amount: i64::from(self.counts), most: None }
     }
 }

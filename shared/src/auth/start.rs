@@ -53,9 +53,9 @@ pub async fn registration(service: &Service, phone: &PhoneNumber, from: &Network
     start.try_out(before.record.clone(), None, is_confirmed)?;
     start.count_caller(before.address.clone()).await?;
     let plan = start.plan(&before, before.record.clone(), None, is_confirmed)?;
-    let is_silent = !plan.may_send || start.may_be_silent(&before.record);
+    let may_be_silent = start.may_be_silent(&before.record);
     let begun = start.begin(plan).await?;
-    if is_silent {
+    if may_be_silent {
         return Ok(start.deliver_later(begun));
     }
     start.deliver_or_take_back(begun, before.controls.provider).await
@@ -91,7 +91,7 @@ pub async fn second_factor(
     let start = Prepared::new(service, phone, from, Purpose::SecondFactor).await?;
     let mut before = start.read().await?;
     let (user, hash) = before.login.take().map(|login| (login.user, login.password)).unzip();
-    // What refuses one of the two has counted neither.
+    // What refuses one of the two, by what was read, has counted neither.
     callers::count_start(&mut before.address.clone(), &start.country, &service.settings, start.now)?;
     callers::count_password(&mut before.record.clone(), &start.network, start.now)?;
     let (caller, record) =
@@ -201,8 +201,12 @@ impl<'a> Prepared<'a> {
         money::count(&self.service.metrics, &decision, percent, self.now);
         let may_send = decision.outcome == Outcome::Send;
         let sends = started.sends && may_send;
+        // A registration counts whether or not it sends: what is told for a count may not depend on who is a user.
+        let counts = sends || may_send && !asked.flow.is_to_confirmed();
+        // And a suspended prefix stays so for as long as it is asked for that much.
+        let is_suspended = !may_send && decision.rule == Some(Rule::PrefixPumping);
         let decided = DecisionRecord::new((self.key, self.prefix, self.address), inputs, decision, sends);
-        let note = self.note(decided, before.prefix.clone());
+        let note = self.note(decided, counts || is_suspended, before.prefix.clone());
         if let Some(rule) = decision.rule {
             let window = decision.window.map(Window::word);
             tracing::warn!(
@@ -217,7 +221,7 @@ impl<'a> Prepared<'a> {
             self.service.later.add(async move { note.write().await });
             return Err(AuthError::Refused { rule, retry_after: money::retry_after(&decision, self.now) });
         }
-        let reservation = Reservation::new(rules, &asked, before.slices.clone(), sends);
+        let reservation = Reservation::new(rules, &asked, before.slices.clone(), sends, counts);
         Ok(Plan { record, user, is_confirmed, may_send, reservation, note })
     }
 
@@ -304,9 +308,9 @@ impl<'a> Prepared<'a> {
     }
 
     /// What is to be written down about a decision.
-    fn note(&self, decided: DecisionRecord, prefix: Kept) -> Note {
+    fn note(&self, decided: DecisionRecord, counts: bool, prefix: Kept) -> Note {
         let Service { decisions, tallies, .. } = self.service;
-        Note { decisions: decisions.clone(), tallies: tallies.clone(), decided, prefix: (self.prefix, prefix) }
+        Note { decisions: decisions.clone(), tallies: tallies.clone(), decided, counts, prefix: (self.prefix, prefix) }
     }
 
     /// Step 4, as one piece of work that needs nothing of the request.
@@ -321,8 +325,6 @@ impl<'a> Prepared<'a> {
             metrics: metrics.clone(),
             to: self.phone.e164().to_owned(),
             text: text.into(),
-            flow: self.purpose.flow(),
-            now: self.now,
             note,
         })
     }
@@ -348,8 +350,8 @@ impl<'a> Prepared<'a> {
         started.pending.id
     }
 
-    /// Sends, and tells a failure; answers the transaction's id. A message that surely did not go out counts neither against the phone nor
-    /// against a budget: that tells nobody anything, since here Plivo is called for every phone, if only to stand in for a message.
+    /// Sends, and tells a failure; answers the transaction's id. A message that surely did not go out counts against no phone, budget,
+    /// country or prefix: that tells nobody anything, since here every phone gets one, or is suspended in silence whoever has it.
     async fn deliver_or_take_back(&self, begun: Begun, provider: Option<Provider>) -> Result<String, AuthError> {
         let Begun { started, delivery, reservation, slice } = begun;
         let outcome = delivery.carry_out().await;
@@ -357,7 +359,7 @@ impl<'a> Prepared<'a> {
         let taken_back = async {
             if was_not_sent {
                 let money = reservation.give_back(&self.service.tallies, slice, self.now);
-                tokio::join!(self.take_back(&started), money);
+                tokio::join!(self.take_back(&started), money, delivery.note.take_back());
             }
         };
         tokio::join!(provider::note(self.service, provider, &outcome, self.now), taken_back);

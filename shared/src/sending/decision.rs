@@ -183,9 +183,10 @@ impl Rules {
                 return Decision { outcome: Outcome::Refuse, rule: Some(rule), window: Some(Window::named(window)) };
             }
         }
+        // The prefix first: it stays suspended while it is asked, a country does not.
         let pumped = [
-            (self.pumping.country, inputs.country_volume, Rule::CountryPumping),
             (self.pumping.prefix, inputs.prefix_volume, Rule::PrefixPumping),
+            (self.pumping.country, inputs.country_volume, Rule::CountryPumping),
         ];
         let rule =
             pumped.into_iter().find(|(threshold, volume, _)| threshold.is_crossed(*volume)).map(|(.., rule)| rule);
@@ -273,11 +274,10 @@ mod tests {
             let decision = rules(Mode::Refuse).decide(&Inputs { prefix_volume, ..inputs("US") });
             assert_eq!(decision.rule, rule, "{prefix_volume:?}");
         }
-        let country_volume = volume(100, 14, 0);
-        assert_eq!(
-            rules(Mode::Refuse).decide(&Inputs { country_volume, ..inputs("US") }).rule,
-            Some(Rule::CountryPumping)
-        );
+        let pumped = Inputs { country_volume: volume(100, 14, 0), ..inputs("US") };
+        assert_eq!(rules(Mode::Refuse).decide(&pumped).rule, Some(Rule::CountryPumping));
+        let pumped = Inputs { prefix_volume: volume(20, 0, 0), ..pumped };
+        assert_eq!(rules(Mode::Refuse).decide(&pumped).rule, Some(Rule::PrefixPumping), "which goes on counting");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The table of phones: one item per phone holds all that must be decided at once about it — the code messages it was sent,
 //! the wrong codes entered for it, and its pending transactions, one per purpose. So a limit and what it limits are written
-//! together, by a condition on one item, and two that race cannot both win. Items expire a day after their last use.
+//! together, by a condition on one item, and two that race cannot both win. Items expire a day after their last use, or 400 days after it
+//! where something in them counts for longer.
 //!
 //! | attribute | what |
 //! |---|---|
@@ -195,8 +196,8 @@ pub struct Counted {
 
 /// So many networks are known for a phone.
 const NETWORKS: usize = 4;
-/// An item with known networks is kept for so long after the last right code.
-const NETWORKS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// What counts until it is replaced is kept for so long: known networks after the last right code, passwords in a row after the last.
+const LONGEST_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 impl Counted {
     /// The networks that are known when the code is used up.
@@ -243,10 +244,11 @@ impl Phones {
         record::read(self.table.get(&phone.id(), Read::Strong).await?)
     }
 
-    /// Decides on `record` and writes it, as `record::change` does. An item with known networks is kept for longer.
+    /// Decides on `record` and writes it, as `record::change` does. An item with known networks, or with wrong passwords since the last right
+    /// code, is kept for longer, whether or not the phone has a user.
     ///
     /// # Errors
-    /// [`StoreError`]; `Unavailable` when conflicts do not end.
+    /// [`StoreError`]; `Throttled` when conflicts do not end.
     pub async fn change<T, E>(
         &self,
         phone: PhoneKey,
@@ -255,8 +257,9 @@ impl Phones {
         decide: impl FnMut(&mut PhoneRecord) -> Result<T, E>,
     ) -> Result<Result<(T, PhoneRecord), E>, StoreError> {
         let expires = |record: &PhoneRecord| {
-            let known = record.right_code.filter(|_| !record.networks.is_empty()).map(|time| time.plus(NETWORKS_KEPT));
-            Some(known.map_or(expires, |known| known.max(expires)))
+            let known = record.right_code.filter(|_| !record.networks.is_empty()).map(|time| time.plus(LONGEST_KEPT));
+            let wrong = (record.passwords_in_a_row > 0).then(|| expires.plus(LONGEST_KEPT));
+            known.into_iter().chain(wrong).chain([expires]).max()
         };
         record::change(&self.table, &phone.id(), record, expires, decide).await
     }
@@ -313,7 +316,7 @@ impl Phones {
             )
             .value(":networks", networks)
             .value(":zero", number(0))
-            .value(":expires", number(now.plus(NETWORKS_KEPT).as_seconds()))
+            .value(":expires", number(now.plus(LONGEST_KEPT).as_seconds()))
             .when("#slot.id = :transaction AND #slot.expires > :now AND attribute_not_exists(#slot.used)")
             .name("#slot", slot.attribute())
             .value(":mark", text(&counted.mark))
