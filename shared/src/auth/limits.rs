@@ -1,4 +1,4 @@
-//! The limiter: every limit of the service is one of [`Limit`], and every one but the spacing is a rolling window over the exact times
+//! The limiter: every limit of the service is one of [`Limit`], and all but spacing and passwords are rolling windows over the exact times
 //! of what it counts. There is no fixed window that would allow twice the number at its edge. Where the times are kept and how a race is
 //! decided is the store's matter; this decides. Uses `clock`, and `settings` for the defaults of what is set.
 

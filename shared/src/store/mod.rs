@@ -1,10 +1,9 @@
 //! DynamoDB: one small struct per table, each method named after what it is for, each condition documented. The only place that
-//! knows DynamoDB. Knows no rules (those are in `auth`) and no HTTP. Uses `aws`, `clock`, `random`, and the
-//! types of `sending`.
+//! knows DynamoDB. Knows no rules (those are in `auth`) and no HTTP. Uses `aws`, `clock`, `random`, and the types of `sending`.
 //!
 //! Every write that decides something is conditional and says so; expiry is in the condition, TTL only tidies up. A write that
-//! is repeated because its answer was lost finds its own mark and counts once; only the end of a session leaves none, and is then told
-//! as refused though it is over.
+//! is repeated because its answer was lost finds its own mark and counts once. But the end of a session leaves none, and is then told
+//! as refused though it is over; and a tally may count twice.
 
 mod addresses;
 mod controls;
@@ -43,11 +42,11 @@ pub type Item = HashMap<String, AttributeValue>;
 /// Storage failed. A condition that did not hold is never one of these: it is an ordinary answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Throttled, unreachable, or in conflict for longer than we try: worth another request.
+    /// Throttled or unreachable for longer than we try: worth another request.
     #[error("storage does not answer")]
     Unavailable(#[from] AwsError),
-    /// A table had no capacity for a part of what was asked for longer than we try: worth another request.
-    #[error("storage does not answer: {0} was throttled")]
+    /// No capacity for a part of what was asked, or others were quicker each time, for longer than we try: worth another request.
+    #[error("storage does not answer: {0} was throttled or met others too often")]
     Throttled(&'static str),
     /// An item that does not hold what it must.
     #[error("an item of {table} cannot be read")]

@@ -6,7 +6,7 @@
 //! | `id` (key) | `slice#` and its number, or `prefix#` and 64 bits of the prefix's keyed hash |
 //! | `version` | one more with each change |
 //! | `hour` | hours since 1970 |
-//! | scope and count, like `US_sends` | `sending::tally::Count` |
+//! | scope and count, like `US-register_sends` | `sending::tally::Count` |
 //! | `expires_at` | for TTL, seconds |
 //!
 //! Within an hour, changes only add, each on condition that the sums stay within bounds, so none gets into another's way: an item takes as many
@@ -175,7 +175,7 @@ impl Tallies {
         }
     }
 
-    /// Counts a code that came back right, where its message was counted.
+    /// Counts a code that came back right, where the tally is.
     ///
     /// # Errors
     /// [`StoreError`].
