@@ -1,9 +1,10 @@
 """The start of a login by phone as a Lambda function in Python, for the comparison of cold starts (bench/peers/install).
 
 It does what functions/login-phone does, in the fewest lines that do it, with the same environment variables: two secrets, the keyed
-hashes, three reads, one conditional write with the transaction, the SMS. What it leaves out makes it faster: no phone library, no
-limits, no check of what Plivo has been doing; the phone may be anybody's. Calls follow each other, as is usual with boto3: threads,
-each with a connection of its own, took twice as long beside APIs that answer at once.
+hashes, one read of all that is known, the count of who asks, the transaction and the money for it; then the record of the decision, the
+prefix's count and the SMS. What it leaves out makes it faster: no phone library, no limits, one budget, no second tries, no check of
+what Plivo has been doing; the phone may be anybody's. Calls follow each other, as is usual with boto3: threads, each with a connection
+of its own, took twice as long beside APIs that answer at once.
 
 PLIVO=sdk sends with Plivo's own SDK, PLIVO=urllib3 with what boto3 brings.
 """
@@ -22,7 +23,13 @@ ENV = os.environ
 DYNAMODB = boto3.client("dynamodb", region_name=ENV["AWS_REGION"])
 SECRETS = boto3.client("secretsmanager", region_name=ENV["AWS_REGION"])
 LIFE = 300
-DAY = 24 * 60 * 60
+HOUR = 60 * 60
+DAY = 24 * HOUR
+# Millionths of a dollar: what a message costs, and what a slice of the budget may spend in an hour.
+PRICE = 7_700
+BUDGET = 1_250_000
+SLICES = [f"slice#{number}" for number in range(4)]
+SPENT = "all_spent_hour"
 
 
 def fetch(name):
@@ -41,7 +48,7 @@ def derive(purpose):
     return sign(sign(b"otpost/1", ROOT_KEY.encode()), purpose + b"\x01")
 
 
-PHONE_KEY, CODE_KEY = derive(b"phone"), derive(b"code")
+PHONE_KEY, PREFIX_KEY, ADDRESS_KEY, CODE_KEY = map(derive, (b"phone", b"prefix", b"address", b"code"))
 
 if ENV["PLIVO"] == "sdk":
     import plivo
@@ -75,12 +82,74 @@ else:
             raise RuntimeError(f"Plivo answered {answer.status}")
 
 
-def get(table, key, consistent=True):
-    return DYNAMODB.get_item(TableName=ENV[table], Key={"id": {"S": key}}, ConsistentRead=consistent).get("Item")
+def short(hashed):
+    return hashed[:8].hex()
 
 
 def number(value):
     return {"N": str(value)}
+
+
+def after(now, seconds):
+    return number(now // 1000 + seconds)
+
+
+def revision():
+    return {"S": str(uuid.uuid4())}
+
+
+def read(phone, owner, counters):
+    """What is known, by id: the phone and its user as they are, the rest may be a moment late."""
+
+    def keys(*ids):
+        return [{"id": {"S": id}} for id in ids]
+
+    asked = {
+        ENV["PHONES_TABLE"]: {"Keys": keys(phone), "ConsistentRead": True},
+        ENV["USERS_TABLE"]: {"Keys": keys(owner), "ConsistentRead": True},
+        ENV["COUNTERS_TABLE"]: {"Keys": keys(*counters)},
+        ENV["CONTROLS_TABLE"]: {"Keys": keys("plivo", "switches")},
+    }
+    found = DYNAMODB.batch_get_item(RequestItems=asked)["Responses"]
+    return {item["id"]["S"]: item for items in found.values() for item in items}
+
+
+def write(table, id, seen, mark, changed):
+    """Writes a whole item, on condition that nobody wrote in between: its `mark` is new with each write."""
+    condition = {"ConditionExpression": "attribute_not_exists(id)"}
+    if seen:
+        condition = {
+            "ConditionExpression": "#mark = :seen",
+            "ExpressionAttributeNames": {"#mark": mark},
+            "ExpressionAttributeValues": {":seen": seen[mark]},
+        }
+    DYNAMODB.put_item(TableName=ENV[table], Item=seen | changed | {"id": {"S": id}}, **condition)
+
+
+def count(id, tally, name, amount, now, most=2**53):
+    """Adds to a count of a tally, up to `most`. Only the first in a new hour writes the whole item."""
+    hour = number(now // 1000 // HOUR)
+    if tally.get("hour") != hour:
+        version = number(int(tally["version"]["N"]) + 1 if tally else 1)
+        changed = {"version": version, "hour": hour, name: number(amount), "expires_at": after(now, 40 * DAY)}
+        write("COUNTERS_TABLE", id, tally, "version", changed)
+        return
+    values = {":one": number(1), ":hour": hour, ":amount": number(amount), ":room": number(most - amount)}
+    DYNAMODB.update_item(
+        TableName=ENV["COUNTERS_TABLE"],
+        Key={"id": {"S": id}},
+        UpdateExpression="ADD #version :one, #name :amount",
+        ConditionExpression="#hour = :hour AND (attribute_not_exists(#name) OR #name <= :room)",
+        ExpressionAttributeNames={"#version": "version", "#hour": "hour", "#name": name},
+        ExpressionAttributeValues=values,
+    )
+
+
+def count_caller(address, record, now):
+    """Counts who asks."""
+    starts = {"L": [*record.get("starts", {"L": []})["L"], number(now)]}
+    changed = {"revision": revision(), "starts": starts, "expires_at": after(now, DAY)}
+    write("COUNTERS_TABLE", address, record, "revision", changed)
 
 
 def transaction(id, code, user, now):
@@ -95,21 +164,32 @@ def transaction(id, code, user, now):
     return {"M": pending | ({"user": user} if user else {})}
 
 
-def write(key, record, pending, now):
-    """Counts the message and holds the transaction, on condition that nobody wrote in between."""
-    sends = record.get("sends", {"L": []})["L"]
+def begin(key, record, pending, now):
+    """Counts the message and holds the transaction."""
+    counts = record.get("without_password", {"M": {}})["M"]
+    sends = {"L": [*counts.get("sends", {"L": []})["L"], number(now)]}
     changed = {
-        "id": {"S": key},
-        "revision": {"S": str(uuid.uuid4())},
-        "sends": {"L": [*sends, number(now)]},
+        "revision": revision(),
+        "without_password": {"M": counts | {"sends": sends}},
         "login": pending,
-        "expires_at": number(now // 1000 + LIFE + DAY),
+        "expires_at": after(now, LIFE + DAY),
     }
-    condition = {"ConditionExpression": "attribute_not_exists(id)"}
-    if record:
-        seen = {":seen": record["revision"]}
-        condition = {"ConditionExpression": "revision = :seen", "ExpressionAttributeValues": seen}
-    DYNAMODB.put_item(TableName=ENV["PHONES_TABLE"], Item=record | changed, **condition)
+    write("PHONES_TABLE", key, record, "revision", changed)
+
+
+def keep(phone, prefix, address, spent, now):
+    """Keeps what was decided."""
+    item = {
+        "id": {"S": str(uuid.uuid4())},
+        "phone": {"S": phone},
+        "prefix": {"S": prefix},
+        "address": {"S": address},
+        "inputs": {"M": {"at": number(now), "flow": {"S": "login"}, "spent": number(spent)}},
+        "decision": {"M": {"outcome": {"S": "send"}}},
+        "sent": {"BOOL": True},
+        "expires_at": after(now, 30 * DAY),
+    }
+    DYNAMODB.put_item(TableName=ENV["DECISIONS_TABLE"], Item=item)
 
 
 def handle(event, context):
@@ -118,11 +198,21 @@ def handle(event, context):
         body = base64.b64decode(body)
     phone = json.loads(body)["phoneNumber"]
     hashed = sign(PHONE_KEY, phone.encode())
-    key, owner = hashed[:8].hex(), "phone#" + base64.urlsafe_b64encode(hashed).decode().rstrip("=")
-    record, login = get("PHONES_TABLE", key), get("USERS_TABLE", owner)
-    get("CONTROLS_TABLE", "plivo", consistent=False)
+    key, owner = short(hashed), "phone#" + base64.urlsafe_b64encode(hashed).decode().rstrip("=")
+    prefix = short(sign(PREFIX_KEY, phone[:-4].encode()))
+    address = short(sign(ADDRESS_KEY, f"{event['requestContext']['http']['sourceIp']}/32".encode()))
+    prefix_id, address_id = f"prefix#{prefix}", f"address#{address}"
+    known = read(key, owner, [prefix_id, address_id, *SLICES])
     now, id, code = int(time.time() * 1000), str(uuid.uuid4()).upper(), f"{secrets.randbelow(10**6):06}"
-    write(key, record or {}, transaction(id, code, login and login["user"], now), now)
+    count_caller(address_id, known.get(address_id, {}), now)
+    spent = {slice: int(known.get(slice, {}).get(SPENT, number(0))["N"]) for slice in SLICES}
+    slice = min(spent, key=spent.get)
+    begin(key, known.get(key, {}), transaction(id, code, known.get(owner, {}).get("user"), now), now)
+    count(slice, known.get(slice, {}), SPENT, PRICE, now, BUDGET)
+    # login-phone answers here and does the rest afterwards. With Lambda's runtime for Python an answer ends the request, so the rest comes
+    # before it.
+    keep(key, prefix, address, sum(spent.values()), now)
+    count(prefix_id, known.get(prefix_id, {}), "login_sends", 1, now)
     send(phone, f"{code} is your {ENV.get('APP_NAME', 'Otpost')} code to log in. Valid 5 min. Do not share it.")
     answer = json.dumps({"transactionId": id})
     return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": answer}
