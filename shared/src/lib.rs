@@ -18,7 +18,7 @@
 //! | [`phone`] | phone numbers; the only one that knows how countries number |
 //! | [`gsm`], [`names`] | how long a text is on the air, names of properties |
 //! | [`aws`], [`net`] | the protocol of AWS's services; the one HTTP client |
-//! | [`network`], [`later`] | where a request comes from; what is done after its answer |
+//! | [`network`], [`steps`], [`later`] | where a request comes from; when its answer leaves; what is done after it |
 //! | [`logging`], [`metrics`], [`clock`], [`random`], [`uuid`] | logs, metrics, time, chance, the shape of ids |
 
 pub mod auth;
@@ -44,5 +44,6 @@ pub mod secrets;
 pub mod sending;
 pub mod service;
 pub mod settings;
+pub mod steps;
 pub mod store;
 pub mod uuid;

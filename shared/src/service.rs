@@ -15,6 +15,7 @@ use crate::queue::DeadLetters;
 use crate::secrets::{Need, Secrets};
 use crate::sending::Flow;
 use crate::settings::{Lookup, SettingError, Settings};
+use crate::steps::Steps;
 use crate::store::{
     Addresses, BeforeStart, Controls, Decisions, Messages, Phones, Sessions, Sources, StoreError, Table, Tallies,
     Users, Who, before_start,
@@ -49,6 +50,8 @@ pub struct Service {
     pub tallies: Tallies,
     /// How sends were decided.
     pub decisions: Decisions,
+    /// When answers leave that must not tell how long they took.
+    pub steps: Steps,
     /// What is done after the answer.
     pub later: Later,
     /// What is counted.
@@ -88,6 +91,7 @@ impl Service {
             addresses: Addresses::new(table(resources.counters_table.clone())),
             tallies: Tallies::new(table(resources.counters_table)),
             decisions: Decisions::new(table(resources.decisions_table)),
+            steps: Steps::default(),
             later: Later::default(),
             metrics: Metrics::new(resources.metrics_namespace, sink),
             password_cost: Cost::default(),

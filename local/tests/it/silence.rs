@@ -46,19 +46,6 @@ async fn a_login_s_start_does_not_tell_who_is_a_user() {
 }
 
 #[tokio::test]
-async fn what_a_login_s_start_writes_is_as_long_with_and_without_a_user() {
-    let app = App::start().await;
-    app.register(KNOWN, "jane@example.com").await;
-    app.login_start(KNOWN).await.ok();
-    app.login_start(UNKNOWN).await.ok();
-    let items = app.dump().await;
-    let logins: Vec<_> = items.iter().filter_map(|(_, item)| item.get("login")).collect();
-    let [one, other] = logins.as_slice() else { panic!("{items:?}") };
-    assert_ne!(one["M"]["user"], other["M"]["user"]);
-    assert_eq!(one.to_string().len(), other.to_string().len(), "{one} {other}");
-}
-
-#[tokio::test]
 async fn a_login_s_start_does_not_tell_who_is_a_user_when_plivo_fails() {
     let faults = [
         Fault::Status(500),

@@ -10,11 +10,14 @@
 //! limit has counted. Where nothing is to be sent, the same calls are made, with nothing to add. Uses `store`, `plivo`, `sending`.
 //!
 //! **A passwordless login answers before step 4.** Nobody is told there what Plivo says, so nobody waits for it: how long a message takes
-//! cannot tell who is a user. So does a registration where a phone that nobody has confirmed would get no message any more. In all others the
-//! caller waits and is told when a message failed. Where nothing is to be sent, a call to Plivo that sends nothing stands in for it.
+//! cannot tell who is a user; and it answers at whole steps (`steps`), so nor can what was found in storage. So does a registration where a
+//! phone that nobody has confirmed would get no message any more. In all others the caller waits and is told when a message failed. Where
+//! nothing is to be sent, a call to Plivo that sends nothing stands in for it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
+
+use tokio::time::Instant;
 
 use super::callers;
 use super::code::OneTimeCode;
@@ -56,7 +59,7 @@ pub async fn registration(service: &Service, phone: &PhoneNumber, from: &Network
     let may_be_silent = start.may_be_silent(&before.record);
     let begun = start.begin(plan).await?;
     if may_be_silent {
-        return Ok(start.deliver_later(begun));
+        return Ok(start.deliver_later(begun).await);
     }
     start.deliver_or_take_back(begun, before.controls.provider).await
 }
@@ -74,7 +77,8 @@ pub async fn login(service: &Service, phone: &PhoneNumber, from: &Network) -> Re
     start.try_out(before.record.clone(), user.as_deref(), user.is_some())?;
     start.count_caller(before.address.clone()).await?;
     let plan = start.plan(&before, before.record.clone(), user.clone(), user.is_some())?;
-    Ok(start.deliver_later(start.begin(plan).await?))
+    let begun = start.begin(plan).await?;
+    Ok(start.deliver_later(begun).await)
 }
 
 /// Starts a login by password: the code goes out only after the password was right. An unknown phone and a wrong password
@@ -118,6 +122,7 @@ struct Prepared<'a> {
     phone: &'a PhoneNumber,
     purpose: Purpose,
     country: String,
+    came: Instant,
     now: Timestamp,
     keys: Arc<Keys>,
     plivo: Arc<PlivoCredentials>,
@@ -155,6 +160,7 @@ impl<'a> Prepared<'a> {
         if !service.settings.sends_to(phone.country(), purpose.flow()) {
             return Err(AuthError::CountryNotServed);
         }
+        let came = Instant::now();
         logging::about(phone);
         let now = service.clock.now();
         let (keys, plivo) = tokio::try_join!(service.secrets.keys(now), service.secrets.plivo(now))?;
@@ -164,6 +170,7 @@ impl<'a> Prepared<'a> {
             phone,
             purpose,
             country: phone.country().code(),
+            came,
             now,
             plivo,
             key: PhoneKey(keys.phone(phone.e164()).short()),
@@ -339,14 +346,15 @@ impl<'a> Prepared<'a> {
         self.keys.open_code(sealed, &pending.id).map(OneTimeCode::from)
     }
 
-    /// Sends after the answer, which is the transaction's id; nobody is told a failure.
-    fn deliver_later(&self, begun: Begun) -> String {
+    /// Sends after the answer, which is the transaction's id; nobody is told a failure, nor by the time what is known of the phone.
+    async fn deliver_later(&self, begun: Begun) -> String {
         let Begun { started, delivery, .. } = begun;
         self.service.later.add(async move {
             if let Err(error) = delivery.carry_out_after_answer().await {
                 tracing::error!(cause = logging::chain(&error), "code message not sent, the caller is not told");
             }
         });
+        self.service.steps.next(self.came).await;
         started.pending.id
     }
 

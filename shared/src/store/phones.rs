@@ -78,26 +78,8 @@ pub struct Pending {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used: Option<String>,
     /// Who logs in; nobody for a registration, or where the phone has no user.
-    #[serde(default, with = "user_or_nobody")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-}
-
-/// A user or nobody, in as many bytes: how long the item takes does not tell which.
-mod user_or_nobody {
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
-
-    /// The nil UUID (RFC 9562, 5.9), which is nobody's objectId.
-    const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
-
-    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
-    pub(super) fn serialize<S: Serializer>(user: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
-        user.as_deref().unwrap_or(NOBODY).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<String>, D::Error> {
-        let user = String::deserialize(deserializer)?;
-        Ok((user != NOBODY).then_some(user))
-    }
 }
 
 /// What is counted for a phone.

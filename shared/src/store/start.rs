@@ -6,16 +6,9 @@ use super::record;
 use super::table::{Key, Read, get_all};
 use super::tallies::{Kept, TallyKey, read_tally};
 use super::users::{phone_id, read_row};
-use super::{Addresses, Controls, Item, Login, PhoneKey, PhoneRecord, Phones, StoreError, Tallies, Users};
+use super::{Addresses, Controls, Login, PhoneKey, PhoneRecord, Phones, StoreError, Tallies, Users};
 use crate::clock::Timestamp;
 use crate::keys::KeyedHash;
-
-/// A login row in DynamoDB's JSON: as long as a user's, and nobody's.
-const NOBODY: &str = concat!(
-    r#"{"id":{"S":"phone#0000000000000000000000000000000000000000000"},"#,
-    r#""user":{"S":"00000000-0000-0000-0000-000000000000"},"#,
-    r#""password":{"S":"$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}}"#,
-);
 
 /// From where it is read.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +83,7 @@ pub async fn before_start(from: Sources<'_>, who: Who<'_>, now: Timestamp) -> Re
     let slices = who.slices.iter().map(&mut read).collect::<Result<_, StoreError>>()?;
     Ok(BeforeStart {
         record: record::read(found.take(&phones.table, &phone))?,
-        login: read_login(found.take(&users.table, &owner))?,
+        login: read_row(found.take(&users.table, &owner))?,
         address: record::read(found.take(&addresses.table, &address))?,
         prefix: read_tally(found.take(&tallies.table, &prefix))?,
         slices,
@@ -99,34 +92,4 @@ pub async fn before_start(from: Sources<'_>, who: Who<'_>, now: Timestamp) -> Re
             None => controls.read(&mut found, now)?,
         },
     })
-}
-
-/// How a phone's user logs in. Where nobody has the phone, a row of the same form is read in its place, so that both take as long.
-fn read_login(item: Option<Item>) -> Result<Option<Login>, StoreError> {
-    let has_user = item.is_some();
-    let item = item.map_or_else(|| serde_json::from_str(NOBODY), Ok);
-    let item = item.map_err(|error| StoreError::malformed("users", error))?;
-    let login: Option<Login> = read_row(Some(item))?;
-    Ok(login.filter(|_| has_user))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_dynamo::to_item;
-
-    use super::*;
-    use crate::auth::password::{Cost, Password};
-    use crate::keys::Keys;
-
-    #[tokio::test]
-    async fn nobody_s_row_is_as_long_as_a_user_s_and_lets_nobody_in() {
-        let keys = Keys::derive(&"k".repeat(32).into()).unwrap();
-        let password = Password::entered("correct horse battery").hash(&keys, Cost::default()).await.unwrap();
-        let login = Login { user: crate::uuid::format(&[7; 16]), password };
-        let mut row: Item = to_item(&login).unwrap();
-        row.insert("id".to_owned(), crate::store::text(phone_id(&keys.phone("+14155550101"))));
-        assert_eq!(serde_json::to_string(&row).unwrap().len(), NOBODY.len());
-        assert_eq!(read_login(Some(row)).unwrap().map(|found| found.user), Some(login.user));
-        assert!(read_login(None).unwrap().is_none());
-    }
 }
