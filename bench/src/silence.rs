@@ -1,6 +1,6 @@
 //! Whether times tell who is a user: the same request for a phone whose user has logged in before, and for a phone that nobody ever called,
-//! in mixed order, with a Plivo that takes 50 to 500 ms; and what a two-sample test (Kolmogorov and Smirnov) says to the times. Nothing is judged here: a
-//! machine that does something else meanwhile shows, too. Uses `local`'s stack, `table`, `crowd`, `record`.
+//! in mixed order, with a Plivo that takes 50 to 500 ms; and what a two-sample test (Kolmogorov and Smirnov) says to the times. Nothing is
+//! judged here: a machine that does something else meanwhile shows, too. Uses `local`'s stack, `table`, `crowd`, `record`.
 
 use std::time::Duration;
 
