@@ -3,8 +3,8 @@
 use crate::clock::Timestamp;
 use crate::logging;
 use crate::metrics::{Metric, Metrics};
-use crate::sending::budget::{Amounts, REGISTRATION_PERCENT, slices_of};
-use crate::sending::decision::{Decision, Inputs, Outcome, Rule, Window};
+use crate::sending::budget::{Amounts, REGISTRATION_PERCENT, Window, slices_of};
+use crate::sending::decision::{Decision, Inputs, Outcome, Rule};
 use crate::sending::money::Money;
 use crate::sending::tally::{ALL, Count, Tally, end_of};
 use crate::sending::{Flow, Rules};
@@ -74,7 +74,7 @@ pub(super) fn count(metrics: &Metrics, decision: &Decision, percent: i64, now: T
 
 /// When it is worth asking again: when the full window ends; a suspension is looked at anew with each hour.
 pub(super) fn retry_after(decision: &Decision, now: Timestamp) -> u64 {
-    let window = decision.window.map_or(Window::Hour.word(), Window::word);
+    let window = decision.window.unwrap_or(Window::Hour);
     let millis = u64::try_from(now.until(end_of(window, now)).as_millis()).unwrap_or(u64::MAX);
     millis.div_ceil(1000).max(1)
 }
@@ -84,7 +84,7 @@ fn room(rules: &Rules, asked: &Asked<'_>, slice: &Tally, price: Money) -> Result
     let budgets = rules.budgets.of(asked.flow, asked.country).map(|budget| part(rules, budget));
     let scopes = [(ALL, Rule::Budget), (asked.country, Rule::CountryBudget)];
     for (budget, (scope, rule)) in budgets.into_iter().zip(scopes) {
-        budget.room(slice.spent(scope), price).map_err(|window| (rule, Window::named(window)))?;
+        budget.room(slice.spent(scope), price).map_err(|window| (rule, window))?;
     }
     Ok(())
 }
@@ -224,7 +224,7 @@ mod tests {
             let rules = rules(budget, own, slices);
             let worst = WorstCase::of(&rules, COUNTRIES);
             let (mut slices, mut now) = (BTreeMap::<usize, Kept>::new(), Timestamp::from_millis(1_796_076_000_000));
-            let mut spent: BTreeMap<(&str, i64), i64> = BTreeMap::new();
+            let mut spent: BTreeMap<(Window, i64), i64> = BTreeMap::new();
             for (wait, country, flow, phone, times) in steps {
                 now = now.plus(Duration::from_secs(wait));
                 let flow = [Flow::Register, Flow::Login, Flow::SecondFactor][flow];
@@ -248,13 +248,13 @@ mod tests {
                         prop_assert!(is_near, "{asked:?} {kept:?} {budgets:?}");
                         break;
                     }
-                    for window in [("hour", hour), ("day", hour.div_euclid(24)), ("month", month_of(hour))] {
+                    for window in [(Window::Hour, hour), (Window::Day, hour.div_euclid(24)), (Window::Month, month_of(hour))] {
                         *spent.entry(window).or_default() += price.as_millionths();
                     }
                 }
                 for ((window, _), spent) in &spent {
-                    let most = worst.most.each().into_iter().find(|(name, _)| name == window).unwrap().1;
-                    prop_assert!(*spent <= most.as_millionths(), "{window}: {spent} of {most}");
+                    let most = worst.most.each().into_iter().find(|(of, _)| of == window).unwrap().1;
+                    prop_assert!(*spent <= most.as_millionths(), "{window:?}: {spent} of {most}");
                 }
             }
         }

@@ -34,8 +34,8 @@ use crate::logging;
 use crate::network::Network;
 use crate::phone::PhoneNumber;
 use crate::secrets::PlivoCredentials;
-use crate::sending::budget::slices_of;
-use crate::sending::decision::{Outcome, Rule, Window};
+use crate::sending::budget::{Window, slices_of};
+use crate::sending::decision::{Outcome, Rule};
 use crate::sending::switches;
 use crate::service::Service;
 use crate::store::{

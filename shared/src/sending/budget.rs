@@ -27,6 +27,29 @@ pub const MOST_SLICES: usize = 4096;
 /// Registrations may spend so much of each budget.
 pub const REGISTRATION_PERCENT: i64 = 80;
 
+/// What a budget is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Window {
+    /// An hour.
+    Hour,
+    /// A day.
+    Day,
+    /// A month.
+    Month,
+}
+
+impl Window {
+    /// The word in logs and tables.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Month => "month",
+        }
+    }
+}
+
 /// An amount for each window: a budget, or what was spent of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amounts {
@@ -39,9 +62,9 @@ pub struct Amounts {
 }
 
 impl Amounts {
-    /// Each window's, with its name.
-    pub const fn each(&self) -> [(&'static str, Money); 3] {
-        [("hour", self.hour), ("day", self.day), ("month", self.month)]
+    /// Each window's.
+    pub const fn each(&self) -> [(Window, Money); 3] {
+        [(Window::Hour, self.hour), (Window::Day, self.day), (Window::Month, self.month)]
     }
 
     /// Each changed alike.
@@ -57,10 +80,10 @@ impl Amounts {
     }
 
     /// Whether so much more may be spent in each window. Where not, in which.
-    pub fn room(&self, spent: Self, price: Money) -> Result<(), &'static str> {
+    pub fn room(&self, spent: Self, price: Money) -> Result<(), Window> {
         let windows = self.each().into_iter().zip(spent.each());
         let full = windows.into_iter().find(|((_, most), (_, spent))| spent.plus(price) > *most);
-        full.map_or(Ok(()), |((name, _), _)| Err(name))
+        full.map_or(Ok(()), |((window, _), _)| Err(window))
     }
 
     /// How much of the fullest window is spent, in hundredths, rounded down.
@@ -172,7 +195,7 @@ mod tests {
         let budget = Amounts::parse("1/10/100").unwrap();
         let spent = Amounts::parse("0.5/9/20").unwrap();
         assert_eq!(budget.percent(spent), 90);
-        assert_eq!(budget.room(spent, "1".parse().unwrap()), Err("hour"));
+        assert_eq!(budget.room(spent, "1".parse().unwrap()), Err(Window::Hour));
         assert_eq!(budget.room(spent, "0.5".parse().unwrap()), Ok(()));
         assert_eq!(Amounts::default().percent(Amounts::default()), 100, "of nothing, all is spent");
     }

@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::budget::Amounts;
+use super::budget::{Amounts, Window};
 use super::money::Money;
 use super::tally::Volume;
 use super::{Flow, Rules};
@@ -84,38 +84,6 @@ pub struct Decision {
     pub window: Option<Window>,
 }
 
-/// A budget's window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Window {
-    /// Of an hour.
-    Hour,
-    /// Of a day.
-    Day,
-    /// Of a month.
-    Month,
-}
-
-impl Window {
-    /// Its name.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Month => "month",
-        }
-    }
-
-    /// By its name.
-    pub fn named(name: &str) -> Self {
-        match name {
-            "hour" => Self::Hour,
-            "day" => Self::Day,
-            _ => Self::Month,
-        }
-    }
-}
-
 /// What follows where something looks pumped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -180,7 +148,7 @@ impl Rules {
             [(all, inputs.spent, Rule::Budget), (own, inputs.spent_country, Rule::CountryBudget)]
         {
             if let Err(window) = budget.room(spent, price) {
-                return Decision { outcome: Outcome::Refuse, rule: Some(rule), window: Some(Window::named(window)) };
+                return Decision { outcome: Outcome::Refuse, rule: Some(rule), window: Some(window) };
             }
         }
         // The prefix first: it stays suspended while it is asked, a country does not.

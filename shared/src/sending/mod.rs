@@ -56,9 +56,7 @@ impl Flow {
     pub const fn is_to_confirmed(self) -> bool {
         !matches!(self, Self::Register)
     }
-}
 
-impl Flow {
     /// Under which scope its messages and codes are counted for a prefix. Registrations and logins are counted apart: a stranger can start any
     /// number of the first, and their suspension must not keep owners out.
     pub const fn scope(self) -> &'static str {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::budget::Amounts;
+use super::budget::{Amounts, Window};
 use super::money::Money;
 use crate::clock::Timestamp;
 
@@ -197,13 +197,13 @@ pub fn hour_of(now: Timestamp) -> i64 {
     now.as_millis().div_euclid(HOUR_MILLIS)
 }
 
-/// When the window of this name ends.
-pub fn end_of(window: &str, now: Timestamp) -> Timestamp {
+/// When the window that this moment is in ends.
+pub fn end_of(window: Window, now: Timestamp) -> Timestamp {
     let hour = hour_of(now);
     let same = |next: i64| match window {
-        "hour" => false,
-        "day" => next.div_euclid(24) == hour.div_euclid(24),
-        _ => month_of(next) == month_of(hour),
+        Window::Hour => false,
+        Window::Day => next.div_euclid(24) == hour.div_euclid(24),
+        Window::Month => month_of(next) == month_of(hour),
     };
     let mut end = hour + 1;
     while same(end) {
@@ -252,11 +252,11 @@ mod tests {
 
     #[test]
     fn who_waits_for_a_window_s_end_finds_it_ended() {
-        for (window, hours) in [("hour", 1), ("day", 2), ("month", 2)] {
-            assert_eq!(end_of(window, at(0)), at(hours), "{window}");
-            assert_eq!(end_of(window, Timestamp::from_millis(at(1).as_millis() - 1)), at(hours), "{window}");
+        for (window, hours) in [(Window::Hour, 1), (Window::Day, 2), (Window::Month, 2)] {
+            assert_eq!(end_of(window, at(0)), at(hours), "{window:?}");
+            assert_eq!(end_of(window, Timestamp::from_millis(at(1).as_millis() - 1)), at(hours), "{window:?}");
         }
-        assert_eq!(end_of("month", at(2)), at(2 + 31 * 24));
+        assert_eq!(end_of(Window::Month, at(2)), at(2 + 31 * 24));
     }
 
     #[test]

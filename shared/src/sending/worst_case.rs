@@ -65,7 +65,7 @@ impl fmt::Display for WorstCase {
         )?;
         let rows = self.most.each().into_iter().zip(self.unconfirmed.each()).zip(self.any().each());
         for (((window, most), (_, unconfirmed)), (_, any)) in rows {
-            writeln!(f, "{window:>8} {most:>16} {:>10} {unconfirmed:>24} {any:>22}", self.messages(most))?;
+            writeln!(f, "{:>8} {most:>16} {:>10} {unconfirmed:>24} {any:>22}", window.word(), self.messages(most))?;
         }
         Ok(())
     }

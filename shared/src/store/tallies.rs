@@ -116,31 +116,9 @@ impl Tallies {
 
     /// The usual way: an addition in the tally's own hour. Answers the item that stood in the way.
     async fn add_in_hour(&self, id: &str, hour: i64, additions: &[Addition]) -> Result<Option<Item>, StoreError> {
-        let places: Vec<_> = (0..additions.len())
-            .map(|place| (format!("#n{place}"), format!(":a{place}"), format!(":m{place}")))
-            .collect();
-        let adds: Vec<_> = places.iter().map(|(name, amount, _)| format!("{name} {amount}")).collect();
-        let update = format!("ADD #version :one, {}", adds.join(", "));
-        let mut conditions = vec!["#hour = :hour".to_owned()];
-        for (addition, (name, _, most)) in additions.iter().zip(&places) {
-            if addition.most.is_some() {
-                conditions.push(format!("(attribute_not_exists({name}) OR {name} <= {most})"));
-            }
-        }
-        let condition = conditions.join(" AND ");
-        let mut write = self.table.update(id, &update).when(&condition).returning_found();
-        write = write
-            .name("#hour", "hour")
-            .name("#version", "version")
-            .value(":hour", number(hour))
-            .value(":one", number(1));
-        for (addition, (name, amount, most)) in additions.iter().zip(&places) {
-            write = write.name(name, &addition.name).value(amount, number(addition.amount));
-            if let Some(limit) = addition.most {
-                write = write.value(most, number(limit - addition.amount));
-            }
-        }
-        self.carry_out(&write).await
+        let (update, condition, places) = expressions(additions);
+        let write = self.table.update(id, &update).when(&condition).returning_found();
+        self.carry_out(&fill_in(write, hour, additions, &places)).await
     }
 
     /// The first change in a new hour.
@@ -191,16 +169,45 @@ impl Tallies {
     /// # Errors
     /// [`StoreError`].
     pub async fn give_back(&self, key: TallyKey, additions: &[Addition], now: Timestamp) -> Result<(), StoreError> {
-        let names: Vec<_> = (0..additions.len()).map(|place| (format!("#n{place}"), format!(":a{place}"))).collect();
-        let adds: Vec<_> = names.iter().map(|(name, amount)| format!("{name} {amount}")).collect();
-        let update = format!("ADD #version :one, {}", adds.join(", "));
-        let mut write = self.table.update(&key.id(), &update).when("#hour = :hour").name("#version", "version");
-        write = write.name("#hour", "hour").value(":hour", number(hour_of(now))).value(":one", number(1));
-        for (addition, (name, amount)) in additions.iter().zip(&names) {
-            write = write.name(name, &addition.name).value(amount, number(-addition.amount));
-        }
+        let taken =
+            |addition: &Addition| Addition { name: addition.name.clone(), amount: -addition.amount, most: None };
+        let taken: Vec<_> = additions.iter().map(taken).collect();
+        let (update, condition, places) = expressions(&taken);
+        let write = self.table.update(&key.id(), &update).when(&condition);
+        let write = fill_in(write, hour_of(now), &taken, &places);
         self.table.write_once(&write).await
     }
+}
+
+/// An addition's name, amount and limit in the expressions.
+type Place = (String, String, String);
+
+/// Adds all, where it is still that hour and no sum gets over its most.
+fn expressions(additions: &[Addition]) -> (String, String, Vec<Place>) {
+    let places: Vec<Place> =
+        (0..additions.len()).map(|place| (format!("#n{place}"), format!(":a{place}"), format!(":m{place}"))).collect();
+    let mut update = "ADD #version :one".to_owned();
+    let mut condition = "#hour = :hour".to_owned();
+    for (addition, (name, amount, most)) in additions.iter().zip(&places) {
+        update += &format!(", {name} {amount}");
+        if addition.most.is_some() {
+            condition += &format!(" AND (attribute_not_exists({name}) OR {name} <= {most})");
+        }
+    }
+    (update, condition, places)
+}
+
+/// What the names in [`expressions`] stand for.
+fn fill_in<'a>(write: Write<'a>, hour: i64, additions: &'a [Addition], places: &'a [Place]) -> Write<'a> {
+    let write = write.name("#version", "version").value(":one", number(1));
+    let mut write = write.name("#hour", "hour").value(":hour", number(hour));
+    for (addition, (name, amount, most)) in additions.iter().zip(places) {
+        write = write.name(name, &addition.name).value(amount, number(addition.amount));
+        if let Some(limit) = addition.most {
+            write = write.value(most, number(limit - addition.amount));
+        }
+    }
+    write
 }
 
 /// A tally from its item; an empty one where there is none.
