@@ -158,6 +158,23 @@ async fn a_start_that_a_rule_refuses_counts_for_its_network() {
     app.register_from(HOME, PHONE).await.limited("too_many_starts");
 }
 
+/// Found by a review: where several had read the network's count before any was written, their passwords stayed counted as wrong.
+#[tokio::test]
+async fn a_network_that_has_to_wait_tries_no_password_at_once_either() {
+    let app = app(&[]).await;
+    app.register(PHONE, "jane@example.com").await;
+    for line in 0..19 {
+        app.register_from(HOME, &phone(200 + line)).await.ok();
+    }
+    let tries = (0..5).map(|_| async { app.password_from(HOME, PHONE, "wrong password").await.status });
+    let answers = futures_util::future::join_all(tries).await;
+    assert_eq!(answers.iter().filter(|status| **status == 401).count(), 1, "{answers:?}");
+    for _ in 0..4 {
+        app.password_from("203.0.113.9", PHONE, "wrong password").await.refused(401, 3003, "login_rejected");
+    }
+    app.password_from("203.0.113.9", PHONE, "wrong password").await.limited("too_many_passwords");
+}
+
 /// Who is told to wait for his network has tried no password.
 #[tokio::test]
 async fn a_network_that_has_to_wait_tries_no_password() {

@@ -61,6 +61,17 @@ pub(super) fn forgive_passwords(record: &mut PhoneRecord, network: &str) {
     }
 }
 
+/// A password that was not compared after all was no try.
+pub(super) fn take_back_password(record: &mut PhoneRecord, network: &str, tried: Timestamp) {
+    let is_it = |(time, from): &(Timestamp, String)| *time == tried && from == network;
+    if let Some(place) = record.wrong_passwords.iter().position(is_it) {
+        record.wrong_passwords.remove(place);
+        if !record.networks.contains_key(network) {
+            record.passwords_in_a_row = record.passwords_in_a_row.saturating_sub(1);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +136,21 @@ mod tests {
         }
         forgive_passwords(&mut record, "a");
         assert_eq!((record.wrong_passwords.len(), record.passwords_in_a_row), (3, 3));
+    }
+
+    #[test]
+    fn a_password_that_was_not_compared_takes_back_itself_only() {
+        let mut record = PhoneRecord::default();
+        record.networks.insert("home".into(), at(0));
+        for (network, second) in [("a", 0), ("a", 1), ("b", 1), ("home", 1)] {
+            count_password(&mut record, network, at(second)).unwrap();
+        }
+        take_back_password(&mut record, "a", at(1));
+        assert_eq!((record.wrong_passwords.len(), record.passwords_in_a_row), (3, 2));
+        take_back_password(&mut record, "a", at(1));
+        assert_eq!((record.wrong_passwords.len(), record.passwords_in_a_row), (3, 2), "once");
+        take_back_password(&mut record, "home", at(1));
+        assert_eq!((record.wrong_passwords.len(), record.passwords_in_a_row), (2, 2));
     }
 
     #[test]

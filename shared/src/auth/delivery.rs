@@ -25,9 +25,12 @@ pub(super) struct Delivery {
 
 impl Delivery {
     /// Sends the message, or where none is to be sent, makes a call that sends nothing; and beside it keeps the decision and counts the message
-    /// for its prefix.
+    /// for its prefix, where one that surely did not go out counts no more.
     pub(super) async fn carry_out(&self) -> Result<(), PlivoError> {
-        let (outcome, ()) = tokio::join!(self.call(), self.note.write());
+        let (outcome, is_counted) = tokio::join!(self.call(), self.note.write());
+        if is_counted && outcome.as_ref().is_err_and(|error| !error.may_have_arrived()) {
+            self.note.take_back().await;
+        }
         outcome
     }
 
@@ -63,18 +66,19 @@ pub(super) struct Note {
 }
 
 impl Note {
-    pub(super) async fn write(&self) {
+    /// Answers whether the message is counted.
+    pub(super) async fn write(&self) -> bool {
         let (kept, counted) = tokio::join!(self.decisions.keep(&self.decided), self.count());
         if let Err(error) = kept {
             tracing::warn!(cause = logging::chain(&error), "a decision is not kept");
         }
-        if let Err(error) = counted {
+        counted.unwrap_or_else(|error| {
             tracing::warn!(cause = logging::chain(&error), "a message is not counted for its prefix");
-        }
+            false
+        })
     }
 
-    /// A message that surely did not go out counts no more.
-    pub(super) async fn take_back(&self) {
+    async fn take_back(&self) {
         if self.decided.decision.outcome != Outcome::Send {
             return;
         }

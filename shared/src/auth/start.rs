@@ -100,7 +100,11 @@ pub async fn second_factor(
     callers::count_password(&mut before.record.clone(), &start.network, start.now)?;
     let (caller, record) =
         tokio::join!(start.count_caller(before.address.clone()), start.count_password(before.record.clone()));
-    let (record, ()) = (record?, caller?);
+    let record = record?;
+    if let Err(refused) = caller {
+        start.change_passwords(record, |record| callers::take_back_password(record, &start.network, start.now)).await;
+        return Err(refused);
+    }
     let right = password.verify(&start.keys, hash).await?;
     let user = user.filter(|_| right).ok_or(AuthError::LoginRejected)?;
     let plan = provider::check(before.controls.provider, start.now)
@@ -108,7 +112,8 @@ pub async fn second_factor(
     let plan = match plan {
         Ok(plan) => plan,
         Err(refused) => {
-            start.forgive(record).await;
+            // A right password was no wrong one, also where the start ends otherwise.
+            start.change_passwords(record, |record| callers::forgive_passwords(record, &start.network)).await;
             return Err(refused);
         }
     };
@@ -225,7 +230,9 @@ impl<'a> Prepared<'a> {
             );
         }
         if let (Outcome::Refuse, Some(rule)) = (decision.outcome, decision.rule) {
-            self.service.later.add(async move { note.write().await });
+            self.service.later.add(async move {
+                note.write().await;
+            });
             return Err(AuthError::Refused { rule, retry_after: money::retry_after(&decision, self.now) });
         }
         let reservation = Reservation::new(rules, &asked, before.slices.clone(), sends, counts);
@@ -237,14 +244,14 @@ impl<'a> Prepared<'a> {
         Limit::UnconfirmedMessagesPerDay.rule().left(&record.without_password.sends, self.now) == 0
     }
 
-    /// A right password was no wrong one, also where the start ends otherwise.
-    async fn forgive(&self, record: PhoneRecord) {
+    /// Counts fewer wrong passwords.
+    async fn change_passwords(&self, record: PhoneRecord, change: impl Fn(&mut PhoneRecord)) {
         let decide = |record: &mut PhoneRecord| {
-            callers::forgive_passwords(record, &self.network);
+            change(record);
             Ok::<_, Infallible>(())
         };
         if let Err(error) = self.service.phones.change(self.key, record, self.record_expires(), decide).await {
-            tracing::warn!(cause = logging::chain(&error), "a right password stays counted as a wrong one");
+            tracing::warn!(cause = logging::chain(&error), "a password stays counted as a wrong one");
         }
     }
 
@@ -367,7 +374,7 @@ impl<'a> Prepared<'a> {
         let taken_back = async {
             if was_not_sent {
                 let money = reservation.give_back(&self.service.tallies, slice, self.now);
-                tokio::join!(self.take_back(&started), money, delivery.note.take_back());
+                tokio::join!(self.take_back(&started), money);
             }
         };
         tokio::join!(provider::note(self.service, provider, &outcome, self.now), taken_back);
