@@ -1,5 +1,5 @@
-//! When an answer leaves whose time must not tell what was looked up for it: at whole steps after its request came. Uses nothing of this
-//! crate.
+//! When an answer leaves whose time must not tell what was looked up for it: at whole steps after its request came, and before a password is
+//! compared, which takes as long for all. Uses nothing of this crate.
 //!
 //! What is found takes longer to read and to write again than what is not: 0.15 ms for a phone's item (`bench silence`), which shows to who
 //! compares enough answers. A step is longer than storage usually takes, so nearly all answers leave at the end of the first (Askarov,

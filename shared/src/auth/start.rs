@@ -105,6 +105,8 @@ pub async fn second_factor(
         start.change_passwords(record, |record| callers::take_back_password(record, &start.network, start.now)).await;
         return Err(refused);
     }
+    // A hash takes as long for all phones, and what was found in storage shows no more.
+    service.steps.next(start.came).await;
     let right = password.verify(&start.keys, hash).await?;
     let user = user.filter(|_| right).ok_or(AuthError::LoginRejected)?;
     let plan = provider::check(before.controls.provider, start.now)
