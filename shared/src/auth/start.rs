@@ -12,7 +12,8 @@
 //! **A passwordless login answers before step 4.** Nobody is told there what Plivo says, so nobody waits for it: how long a message takes
 //! cannot tell who is a user; and it answers at whole steps (`steps`), so nor can what was found in storage. So does a registration where a
 //! phone that nobody has confirmed would get no message any more. In all others the caller waits and is told when a message failed. Where
-//! nothing is to be sent, a call to Plivo that sends nothing stands in for it.
+//! nothing is to be sent, a call to Plivo that sends nothing stands in for it. A password is compared from such a step on: the work is the
+//! same for all, so a wrong one's time tells nothing either.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -105,7 +106,6 @@ pub async fn second_factor(
         start.change_passwords(record, |record| callers::take_back_password(record, &start.network, start.now)).await;
         return Err(refused);
     }
-    // A hash takes as long for all phones, and what was found in storage shows no more.
     service.steps.next(start.came).await;
     let right = password.verify(&start.keys, hash).await?;
     let user = user.filter(|_| right).ok_or(AuthError::LoginRejected)?;
