@@ -7,8 +7,7 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 use serde_json::json;
 use shared::aws::Api;
-use shared::sending::budget::Amounts;
-use shared::sending::decision::Outcome;
+use shared::sending::decision::{Outcome, Spent};
 use shared::sending::worst_case::WorstCase;
 use shared::sending::{Flow, Rules};
 use shared::settings::Settings;
@@ -25,19 +24,13 @@ pub fn worst_case(settings: &Settings) -> String {
     let worst = WorstCase::of(&settings.rules, countries.iter().map(String::as_str));
     let mut text = format!("{worst}\nSMS go to {}.\n", countries.join(", "));
     for country in &countries {
-        if !fits(&settings.rules, country) {
-            let _ =
-                writeln!(text, "No registration in {country} fits: a slice of the budget holds less than one message.");
+        let registers = settings.sms_countries.iter().any(|served| served.code() == *country);
+        let (flow, what) = if registers { (Flow::Register, "registration") } else { (Flow::Login, "login") };
+        if settings.rules.room(flow, country, Spent::default()).is_err() {
+            let _ = writeln!(text, "No {what} in {country} fits: a slice of the budget holds less than one message.");
         }
     }
     text
-}
-
-/// Whether each slice of the budgets has room for one registration's message.
-fn fits(rules: &Rules, country: &str) -> bool {
-    let slices = i64::try_from(rules.slices).unwrap_or(i64::MAX);
-    let parts = rules.budgets.of(Flow::Register, country).map(|budget| budget.map(|amount| amount.part_of(slices)));
-    parts.iter().all(|part| part.room(Amounts::default(), rules.price(country)).is_ok())
 }
 
 /// What is switched off, and the last changes.
@@ -82,7 +75,8 @@ pub async fn decisions(dynamodb: &Api, table: &str) -> Result<Vec<DecisionRecord
     }
 }
 
-/// What these rules would have decided on what was known then. (What follows from a decision, like less money spent, is as it was.)
+/// What these rules would have decided on what was known then. (What follows from a decision, like less money spent, is as it was, and so
+/// is into how many slices that money was divided.)
 pub fn replay(records: &[DecisionRecord], rules: &Rules) -> String {
     let word = |outcome: Outcome, rule: Option<&'static str>| {
         let outcome = match outcome {

@@ -3,6 +3,7 @@
 use local::Options;
 use shared::auth::password::Cost;
 use shared::sending::decision::{Outcome, Rule};
+use shared::sending::money::Money;
 use shared::store::{DecisionRecord, Item};
 
 use crate::support::{App, PASSWORD};
@@ -34,7 +35,8 @@ async fn each_start_that_got_past_its_limits_leaves_one() {
     assert_eq!(flows, [("register", true), ("login", true), ("second_factor", true), ("login", false)]);
     assert!(records.iter().all(|record| record.decision.outcome == Outcome::Send && record.decision.rule.is_none()));
     let last = records.last().unwrap();
-    assert_eq!(last.inputs.spent.hour.to_string(), "0.0231", "three messages before it");
+    let spent = last.inputs.slices.iter().fold(Money::default(), |sum, slice| sum.plus(slice.all.hour));
+    assert_eq!((last.inputs.slices.len(), spent.to_string()), (4, "0.0231".to_owned()), "three messages before it");
     assert_eq!((last.inputs.prefix_volume.sends, last.inputs.prefix_volume.verified), (2, 0), "of logins");
     assert_eq!(last.inputs.country, "US");
     let text = format!("{records:?}");

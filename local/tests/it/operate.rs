@@ -82,3 +82,18 @@ async fn stored_decisions_are_tried_on_other_rules() {
     let poor = said(&app, &["replay", "--config", "BUDGET=0.02/1/1"]).await;
     assert!(poor.contains("send -> refuse (budget)"), "{poor}");
 }
+
+/// Found by a review: what the slices have left together can be one message more, which none of them has room for.
+#[tokio::test]
+async fn a_refusal_by_a_budget_is_one_again_by_the_same_rules() {
+    let app = App::with(&[("BUDGET", "0.05/1/1"), ("BUDGET_SLICES", "2")]).await;
+    for line in 1..=6 {
+        app.register_start(&format!("+1415555010{line}")).await;
+    }
+    let same = said(&app, &["replay"]).await;
+    assert!(same.contains("refuse (budget) -> refuse (budget)"), "{same}");
+    assert!(
+        same.contains("6 decisions, 0 of them different"),
+        "where the slices' remainders would be one more: {same}"
+    );
+}

@@ -4,8 +4,7 @@ use crate::clock::Timestamp;
 use crate::logging;
 use crate::metrics::{Metric, Metrics};
 use crate::sending::budget::{Amounts, REGISTRATION_PERCENT, Window, slices_of};
-use crate::sending::decision::{Decision, Inputs, Outcome, Rule};
-use crate::sending::money::Money;
+use crate::sending::decision::{Decision, Inputs, Rule, Spent};
 use crate::sending::tally::{ALL, Count, Tally, end_of};
 use crate::sending::{Flow, Rules};
 use crate::store::{Addition, Kept, PhoneKey, StoreError, Tallies, TallyKey};
@@ -18,8 +17,8 @@ pub(super) struct Asked<'a> {
     pub now: Timestamp,
 }
 
-/// Decides on the slices and the prefix's tally as they were read; slices that were not read are taken to be like these. Also answers how
-/// much of the fullest budget is spent, in hundredths.
+/// Decides on the slices and the prefix's tally as they were read. Also answers how much of the fullest budget is spent, in hundredths; slices
+/// that were not read are taken to be like these, there and for the country's volume.
 pub(super) fn decide(
     rules: &Rules,
     asked: &Asked<'_>,
@@ -29,32 +28,23 @@ pub(super) fn decide(
     let now = asked.now;
     let slices: Vec<_> = slices.iter().map(|(_, slice)| slice.tally.at(now)).collect();
     let (all, read) = (count_of(rules.slices), count_of(slices.len()).max(1));
-    let sum = |scope| {
-        let sum = slices.iter().fold(Amounts::default(), |sum, slice| sum.plus(slice.spent(scope)));
-        sum.map(|amount| amount.times(all).part_of(read))
-    };
     let scope = asked.flow.scope_in(asked.country);
     let volumes = slices.iter().map(|slice| slice.volume(&scope));
     let inputs = Inputs {
         at: now,
         flow: asked.flow,
         country: asked.country.to_owned(),
-        spent: sum(ALL),
-        spent_country: sum(asked.country),
+        slices: slices.iter().map(|slice| spent(slice, asked)).collect(),
         country_volume: volumes.reduce(|sum, volume| sum.plus(volume)).unwrap_or_default().times(all).part_of(read),
         prefix_volume: prefix.tally.at(now).volume(asked.flow.scope()),
     };
-    let mut decision = rules.decide(&inputs);
-    let price = rules.price(asked.country);
-    // The sum may have room where no slice has.
-    if slices.iter().all(|slice| room(rules, asked, slice, price).is_err())
-        && decision.outcome != Outcome::Refuse
-        && let Some(Err((rule, window))) = slices.first().map(|own| room(rules, asked, own, price))
-    {
-        decision = Decision { outcome: Outcome::Refuse, rule: Some(rule), window: Some(window) };
-    }
-    let budgets = rules.budgets.of(Flow::Login, asked.country);
-    let used = budgets[0].percent(inputs.spent).max(budgets[1].percent(inputs.spent_country));
+    let decision = rules.decide(&inputs);
+    let sum = |of: fn(&Spent) -> Amounts| {
+        let sum = inputs.slices.iter().fold(Amounts::default(), |sum, spent| sum.plus(of(spent)));
+        sum.map(|amount| amount.times(all).part_of(read))
+    };
+    let [budget, own] = rules.budgets.of(Flow::Login, asked.country);
+    let used = budget.percent(sum(|spent| spent.all)).max(own.percent(sum(|spent| spent.country)));
     let refused = matches!(decision.rule, Some(Rule::Budget | Rule::CountryBudget));
     let least = match (refused, asked.flow.is_to_confirmed()) {
         (true, true) => 100,
@@ -79,19 +69,8 @@ pub(super) fn retry_after(decision: &Decision, now: Timestamp) -> u64 {
     millis.div_ceil(1000).max(1)
 }
 
-/// Whether a slice has room for one more message.
-fn room(rules: &Rules, asked: &Asked<'_>, slice: &Tally, price: Money) -> Result<(), (Rule, Window)> {
-    let budgets = rules.budgets.of(asked.flow, asked.country).map(|budget| part(rules, budget));
-    let scopes = [(ALL, Rule::Budget), (asked.country, Rule::CountryBudget)];
-    for (budget, (scope, rule)) in budgets.into_iter().zip(scopes) {
-        budget.room(slice.spent(scope), price).map_err(|window| (rule, window))?;
-    }
-    Ok(())
-}
-
-/// A slice's part of a budget.
-fn part(rules: &Rules, budget: Amounts) -> Amounts {
-    budget.map(|amount| amount.part_of(count_of(rules.slices)))
+fn spent(slice: &Tally, asked: &Asked<'_>) -> Spent {
+    Spent { all: slice.spent(ALL), country: slice.spent(asked.country) }
 }
 
 fn count_of(slices: usize) -> i64 {
@@ -117,8 +96,7 @@ impl Reservation {
         let price = rules.price(asked.country);
         let taken = if sends { price.as_millionths() } else { 0 };
         let mut additions = Vec::new();
-        let budgets = rules.budgets.of(asked.flow, asked.country).map(|budget| part(rules, budget));
-        for (budget, scope) in budgets.into_iter().zip([ALL, asked.country]) {
+        for (budget, scope) in rules.slice_of(asked.flow, asked.country).into_iter().zip([ALL, asked.country]) {
             let counts = [Count::SpentHour, Count::SpentDay, Count::SpentMonth];
             for (count, (_, most)) in counts.into_iter().zip(budget.each()) {
                 // The same condition, whether or not anything is taken.
@@ -128,11 +106,12 @@ impl Reservation {
         }
         let name = Count::Sends.of(&asked.flow.scope_in(asked.country));
         additions.push(Addition { name, amount: i64::from(counts), most: None });
-        slices.retain(|(_, slice)| room(rules, asked, &slice.tally.at(asked.now), price).is_ok());
+        let spent = |slice: &Kept| spent(&slice.tally.at(asked.now), asked);
+        slices.retain(|(_, slice)| rules.room(asked.flow, asked.country, spent(slice)).is_ok());
         // Alike in a month, they are alike in each day and hour.
         slices.sort_by_cached_key(|(_, slice)| {
-            let slice = slice.tally.at(asked.now);
-            (slice.spent(asked.country).month, slice.spent(ALL).month)
+            let Spent { all, country } = spent(slice);
+            (country.month, all.month)
         });
         Self { additions, slices }
     }
@@ -169,8 +148,8 @@ mod tests {
 
     use super::*;
     use crate::sending::budget::{Budgets, READ};
-    use crate::sending::decision::{Mode, Pumping, Threshold};
-    use crate::sending::money::Prices;
+    use crate::sending::decision::{Mode, Outcome, Pumping, Threshold};
+    use crate::sending::money::{Money, Prices};
     use crate::sending::tally::{hour_of, month_of};
     use crate::sending::worst_case::WorstCase;
 

@@ -24,14 +24,21 @@ pub struct Inputs {
     pub flow: Flow,
     /// To which country.
     pub country: String,
-    /// What was spent in all countries.
-    pub spent: Amounts,
-    /// What was spent there.
-    pub spent_country: Amounts,
+    /// What was spent in each slice of the budgets that was read, the phone's own first.
+    pub slices: Vec<Spent>,
     /// How the country has been doing.
     pub country_volume: Volume,
     /// How the number's prefix has been doing.
     pub prefix_volume: Volume,
+}
+
+/// What was spent in a slice of the budgets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    /// In all countries.
+    pub all: Amounts,
+    /// In the country that is asked for.
+    pub country: Amounts,
 }
 
 /// What is done.
@@ -142,14 +149,11 @@ pub struct Pumping {
 impl Rules {
     /// Decides.
     pub fn decide(&self, inputs: &Inputs) -> Decision {
-        let price = self.price(&inputs.country);
-        let [all, own] = self.budgets.of(inputs.flow, &inputs.country);
-        for (budget, spent, rule) in
-            [(all, inputs.spent, Rule::Budget), (own, inputs.spent_country, Rule::CountryBudget)]
+        let mut rooms = inputs.slices.iter().map(|spent| self.room(inputs.flow, &inputs.country, *spent));
+        if let Some(Err((rule, window))) = rooms.next()
+            && rooms.all(|room| room.is_err())
         {
-            if let Err(window) = budget.room(spent, price) {
-                return Decision { outcome: Outcome::Refuse, rule: Some(rule), window: Some(window) };
-            }
+            return Decision { outcome: Outcome::Refuse, rule: Some(rule), window: Some(window) };
         }
         // The prefix first: it stays suspended while it is asked, a country does not.
         let pumped = [
@@ -168,6 +172,23 @@ impl Rules {
         Decision { outcome, rule, window: None }
     }
 
+    /// Whether a slice that has spent so much has room for one more message. Where not, which budget is full.
+    ///
+    /// # Errors
+    /// The budget and its window.
+    pub fn room(&self, flow: Flow, country: &str, spent: Spent) -> Result<(), (Rule, Window)> {
+        let [all, own] = self.slice_of(flow, country);
+        let price = self.price(country);
+        all.room(spent.all, price).map_err(|window| (Rule::Budget, window))?;
+        own.room(spent.country, price).map_err(|window| (Rule::CountryBudget, window))
+    }
+
+    /// What a flow may spend in one slice: in all countries together, and in this one.
+    pub fn slice_of(&self, flow: Flow, country: &str) -> [Amounts; 2] {
+        let slices = i64::try_from(self.slices).unwrap_or(i64::MAX);
+        self.budgets.of(flow, country).map(|budget| budget.map(|amount| amount.part_of(slices)))
+    }
+
     /// What a code message to this country costs.
     pub fn price(&self, country: &str) -> Money {
         self.prices.of(country)
@@ -184,7 +205,7 @@ mod tests {
         Rules {
             prices: Prices::parse("US=0.01,*=0.1").unwrap(),
             budgets: Budgets::parse("1/10/100", "DE=0.5/1/2").unwrap(),
-            slices: 4,
+            slices: 2,
             pumping: Pumping {
                 mode,
                 prefix: Threshold::parse("20/2/30").unwrap(),
@@ -198,8 +219,7 @@ mod tests {
             at: Timestamp::from_millis(0),
             flow: Flow::Login,
             country: country.to_owned(),
-            spent: Amounts::default(),
-            spent_country: Amounts::default(),
+            slices: vec![Spent::default(); 2],
             country_volume: Volume::default(),
             prefix_volume: Volume::default(),
         }
@@ -207,8 +227,9 @@ mod tests {
 
     #[test]
     fn registrations_end_before_logins() {
-        let spent = Amounts::parse("0.795/0.795/0.795").unwrap();
-        let registration = Inputs { flow: Flow::Register, spent, ..inputs("US") };
+        let all = Amounts::parse("0.395/0.395/0.395").unwrap();
+        let slices = vec![Spent { all, ..Spent::default() }; 2];
+        let registration = Inputs { flow: Flow::Register, slices, ..inputs("US") };
         let decision = rules(Mode::Monitor).decide(&registration);
         assert_eq!(
             (decision.outcome, decision.rule, decision.window),
@@ -221,10 +242,18 @@ mod tests {
 
     #[test]
     fn a_country_s_own_budget_ends_before_that_of_all() {
-        let spent = Amounts::parse("0.45/0.45/0.45").unwrap();
-        let german = Inputs { spent, spent_country: spent, ..inputs("DE") };
+        let spent = Amounts::parse("0.225/0.225/0.225").unwrap();
+        let german = Inputs { slices: vec![Spent { all: spent, country: spent }; 2], ..inputs("DE") };
         assert_eq!(rules(Mode::Refuse).decide(&german).rule, Some(Rule::CountryBudget));
         assert_eq!(rules(Mode::Refuse).decide(&Inputs { country: "US".into(), ..german }).rule, None);
+    }
+
+    #[test]
+    fn one_slice_with_room_is_enough_and_a_remainder_in_each_is_none() {
+        let spent = |all: &str| Spent { all: Amounts::parse(all).unwrap(), ..Spent::default() };
+        let decide = |slices: Vec<Spent>| rules(Mode::Monitor).decide(&Inputs { slices, ..inputs("US") }).outcome;
+        assert_eq!(decide(vec![spent("0.495/0/0"), spent("0.49/0/0")]), Outcome::Send);
+        assert_eq!(decide(vec![spent("0.495/0/0"), spent("0.495/0/0")]), Outcome::Refuse, "0.01 is left of all");
     }
 
     /// Each of the three has to hold, at its very number.
