@@ -52,7 +52,7 @@ pub struct Call {
 
 #[derive(Default)]
 struct Plan {
-    faults: VecDeque<(&'static str, Fault)>,
+    faults: VecDeque<(&'static str, &'static str, Fault)>,
     always: Option<Fault>,
     calls: Vec<Call>,
     measure: bool,
@@ -85,7 +85,12 @@ impl Proxy {
 
     /// Spoils the next call of this operation. Several wait for their turn.
     pub fn once(&self, operation: &'static str, fault: Fault) {
-        self.plan().faults.push_back((operation, fault));
+        self.once_of(operation, "", fault);
+    }
+
+    /// The same for a table whose name ends so.
+    pub fn once_of(&self, operation: &'static str, table: &'static str, fault: Fault) {
+        self.plan().faults.push_back((operation, table, fault));
     }
 
     /// Spoils every call from now on; `None` ends it.
@@ -119,10 +124,11 @@ impl Proxy {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fault(&self, operation: &str) -> Option<Fault> {
+    fn fault(&self, operation: &str, request: &Value) -> Option<Fault> {
         let mut plan = self.plan();
-        let position = plan.faults.iter().position(|(of, _)| *of == operation);
-        let planned = position.and_then(|position| plan.faults.remove(position)).map(|(_, fault)| fault);
+        let name = request["TableName"].as_str().unwrap_or_default();
+        let position = plan.faults.iter().position(|(of, table, _)| *of == operation && name.ends_with(table));
+        let planned = position.and_then(|position| plan.faults.remove(position)).map(|(.., fault)| fault);
         planned.or(plan.always)
     }
 
@@ -143,7 +149,7 @@ async fn answer(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) -> 
     if proxy.plan().measure {
         request["ReturnConsumedCapacity"] = json!("TOTAL");
     }
-    let fault = proxy.fault(&operation);
+    let fault = proxy.fault(&operation, &request);
     match fault {
         Some(Fault::Conflict) => conflict(&operation, &request),
         Some(Fault::Throttle) => error(

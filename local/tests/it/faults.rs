@@ -180,6 +180,28 @@ async fn no_message_goes_out_that_no_limit_has_counted() {
     }
 }
 
+/// The same where the phone's item is written beside the money: that is given back.
+#[tokio::test]
+async fn a_phone_s_item_that_cannot_be_written_costs_nothing() {
+    let (app, proxy, _store) = App::behind_proxy().await;
+    app.register_start("+14155550102").await.ok();
+    let spent = async || {
+        let items = app.dump().await.into_iter().map(|(_, item)| item);
+        let spent = items.filter_map(|item| item["all_spent_hour"]["N"].as_str().map(|spent| spent.parse::<i64>()));
+        spent.sum::<Result<i64, _>>().unwrap()
+    };
+    for fault in [StoreFault::Throttle, StoreFault::Fail, StoreFault::HangUp] {
+        for _ in 0..3 {
+            proxy.once_of("PutItem", "phones", fault);
+        }
+        app.register_start(PHONE).await.refused(503, 14000, "unavailable");
+        assert_eq!((app.sent(), spent().await), (1, 7700), "{fault:?}");
+        app.advance(60);
+    }
+    app.register_start(PHONE).await.ok();
+    assert_eq!((app.sent(), spent().await), (2, 15_400));
+}
+
 #[tokio::test]
 async fn a_lost_answer_is_found_again_and_counts_once() {
     let (app, proxy, _store) = App::behind_proxy().await;
