@@ -65,6 +65,12 @@ impl Limit {
         Rule { limit: self, most, window }
     }
 
+    /// One after the last in this span: the rule in force while each waits longer than the one before.
+    fn wait(self, last: Timestamp, window: Duration, now: Timestamp) -> Result<(), Limited> {
+        let again = last.plus(window);
+        if now < again { Err(Rule { limit: self, most: 1, window }.until(now, again)) } else { Ok(()) }
+    }
+
     /// For logs, and in the header `RateLimit`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -129,8 +135,7 @@ pub fn check_spacing(times: &[Timestamp], right_code: Option<Timestamp>, now: Ti
     let Some(last) = times.last() else { return Ok(()) };
     let count = times.iter().filter(|time| right_code.is_none_or(|right| **time > right)).count();
     let doublings = u32::try_from(count.saturating_sub(1)).unwrap_or(MOST_DOUBLINGS).min(MOST_DOUBLINGS);
-    let again = last.plus(SHORTEST_SPACING * (1 << doublings));
-    if now < again { Err(Limit::CodeMessageSpacing.rule().until(now, again)) } else { Ok(()) }
+    Limit::CodeMessageSpacing.wait(*last, SHORTEST_SPACING * (1 << doublings), now)
 }
 
 /// Whether one more password may be tried after wrong ones at these times of the last day, oldest first: five are free, then it waits 30 s
@@ -142,8 +147,7 @@ pub fn check_passwords(times: &[Timestamp], now: Timestamp) -> Result<(), Limite
     let (Some(last), Some(doublings)) = (times.last(), times.len().checked_sub(FREE_PASSWORDS)) else { return Ok(()) };
     let doublings = u32::try_from(doublings).unwrap_or(u32::MAX).min(u32::BITS - 1);
     let wait = SHORTEST_PASSWORD_WAIT.saturating_mul(1 << doublings).min(LONGEST_PASSWORD_WAIT);
-    let again = last.plus(wait);
-    if now < again { Err(Limit::WrongPasswords.rule().until(now, again)) } else { Ok(()) }
+    Limit::WrongPasswords.wait(*last, wait, now)
 }
 
 /// A limit is reached.

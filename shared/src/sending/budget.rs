@@ -1,5 +1,5 @@
 //! Budgets: how much code messages may cost an hour, a day and a month, for all and by country. Windows are those of the calendar, in
-//! UTC, as bills are; so in an hour that begins within one, twice the hour's budget can be spent, and never more than the day's.
+//! UTC, as bills are; so in an hour that begins within one, twice the hour's budget can be spent, and never more than twice the day's.
 //!
 //! **Two limits.** Registrations, whose phones nobody has confirmed, end at [`REGISTRATION_PERCENT`] of each budget; logins, which are sent to
 //! confirmed phones only, at all of it.
