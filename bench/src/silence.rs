@@ -46,27 +46,42 @@ struct Case {
     a_day: usize,
     /// Of these, so many do not count: what is looked at comes later.
     before: usize,
+    /// From one to the next.
+    wait: Duration,
     /// So many at once: those that wait for Plivo would take hours in turn.
     at_once: usize,
     body: fn(&str) -> Value,
+    /// What is answered; before that it is 200.
     status: u16,
 }
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     Case {
         name: "loginWithPhoneNumber",
         path: LOGIN,
         a_day: 1,
         before: 0,
+        wait: PAST_ANY_WAIT,
         at_once: 1,
         body: |phone| json!(phone),
         status: 200,
+    },
+    Case {
+        name: "loginWithPhoneNumber, too soon after the last",
+        path: LOGIN,
+        a_day: 10,
+        before: 1,
+        wait: Duration::ZERO,
+        at_once: 1,
+        body: |phone| json!(phone),
+        status: 429,
     },
     Case {
         name: "loginWithPhoneNumberAndPassword, wrong password",
         path: "/api/services/Plivo/loginWithPhoneNumberAndPassword",
         a_day: 1,
         before: 0,
+        wait: PAST_ANY_WAIT,
         at_once: 1,
         body: |phone| json!({ "phoneNumber": phone, "password": "another horse battery" }),
         status: 401,
@@ -76,6 +91,7 @@ const CASES: [Case; 4] = [
         path: "/api/users/register",
         a_day: 5,
         before: 0,
+        wait: PAST_ANY_WAIT,
         at_once: 16,
         body: |phone| json!({ "phoneNumber": phone }),
         status: 200,
@@ -85,6 +101,7 @@ const CASES: [Case; 4] = [
         path: "/api/users/register",
         a_day: 10,
         before: 5,
+        wait: PAST_ANY_WAIT,
         at_once: 16,
         body: |phone| json!({ "phoneNumber": phone }),
         status: 200,
@@ -165,10 +182,11 @@ async fn measure(
     let (mut with, mut without) = (Vec::new(), Vec::new());
     while with.len() < pairs {
         for round in 0..case.a_day {
+            let expected = if round < case.before { 200 } else { case.status };
             let asked = iter(order(phones)?).map(|(is_known, number)| {
                 let phone = if is_known { known(number) } else { unknown(*called + number) };
                 let (client, url) = (&client, &stack.config.url);
-                async move { ask(client, url, case, &phone).await.map(|time| (is_known, time)) }
+                async move { ask(client, url, case, &phone, expected).await.map(|time| (is_known, time)) }
             });
             let times: Vec<_> = asked.buffer_unordered(case.at_once).collect().await;
             for time in times {
@@ -178,7 +196,7 @@ async fn measure(
                 }
             }
             stack.settle().await;
-            stack.clock.advance(PAST_ANY_WAIT);
+            stack.clock.advance(case.wait);
         }
         *called += phones;
         stack.clock.advance(DAY);
@@ -196,7 +214,7 @@ fn order(phones: usize) -> Result<Vec<(bool, usize)>, Failure> {
 }
 
 /// Microseconds from the request to the whole answer.
-async fn ask(client: &Client, url: &str, case: Case, phone: &str) -> Result<f64, Failure> {
+async fn ask(client: &Client, url: &str, case: Case, phone: &str, expected: u16) -> Result<f64, Failure> {
     let request =
         client.request(Method::POST, format!("{url}{}", case.path)).header("content-type", "application/json");
     let request = request.body((case.body)(phone).to_string());
@@ -205,7 +223,7 @@ async fn ask(client: &Client, url: &str, case: Case, phone: &str) -> Result<f64,
     let status = answer.status();
     let body = answer.bytes().await?;
     let time = started.elapsed();
-    if status != case.status {
+    if status != expected {
         return Err(format!("{}: {status} {}", case.name, String::from_utf8_lossy(&body)).into());
     }
     Ok(time.as_secs_f64() * 1e6)

@@ -1,4 +1,4 @@
-//! When an answer leaves whose time must not tell what was looked up for it: at whole steps after its request came, and before a password is
+//! When an answer leaves whose time must not tell what was looked up for it: at whole steps after its request came. And when a password is
 //! compared, which takes as long for all. Uses nothing of this crate.
 //!
 //! What is found takes longer to read and to write again than what is not: 0.15 ms for a phone's item (`bench silence`), which shows to who
@@ -17,16 +17,30 @@ const STEP: Duration = Duration::from_millis(10);
 /// The steps of a process.
 #[derive(Debug, Default)]
 pub struct Steps {
-    has_answered: AtomicBool,
+    has_begun: AtomicBool,
+}
+
+/// When a request came.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Came {
+    at: Instant,
+    is_first: bool,
 }
 
 impl Steps {
-    /// Waits for the next whole step since the request came; not for the first answer of a process, since how long that takes to start
-    /// hides more.
-    pub(crate) async fn next(&self, came: Instant) {
-        if self.has_answered.swap(true, Ordering::Relaxed) {
+    /// Now.
+    pub(crate) fn came(&self) -> Came {
+        Came { at: Instant::now(), is_first: !self.has_begun.swap(true, Ordering::Relaxed) }
+    }
+}
+
+impl Came {
+    /// Waits for the next whole step since the request came; not where it is the first of its process, since how long that takes to warm
+    /// up hides more.
+    pub(crate) async fn next_step(self) {
+        if !self.is_first {
             // It fails only where the runtime ends: no reason to refuse anybody.
-            let _ = spawn_blocking(move || sleep(left(came.elapsed()))).await;
+            let _ = spawn_blocking(move || sleep(left(self.at.elapsed()))).await;
         }
     }
 }
@@ -47,6 +61,12 @@ fn left(passed: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_first_request_of_a_process_waits_for_no_step() {
+        let steps = Steps::default();
+        assert_eq!([steps.came(), steps.came(), steps.came()].map(|came| came.is_first), [true, false, false]);
+    }
 
     #[test]
     fn answers_leave_at_whole_steps() {

@@ -25,13 +25,9 @@ pub(super) struct Delivery {
 
 impl Delivery {
     /// Sends the message, or where none is to be sent, makes a call that sends nothing; and beside it keeps the decision and counts the message
-    /// for its prefix, where one that surely did not go out counts no more.
-    pub(super) async fn carry_out(&self) -> Result<(), PlivoError> {
-        let (outcome, is_counted) = tokio::join!(self.call(), self.note.write());
-        if is_counted && outcome.as_ref().is_err_and(|error| !error.may_have_arrived()) {
-            self.note.take_back().await;
-        }
-        outcome
+    /// for its prefix. Also answers whether it is counted.
+    pub(super) async fn carry_out(&self) -> (Result<(), PlivoError>, bool) {
+        tokio::join!(self.call(), self.note.write())
     }
 
     /// The same after the answer, in turn. What is done first is then alike for all phones: a message is more work than the call that
@@ -78,7 +74,8 @@ impl Note {
         })
     }
 
-    async fn take_back(&self) {
+    /// A message that surely did not go out counts no more.
+    pub(super) async fn take_back(&self) {
         if self.decided.decision.outcome != Outcome::Send {
             return;
         }

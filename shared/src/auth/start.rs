@@ -10,15 +10,14 @@
 //! limit has counted. Where nothing is to be sent, the same calls are made, with nothing to add. Uses `store`, `plivo`, `sending`.
 //!
 //! **A passwordless login answers before step 4.** Nobody is told there what Plivo says, so nobody waits for it: how long a message takes
-//! cannot tell who is a user; and it answers at whole steps (`steps`), so nor can what was found in storage. So does a registration where a
-//! phone that nobody has confirmed would get no message any more. In all others the caller waits and is told when a message failed. Where
-//! nothing is to be sent, a call to Plivo that sends nothing stands in for it. A password is compared from such a step on: the work is the
-//! same for all, so a wrong one's time tells nothing either.
+//! cannot tell who is a user. So does a registration where a phone that nobody has confirmed would get no message any more. In all others
+//! the caller waits and is told when a message failed. Where nothing is to be sent, a call to Plivo that sends nothing stands in for it.
+//!
+//! **All answers and refusals leave at whole steps** (`steps`), so their time cannot tell what was found in storage. A password is compared
+//! from such a step on, too: the work is the same for all.
 
 use std::convert::Infallible;
 use std::sync::Arc;
-
-use tokio::time::Instant;
 
 use super::callers;
 use super::code::OneTimeCode;
@@ -39,6 +38,7 @@ use crate::sending::budget::{Window, slices_of};
 use crate::sending::decision::{Outcome, Rule};
 use crate::sending::switches;
 use crate::service::Service;
+use crate::steps::Came;
 use crate::store::{
     AddressKey, AddressRecord, BeforeStart, DecisionRecord, Kept, Pending, PhoneKey, PhoneRecord, Provider, StoreError,
     Who,
@@ -51,18 +51,7 @@ use crate::store::{
 /// [`AuthError`]: limits, rules, Plivo's failures, storage.
 pub async fn registration(service: &Service, phone: &PhoneNumber, from: &Network) -> Result<String, AuthError> {
     let start = Prepared::new(service, phone, from, Purpose::Register).await?;
-    let before = start.read().await?;
-    provider::check(before.controls.provider, start.now)?;
-    let is_confirmed = before.login.is_some();
-    start.try_out(before.record.clone(), None, is_confirmed)?;
-    start.count_caller(before.address.clone()).await?;
-    let plan = start.plan(&before, before.record.clone(), None, is_confirmed)?;
-    let may_be_silent = start.may_be_silent(&before.record);
-    let begun = start.begin(plan).await?;
-    if may_be_silent {
-        return Ok(start.deliver_later(begun).await);
-    }
-    start.deliver_or_take_back(begun, before.controls.provider).await
+    start.at_a_step(start.registration()).await
 }
 
 /// Starts a passwordless login. A phone without a user gets a transaction like any other, with the same limits, and no
@@ -72,14 +61,7 @@ pub async fn registration(service: &Service, phone: &PhoneNumber, from: &Network
 /// [`AuthError`]: limits, rules, storage, and Plivo's failures while they are known to everybody.
 pub async fn login(service: &Service, phone: &PhoneNumber, from: &Network) -> Result<String, AuthError> {
     let start = Prepared::new(service, phone, from, Purpose::Login).await?;
-    let before = start.read().await?;
-    provider::check(before.controls.provider, start.now)?;
-    let user = before.login.as_ref().map(|login| login.user.clone());
-    start.try_out(before.record.clone(), user.as_deref(), user.is_some())?;
-    start.count_caller(before.address.clone()).await?;
-    let plan = start.plan(&before, before.record.clone(), user.clone(), user.is_some())?;
-    let begun = start.begin(plan).await?;
-    Ok(start.deliver_later(begun).await)
+    start.at_a_step(start.login()).await
 }
 
 /// Starts a login by password: the code goes out only after the password was right. An unknown phone and a wrong password
@@ -94,33 +76,7 @@ pub async fn second_factor(
     from: &Network,
 ) -> Result<String, AuthError> {
     let start = Prepared::new(service, phone, from, Purpose::SecondFactor).await?;
-    let mut before = start.read().await?;
-    let (user, hash) = before.login.take().map(|login| (login.user, login.password)).unzip();
-    // What refuses one of the two, by what was read, has counted neither.
-    callers::count_start(&mut before.address.clone(), &start.country, &service.settings, start.now)?;
-    callers::count_password(&mut before.record.clone(), &start.network, start.now)?;
-    let (caller, record) =
-        tokio::join!(start.count_caller(before.address.clone()), start.count_password(before.record.clone()));
-    let record = record?;
-    if let Err(refused) = caller {
-        start.change_passwords(record, |record| callers::take_back_password(record, &start.network, start.now)).await;
-        return Err(refused);
-    }
-    service.steps.next(start.came).await;
-    let right = password.verify(&start.keys, hash).await?;
-    let user = user.filter(|_| right).ok_or(AuthError::LoginRejected)?;
-    let plan = provider::check(before.controls.provider, start.now)
-        .and_then(|()| start.plan(&before, record.clone(), Some(user), true));
-    let plan = match plan {
-        Ok(plan) => plan,
-        Err(refused) => {
-            // A right password was no wrong one, also where the start ends otherwise.
-            start.change_passwords(record, |record| callers::forgive_passwords(record, &start.network)).await;
-            return Err(refused);
-        }
-    };
-    let begun = start.begin(plan).await?;
-    start.deliver_or_take_back(begun, before.controls.provider).await
+    start.at_a_step(start.second_factor(password)).await
 }
 
 /// What every start needs before it touches anything.
@@ -129,7 +85,7 @@ struct Prepared<'a> {
     phone: &'a PhoneNumber,
     purpose: Purpose,
     country: String,
-    came: Instant,
+    came: Came,
     now: Timestamp,
     keys: Arc<Keys>,
     plivo: Arc<PlivoCredentials>,
@@ -167,7 +123,7 @@ impl<'a> Prepared<'a> {
         if !service.settings.sends_to(phone.country(), purpose.flow()) {
             return Err(AuthError::CountryNotServed);
         }
-        let came = Instant::now();
+        let came = service.steps.came();
         logging::about(phone);
         let now = service.clock.now();
         let (keys, plivo) = tokio::try_join!(service.secrets.keys(now), service.secrets.plivo(now))?;
@@ -186,6 +142,69 @@ impl<'a> Prepared<'a> {
             network: from.short_text(),
             keys,
         })
+    }
+
+    /// Answers or refuses at a whole step: no time tells what was found.
+    async fn at_a_step(&self, work: impl Future<Output = Result<String, AuthError>>) -> Result<String, AuthError> {
+        let answer = work.await;
+        self.came.next_step().await;
+        answer
+    }
+
+    async fn registration(&self) -> Result<String, AuthError> {
+        let before = self.read().await?;
+        provider::check(before.controls.provider, self.now)?;
+        let is_confirmed = before.login.is_some();
+        self.try_out(before.record.clone(), None, is_confirmed)?;
+        self.count_caller(before.address.clone()).await?;
+        let plan = self.plan(&before, before.record.clone(), None, is_confirmed)?;
+        let may_be_silent = self.may_be_silent(&before.record);
+        let begun = self.begin(plan).await?;
+        if may_be_silent {
+            return Ok(self.deliver_later(begun));
+        }
+        self.deliver_or_take_back(begun, before.controls.provider).await
+    }
+
+    async fn login(&self) -> Result<String, AuthError> {
+        let before = self.read().await?;
+        provider::check(before.controls.provider, self.now)?;
+        let user = before.login.as_ref().map(|login| login.user.clone());
+        self.try_out(before.record.clone(), user.as_deref(), user.is_some())?;
+        self.count_caller(before.address.clone()).await?;
+        let plan = self.plan(&before, before.record.clone(), user.clone(), user.is_some())?;
+        let begun = self.begin(plan).await?;
+        Ok(self.deliver_later(begun))
+    }
+
+    async fn second_factor(&self, password: Password) -> Result<String, AuthError> {
+        let mut before = self.read().await?;
+        let (user, hash) = before.login.take().map(|login| (login.user, login.password)).unzip();
+        // What refuses one of the two, by what was read, has counted neither.
+        callers::count_start(&mut before.address.clone(), &self.country, &self.service.settings, self.now)?;
+        callers::count_password(&mut before.record.clone(), &self.network, self.now)?;
+        let (caller, record) =
+            tokio::join!(self.count_caller(before.address.clone()), self.count_password(before.record.clone()));
+        let record = record?;
+        if let Err(refused) = caller {
+            self.change_passwords(record, |record| callers::take_back_password(record, &self.network, self.now)).await;
+            return Err(refused);
+        }
+        self.came.next_step().await;
+        let right = password.verify(&self.keys, hash).await?;
+        let user = user.filter(|_| right).ok_or(AuthError::LoginRejected)?;
+        let plan = provider::check(before.controls.provider, self.now)
+            .and_then(|()| self.plan(&before, record.clone(), Some(user), true));
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(refused) => {
+                // A right password was no wrong one, also where the start ends otherwise.
+                self.change_passwords(record, |record| callers::forgive_passwords(record, &self.network)).await;
+                return Err(refused);
+            }
+        };
+        let begun = self.begin(plan).await?;
+        self.deliver_or_take_back(begun, before.controls.provider).await
     }
 
     /// What is known: the same call for every flow. What is switched off ends here.
@@ -356,14 +375,13 @@ impl<'a> Prepared<'a> {
     }
 
     /// Sends after the answer, which is the transaction's id; nobody is told a failure, nor by the time what is known of the phone.
-    async fn deliver_later(&self, begun: Begun) -> String {
+    fn deliver_later(&self, begun: Begun) -> String {
         let Begun { started, delivery, .. } = begun;
         self.service.later.add(async move {
             if let Err(error) = delivery.carry_out_after_answer().await {
                 tracing::error!(cause = logging::chain(&error), "code message not sent, the caller is not told");
             }
         });
-        self.service.steps.next(self.came).await;
         started.pending.id
     }
 
@@ -371,12 +389,17 @@ impl<'a> Prepared<'a> {
     /// country or prefix: that tells nobody anything, since here every phone gets one, or is suspended in silence whoever has it.
     async fn deliver_or_take_back(&self, begun: Begun, provider: Option<Provider>) -> Result<String, AuthError> {
         let Begun { started, delivery, reservation, slice } = begun;
-        let outcome = delivery.carry_out().await;
+        let (outcome, is_counted) = delivery.carry_out().await;
         let was_not_sent = outcome.as_ref().is_err_and(|error| !error.may_have_arrived());
         let taken_back = async {
             if was_not_sent {
                 let money = reservation.give_back(&self.service.tallies, slice, self.now);
-                tokio::join!(self.take_back(&started), money);
+                let prefix = async {
+                    if is_counted {
+                        delivery.note.take_back().await;
+                    }
+                };
+                tokio::join!(self.take_back(&started), money, prefix);
             }
         };
         tokio::join!(provider::note(self.service, provider, &outcome, self.now), taken_back);
