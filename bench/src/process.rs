@@ -11,6 +11,13 @@ use shared::auth::password::Cost;
 
 use crate::Failure;
 
+/// Settings by which no rule refuses what one machine asks for.
+pub(crate) fn unbounded() -> Vec<(String, String)> {
+    let settings =
+        [("BUDGET", "1000000/1000000/1000000"), ("PUMPING_MODE", "monitor"), ("STARTS_PER_ADDRESS", "1000000")];
+    settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+}
+
 /// Ours, as the hidden subcommand `serve` runs it.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Serve {
@@ -39,7 +46,7 @@ impl Serve {
     pub(crate) async fn run(&self) -> Result<(), Failure> {
         let data = self.data.clone().map_or(Data::Memory, Data::Folder);
         let password_cost = if self.no_hashing { Cost::LEAST } else { Cost::default() };
-        let stack = Stack::start(Options { data, password_cost, ..Options::default() }).await?;
+        let stack = Stack::start(Options { data, password_cost, settings: unbounded(), ..Options::default() }).await?;
         println!("{}", stack.config.url);
         tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
         stack.stop(Duration::from_secs(1)).await;
