@@ -1,6 +1,8 @@
 //! What a client does: whole flows over HTTP, with our stack or with better-auth, each with a phone of its own, so that limits meet
 //! nobody.
 
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -44,9 +46,14 @@ pub(crate) fn phone_of(person: usize) -> String {
     format!("+1212{:07}", 2_000_000 + person)
 }
 
+/// So many addresses of this machine the clients come from: what is counted for one is one item, for which all of them would race.
+const ADDRESSES: u8 = 200;
+
 /// Clients of one server.
 pub(crate) struct Clients {
-    http: reqwest::Client,
+    /// One for each address; requests take them in turn.
+    http: Vec<reqwest::Client>,
+    turn: AtomicUsize,
     api: Api,
     url: String,
     /// The times of all requests to the service since they were last taken.
@@ -57,8 +64,16 @@ pub(crate) struct Clients {
 
 impl Clients {
     pub(crate) fn of(api: Api, url: &str) -> Result<Self, Failure> {
-        let http = local::http_client()?;
-        Ok(Self { http, api, url: url.to_owned(), times: Mutex::default(), tokens: Mutex::default() })
+        let http = (1..=ADDRESSES).map(|last| local::http_client_from(Ipv4Addr::new(127, 0, 1, last)));
+        let http = http.collect::<Result<_, _>>()?;
+        Ok(Self {
+            http,
+            turn: AtomicUsize::default(),
+            api,
+            url: url.to_owned(),
+            times: Mutex::default(),
+            tokens: Mutex::default(),
+        })
     }
 
     /// Goes through a flow as the person of this number.
@@ -145,7 +160,8 @@ impl Clients {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.url))
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        self.http[turn % self.http.len()].request(method, format!("{}{path}", self.url))
     }
 
     /// Asks the service, and notes the time.

@@ -14,7 +14,7 @@ use crate::Failure;
 /// Settings by which no rule refuses what one machine asks for.
 pub(crate) fn unbounded() -> Vec<(String, String)> {
     let settings =
-        [("BUDGET", "1000000/1000000/1000000"), ("PUMPING_MODE", "monitor"), ("STARTS_PER_ADDRESS", "1000000")];
+        [("BUDGET", "1000000/1000000/1000000"), ("PUMPING_MODE", "monitor"), ("STARTS_PER_ADDRESS", "10000")];
     settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
 

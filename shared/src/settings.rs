@@ -168,7 +168,8 @@ pub struct Settings {
     pub sms_countries: Vec<Country>,
     /// `CONFIRMED_COUNTRIES`: where SMS may go besides, but only to phones that were confirmed here. Default none.
     pub confirmed_countries: Vec<Country>,
-    /// `STARTS_PER_ADDRESS`: registrations and logins that one network may start in an hour, 1 to 1000000. Default 20.
+    /// `STARTS_PER_ADDRESS`: registrations and logins that one network may start in an hour, 1 to 10000. Default 20. Its item
+    /// holds the time of each, so 100 of them are a kilobyte, and a write unit, more for each start; an item holds 400.
     pub starts_per_address: usize,
     /// `COUNTRIES_PER_ADDRESS`: the most countries that one network may call in a day, 1 to 250. Default 5.
     pub countries_per_address: usize,
@@ -215,7 +216,7 @@ impl Settings {
             default_country,
             sms_countries: sms_countries(lookup, default_country)?,
             confirmed_countries: countries(lookup, "CONFIRMED_COUNTRIES")?.unwrap_or_default(),
-            starts_per_address: number(lookup, "STARTS_PER_ADDRESS", STARTS_PER_ADDRESS as u64, 1, 1_000_000)? as usize,
+            starts_per_address: number(lookup, "STARTS_PER_ADDRESS", STARTS_PER_ADDRESS as u64, 1, 10_000)? as usize,
             countries_per_address: number(lookup, "COUNTRIES_PER_ADDRESS", COUNTRIES_PER_ADDRESS as u64, 1, 250)?
                 as usize,
             rules: rules(lookup)?,
