@@ -52,7 +52,7 @@ use lambda_http::lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::Serialize;
 use serde_json::Value;
 use shared::auth::password::Cost;
-use shared::aws::{Api, Aws, Service as AwsService};
+use shared::aws::Aws;
 use shared::clock::Clock as _;
 use shared::net;
 use shared::service::Service;
@@ -374,12 +374,12 @@ fn serve(listener: TcpListener, app: Router, simulator: Simulator, stop: watch::
 }
 
 /// DynamoDB's API itself, whatever stands in the handlers' way.
-fn direct(dynamodb: &str) -> Result<Api, StackError> {
+fn direct(dynamodb: &str) -> Result<aws_sdk_dynamodb::Client, StackError> {
     let environment = environment("", dynamodb, "", "");
     let lookup = |name: &str| environment.get(name).cloned().filter(|value| !value.is_empty());
     let http = net::Client::new(&lookup).map_err(StackError::new("no HTTP client"))?;
     let aws = Aws::from_lookup(&lookup, http).map_err(StackError::new("no storage client"))?;
-    Ok(Arc::new(aws).api(AwsService::DynamoDb))
+    Ok(aws.dynamodb())
 }
 
 /// An HTTP client for whoever calls the service, on this machine: the functions' TLS, no proxies.

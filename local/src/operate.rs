@@ -4,14 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::Deserialize;
-use serde_json::json;
-use shared::aws::Api;
 use shared::sending::decision::{Outcome, Spent};
 use shared::sending::worst_case::WorstCase;
 use shared::sending::{Flow, Rules};
 use shared::settings::Settings;
-use shared::store::{DecisionRecord, Item, SwitchRecord};
+use shared::store::{DecisionRecord, SwitchRecord};
 
 use crate::StackError;
 
@@ -50,29 +47,14 @@ pub fn switches(record: &SwitchRecord) -> String {
 ///
 /// # Errors
 /// [`StackError`].
-pub async fn decisions(dynamodb: &Api, table: &str) -> Result<Vec<DecisionRecord>, StackError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Page {
-        items: Vec<Item>,
-        last_evaluated_key: Option<Item>,
+pub async fn decisions(dynamodb: &aws_sdk_dynamodb::Client, table: &str) -> Result<Vec<DecisionRecord>, StackError> {
+    let (mut records, mut items) = (Vec::new(), dynamodb.scan().table_name(table).into_paginator().items().send());
+    while let Some(item) = items.next().await {
+        let item = item.map_err(StackError::new("decisions cannot be read"))?;
+        records.push(DecisionRecord::from_item(item).map_err(StackError::new("a decision cannot be read"))?);
     }
-    let (mut records, mut from) = (Vec::new(), None::<Item>);
-    loop {
-        let mut request = json!({ "TableName": table });
-        if let Some(from) = &from {
-            request["ExclusiveStartKey"] = json!(from);
-        }
-        let page: Page = dynamodb.call("Scan", &request).await.map_err(StackError::new("decisions cannot be read"))?;
-        for item in page.items {
-            records.push(DecisionRecord::from_item(item).map_err(StackError::new("a decision cannot be read"))?);
-        }
-        from = page.last_evaluated_key;
-        if from.is_none() {
-            records.sort_by_key(|record: &DecisionRecord| record.inputs.at);
-            return Ok(records);
-        }
-    }
+    records.sort_by_key(|record: &DecisionRecord| record.inputs.at);
+    Ok(records)
 }
 
 /// What these rules would have decided on what was known then. (What follows from a decision, like less money spent, is as it was, and so

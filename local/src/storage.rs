@@ -4,9 +4,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
+};
 use dynoxide::Database;
-use serde_json::{Value, json};
-use shared::aws::Api;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -75,23 +78,26 @@ async fn sweep(database: Database, stop: watch::Receiver<()>) {
 }
 
 /// Makes the tables that are not there yet.
-pub(crate) async fn make_tables(api: &Api) -> Result<(), StackError> {
+pub(crate) async fn make_tables(client: &Client) -> Result<(), StackError> {
     for (name, expires) in TABLES {
-        let table = json!({
-            "TableName": name,
-            "BillingMode": "PAY_PER_REQUEST",
-            "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }],
-            "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
-        });
-        match api.call::<Value>("CreateTable", &table).await {
+        let failed = || StackError::plain("a table cannot be made");
+        let id = AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S);
+        let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash);
+        let table = client
+            .create_table()
+            .table_name(name)
+            .billing_mode(BillingMode::PayPerRequest)
+            .attribute_definitions(id.build().map_err(|_| failed())?)
+            .key_schema(key.build().map_err(|_| failed())?);
+        match table.send().await {
             Ok(_) if expires => {
-                let ttl = json!({ "AttributeName": "expires_at", "Enabled": true });
-                let request = json!({ "TableName": name, "TimeToLiveSpecification": ttl });
-                let set = api.call::<Value>("UpdateTimeToLive", &request).await;
+                let ttl = TimeToLiveSpecification::builder().attribute_name("expires_at").enabled(true).build();
+                let ttl = ttl.map_err(|_| failed())?;
+                let set = client.update_time_to_live().table_name(name).time_to_live_specification(ttl).send().await;
                 set.map_err(StackError::new("a table's expiry cannot be set"))?;
             }
             Ok(_) => {}
-            Err(error) if error.refusal().is_some_and(|refusal| refusal.kind == "ResourceInUseException") => {}
+            Err(SdkError::ServiceError(error)) if error.err().is_resource_in_use_exception() => {}
             Err(error) => return Err(StackError::new("a table cannot be made")(error)),
         }
     }

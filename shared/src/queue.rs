@@ -1,11 +1,10 @@
 //! SQS: the dead-letter queues, to which a message that cannot be sent goes with its reason. (SQS's own redrive tells none.) The
 //! only place that knows SQS. Uses `aws`.
 
-use std::collections::BTreeMap;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::MessageAttributeValue;
 
-use serde::{Deserialize, Serialize};
-
-use crate::aws::{Api, AwsError};
+use crate::aws::AwsError;
 use crate::settings::Resources;
 
 /// A message cannot be put into its dead-letter queue.
@@ -33,14 +32,18 @@ pub struct DeadLetter<'a> {
 /// The two queues.
 #[derive(Debug, Clone)]
 pub struct DeadLetters {
-    api: Api,
+    client: Client,
     queue: String,
     fifo_queue: String,
 }
 
 impl DeadLetters {
-    pub(crate) fn new(api: Api, resources: &Resources) -> Self {
-        Self { api, queue: resources.dead_letter_queue.clone(), fifo_queue: resources.dead_letter_fifo_queue.clone() }
+    pub(crate) fn new(client: Client, resources: &Resources) -> Self {
+        Self {
+            client,
+            queue: resources.dead_letter_queue.clone(),
+            fifo_queue: resources.dead_letter_fifo_queue.clone(),
+        }
     }
 
     /// Adds a message; twice, where an answer is lost or the function dies before its own. One that came by a FIFO queue is added once in five
@@ -49,43 +52,23 @@ impl DeadLetters {
     /// # Errors
     /// [`QueueError`]: it is not there, and must stay where it came from.
     pub async fn add(&self, letter: &DeadLetter<'_>) -> Result<(), QueueError> {
-        let text = |value| MessageAttribute { data_type: "String", string_value: value };
         let fifo = letter.group.is_some();
-        let request = SendMessage {
-            queue_url: if fifo { &self.fifo_queue } else { &self.queue },
-            message_body: letter.body,
-            message_attributes: BTreeMap::from([
-                ("reason", text(letter.reason)),
-                ("source", text(letter.source)),
-                ("messageId", text(letter.message_id)),
-                ("idempotencyKey", text(letter.idempotency_key)),
-            ]),
-            message_group_id: letter.group,
-            message_deduplication_id: fifo.then_some(letter.message_id),
-        };
-        let SentMessage {} = self.api.call("SendMessage", &request).await?;
+        let mut request = self.client.send_message().message_body(letter.body);
+        for (name, value) in [
+            ("reason", letter.reason),
+            ("source", letter.source),
+            ("messageId", letter.message_id),
+            ("idempotencyKey", letter.idempotency_key),
+        ] {
+            let value = MessageAttributeValue::builder().data_type("String").string_value(value);
+            request =
+                request.message_attributes(name, value.build().map_err(|error| AwsError::NoAnswer(error.into()))?);
+        }
+        let request = request
+            .queue_url(if fifo { &self.fifo_queue } else { &self.queue })
+            .set_message_group_id(letter.group.map(str::to_owned))
+            .set_message_deduplication_id(fifo.then(|| letter.message_id.to_owned()));
+        Box::pin(request.send()).await.map_err(AwsError::from)?;
         Ok(())
     }
 }
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct SendMessage<'a> {
-    queue_url: &'a str,
-    message_body: &'a str,
-    message_attributes: BTreeMap<&'static str, MessageAttribute<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message_group_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message_deduplication_id: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct MessageAttribute<'a> {
-    data_type: &'static str,
-    string_value: &'a str,
-}
-
-#[derive(Deserialize)]
-struct SentMessage {}

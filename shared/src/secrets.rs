@@ -3,15 +3,19 @@
 //! same but brings the SDK's default credential chain and TLS, ten times the cold start. Uses `aws`, `keys`, `clock`.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::Builder;
+use aws_sdk_secretsmanager::config::retry::RetryConfig;
+use aws_sdk_secretsmanager::operation::batch_get_secret_value::BatchGetSecretValueOutput;
 use futures_util::future::join_all;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use crate::aws::{Api, AwsError};
+use crate::aws::{Aws, AwsError};
 use crate::clock::Timestamp;
 use crate::keys::Keys;
 use crate::settings::Resources;
@@ -87,7 +91,8 @@ pub enum Need {
 /// All secrets, each fetched when it is first needed.
 #[derive(Debug)]
 pub struct Secrets {
-    api: Api,
+    aws: Aws,
+    client: OnceLock<Client>,
     names: Resources,
     keys: Kept<Keys>,
     plivo: Kept<PlivoCredentials>,
@@ -95,8 +100,15 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    pub(crate) fn new(api: Api, names: Resources) -> Self {
-        Self { api, names, keys: Kept::default(), plivo: Kept::default(), message: Kept::default() }
+    pub(crate) fn new(aws: Aws, names: Resources) -> Self {
+        Self {
+            aws,
+            client: OnceLock::new(),
+            names,
+            keys: Kept::default(),
+            plivo: Kept::default(),
+            message: Kept::default(),
+        }
     }
 
     /// The keys derived from the root key.
@@ -130,7 +142,7 @@ impl Secrets {
         let wanted: Vec<_> = needs.iter().filter_map(named).collect();
         let batch = if wanted.len() > 1 { self.fetch_batch(&wanted).await } else { None };
         let outcomes = match batch {
-            Some(values) => wanted.iter().map(|wanted| self.keep(wanted, &values.find(wanted)?, now)).collect(),
+            Some(values) => wanted.iter().map(|wanted| self.keep(wanted, &find(&values, wanted)?, now)).collect(),
             None => join_all(wanted.iter().map(|wanted| self.fetch_and_keep(wanted, now))).await,
         };
         for error in outcomes.into_iter().filter_map(Result::err) {
@@ -162,19 +174,24 @@ impl Secrets {
         self.keep(wanted, &self.fetch(wanted.name, wanted.id).await?, now)
     }
 
+    fn client(&self) -> &Client {
+        self.client.get_or_init(|| self.aws.secrets())
+    }
+
     async fn fetch(&self, name: &'static str, id: &str) -> Result<SecretString, SecretError> {
-        let answer = self.api.call("GetSecretValue", &GetSecretValue { secret_id: id }).await;
-        let answer: SecretValue = answer.map_err(|source| SecretError::Fetch { name, source })?;
-        answer.secret_string.ok_or_else(|| form(name, &"not a text"))
+        let answer = Box::pin(self.client().get_secret_value().secret_id(id).send()).await;
+        let answer = answer.map_err(|source| SecretError::Fetch { name, source: source.into() })?;
+        answer.secret_string.map(SecretString::from).ok_or_else(|| form(name, &"not a text"))
     }
 
     /// Tried once: an account may ask for 100 batches a second, and for 10,000 secrets (AWS: "Secrets Manager quotas").
-    async fn fetch_batch(&self, wanted: &[Wanted<'_>]) -> Option<SecretValues> {
-        let request = BatchGetSecretValue { secret_id_list: wanted.iter().map(|wanted| wanted.id).collect() };
-        let answer = self.api.call_once("BatchGetSecretValue", &request).await;
-        answer
-            .inspect_err(|error| tracing::info!(cause = crate::logging::chain(error), "secrets fetched one by one"))
-            .ok()
+    async fn fetch_batch(&self, wanted: &[Wanted<'_>]) -> Option<BatchGetSecretValueOutput> {
+        let ids = wanted.iter().map(|wanted| wanted.id.to_owned()).collect();
+        let request = self.client().batch_get_secret_value().set_secret_id_list(Some(ids)).customize();
+        let once = Builder::new().retry_config(RetryConfig::disabled());
+        let answer = Box::pin(request.config_override(once).send()).await;
+        let log = |error| tracing::info!(cause = crate::logging::chain(&error), "secrets fetched one by one");
+        answer.map_err(|error| log(AwsError::from(error))).ok()
     }
 }
 
@@ -209,54 +226,16 @@ fn message_keys(secret: &SecretString) -> Result<Vec<SecretString>, SecretError>
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct GetSecretValue<'a> {
-    secret_id: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct BatchGetSecretValue<'a> {
-    secret_id_list: Vec<&'a str>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct SecretValue {
-    #[serde(rename = "ARN")]
-    arn: String,
-    name: String,
-    secret_string: Option<SecretString>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct SecretValues {
-    #[serde(default)]
-    secret_values: Vec<SecretValue>,
-    #[serde(default)]
-    errors: Vec<NotGiven>,
-}
-
-impl SecretValues {
-    fn find(&self, wanted: &Wanted<'_>) -> Result<SecretString, SecretError> {
-        let mut values = self.secret_values.iter();
-        let found = values.find(|value| value.arn == wanted.id || value.name == wanted.id).ok_or_else(|| {
-            let error = self.errors.iter().find(|error| error.secret_id == wanted.id);
-            let code = error.map_or("Missing", |error| &error.error_code).to_owned();
-            SecretError::NotGiven { name: wanted.name, code }
-        });
-        found?.secret_string.clone().ok_or_else(|| form(wanted.name, &"not a text"))
-    }
-}
-
-/// Why a batch is without one of the secrets.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct NotGiven {
-    secret_id: String,
-    error_code: String,
+/// What a batch holds of it.
+fn find(batch: &BatchGetSecretValueOutput, wanted: &Wanted<'_>) -> Result<SecretString, SecretError> {
+    let is_it = |id: Option<&str>| id == Some(wanted.id);
+    let found = batch.secret_values().iter().find(|value| is_it(value.arn()) || is_it(value.name()));
+    let found = found.ok_or_else(|| {
+        let error = batch.errors().iter().find(|error| is_it(error.secret_id()));
+        let code = error.and_then(|error| error.error_code()).unwrap_or("Missing").to_owned();
+        SecretError::NotGiven { name: wanted.name, code }
+    });
+    found?.secret_string().map(SecretString::from).ok_or_else(|| form(wanted.name, &"not a text"))
 }
 
 fn form(name: &'static str, problem: &dyn std::fmt::Display) -> SecretError {
@@ -322,7 +301,7 @@ mod tests {
     }
 
     fn refused(status: u16) -> SecretError {
-        let source = AwsError::Refused { operation: "GetSecretValue", status, refusal: Box::default() };
+        let source = AwsError::Refused { status, code: String::new(), message: String::new() };
         SecretError::Fetch { name: ROOT, source }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::password::Cost;
-use crate::aws::{self, Api, Aws};
+use crate::aws::Aws;
 use crate::clock::{Clock, Timestamp};
 use crate::gsm;
 use crate::later::Later;
@@ -58,8 +58,9 @@ pub struct Service {
     pub metrics: Metrics,
     /// What hashing a password costs: always the default, but for the benchmark's own stack.
     pub password_cost: Cost,
-    dynamodb: Api,
-    sqs: Api,
+    dynamodb: aws_sdk_dynamodb::Client,
+    aws: Aws,
+    http: net::Client,
 }
 
 impl std::fmt::Debug for Service {
@@ -76,13 +77,13 @@ impl Service {
     pub fn new(lookup: Lookup<'_>, clock: Arc<dyn Clock>, sink: Sink) -> Result<Self, SettingError> {
         let settings = Settings::from_lookup(lookup)?;
         let http = net::Client::new(lookup)?;
-        let aws = Arc::new(Aws::from_lookup(lookup, http.clone())?);
-        let (dynamodb, resources) = (aws.api(aws::Service::DynamoDb), settings.resources.clone());
+        let aws = Aws::from_lookup(lookup, http.clone())?;
+        let (dynamodb, resources) = (aws.dynamodb(), settings.resources.clone());
         let table = |name| Table::new(dynamodb.clone(), name);
         Ok(Self {
             clock,
-            secrets: Secrets::new(aws.api(aws::Service::SecretsManager), resources.clone()),
-            plivo: plivo::Client::new(http, settings.plivo_api_url.clone(), settings.sender.clone()),
+            secrets: Secrets::new(aws.clone(), resources.clone()),
+            plivo: plivo::Client::new(http.clone(), settings.plivo_api_url.clone(), settings.sender.clone()),
             users: Users::new(table(resources.users_table)),
             phones: Phones::new(table(resources.phones_table)),
             sessions: Sessions::new(table(resources.sessions_table)),
@@ -95,8 +96,9 @@ impl Service {
             later: Later::default(),
             metrics: Metrics::new(resources.metrics_namespace, sink),
             password_cost: Cost::default(),
-            sqs: aws.api(aws::Service::Sqs),
             dynamodb,
+            aws,
+            http,
             settings,
         })
     }
@@ -105,14 +107,22 @@ impl Service {
     /// it: both take round trips, and here they overlap.
     pub async fn warm(&self, needs: &[Need]) {
         let now = self.clock.now();
-        let plivo = async {
-            if needs.contains(&Need::Plivo) {
-                self.plivo.connect().await;
+        // Who sends also reads the controls, which all its requests need: a connection that is of use at once.
+        let sends = needs.contains(&Need::Plivo);
+        let sending = async {
+            if sends {
+                // A failure is left to the request.
+                let _ = tokio::join!(self.controls.known(now), self.plivo.connect());
             }
         };
-        let connections = if needs.contains(&Need::SecondConnection) { 2 } else { 1 };
-        // In this order: where one host is all of them, the connection that the secrets open is counted by what follows.
-        let all = async { tokio::join!(self.secrets.warm(needs, now), self.dynamodb.connect(connections), plivo) };
+        // Where no secret is fetched, there is nothing beside which one could be opened: the first request opens its own.
+        let connections = match needs {
+            [] => 0,
+            _ if needs.contains(&Need::SecondConnection) => 2,
+            _ => 1,
+        };
+        let storage = self.http.connect(self.aws.dynamodb_url(), connections - usize::from(sends));
+        let all = async { tokio::join!(self.secrets.warm(needs, now), sending, storage) };
         // All of it can be left to the request.
         if tokio::time::timeout(WARM_TIMEOUT, all).await.is_err() {
             tracing::warn!("not all was fetched at start");
@@ -129,13 +139,13 @@ impl Service {
     }
 
     /// DynamoDB's API itself, for whoever looks at the tables from outside.
-    pub const fn dynamodb(&self) -> &Api {
+    pub const fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
         &self.dynamodb
     }
 
     /// The dead-letter queues, for the one function that has them.
     pub fn dead_letters(&self) -> DeadLetters {
-        DeadLetters::new(self.sqs.clone(), &self.settings.resources)
+        DeadLetters::new(self.aws.sqs(), &self.settings.resources)
     }
 }
 

@@ -4,7 +4,7 @@ use local::Options;
 use shared::auth::password::Cost;
 use shared::sending::decision::{Outcome, Rule};
 use shared::sending::money::Money;
-use shared::store::{DecisionRecord, Item};
+use shared::store::DecisionRecord;
 
 use crate::support::{App, PASSWORD};
 
@@ -13,7 +13,10 @@ const PHONE: &str = "+14155550101";
 async fn decisions(app: &App) -> Vec<DecisionRecord> {
     let items = app.dump().await.into_iter().filter(|(table, _)| *table == "decisions");
     let mut records: Vec<_> = items
-        .map(|(_, item)| DecisionRecord::from_item(serde_json::from_value::<Item>(item).unwrap()).unwrap())
+        .map(|(_, item)| {
+            let item: serde_dynamo::Item = serde_json::from_value(item).unwrap();
+            DecisionRecord::from_item(item.into()).unwrap()
+        })
         .collect();
     records.sort_by_key(|record| record.inputs.at);
     records

@@ -448,7 +448,8 @@ async fn a_request_that_fails_is_logged_once_with_its_cause() {
         app.request(Method::GET, "/api/users/logout").header("user-token", "B83FA46D-A19A-A8CE-FF2B-976B7A1D8100");
     app.send(request).await.refused(503, 14000, "unavailable");
     let log = log();
-    let line = log.lines().rfind(|line| line.contains("storage does not answer: DeleteItem")).unwrap();
+    let line =
+        log.lines().rfind(|line| line.contains("storage does not answer") && line.contains("\"session\"")).unwrap();
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
     assert_eq!(
         (&line["level"], &line["function"], &line["status"], &line["reason"]),

@@ -2,8 +2,6 @@
 
 use serde::Deserialize;
 
-use crate::net::HttpError;
-
 /// The longest text of Plivo's that is passed on, in characters.
 const LONGEST_TEXT: usize = 200;
 
@@ -12,10 +10,10 @@ const LONGEST_TEXT: usize = 200;
 pub enum PlivoError {
     /// No connection: nothing was sent.
     #[error("Plivo cannot be reached")]
-    Unreachable(#[source] HttpError),
+    Unreachable(#[source] reqwest::Error),
     /// Connected, and no whole answer in time or at all: it may have been sent.
     #[error("Plivo did not answer")]
-    NoAnswer(#[source] HttpError),
+    NoAnswer(#[source] reqwest::Error),
     /// 2xx with a body that is not Plivo's: it may have been sent.
     #[error("Plivo's answer cannot be read")]
     Unreadable,
@@ -39,12 +37,11 @@ pub enum PlivoError {
     Unavailable(u16),
 }
 
-impl From<HttpError> for PlivoError {
-    fn from(error: HttpError) -> Self {
-        match error {
-            HttpError::Unreachable(_) => Self::Unreachable(error),
-            HttpError::NoAnswer(_) => Self::NoAnswer(error),
-        }
+/// Without the URL: paths hold the account.
+impl From<reqwest::Error> for PlivoError {
+    fn from(error: reqwest::Error) -> Self {
+        let (connected, error) = (!error.is_connect() && !error.is_builder(), error.without_url());
+        if connected { Self::NoAnswer(error) } else { Self::Unreachable(error) }
     }
 }
 

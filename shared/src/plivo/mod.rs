@@ -5,19 +5,15 @@ mod error;
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
-use hyper::{Method, Request, StatusCode};
+use lambda_http::http::{Method, StatusCode};
+use reqwest::header::CONTENT_TYPE;
 use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use error::PlivoError;
 
-use crate::net::{self, HttpError};
+use crate::net;
 use crate::secrets::PlivoCredentials;
 use crate::settings::Sender;
 
@@ -99,8 +95,7 @@ impl Client {
             media_urls: message.media,
             log: if message.keep_text { "true" } else { "number_only" },
         };
-        let body = serde_json::to_vec(&body).map_err(|error| HttpError::Unreachable(error.into()))?;
-        let (status, answer) = self.call(Method::POST, credentials, "Message/", body).await?;
+        let (status, answer) = self.call(Method::POST, credentials, "Message/", Some(&body)).await?;
         read(status, &answer)
     }
 
@@ -110,15 +105,13 @@ impl Client {
     /// # Errors
     /// [`PlivoError`].
     pub async fn probe(&self, credentials: &PlivoCredentials) -> Result<(), PlivoError> {
-        let (status, answer) = self.call(Method::GET, credentials, "", Vec::new()).await?;
+        let (status, answer) = self.call(Method::GET, credentials, "", None).await?;
         read::<serde_json::Value>(status, &answer).map(drop)
     }
 
     /// Opens a connection for a later call.
     pub async fn connect(&self) {
-        if let Ok(url) = self.base.parse() {
-            self.http.connect(&url, 1).await;
-        }
+        self.http.connect(&self.base, 1).await;
     }
 
     async fn call(
@@ -126,18 +119,17 @@ impl Client {
         method: Method,
         credentials: &PlivoCredentials,
         resource: &str,
-        body: Vec<u8>,
-    ) -> Result<(StatusCode, Bytes), PlivoError> {
+        body: Option<&Body<'_>>,
+    ) -> Result<(StatusCode, Vec<u8>), PlivoError> {
         let (id, token) = (credentials.auth_id.expose_secret(), credentials.auth_token.expose_secret());
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{}/v1/Account/{id}/{resource}", self.base))
-            .header(CONTENT_TYPE, "application/json")
-            .header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(format!("{id}:{token}"))))
-            .body(Full::from(body))
-            .map_err(|error| HttpError::Unreachable(error.into()))?;
-        let answer = self.http.send(request, self.timeout).await?;
-        Ok((answer.status(), answer.into_body()))
+        let request = self.http.0.request(method, format!("{}/v1/Account/{id}/{resource}", self.base));
+        let request = request.basic_auth(id, Some(token)).timeout(self.timeout);
+        let answer = match body {
+            Some(body) => request.json(body),
+            None => request.header(CONTENT_TYPE, "application/json"),
+        };
+        let answer = answer.send().await?;
+        Ok((answer.status(), answer.bytes().await?.into()))
     }
 }
 

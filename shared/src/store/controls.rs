@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::record::{self, Record};
 use super::table::{Found, Key, Read, Table, get_all};
@@ -131,7 +132,7 @@ impl Controls {
 
     /// Takes it from what was found, and keeps it.
     pub(super) fn read(&self, found: &mut Found, now: Timestamp) -> Result<Known, StoreError> {
-        let provider = found.take(&self.table, PROVIDER).map(serde_dynamo::from_item).transpose();
+        let provider = found.take(&self.table, PROVIDER).map(from_item).transpose();
         let provider = provider.map_err(|error| StoreError::malformed(TABLE, error))?;
         let switches = record::read::<SwitchRecord>(found.take(&self.table, SWITCHES))?.switches();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,6 +12,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
 use super::record::revision;
 use super::table::Table;
@@ -52,7 +53,7 @@ impl DecisionRecord {
     /// # Errors
     /// When it is none.
     pub fn from_item(item: Item) -> Result<Self, StoreError> {
-        serde_dynamo::from_item(item).map_err(|error| StoreError::malformed(TABLE, error))
+        from_item(item).map_err(|error| StoreError::malformed(TABLE, error))
     }
 }
 
@@ -72,7 +73,7 @@ impl Decisions {
     /// # Errors
     /// [`StoreError`].
     pub async fn keep(&self, record: &DecisionRecord) -> Result<(), StoreError> {
-        let mut item: Item = serde_dynamo::to_item(record).map_err(|error| StoreError::malformed(TABLE, error))?;
+        let mut item: Item = to_item(record).map_err(|error| StoreError::malformed(TABLE, error))?;
         item.insert("expires_at".to_owned(), number(record.inputs.at.plus(KEPT).as_seconds()));
         self.table.write(&self.table.put(item, &revision()?)).await.map(drop)
     }

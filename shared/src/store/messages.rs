@@ -20,6 +20,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::table::{Table, Written};
 use super::{Item, StoreError, number, text};
@@ -147,9 +148,7 @@ impl Messages {
             .returning_found();
         match self.table.write(&write).await? {
             Written::Done(_) => Ok(None),
-            Written::Refused(found) => {
-                serde_dynamo::from_item(found).map(Some).map_err(|error| StoreError::malformed(TABLE, error))
-            }
+            Written::Refused(found) => from_item(found).map(Some).map_err(|error| StoreError::malformed(TABLE, error)),
         }
     }
 

@@ -19,7 +19,7 @@ mod users;
 
 use std::collections::HashMap;
 
-use serde_dynamo::AttributeValue;
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::aws::AwsError;
 

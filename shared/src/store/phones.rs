@@ -19,8 +19,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
-use serde_dynamo::AttributeValue;
+use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use super::record::{self, Record, revision};
 use super::table::{Read, Table, Write, Written};
@@ -287,7 +288,7 @@ impl Phones {
     /// The part of a transaction that uses up the code, which came from this network: on condition that it stands and is not used.
     pub(super) fn use_up(&self, code: Code<'_>, now: Timestamp) -> Result<Write<'_>, StoreError> {
         let Code { phone, slot, counted, network } = code;
-        let networks: AttributeValue = serde_dynamo::to_attribute_value(counted.networks_with(network, now))
+        let networks: AttributeValue = to_attribute_value(counted.networks_with(network, now))
             .map_err(|error| StoreError::malformed(PhoneRecord::TABLE, error))?;
         let write = self
             .table

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
 use super::table::{Table, Written};
 use super::{Item, StoreError, number, text};
@@ -24,7 +25,7 @@ pub(super) trait Record: Default + Serialize + DeserializeOwned {
 
 /// A record from its item; an empty one where there is none.
 pub(super) fn read<R: Record>(item: Option<Item>) -> Result<R, StoreError> {
-    let read = |item| serde_dynamo::from_item(item).map_err(|error| StoreError::malformed(R::TABLE, error));
+    let read = |item| from_item(item).map_err(|error| StoreError::malformed(R::TABLE, error));
     item.map_or_else(|| Ok(R::default()), read)
 }
 
@@ -69,7 +70,7 @@ async fn put<R: Record>(
     seen: Option<String>,
     expires: Option<Timestamp>,
 ) -> Result<Option<R>, StoreError> {
-    let mut item: Item = serde_dynamo::to_item(record).map_err(|error| StoreError::malformed(R::TABLE, error))?;
+    let mut item: Item = to_item(record).map_err(|error| StoreError::malformed(R::TABLE, error))?;
     if let Some(expires) = expires {
         item.insert("expires_at".to_owned(), number(expires.as_seconds()));
     }

@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use serde::Deserialize;
+use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::table::{Outcome, Table, Write, Written};
 use super::{Item, StoreError, number, text};
@@ -68,9 +69,7 @@ impl Sessions {
             .value(":expires", number(now.plus(idle).as_seconds()))
             .returning_new();
         match self.table.write(&write).await? {
-            Written::Done(item) => {
-                serde_dynamo::from_item(item).map(Some).map_err(|error| StoreError::malformed(TABLE, error))
-            }
+            Written::Done(item) => from_item(item).map(Some).map_err(|error| StoreError::malformed(TABLE, error)),
             Written::Refused(_) => Ok(None),
         }
     }

@@ -1,17 +1,27 @@
 //! DynamoDB's operations, as far as the tables use them: one item by its key `id`, several at once, a conditional write, a
-//! transaction of such writes. Uses `aws`, `random`.
+//! transaction of such writes. Uses `aws`' client, `random`.
 //!
 //! Conflicts: DynamoDB refuses a write that meets a transaction on the same item. That says nothing about the condition, so it is
 //! tried again, a bounded number of times, and never taken for a condition that failed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use serde_dynamo::AttributeValue;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Builder;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, KeysAndAttributes, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
+};
 
 use super::{Item, StoreError};
-use crate::aws::{Api, AwsError, Refusal};
+use crate::aws::AwsError;
 use crate::random::{self, RandomError};
 use crate::uuid;
 
@@ -34,60 +44,57 @@ pub(super) enum Read {
 /// A table.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
-    api: Api,
+    client: Client,
     name: String,
 }
 
 impl Table {
-    pub(crate) const fn new(api: Api, name: String) -> Self {
-        Self { api, name }
+    pub(crate) const fn new(client: Client, name: String) -> Self {
+        Self { client, name }
     }
 
     /// The item of this key.
     pub(super) async fn get(&self, id: &str, read: Read) -> Result<Option<Item>, StoreError> {
-        let request = GetItem { table_name: &self.name, key: key(id), consistent_read: read == Read::Strong };
-        let answer: GotItem = self.api.call("GetItem", &request).await?;
+        let get = self.client.get_item().table_name(&self.name).set_key(Some(key(id)));
+        let answer = Box::pin(get.consistent_read(read == Read::Strong).send()).await.map_err(AwsError::from)?;
         Ok(answer.item)
     }
 
     /// A write of the whole item, which replaces what is there.
     pub(super) fn put(&self, mut item: Item, id: &str) -> Write<'_> {
         item.extend(key(id));
-        Write { item: Some(item), ..Write::new(Kind::Put, &self.name) }
+        Write::new(self, Kind::Put, item)
     }
 
     /// A change of the item, or its creation.
     pub(super) fn update<'a>(&'a self, id: &str, expression: &'a str) -> Write<'a> {
-        Write { key: Some(key(id)), update_expression: Some(expression), ..Write::new(Kind::Update, &self.name) }
+        Write { update: Some(expression), ..Write::new(self, Kind::Update, key(id)) }
     }
 
     /// The end of the item.
     pub(super) fn delete(&self, id: &str) -> Write<'_> {
-        Write { key: Some(key(id)), ..Write::new(Kind::Delete, &self.name) }
+        Write::new(self, Kind::Delete, key(id))
     }
 
     /// Carries a write out.
     pub(super) async fn write(&self, write: &Write<'_>) -> Result<Written, StoreError> {
         let mut tries = Tries::default();
         loop {
-            let error = match self.api.call::<WrittenItem>(write.kind.operation(), write).await {
-                Ok(answer) => return Ok(Written::Done(answer.attributes)),
-                Err(error) => error,
-            };
-            match error.refusal() {
-                Some(refusal) if refusal.kind == "ConditionalCheckFailedException" => {
-                    return found(refusal).map(Written::Refused).map_err(|error| StoreError::malformed("any", error));
-                }
-                Some(refusal) if refusal.kind == "TransactionConflictException" && tries.next().await? => {}
-                _ => return Err(error.into()),
+            match Box::pin(write.send(None)).await {
+                Ok(written) => return Ok(written),
+                Err(error) if error.code() == Some("TransactionConflictException") && tries.next().await? => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }
 
     /// Carries a write out, or not: it is never sent a second time, so it is not carried out twice.
     pub(super) async fn write_once(&self, write: &Write<'_>) -> Result<(), StoreError> {
-        let WrittenItem { .. } = self.api.call_once(write.kind.operation(), write).await?;
-        Ok(())
+        let once = Builder::new().retry_config(RetryConfig::disabled());
+        match Box::pin(write.send(Some(once))).await? {
+            Written::Done(_) => Ok(()),
+            Written::Refused(_) => Err(StoreError::Throttled("a write without a condition")),
+        }
     }
 
     /// Carries all writes out or none, whatever tables they are to. A lost answer does not write twice: all tries of one call have one
@@ -95,19 +102,26 @@ impl Table {
     pub(super) async fn transact(&self, writes: &[Write<'_>]) -> Result<Outcome, StoreError> {
         let mut tries = Tries::default();
         loop {
-            let actions = writes.iter().map(|write| BTreeMap::from([(write.kind.action(), write)])).collect();
+            let actions = writes.iter().map(Write::action).collect::<Result<Vec<_>, _>>();
+            let actions = actions.map_err(|error| StoreError::malformed("any", error))?;
             let token = uuid::format(&random::bytes()?);
-            let request = TransactWriteItems { transact_items: actions, client_request_token: token };
-            let error = match self.api.call::<Nothing>("TransactWriteItems", &request).await {
-                Ok(Nothing {}) => return Ok(Outcome::Done),
+            let request = self.client.transact_write_items().set_transact_items(Some(actions));
+            let error = match Box::pin(request.client_request_token(token).send()).await {
+                Ok(_) => return Ok(Outcome::Done),
                 Err(error) => error,
             };
-            if let Some(position) = position(&error, "ConditionalCheckFailed") {
+            let position = |reason: &str| match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    cancelled.cancellation_reasons().iter().position(|cancelled| cancelled.code() == Some(reason))
+                }
+                _ => None,
+            };
+            if let Some(position) = position("ConditionalCheckFailed") {
                 return Ok(Outcome::Refused(position));
             }
-            let passing = PASSING.iter().any(|reason| position(&error, reason).is_some());
+            let passing = PASSING.iter().any(|reason| position(reason).is_some());
             if !passing || !tries.next().await? {
-                return Err(error.into());
+                return Err(AwsError::from(error).into());
             }
         }
     }
@@ -132,22 +146,27 @@ impl<'a> Key<'a> {
 pub(super) async fn get_all(keys: &[Key<'_>]) -> Result<Found, StoreError> {
     let mut found = Found::default();
     let Some(first) = keys.first() else { return Ok(found) };
-    let mut request_items: HashMap<String, Keys> = HashMap::new();
+    let mut asked: HashMap<String, (Vec<Item>, bool)> = HashMap::new();
     for Key { table, id, read } in keys {
-        let asked = request_items.entry(table.name.clone()).or_default();
-        asked.keys.push(key(id));
-        asked.consistent_read = *read == Read::Strong;
+        let (keys, strong) = asked.entry(table.name.clone()).or_default();
+        keys.push(key(id));
+        *strong = *read == Read::Strong;
     }
+    let keys = asked.into_iter().map(|(table, (keys, strong))| {
+        Ok((table, KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(strong).build()?))
+    });
+    let mut asked = keys.collect::<Result<_, BuildError>>().map_err(|error| StoreError::malformed("any", error))?;
     let mut tries = Tries::default();
     loop {
-        let answer: GotItems = first.table.api.call("BatchGetItem", &BatchGetItem { request_items }).await?;
-        for (table, items) in answer.responses {
+        let request = first.table.client.batch_get_item().set_request_items(Some(asked));
+        let answer = Box::pin(request.send()).await.map_err(AwsError::from)?;
+        for (table, items) in answer.responses.unwrap_or_default() {
             let items = items.into_iter().filter_map(|item| Some((id_of(&item)?, item)));
             found.0.entry(table).or_default().extend(items);
         }
         // What a table had no capacity for is asked for again.
-        request_items = answer.unprocessed_keys;
-        if request_items.is_empty() {
+        asked = answer.unprocessed_keys.unwrap_or_default();
+        if asked.is_empty() {
             return Ok(found);
         }
         if !tries.next().await? {
@@ -199,94 +218,113 @@ enum Kind {
     Delete,
 }
 
-impl Kind {
-    const fn operation(self) -> &'static str {
-        match self {
-            Self::Put => "PutItem",
-            Self::Update => "UpdateItem",
-            Self::Delete => "DeleteItem",
-        }
-    }
-
-    /// In a transaction.
-    const fn action(self) -> &'static str {
-        match self {
-            Self::Put => "Put",
-            Self::Update => "Update",
-            Self::Delete => "Delete",
-        }
-    }
+/// A write of one item, by itself or in a transaction.
+#[derive(Debug)]
+pub(super) struct Write<'a> {
+    table: &'a Table,
+    kind: Kind,
+    /// The item of a put, else its key.
+    item: Item,
+    update: Option<&'a str>,
+    condition: Option<&'a str>,
+    names: HashMap<String, String>,
+    values: Item,
+    values_returned: Option<ReturnValue>,
+    found_returned: Option<ReturnValuesOnConditionCheckFailure>,
 }
 
-/// A write of one item, by itself or in a transaction (DynamoDB: PutItem, UpdateItem, DeleteItem).
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Write<'a> {
-    #[serde(skip)]
-    kind: Kind,
-    table_name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<Item>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    item: Option<Item>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    update_expression: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    condition_expression: Option<&'a str>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    expression_attribute_names: BTreeMap<&'a str, &'a str>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    expression_attribute_values: BTreeMap<&'a str, AttributeValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    return_values: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    return_values_on_condition_check_failure: Option<&'static str>,
+/// Fills what all kinds of writes have in common, alone and in transactions.
+macro_rules! fill {
+    ($write:ident, $builder:expr) => {
+        $builder
+            .table_name(&$write.table.name)
+            .set_condition_expression($write.condition.map(str::to_owned))
+            .set_expression_attribute_names((!$write.names.is_empty()).then(|| $write.names.clone()))
+            .set_expression_attribute_values((!$write.values.is_empty()).then(|| $write.values.clone()))
+            .set_return_values_on_condition_check_failure($write.found_returned.clone())
+    };
+}
+
+/// Sends a write. A condition that did not hold is an ordinary answer.
+macro_rules! send {
+    ($write:ident, $once:ident, $error:ident, $builder:expr) => {{
+        let request = fill!($write, $builder).set_return_values($write.values_returned.clone()).customize();
+        let request = match $once {
+            Some(once) => request.config_override(once),
+            None => request,
+        };
+        match request.send().await {
+            Ok(answer) => Ok(Written::Done(answer.attributes.unwrap_or_default())),
+            Err(error) => match error.as_service_error() {
+                Some($error::ConditionalCheckFailedException(refused)) => {
+                    Ok(Written::Refused(refused.item().cloned().unwrap_or_default()))
+                }
+                _ => Err(error.into()),
+            },
+        }
+    }};
 }
 
 impl<'a> Write<'a> {
-    const fn new(kind: Kind, table_name: &'a str) -> Self {
-        Self {
-            kind,
-            table_name,
-            key: None,
-            item: None,
-            update_expression: None,
-            condition_expression: None,
-            expression_attribute_names: BTreeMap::new(),
-            expression_attribute_values: BTreeMap::new(),
-            return_values: None,
-            return_values_on_condition_check_failure: None,
-        }
+    fn new(table: &'a Table, kind: Kind, item: Item) -> Self {
+        let (names, values) = (HashMap::new(), HashMap::new());
+        let (update, condition, values_returned, found_returned) = (None, None, None, None);
+        Self { table, kind, item, update, condition, names, values, values_returned, found_returned }
     }
 
     /// Only where this holds.
     pub(super) const fn when(mut self, condition: &'a str) -> Self {
-        self.condition_expression = Some(condition);
+        self.condition = Some(condition);
         self
     }
 
     /// What a `#name` of the expressions stands for.
-    pub(super) fn name(mut self, name: &'a str, attribute: &'a str) -> Self {
-        self.expression_attribute_names.insert(name, attribute);
+    pub(super) fn name(mut self, name: &str, attribute: &str) -> Self {
+        self.names.insert(name.to_owned(), attribute.to_owned());
         self
     }
 
     /// What a `:value` of the expressions stands for.
-    pub(super) fn value(mut self, name: &'a str, value: AttributeValue) -> Self {
-        self.expression_attribute_values.insert(name, value);
+    pub(super) fn value(mut self, name: &str, value: AttributeValue) -> Self {
+        self.values.insert(name.to_owned(), value);
         self
     }
 
     /// [`Written::Done`] holds the item as it then is.
-    pub(super) const fn returning_new(mut self) -> Self {
-        self.return_values = Some("ALL_NEW");
+    pub(super) fn returning_new(mut self) -> Self {
+        self.values_returned = Some(ReturnValue::AllNew);
         self
     }
 
     /// [`Written::Refused`] holds the item that stood in the way.
-    pub(super) const fn returning_found(mut self) -> Self {
-        self.return_values_on_condition_check_failure = Some("ALL_OLD");
+    pub(super) fn returning_found(mut self) -> Self {
+        self.found_returned = Some(ReturnValuesOnConditionCheckFailure::AllOld);
         self
+    }
+
+    async fn send(&self, once: Option<Builder>) -> Result<Written, AwsError> {
+        let (client, item) = (&self.table.client, Some(self.item.clone()));
+        match self.kind {
+            Kind::Put => send!(self, once, PutItemError, client.put_item().set_item(item)),
+            Kind::Delete => send!(self, once, DeleteItemError, client.delete_item().set_key(item)),
+            Kind::Update => {
+                let update = client.update_item().set_key(item).set_update_expression(self.update.map(str::to_owned));
+                send!(self, once, UpdateItemError, update)
+            }
+        }
+    }
+
+    fn action(&self) -> Result<TransactWriteItem, BuildError> {
+        let (item, action) = (Some(self.item.clone()), TransactWriteItem::builder());
+        let action = match self.kind {
+            Kind::Put => action.put(fill!(self, Put::builder().set_item(item)).build()?),
+            Kind::Delete => action.delete(fill!(self, Delete::builder().set_key(item)).build()?),
+            Kind::Update => {
+                let update = Update::builder().set_key(item).set_update_expression(self.update.map(str::to_owned));
+                action.update(fill!(self, update).build()?)
+            }
+        };
+        Ok(action.build())
     }
 }
 
@@ -307,72 +345,6 @@ impl Tries {
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct GetItem<'a> {
-    table_name: &'a str,
-    key: Item,
-    consistent_read: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct GotItem {
-    item: Option<Item>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct BatchGetItem {
-    request_items: HashMap<String, Keys>,
-}
-
-#[derive(Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Keys {
-    keys: Vec<Item>,
-    #[serde(default)]
-    consistent_read: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct GotItems {
-    #[serde(default)]
-    responses: HashMap<String, Vec<Item>>,
-    #[serde(default)]
-    unprocessed_keys: HashMap<String, Keys>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WrittenItem {
-    #[serde(default)]
-    attributes: Item,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct TransactWriteItems<'a> {
-    transact_items: Vec<BTreeMap<&'static str, &'a Write<'a>>>,
-    client_request_token: String,
-}
-
-#[derive(Deserialize)]
-struct Nothing {}
-
 fn key(id: &str) -> Item {
     HashMap::from([("id".to_owned(), AttributeValue::S(id.to_owned()))])
-}
-
-/// The item in a refusal; empty where there is none.
-fn found(refusal: &Refusal) -> serde_json::Result<Item> {
-    refusal.details.get("Item").map_or_else(|| Ok(Item::new()), Item::deserialize)
-}
-
-/// The first write that was cancelled for this reason.
-fn position(error: &AwsError, reason: &str) -> Option<usize> {
-    let cancelled = error.refusal().filter(|refusal| refusal.kind == "TransactionCanceledException")?;
-    let reasons = cancelled.details.get("CancellationReasons")?.as_array()?;
-    reasons.iter().position(|cancelled| cancelled["Code"] == reason)
 }

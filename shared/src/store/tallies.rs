@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_dynamo::AttributeValue;
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::table::{Table, Tries, Write, Written};
 use super::{Item, StoreError, number};

@@ -7,6 +7,7 @@
 //! | `user#` + objectId | the profile | `phone`, `email`, `created`, `updated`, `last_login`, `status`, `locale`, `properties` |
 
 use serde::{Deserialize, Serialize};
+use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
 use super::phones::{Code, Phones};
 use super::sessions::{NewSession, Sessions};
@@ -163,7 +164,7 @@ impl Users {
     }
 
     fn row(&self, id: &str, item: &impl Serialize) -> Result<Write<'_>, StoreError> {
-        let item: Item = serde_dynamo::to_item(item).map_err(|error| StoreError::malformed(TABLE, error))?;
+        let item: Item = to_item(item).map_err(|error| StoreError::malformed(TABLE, error))?;
         Ok(self.table.put(item, id).when("attribute_not_exists(id)"))
     }
 }
@@ -190,7 +191,7 @@ struct Owner<'a> {
 
 /// A row from its item.
 pub(super) fn read_row<T: for<'a> Deserialize<'a>>(item: Option<Item>) -> Result<Option<T>, StoreError> {
-    item.map(serde_dynamo::from_item).transpose().map_err(|error| StoreError::malformed(TABLE, error))
+    item.map(from_item).transpose().map_err(|error| StoreError::malformed(TABLE, error))
 }
 
 pub(super) fn phone_id(phone: &KeyedHash) -> String {
