@@ -48,8 +48,8 @@ pub(crate) fn measure(recording: &Recording, effort: Effort) -> Result<Ceiling, 
 
 /// A store with the tables that the stack has.
 fn database() -> Result<Database, Failure> {
-    let database = local::storage::open(None)?;
-    for (name, _) in local::storage::TABLES {
+    let database = local::dynamodb::open(None)?;
+    for (name, _) in local::dynamodb::TABLES {
         let table = json!({
             "TableName": name, "BillingMode": "PAY_PER_REQUEST",
             "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }],
@@ -113,7 +113,7 @@ fn owned(calls: &[Request]) -> Result<BTreeSet<String>, Failure> {
     Ok(found)
 }
 
-/// A person's own in the place of the recorded one; it is as long, but for the slices', whose numbers are short.
+/// A person's own in the place of the recorded one; it is as long, but for the shards', whose numbers are short.
 fn of(id: &str, person: usize) -> String {
     format!("{}{person:08}", &id[..id.len().saturating_sub(8).max(id.len().min(7))])
 }
@@ -135,7 +135,7 @@ fn answer<Q: DeserializeOwned, A: Serialize>(
 ) -> Result<String, Failure> {
     match ask(serde_json::from_str(request)?) {
         Ok(answer) => Ok(serde_json::to_string(&answer)?),
-        // An addition to a slice that this person has not used yet: refused, it costs as much.
+        // An addition to a shard that this person has not used yet: refused, it costs as much.
         Err(error) if error.to_string().to_lowercase().contains("condition") => Ok(error.to_string()),
         Err(error) => Err(error.into()),
     }

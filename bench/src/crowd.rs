@@ -12,19 +12,19 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dynoxide::{AttributeValue, Database, Item};
-use local::proxy::Proxy;
+use local::fault_proxy::Proxy;
 use local::{Data, Options, Stack};
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
-use shared::auth::Purpose;
-use shared::auth::limits::TRIES_PER_TRANSACTION;
+use shared::app::App;
+use shared::auth::challenge_id::ChallengeId;
+use shared::auth::limits::ATTEMPTS_PER_CHALLENGE;
 use shared::auth::password::{Cost, Password};
-use shared::auth::transaction::TransactionId;
 use shared::clock::Timestamp;
-use shared::keys::{KeyedHash, Keys};
-use shared::service::Service;
-use shared::store::{ENABLED, NewSession, NewUser, Pending, PhoneKey, Profile};
-use shared::uuid;
+use shared::crypto::identifier;
+use shared::crypto::{KeyedHash, Keys};
+use shared::flow::Flow;
+use shared::store::{Challenge, ENABLED, NewSession, NewUser, PhoneKey, Profile};
 
 use crate::Failure;
 use crate::flow::phone_of;
@@ -39,7 +39,7 @@ pub(crate) async fn make(folder: &Path, users: usize) -> Result<(), Failure> {
     // The stack makes the tables.
     Stack::start(Options { data: Data::Folder(folder.to_owned()), ..Options::default() }).await?.stop(MINUTE).await;
     let original = Original::record().await?;
-    let database = local::storage::open(Some(folder))?;
+    let database = local::dynamodb::open(Some(folder))?;
     database.enable_bulk_loading()?;
     for first in (0..users).step_by(CHUNK) {
         let persons = first..users.min(first + CHUNK);
@@ -51,7 +51,7 @@ pub(crate) async fn make(folder: &Path, users: usize) -> Result<(), Failure> {
 
 /// The token of a person's session.
 pub(crate) fn token(person: usize) -> String {
-    uuid::format(&token_bytes(person))
+    identifier::format(&token_bytes(person))
 }
 
 fn token_bytes(person: usize) -> [u8; 16] {
@@ -74,10 +74,10 @@ impl Names {
     fn of(keys: &Keys, person: usize) -> Result<Self, Failure> {
         let (phone, email) = (phone_of(person), format!("person{person}@example.com"));
         let owner = keys.phone(&phone);
-        let transaction = TransactionId::new(keys, PhoneKey(owner.short()), Purpose::Login)?.text();
+        let transaction = ChallengeId::new(keys, PhoneKey(owner.short()), Flow::Login)?.text();
         Ok(Self {
             identity: keys.identity(&email),
-            user: uuid::format(&shared::random::bytes()?),
+            user: identifier::format(&shared::crypto::random::bytes()),
             code: keys.seal_code("012345", &transaction)?,
             token: token_bytes(person),
             phone,
@@ -118,13 +118,13 @@ impl Original {
         let proxy = Proxy::start(&address).await?;
         let settings = vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url.clone())];
         let stack = Stack::start(Options { data: Data::At(address), settings, ..Options::default() }).await?;
-        let (service, now) = (&stack.service, stack.service.clock.now());
-        let keys = service.secrets.keys(now).await?;
+        let (app, now) = (&stack.app, stack.app.clock.now());
+        let keys = app.secrets.keys(now).await?;
         let password = Password::entered("correct horse battery").hash(&keys, Cost::default()).await?;
         let (names, other) = (Names::of(&keys, 0)?, Names::of(&keys, 1)?);
-        write(service, &names, &password).await?;
+        write(app, &names, &password).await?;
         let original = Self { texts: names.texts(), items: items(&proxy)?, keys };
-        write(service, &other, &password).await?;
+        write(app, &other, &password).await?;
         original.check(&other, &items(&proxy)?)?;
         Ok(original)
     }
@@ -188,34 +188,34 @@ pub(crate) fn profile(phone: &str, email: Option<&str>, now: Timestamp) -> Profi
 }
 
 /// Has the service's own code write a person.
-async fn write(service: &Service, names: &Names, password: &str) -> Result<(), Failure> {
-    let now = service.clock.now();
+async fn write(app: &App, names: &Names, password: &str) -> Result<(), Failure> {
+    let now = app.clock.now();
     let profile = profile(&names.phone, Some(&names.email), now);
     let (id, identity) = (names.user.as_str(), Some(&names.identity));
-    service.users.create(&NewUser { id, phone: &names.owner, identity, password, profile: &profile }).await?;
-    let pending = Pending {
+    app.store.users.create(&NewUser { id, phone: &names.owner, identity, password, profile: &profile }).await?;
+    let pending = Challenge {
         id: names.transaction.clone(),
         code: Some(names.code.clone()),
         // For as long as the benchmark may take.
         expires: now.plus(DAY),
-        allowance: TRIES_PER_TRANSACTION,
-        tries: BTreeMap::new(),
+        max_attempts: ATTEMPTS_PER_CHALLENGE,
+        attempts: BTreeMap::new(),
         used: None,
         user: Some(names.user.clone()),
     };
     let phone = PhoneKey(names.owner.short());
-    let record = service.phones.get(phone).await?;
-    let change = service.phones.change(phone, record, now.plus(2 * DAY), |record| {
+    let record = app.store.phones.get(phone).await?;
+    let change = app.store.phones.change(phone, record, now.plus(2 * DAY), |record| {
         // Past the wait for the next message.
         record.without_password.sends = vec![now.minus(MINUTE)];
         record.login = Some(pending.clone());
         Ok::<_, Infallible>(())
     });
     change.await??;
-    let settings = &service.settings;
+    let settings = &app.settings;
     let session =
         NewSession { token: &names.token, user: id, now, idle: settings.session_idle, life: settings.session_life };
-    Ok(service.sessions.begin(&session).await.map(drop)?)
+    Ok(app.store.sessions.begin(&session).await.map(drop)?)
 }
 
 /// The items of the writes since the last time, with their tables.
@@ -245,16 +245,16 @@ fn drop_times(value: &mut Value) {
 
 #[cfg(test)]
 mod tests {
-    use shared::keys::KeyedHash;
-    use shared::service::Service;
-    use shared::store::{AddressKey, BeforeStart, Who};
+    use shared::app::App;
+    use shared::crypto::KeyedHash;
+    use shared::store::{ClientKey, StartState, Who};
 
     use super::*;
 
-    async fn read(service: &Service, owner: &KeyedHash, now: Timestamp) -> BeforeStart {
+    async fn read(app: &App, owner: &KeyedHash, now: Timestamp) -> StartState {
         let phone = PhoneKey(owner.short());
-        let who = Who { phone, owner, prefix: [0; 8], address: AddressKey([0; 8]), slices: &[0, 1, 2, 3] };
-        service.before_start(who, now).await.unwrap()
+        let who = Who { phone, owner, prefix: [0; 8], address: ClientKey([0; 8]), shards: &[0, 1, 2, 3] };
+        app.load_start_state(who, now).await.unwrap()
     }
 
     #[tokio::test]
@@ -263,18 +263,18 @@ mod tests {
         make(folder.path(), 3).await.unwrap();
         let data = Data::Folder(folder.path().to_owned());
         let stack = Stack::start(Options { data, ..Options::default() }).await.unwrap();
-        let (service, now) = (&stack.service, stack.service.clock.now());
-        let keys = service.secrets.keys(now).await.unwrap();
+        let (app, now) = (&stack.app, stack.app.clock.now());
+        let keys = app.secrets.keys(now).await.unwrap();
         for person in 0..3 {
             let owner = keys.phone(&phone_of(person));
-            let before = read(service, &owner, now).await;
+            let before = read(app, &owner, now).await;
             let login = before.login.unwrap();
-            let profile = service.users.profile(&login.user).await.unwrap().unwrap();
+            let profile = app.store.users.profile(&login.user).await.unwrap().unwrap();
             assert_eq!(profile.phone, phone_of(person));
             assert_eq!(before.record.login.unwrap().user.as_ref(), Some(&login.user));
-            let session = service.sessions.touch(&token_bytes(person), now, DAY).await.unwrap().unwrap();
+            let session = app.store.sessions.touch(&token_bytes(person), now, DAY).await.unwrap().unwrap();
             assert_eq!(session.user, login.user);
         }
-        assert!(read(service, &keys.phone(&phone_of(3)), now).await.login.is_none());
+        assert!(read(app, &keys.phone(&phone_of(3)), now).await.login.is_none());
     }
 }

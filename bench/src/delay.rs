@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
-use local::proxy::Call;
+use local::fault_proxy::Call;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::time::Instant;

@@ -2,10 +2,10 @@
 
 use lambda_http::http::{HeaderName, Method};
 use lambda_http::{Body, Context, Request, RequestExt as _, Response};
-use local::proxy::Call;
+use local::fault_proxy::Call;
 use serde_json::{Value, json};
+use shared::app::App;
 use shared::http::serve;
-use shared::service::Service;
 use shared::{random, uuid};
 use tokio::time::Instant;
 
@@ -69,24 +69,24 @@ impl Ask {
             request = request.header(name, value);
         }
         let mut context = Context::default();
-        context.request_id = uuid::format(&random::bytes()?);
+        context.request_id = identifier::random();
         Ok(request.body(Body::from(self.body.as_str()))?.with_lambda_context(context))
     }
 
     /// Has the function answer it, and do what it does after the answer; and says when it had answered.
-    pub(crate) async fn answer(&self, service: &Service) -> Result<(Response<Body>, Instant), Failure> {
+    pub(crate) async fn answer(&self, app: &App) -> Result<(Response<Body>, Instant), Failure> {
         let request = self.request()?;
         let name = self.function.name();
         let answer = match self.function {
-            Function::Register => serve(service, name, request, register::handle).await,
-            Function::LoginPhone => serve(service, name, request, login_phone::handle).await,
-            Function::LoginPassword => serve(service, name, request, login_password::handle).await,
-            Function::LoginCode => serve(service, name, request, login_code::handle).await,
-            Function::SendMessage => serve(service, name, request, send_message::handle).await,
-            Function::Session => serve(service, name, request, session::handle).await,
+            Function::Register => serve(app, name, request, register::handle).await,
+            Function::LoginPhone => serve(app, name, request, login_phone::handle).await,
+            Function::LoginPassword => serve(app, name, request, login_password::handle).await,
+            Function::LoginCode => serve(app, name, request, login_code::handle).await,
+            Function::SendMessage => serve(app, name, request, send_message::handle).await,
+            Function::Session => serve(app, name, request, session::handle).await,
         };
         let answered = Instant::now();
-        service.later.take().await;
+        app.background.take().await;
         Ok((answer, answered))
     }
 

@@ -1,14 +1,14 @@
-//! Carries every operation out once, against a real store behind `local::proxy` and a simulated Plivo, and keeps the calls that each
+//! Carries every operation out once, against a real store behind `local::fault_proxy` and a simulated Plivo, and keeps the calls that each
 //! made. Uses `delay`.
 
 use std::time::Duration;
 
 use lambda_http::http::header;
 use lambda_http::http::{HeaderName, Method};
-use local::proxy::Proxy;
+use local::fault_proxy::Proxy;
 use local::{Data, Options, Stack};
 use serde_json::{Value, json};
-use shared::secrets::Need;
+use shared::aws::secrets::Secret;
 
 use crate::Failure;
 use crate::delay::Distance;
@@ -76,7 +76,7 @@ impl Recorder {
         if when == When::Future {
             stack.clock.advance(APART);
         }
-        stack.service.warm(&[Need::Keys, Need::Plivo, Need::Message]).await;
+        stack.app.warm(&[Need::Keys, Need::Plivo, Need::Message]).await;
         Ok(Self { operations: Vec::new(), store, proxy, plivo, stack })
     }
 
@@ -148,7 +148,7 @@ impl Recorder {
     ) -> Result<Value, Failure> {
         self.proxy.take_calls();
         self.plivo.take_calls();
-        let (answer, answered) = ask.answer(&self.stack.service).await?;
+        let (answer, answered) = ask.answer(&self.stack.app).await?;
         let body: Value = serde_json::from_slice(answer.body())?;
         if answer.status() != ending.status() {
             let method: &Method = &ask.method;

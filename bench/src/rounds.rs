@@ -1,7 +1,7 @@
 //! What each operation asks of others: round trips to each service (calls side by side are one), capacity units, and what that costs.
 //! Uses `record`'s calls, `prices`.
 
-use local::proxy::Call;
+use local::fault_proxy::Call;
 use serde_json::Value;
 
 use crate::Failure;

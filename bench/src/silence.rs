@@ -85,7 +85,7 @@ const CASES: [Case; 5] = [
         wait: PAST_ANY_WAIT,
         at_once: 1,
         // Another each time, and each user has his own salt: where Argon2id reads its memory depends on both.
-        body: |phone| json!({ "phoneNumber": phone, "password": uuid::format(&random::bytes().unwrap_or_default()) }),
+        body: |phone| json!({ "phoneNumber": phone, "password": identifier::random() }),
         status: 401,
     },
     Case {
@@ -137,16 +137,16 @@ fn unknown(number: usize) -> String {
 }
 
 async fn add_users(stack: &Stack, count: usize) -> Result<(), Failure> {
-    let service = &stack.service;
-    let now = service.clock.now();
-    let keys = service.secrets.keys(now).await?;
+    let app = &stack.app;
+    let now = app.clock.now();
+    let keys = app.secrets.keys(now).await?;
     for number in 0..count {
-        let password = Password::entered(PASSWORD).hash(&keys, service.password_cost).await?;
+        let password = Password::entered(PASSWORD).hash(&keys, app.password_cost).await?;
         let phone = known(number);
         let profile = profile(&phone, None, now);
-        let (id, owner) = (uuid::format(&random::bytes()?), keys.phone(&phone));
+        let (id, owner) = (identifier::random(), keys.phone(&phone));
         let user = NewUser { id: &id, phone: &owner, identity: None, password: &password, profile: &profile };
-        service.users.create(&user).await?;
+        app.store.users.create(&user).await?;
     }
     Ok(())
 }
@@ -207,7 +207,7 @@ async fn measure(
 fn order(phones: usize) -> Result<Vec<(bool, usize)>, Failure> {
     let mut all: Vec<_> = (0..phones).flat_map(|number| [(true, number), (false, number)]).collect();
     for place in (1..all.len()).rev() {
-        all.swap(place, usize::try_from(random::below(place as u64 + 1)?)?);
+        all.swap(place, usize::try_from(random::below(place as u64 + 1))?);
     }
     Ok(all)
 }

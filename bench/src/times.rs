@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use local::{Data, Options, Stack};
-use shared::secrets::Need;
-use shared::service::Service;
+use shared::app::App;
+use shared::aws::secrets::Secret;
 use tokio::time::Instant;
 
 use crate::cpu::Meter;
@@ -33,11 +33,11 @@ pub(crate) async fn print(recording: &Recording, effort: Effort, report: &mut Re
     let mut rows = Vec::new();
     for operation in &recording.operations {
         replay.load(&operation.calls);
-        let samples = measure(operation, &stack.service, &meter, effort).await?;
+        let samples = measure(operation, &stack.app, &meter, effort).await?;
         rows.push(samples.row(operation.name));
     }
     report.say(&table::markdown("Time in our own code, one request", &COLUMNS, &rows));
-    let rows = parts::measure(recording, &replay, &stack.service, &meter, effort).await?;
+    let rows = parts::measure(recording, &replay, &stack.app, &meter, effort).await?;
     report.say(&table::markdown("Its parts", &COLUMNS, &rows));
     memory.push(memory_row("after all of the above", "self"));
     report.say(&table::markdown("Memory of the benchmark's own process", &MEMORY_COLUMNS, &memory));
@@ -53,13 +53,13 @@ async fn stack(recording: &Recording, stub: &str) -> Result<Stack, Failure> {
     let data = Data::At(recording.store.config.dynamodb_endpoint.clone());
     let stack = Stack::start(Options { data, settings, ..Options::default() }).await?;
     stack.clock.advance(Duration::from_secs(60));
-    stack.service.warm(&[Need::Keys, Need::Plivo, Need::Message]).await;
+    stack.app.warm(&[Need::Keys, Need::Plivo, Need::Message]).await;
     Ok(stack)
 }
 
-async fn measure(operation: &Operation, service: &Service, meter: &Meter, effort: Effort) -> Result<Samples, Failure> {
+async fn measure(operation: &Operation, app: &App, meter: &Meter, effort: Effort) -> Result<Samples, Failure> {
     Samples::take(operation.hashing, meter, effort, async || {
-        let (answer, _) = operation.ask.answer(service).await?;
+        let (answer, _) = operation.ask.answer(app).await?;
         if answer.status() == operation.ending.status() {
             Ok(())
         } else {

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use lambda_http::lambda_runtime::Diagnostic;
 use serde_json::Value;
+use shared::crypto::identifier;
 use shared::http::Reason;
-use shared::uuid;
 
 use crate::{StackError, functions};
 
@@ -110,7 +110,7 @@ impl EventFile {
             Ok(answer) => !matches!(self.answer, Answer::Refusal(_)) && self.is_right(answer),
             // A failed invocation's text is the body that HTTP answers.
             Err(failure) => match self.answer {
-                Answer::Refusal(reason) if !self.is_http() && failure.error_type == reason.word() => {
+                Answer::Refusal(reason) if !self.is_http() && failure.error_type == reason.as_str() => {
                     serde_json::from_str(&failure.error_message).is_ok_and(|body| self.is_right(&body))
                 }
                 _ => false,
@@ -144,7 +144,7 @@ fn parse(name: &str) -> Option<(&'static str, Answer)> {
     let first = words.next()?;
     let function = functions::NAMES.into_iter().find(|function| *function == first)?;
     let (what, variant) = (words.next(), words.next());
-    let reason = what.and_then(|what| Reason::ALL.iter().find(|reason| reason.word() == what));
+    let reason = what.and_then(|what| Reason::ALL.iter().find(|reason| reason.as_str() == what));
     if let Some(reason) = reason {
         return Some((function, Answer::Refusal(*reason)));
     }
@@ -184,7 +184,7 @@ fn is_refusal(function: &str, reason: Reason, body: &Value) -> bool {
         && has_fields(data, fields)
         && body["code"] == code
         && body["message"].as_str().is_some_and(|message| !message.is_empty())
-        && data["reason"] == reason.word()
+        && data["reason"] == reason.as_str()
 }
 
 fn is_success(answer: Answer, body: &Value) -> bool {
@@ -207,7 +207,7 @@ fn is_user(body: &Value) -> bool {
 }
 
 fn is_id(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| uuid::parse(text).is_some())
+    value.as_str().is_some_and(|text| identifier::parse(text).is_some())
 }
 
 /// Whether these are all its fields, in this order.

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use lambda_http::lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use serde_json::Value;
+use shared::app::App;
 use shared::auth::password::Cost;
+use shared::aws::dead_letters::DeadLetters;
 use shared::clock::{Clock, Timestamp};
-use shared::http::answer;
-use shared::queue::DeadLetters;
-use shared::service::Service;
-use shared::settings::SettingError;
-use shared::uuid;
+use shared::config::SettingError;
+use shared::http::respond;
 use tokio::sync::watch;
 
 use crate::metrics::Counted;
@@ -26,7 +25,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The functions of a stack.
 pub(crate) struct Functions {
-    services: HashMap<&'static str, Service>,
+    services: HashMap<&'static str, App>,
     dead_letters: DeadLetters,
     clock: Arc<dyn Clock>,
     /// What functions do after their answers: each ends when its sender is gone.
@@ -41,32 +40,32 @@ impl Functions {
         counted: &Counted,
         password_cost: Cost,
     ) -> Result<Self, SettingError> {
-        let service = |name: &'static str| {
+        let app = |name: &'static str| {
             let lookup = |setting: &str| match setting {
                 "AWS_ACCESS_KEY_ID" => Some(name.to_owned()),
                 _ => settings.get(setting).cloned(),
             };
-            let mut service = Service::new(&lookup, Arc::clone(&clock), counted.sink())?;
-            service.password_cost = password_cost;
-            Ok::<_, SettingError>(service)
+            let mut app = App::new(&lookup, Arc::clone(&clock), counted.sink())?;
+            app.password_cost = password_cost;
+            Ok::<_, SettingError>(app)
         };
-        let dead_letters = service("send-message")?.dead_letters();
-        let services = NAMES.into_iter().map(|name| Ok((name, service(name)?))).collect::<Result<_, _>>()?;
+        let dead_letters = app("send-message")?.dead_letters();
+        let services = NAMES.into_iter().map(|name| Ok((name, app(name)?))).collect::<Result<_, _>>()?;
         Ok(Self { services, dead_letters, clock, afterwards: Mutex::default() })
     }
 
     /// What each does at its start.
     pub(crate) async fn warm(&self) {
-        for (name, service) in &self.services {
-            let needs = match *name {
-                "register" => register::NEEDS,
-                "login-phone" => login_phone::NEEDS,
-                "login-password" => login_password::NEEDS,
-                "login-code" => login_code::NEEDS,
-                "send-message" => send_message::NEEDS,
-                _ => session::NEEDS,
+        for (name, app) in &self.services {
+            let secrets = match *name {
+                "register" => register::SECRETS,
+                "login-phone" => login_phone::SECRETS,
+                "login-password" => login_password::SECRETS,
+                "login-code" => login_code::SECRETS,
+                "send-message" => send_message::SECRETS,
+                _ => session::SECRETS,
             };
-            service.warm(needs).await;
+            app.warm_up(secrets).await;
         }
     }
 
@@ -87,19 +86,19 @@ impl Functions {
     /// The same, with what Lambda would tell about the invocation.
     pub(crate) async fn invoke_in(&self, function: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
         let unknown = || failure("Unknown", "there is no such function");
-        let (&name, service) = self.services.get_key_value(function).ok_or_else(unknown)?;
+        let (&name, app) = self.services.get_key_value(function).ok_or_else(unknown)?;
         let answer = match name {
-            "register" => answer(service, name, event, register::handle).await,
-            "login-phone" => answer(service, name, event, login_phone::handle).await,
-            "login-password" => answer(service, name, event, login_password::handle).await,
-            "login-code" => answer(service, name, event, login_code::handle).await,
+            "register" => respond(app, name, event, register::handle).await,
+            "login-phone" => respond(app, name, event, login_phone::handle).await,
+            "login-password" => respond(app, name, event, login_password::handle).await,
+            "login-code" => respond(app, name, event, login_code::handle).await,
             "send-message" => {
-                return send_message::answer(service, &self.dead_letters, event).await.map_err(Diagnostic::from);
+                return send_message::respond(app, &self.dead_letters, event).await.map_err(Diagnostic::from);
             }
-            _ => answer(service, name, event, session::handle).await,
+            _ => respond(app, name, event, session::handle).await,
         };
         let (doing, done) = watch::channel(());
-        let work = service.later.take();
+        let work = app.background.take();
         tokio::spawn(async move {
             work.await;
             drop(doing);
@@ -119,7 +118,7 @@ fn failure(kind: &str, problem: impl ToString) -> Diagnostic {
 /// What Lambda tells a function about an invocation.
 fn context(now: Timestamp) -> Context {
     let mut context = Context::default();
-    context.request_id = shared::random::bytes().map(|bytes| uuid::format(&bytes)).unwrap_or_default();
+    context.request_id = shared::crypto::identifier::random();
     context.deadline = u64::try_from(now.plus(TIMEOUT).as_millis()).unwrap_or_default();
     context
 }

@@ -5,37 +5,35 @@
 //! |---|---|
 //! | [`gateway`] | HTTP to Lambda events and back |
 //! | [`functions`] | the functions, each as Lambda runs it |
-//! | [`storage`], [`secrets`], [`queues`] | the APIs of DynamoDB, Secrets Manager and SQS |
+//! | [`dynamodb`], [`secrets`], [`sqs`] | the APIs of DynamoDB, Secrets Manager and SQS |
 //! | [`simulator`] | Plivo's API |
 //! | [`inbox`] | what was "delivered", for people and programs |
-//! | `control` | `/_local/config`, `/_local/environment`, `/_local/clock` |
+//! | `control_api` | `/_local/config`, `/_local/environment`, `/_local/clock` |
 //! | [`seed`] | users, transactions, counts and sessions from a file |
 //! | [`events`] | the event files, and what their names say |
 //! | [`clock`] | the clock that is moved |
 //! | [`metrics`] | what the functions count |
-//! | [`operate`] | an operator's commands |
-//! | [`template`], [`guard`] | what `template.yaml` says, and its permissions in force, for tests |
-//! | [`proxy`] | faults and measurements, for tests and the benchmark |
-//! | [`lambda`] | runs a function binary as Lambda does, for tests |
+//! | [`template`], [`iam`] | what `template.yaml` says, and its permissions in force, for tests |
+//! | [`fault_proxy`] | faults and measurements, for tests and the benchmark |
+//! | [`runtime_api`] | runs a function binary as Lambda does, for tests |
 //!
 //! Uses `shared` and the functions; nothing uses it but tests and the benchmark.
 
 pub mod clock;
-mod control;
+mod control_api;
+pub mod dynamodb;
 pub mod events;
+pub mod fault_proxy;
 pub mod functions;
 pub mod gateway;
-pub mod guard;
+pub mod iam;
 pub mod inbox;
-pub mod lambda;
 pub mod metrics;
-pub mod operate;
-pub mod proxy;
-pub mod queues;
+pub mod runtime_api;
 pub mod secrets;
 pub mod seed;
 pub mod simulator;
-pub mod storage;
+pub mod sqs;
 pub mod template;
 
 use std::collections::HashMap;
@@ -51,11 +49,11 @@ use axum::response::Response;
 use lambda_http::lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::Serialize;
 use serde_json::Value;
+use shared::app::App;
 use shared::auth::password::Cost;
-use shared::aws::Aws;
+use shared::aws::AwsClients;
 use shared::clock::Clock as _;
-use shared::net;
-use shared::service::Service;
+use shared::http_client::{self, AwsHttpClient};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -63,11 +61,11 @@ use tokio::task::JoinHandle;
 use crate::clock::{MovableClock, Pace};
 use crate::functions::Functions;
 use crate::gateway::Gateway;
-use crate::guard::Guard;
+use crate::iam::Guard;
 use crate::metrics::Counted;
-use crate::queues::{QUEUES, Queues};
 use crate::secrets::Secrets;
 use crate::simulator::Simulator;
+use crate::sqs::{QUEUES, Queues};
 
 /// The local application's id. This and what follows are known to everybody: nothing here is worth a secret.
 pub const APP_ID: &str = "10CA1000-0000-0000-0000-0000000000A1";
@@ -185,7 +183,7 @@ pub struct Stack {
     /// The functions' environment.
     pub settings: HashMap<String, String>,
     /// What a function would use; seeds and tests look through it into storage.
-    pub service: Arc<Service>,
+    pub app: Arc<App>,
     /// Its secrets.
     pub secrets: Secrets,
     /// Messages that could not be sent.
@@ -218,10 +216,10 @@ impl Stack {
         let counted = Counted::default();
         let mut settings = environment(&url, &guarded.dynamodb, &guarded.secrets, &guarded.sqs);
         settings.extend(options.settings);
-        let service = Service::new(&|name| settings.get(name).cloned(), clock.clone(), counted.sink());
-        let mut service = service.map_err(StackError::new("a setting is wrong"))?;
-        service.password_cost = options.password_cost;
-        let service = Arc::new(service);
+        let app = App::new(&|name| settings.get(name).cloned(), clock.clone(), counted.sink());
+        let mut app = app.map_err(StackError::new("a setting is wrong"))?;
+        app.password_cost = options.password_cost;
+        let app = Arc::new(app);
         let functions = Functions::new(&settings, clock.clone(), &counted, options.password_cost);
         let functions = Arc::new(functions.map_err(StackError::new("a setting is wrong"))?);
         let simulator = Simulator::new(PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN, {
@@ -230,8 +228,8 @@ impl Stack {
         });
         let config = Config {
             url,
-            app_id: service.settings.app_id.clone(),
-            api_key: service.settings.api_key.clone(),
+            app_id: app.settings.app_id.clone(),
+            api_key: app.settings.api_key.clone(),
             message_key: MESSAGE_KEY.to_owned(),
             plivo_auth_id: PLIVO_AUTH_ID.to_owned(),
             plivo_auth_token: PLIVO_AUTH_TOKEN.to_owned(),
@@ -239,30 +237,18 @@ impl Stack {
             secrets_endpoint: apis.secrets,
             sqs_endpoint: apis.sqs,
         };
-        let (secrets, dead_letters) = (apis.kept_secrets, apis.dead_letters);
+        let (secrets, dead_letters) = (apis.secrets_api, apis.dead_letters);
         let gateway = Gateway {
             functions: functions.clone(),
-            origins: service.settings.allowed_origins.clone(),
+            origins: app.settings.allowed_origins.clone(),
             clock: clock.clone(),
         };
-        let app = app(&config, &settings, gateway, &simulator).merge(dead_letters.router());
-        let server = serve(listener, app, simulator.clone(), stopped);
+        let router = router(&config, &settings, gateway, &simulator).merge(dead_letters.router());
+        let server = serve(listener, router, simulator.clone(), stopped);
         if let Some(file) = &options.seed {
-            seed::load(&service, file).await?;
+            seed::load(&app, file).await?;
         }
-        Ok(Self {
-            config,
-            clock,
-            simulator,
-            settings,
-            service,
-            secrets,
-            dead_letters,
-            counted,
-            functions,
-            stop,
-            server,
-        })
+        Ok(Self { config, clock, simulator, settings, app, secrets, dead_letters, counted, functions, stop, server })
     }
 
     /// Has each function do what it does at its start. Without it they do so with their first requests.
@@ -312,23 +298,23 @@ struct Apis {
     dynamodb: String,
     secrets: String,
     sqs: String,
-    kept_secrets: Secrets,
+    secrets_api: Secrets,
     dead_letters: Queues,
 }
 
 impl Apis {
     async fn start(data: &Data, stopped: &watch::Receiver<()>) -> Result<Self, StackError> {
         let dynamodb = match data {
-            Data::Memory => storage::start(None, stopped.clone()).await?,
-            Data::Folder(folder) => storage::start(Some(folder), stopped.clone()).await?,
+            Data::Memory => dynamodb::start(None, stopped.clone()).await?,
+            Data::Folder(folder) => dynamodb::start(Some(folder), stopped.clone()).await?,
             Data::At(endpoint) => endpoint.clone(),
         };
-        storage::make_tables(&direct(&dynamodb)?).await?;
-        let kept_secrets = local_secrets();
-        let secrets = kept_secrets.start(stopped.clone()).await?;
+        dynamodb::make_tables(&direct(&dynamodb)?).await?;
+        let secrets_api = local_secrets();
+        let secrets = secrets_api.start(stopped.clone()).await?;
         let dead_letters = Queues::default();
         let sqs = dead_letters.start(stopped.clone()).await?;
-        Ok(Self { dynamodb, secrets, sqs, kept_secrets, dead_letters })
+        Ok(Self { dynamodb, secrets, sqs, secrets_api, dead_letters })
     }
 
     /// The same, each behind a guard.
@@ -343,11 +329,11 @@ impl Apis {
 }
 
 /// Everything that the gateway's port answers.
-fn app(config: &Config, settings: &HashMap<String, String>, gateway: Gateway, simulator: &Simulator) -> Router {
+fn router(config: &Config, settings: &HashMap<String, String>, gateway: Gateway, simulator: &Simulator) -> Router {
     let (clock, functions) = (Arc::clone(&gateway.clock), Arc::clone(&gateway.functions));
     let gateway = Arc::new(gateway);
     let own = inbox::router(simulator.clone())
-        .merge(control::router(config.clone(), settings, clock, simulator.clone()))
+        .merge(control_api::router(config.clone(), settings, clock, simulator.clone()))
         .layer(from_fn_with_state(functions, settled));
     Router::new().fallback(gateway::answer).with_state(gateway).merge(simulator.router()).merge(own)
 }
@@ -359,8 +345,8 @@ async fn settled(State(functions): State<Arc<Functions>>, request: Request, next
 }
 
 /// Serves until the stack stops; then lets those who wait for messages go, and ends with the last request.
-fn serve(listener: TcpListener, app: Router, simulator: Simulator, stop: watch::Receiver<()>) -> JoinHandle<()> {
-    let served = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
+fn serve(listener: TcpListener, router: Router, simulator: Simulator, stop: watch::Receiver<()>) -> JoinHandle<()> {
+    let served = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(stopped(stop.clone()));
     tokio::spawn(async move {
         stopped(stop).await;
@@ -377,8 +363,8 @@ fn serve(listener: TcpListener, app: Router, simulator: Simulator, stop: watch::
 fn direct(dynamodb: &str) -> Result<aws_sdk_dynamodb::Client, StackError> {
     let environment = environment("", dynamodb, "", "");
     let lookup = |name: &str| environment.get(name).cloned().filter(|value| !value.is_empty());
-    let http = net::Client::new(&lookup).map_err(StackError::new("no HTTP client"))?;
-    let aws = Aws::from_lookup(&lookup, http).map_err(StackError::new("no storage client"))?;
+    let http = AwsHttpClient::new(&lookup).map_err(StackError::new("no HTTP client"))?;
+    let aws = AwsClients::from_environment(&lookup, http).map_err(StackError::new("no storage client"))?;
     Ok(aws.dynamodb())
 }
 
@@ -395,7 +381,7 @@ pub fn http_client() -> Result<reqwest::Client, StackError> {
 /// # Errors
 /// [`StackError`] when it cannot be built.
 pub fn http_client_from(address: Ipv4Addr) -> Result<reqwest::Client, StackError> {
-    let tls = net::tls(&|_| None).map_err(StackError::new("no TLS"))?;
+    let tls = http_client::tls(&|_| None).map_err(StackError::new("no TLS"))?;
     let builder =
         reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().local_address(IpAddr::from(address));
     builder.redirect(reqwest::redirect::Policy::none()).build().map_err(StackError::new("no HTTP client"))

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use local::{Config, Data, Options, Stack};
+use shared::config::NAMES;
 use shared::logging::chain;
-use shared::settings::NAMES;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;

@@ -6,19 +6,21 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
 
+use phone_number::PhoneNumber;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::auth::Purpose;
-use shared::auth::limits::TRIES_PER_TRANSACTION;
+use shared::app::App;
+use shared::auth::challenge_id::ChallengeId;
+use shared::auth::limits::ATTEMPTS_PER_CHALLENGE;
 use shared::auth::password::Password;
 use shared::auth::properties::Properties;
-use shared::auth::transaction::TransactionId;
-use shared::keys::Keys;
+use shared::crypto::Keys;
+use shared::crypto::identifier;
+use shared::flow::Flow;
 use shared::messaging::{IdempotencyKey, Message};
-use shared::phone::PhoneNumber;
-use shared::service::Service;
-use shared::store::{Claimed, Counts, ENABLED, NewSession, NewUser, Pending, PhoneKey, PhoneRecord, Profile, Sent};
-use shared::uuid;
+use shared::store::{
+    Challenge, Claimed, ENABLED, MessageState, NewSession, NewUser, PhoneCounts, PhoneKey, PhoneRecord, Profile,
+};
 
 use crate::StackError;
 
@@ -153,39 +155,39 @@ pub struct SeedSession {
 
 /// Loads a file. Users and sessions that are there already stay, transactions and counts are made anew: a kept store can be
 /// started with the same seed again.
-pub(crate) async fn load(service: &Service, file: &Path) -> Result<(), StackError> {
+pub(crate) async fn load(app: &App, file: &Path) -> Result<(), StackError> {
     let text = std::fs::read(file).map_err(StackError::new(format!("seed file {} cannot be read", file.display())))?;
     let seed: Seed = serde_json::from_slice(&text)
         .map_err(StackError::new(format!("seed file {} is not a seed", file.display())))?;
-    let keys = service.secrets.keys(service.clock.now()).await.map_err(StackError::new("no keys for seeds"))?;
+    let keys = app.secrets.keys(app.clock.now()).await.map_err(StackError::new("no keys for seeds"))?;
     for user in &seed.users {
-        add_user(service, &keys, user).await?;
+        add_user(app, &keys, user).await?;
     }
     for transaction in &seed.transactions {
-        add_transaction(service, &keys, transaction).await?;
+        add_transaction(app, &keys, transaction).await?;
     }
     for phone in &seed.phones {
-        add_phone(service, &keys, phone).await?;
+        add_phone(app, &keys, phone).await?;
     }
     for message in &seed.messages {
-        add_message(service, &keys, message).await?;
+        add_message(app, &keys, message).await?;
     }
     for session in &seed.sessions {
-        add_session(service, session).await?;
+        add_session(app, session).await?;
     }
     Ok(())
 }
 
-async fn add_user(service: &Service, keys: &Keys, seed: &SeedUser) -> Result<(), StackError> {
-    let phone = phone(service, &seed.phone_number)?;
+async fn add_user(app: &App, keys: &Keys, seed: &SeedUser) -> Result<(), StackError> {
+    let phone = phone(app, &seed.phone_number)?;
     let properties =
         Properties::from_rest(seed.properties.clone()).map_err(StackError::new("a seed's properties are refused"))?;
-    let password = Password::entered(&seed.password).hash(keys, service.password_cost).await;
+    let password = Password::entered(&seed.password).hash(keys, app.password_cost).await;
     let password = password.map_err(StackError::new("a seed's password"))?;
     let profile = Profile {
         phone: phone.e164().to_owned(),
         email: seed.email.clone(),
-        created: service.clock.now(),
+        created: app.clock.now(),
         updated: None,
         last_login: None,
         status: seed.user_status.clone().unwrap_or_else(|| ENABLED.to_owned()),
@@ -201,102 +203,104 @@ async fn add_user(service: &Service, keys: &Keys, seed: &SeedUser) -> Result<(),
         password: &password,
         profile: &profile,
     };
-    service.users.create(&user).await.map(drop).map_err(StackError::new("a seed's user"))
+    app.store.users.create(&user).await.map(drop).map_err(StackError::new("a seed's user"))
 }
 
-async fn add_transaction(service: &Service, keys: &Keys, seed: &SeedTransaction) -> Result<(), StackError> {
-    let purpose = match seed.purpose.as_str() {
-        "register" => Purpose::Register,
-        "login" => Purpose::Login,
-        "secondFactor" => Purpose::SecondFactor,
+async fn add_transaction(app: &App, keys: &Keys, seed: &SeedTransaction) -> Result<(), StackError> {
+    let flow = match seed.purpose.as_str() {
+        "register" => Flow::Register,
+        "login" => Flow::Login,
+        "secondFactor" => Flow::SecondFactor,
         other => {
             return Err(StackError::plain(format!("a seed's purpose is register, login or secondFactor, not {other}")));
         }
     };
-    let key = key(service, keys, &seed.phone_number)?;
-    let id = TransactionId::parse(&seed.transaction_id).filter(|id| id.open(keys).contains(&(key, purpose)));
+    let key = key(app, keys, &seed.phone_number)?;
+    let id = ChallengeId::parse(&seed.transaction_id).filter(|id| id.open(keys).contains(&(key, flow)));
     let Some(id) = id else {
-        let fitting = TransactionId::new(keys, key, purpose).map_err(StackError::new("no randomness"))?.text();
+        let fitting = ChallengeId::new(keys, key, flow).text();
         return Err(StackError::plain(format!(
             "seed transactionId {} is not of its phone and purpose; {fitting} would be",
             seed.transaction_id
         )));
     };
-    let now = service.clock.now();
+    let now = app.clock.now();
     let sealed = keys.seal_code(&seed.code, &id.text()).map_err(StackError::new("no randomness"))?;
-    let mut tries: BTreeMap<_, _> = (1..=seed.wrong_codes).map(|number| (format!("wrong {number}"), now)).collect();
+    let mut attempts: BTreeMap<_, _> = (1..=seed.wrong_codes).map(|number| (format!("wrong {number}"), now)).collect();
     let used = seed.used.then(|| "right".to_owned());
-    tries.extend(used.iter().map(|mark| (mark.clone(), now)));
-    let pending = Pending {
+    attempts.extend(used.iter().map(|attempt_id| (attempt_id.clone(), now)));
+    let challenge = Challenge {
         id: id.text(),
         code: Some(sealed).filter(|_| !seed.used),
         expires: match seed.expired_for {
             None => now.plus(DAY),
             Some(seconds) => now.minus(Duration::from_secs(seconds)),
         },
-        allowance: TRIES_PER_TRANSACTION,
-        tries,
-        used,
+        max_attempts: ATTEMPTS_PER_CHALLENGE,
+        attempts,
+        redeemed_by: used,
         user: seed.object_id.clone(),
     };
-    change(service, key, |record| *record.slot_mut(purpose.slot()) = Some(pending.clone())).await
+    change(app, key, |record| *record.challenge_mut(flow) = Some(challenge.clone())).await
 }
 
-async fn add_phone(service: &Service, keys: &Keys, seed: &SeedPhone) -> Result<(), StackError> {
-    let then = service.clock.now().minus(AGO);
-    change(service, key(service, keys, &seed.phone_number)?, |record| {
-        let counts = |messages, wrong_codes| Counts { sends: vec![then; messages], wrong: vec![then; wrong_codes] };
+async fn add_phone(app: &App, keys: &Keys, seed: &SeedPhone) -> Result<(), StackError> {
+    let then = app.clock.now().minus(AGO);
+    change(app, key(app, keys, &seed.phone_number)?, |record| {
+        let counts =
+            |messages, wrong_codes| PhoneCounts { starts: vec![then; messages], wrong_codes: vec![then; wrong_codes] };
         record.without_password = counts(seed.messages, seed.wrong_codes);
         record.after_password = counts(seed.messages_after_password, seed.wrong_codes_after_password);
-        record.passwords_in_a_row = seed.wrong_passwords;
+        record.wrong_passwords_in_a_row = seed.wrong_passwords;
     })
     .await
 }
 
 /// Changes what is kept about a phone.
-async fn change(service: &Service, key: PhoneKey, change: impl Fn(&mut PhoneRecord)) -> Result<(), StackError> {
-    let record = service.phones.get(key).await.map_err(StackError::new("storage"))?;
+async fn change(app: &App, key: PhoneKey, change: impl Fn(&mut PhoneRecord)) -> Result<(), StackError> {
+    let record = app.store.phones.get(key).await.map_err(StackError::new("storage"))?;
     let decide = |record: &mut PhoneRecord| {
         change(record);
         Ok::<_, Infallible>(())
     };
-    let changed = service.phones.change(key, record, service.clock.now().plus(2 * DAY), decide).await;
+    let changed = app.store.phones.update(key, record, app.clock.now().plus(2 * DAY), decide).await;
     changed.map(drop).map_err(StackError::new("a seed's phone"))
 }
 
-async fn add_message(service: &Service, keys: &Keys, seed: &SeedMessage) -> Result<(), StackError> {
-    let to = phone(service, &seed.phone_number)?;
-    let message = Message::new(service, to, seed.message.clone(), Vec::new())
+async fn add_message(app: &App, keys: &Keys, seed: &SeedMessage) -> Result<(), StackError> {
+    let to = phone(app, &seed.phone_number)?;
+    let message = Message::new(&app.settings, to, seed.message.clone(), Vec::new())
         .map_err(StackError::new("a seed's message is refused"))?;
     let key = IdempotencyKey::parse(&seed.idempotency_key).map_err(StackError::new("a seed's message is refused"))?;
     let (key, message) = (keys.message(key.as_str()), keys.message(&message.content()));
-    let claimed = service.messages.claim(&key, &message, service.clock.now().plus(DAY)).await;
-    let Claimed::Mine(claim) = claimed.map_err(StackError::new("a seed's message"))? else { return Ok(()) };
+    let claimed = app.store.messages.claim(&key, &message, app.clock.now().plus(DAY)).await;
+    let Claimed::Acquired(claim) = claimed.map_err(StackError::new("a seed's message"))? else { return Ok(()) };
     let answer = serde_json::json!({ "message": "message(s) queued", "message_uuid": ["seeded"], "api_id": "seeded" });
     let settled = match seed.state {
         SeedState::Sending => Ok(()),
-        SeedState::Sent => service.messages.settle(&claim, &Sent::Sent(answer.to_string()), service.clock.now()).await,
-        SeedState::Unknown => service.messages.settle(&claim, &Sent::Unknown, service.clock.now()).await,
+        SeedState::Sent => {
+            app.store.messages.settle(&claim, &MessageState::Sent(answer.to_string()), app.clock.now()).await
+        }
+        SeedState::Unknown => app.store.messages.settle(&claim, &MessageState::Unknown, app.clock.now()).await,
     };
     settled.map_err(StackError::new("a seed's message"))
 }
 
-async fn add_session(service: &Service, seed: &SeedSession) -> Result<(), StackError> {
-    let token = uuid::parse(&seed.user_token).ok_or_else(|| StackError::plain("a seed's userToken is a UUID"))?;
-    let (now, settings) = (service.clock.now(), &service.settings);
+async fn add_session(app: &App, seed: &SeedSession) -> Result<(), StackError> {
+    let token = identifier::parse(&seed.user_token).ok_or_else(|| StackError::plain("a seed's userToken is a UUID"))?;
+    let (now, settings) = (app.clock.now(), &app.settings);
     let (now, idle, life) = match seed.ended_for {
         None => (now, settings.session_idle, settings.session_life),
         Some(seconds) => (now.minus(Duration::from_secs(seconds)), Duration::ZERO, Duration::ZERO),
     };
     let session = NewSession { token: &token, user: &seed.object_id, now, idle, life };
-    service.sessions.begin(&session).await.map(drop).map_err(StackError::new("a seed's session"))
+    app.store.sessions.create(&session).await.map(drop).map_err(StackError::new("a seed's session"))
 }
 
-fn phone(service: &Service, text: &str) -> Result<PhoneNumber, StackError> {
-    PhoneNumber::parse(text, service.settings.default_country)
-        .map_err(StackError::new("a seed's phoneNumber is refused"))
+fn phone(app: &App, text: &str) -> Result<PhoneNumber, StackError> {
+    PhoneNumber::parse(text, app.settings.default_country).map_err(StackError::new("a seed's phoneNumber is refused"))
 }
 
-fn key(service: &Service, keys: &Keys, number: &str) -> Result<PhoneKey, StackError> {
-    Ok(PhoneKey(keys.phone(phone(service, number)?.e164()).short()))
+fn key(app: &App, keys: &Keys, number: &str) -> Result<PhoneKey, StackError> {
+    Ok(PhoneKey(keys.phone(phone(app, number)?.e164()).short()))
 }

@@ -1,5 +1,5 @@
 //! Time, as a value that is passed in. Nothing else in the workspace asks the system for it, so that tests and the local
-//! stack can move the clock. Uses nothing of this crate.
+//! stack can move the clock.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -21,29 +21,21 @@
 //! | [`network`], [`steps`], [`later`] | where a request comes from; when its answer leaves; what is done after it |
 //! | [`logging`], [`metrics`], [`clock`], [`random`], [`uuid`] | logs, metrics, time, chance, the shape of ids |
 
+pub mod app;
 pub mod auth;
 pub mod aws;
+pub mod background;
+pub mod client_network;
 pub mod clock;
-pub mod function;
-pub mod gsm;
+pub mod config;
+pub mod crypto;
+pub mod flow;
 pub mod http;
-pub mod keys;
-pub mod later;
+pub mod http_client;
+pub mod lambda;
 pub mod logging;
 pub mod messaging;
 pub mod metrics;
-pub mod names;
-pub mod net;
-pub mod network;
-pub mod phone;
 pub mod plivo;
-pub mod queue;
-pub mod random;
-pub mod routes;
-pub mod secrets;
-pub mod sending;
-pub mod service;
-pub mod settings;
-pub mod steps;
+pub mod spend;
 pub mod store;
-pub mod uuid;

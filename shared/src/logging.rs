@@ -1,11 +1,11 @@
-//! Logs: one JSON object a line on standard output, which Lambda sends to CloudWatch. What is never logged: codes, passwords,
-//! tokens, secrets, bodies, paths (they hold keys and tokens) and full phone numbers. A request logs once, where its answer is
-//! made (`http::serve`); a failure that does not end a request logs where it is decided so. Uses `network`, `phone`.
+//! Logs: one JSON object a line on standard output, which Lambda sends to CloudWatch. Never logged: codes, passwords, tokens, secrets, bodies,
+//! paths (they hold keys and tokens) and full phone numbers. A request logs once, where its response is made (`http::serve`); a failure that
+//! does not end a request logs where that is decided.
 //!
-//! **Auth events** have a field `event`, a word of OWASP's Logging Vocabulary (`authn_login_success`, `authn_login_fail`,
+//! **Auth events** have a field `event`, a name of OWASP's Logging Vocabulary (`authn_login_success`, `authn_login_fail`,
 //! `authn_login_fail_max`, `excess_rate_limit_exceeded`, `authz_fail`, `session_use_after_expire`, `session_expired`, `user_created`,
-//! `input_validation_fail`, and our own `sys_switches_changed`); what came of it in `reason` or `flow`; and in the span `caller` from where
-//! (`source`, a provider's network) and who (`phone`, masked; `user`).
+//! `input_validation_fail`, and our own `sys_kill_switches_changed`); the result in `reason` or `flow`; and in the span `request` the
+//! client (a provider's network), the `phone`, masked, and the `user`.
 
 use std::error::Error;
 
@@ -16,8 +16,9 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::network::Network;
-use crate::phone::PhoneNumber;
+use phone_number::PhoneNumber;
+
+use crate::client_network::ClientNetwork;
 
 /// Starts logging for a function, on standard output.
 pub fn init() {
@@ -38,17 +39,17 @@ where
 }
 
 /// The span in which a request is answered.
-pub(crate) fn caller(from: &Network) -> Span {
-    tracing::info_span!("caller", source = from.coarse(), phone = Empty, user = Empty)
+pub(crate) fn request_span(client: &ClientNetwork) -> Span {
+    tracing::info_span!("request", client = client.coarse(), phone = Empty, user = Empty)
 }
 
-/// Notes in the caller's span which phone it is about.
-pub(crate) fn about(phone: &PhoneNumber) {
+/// Records in the request's span which phone it is about.
+pub(crate) fn record_phone(phone: &PhoneNumber) {
     Span::current().record("phone", phone.to_string());
 }
 
-/// Notes in the caller's span which user it is about.
-pub(crate) fn about_user(user: &str) {
+/// Records in the request's span which user it is about.
+pub(crate) fn record_user(user: &str) {
     Span::current().record("user", user);
 }
 

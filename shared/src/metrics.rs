@@ -1,7 +1,6 @@
-//! Metrics for the dashboard and the alarms of the template: CloudWatch reads them from standard output, one raw JSON line each
-//! (AWS: "Embedded metric format specification"), so counting takes no call. Each stands by one dimension, which is a
-//! word of a short list; never a phone number, an id or a caller's country. CloudWatch charges each metric and value, so only what an alarm
-//! needs also stands alone. Uses `clock`, `sending` for the flows.
+//! Metrics for the dashboard and the alarms of the template: CloudWatch reads them from standard output, one raw JSON line each (AWS:
+//! "Embedded metric format specification"), so counting takes no call. Each has one dimension, whose values are few; never a phone number,
+//! an id or a country. CloudWatch charges each metric and value, so only what an alarm needs is also counted without dimension.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -9,12 +8,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
-use crate::sending::Flow;
+use crate::flow::Flow;
+use crate::messaging::sms_encoding;
+use crate::plivo::{Message, PlivoError};
 
 /// The name of each metric and of its dimension.
 pub const SHAPES: [(&str, Option<&str>); 9] = [
     ("Sent", Some("Flow")),
-    ("Parts", Some("Type")),
+    ("Segments", Some("Type")),
     ("NotSent", Some("Reason")),
     ("Verified", Some("Flow")),
     ("Refused", Some("Reason")),
@@ -27,13 +28,13 @@ pub const SHAPES: [(&str, Option<&str>); 9] = [
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
-    /// Plivo took a message of this flow.
-    Sent(Flow),
-    /// It had so many parts, each of which costs: SMS.
-    SmsParts(usize),
-    /// And MMS, one each.
-    MmsParts,
-    /// Plivo did not take one, or nobody knows; by `PlivoError::word`.
+    /// Plivo took a message of this flow, or one of the app's own (`message`).
+    Sent(&'static str),
+    /// SMS segments, each of which costs.
+    SmsSegments(usize),
+    /// An MMS.
+    Mms,
+    /// Plivo did not take one, or nobody knows; by `PlivoError::as_str`.
     NotSent(&'static str),
     /// A code of this flow came back right.
     Verified(Flow),
@@ -43,7 +44,7 @@ pub enum Metric {
     DeadLettered(&'static str),
     /// A start that sends nothing and is answered as if it did.
     Decoy,
-    /// How much of the fullest budget is spent, in hundredths; the alarms look at the most.
+    /// How much of the fullest budget is spent, in percent; the alarms look at the maximum.
     Budget(usize),
     /// A rule spoke against a message, whatever the mode made of it.
     Suspected(&'static str),
@@ -51,13 +52,13 @@ pub enum Metric {
 
 impl Metric {
     /// Name, how many, and the dimension with its value.
-    const fn parts(self) -> (&'static str, usize, Option<(&'static str, &'static str)>) {
+    const fn fields(self) -> (&'static str, usize, Option<(&'static str, &'static str)>) {
         match self {
-            Self::Sent(flow) => ("Sent", 1, Some(("Flow", flow.word()))),
-            Self::SmsParts(parts) => ("Parts", parts, Some(("Type", "sms"))),
-            Self::MmsParts => ("Parts", 1, Some(("Type", "mms"))),
+            Self::Sent(flow) => ("Sent", 1, Some(("Flow", flow))),
+            Self::SmsSegments(segments) => ("Segments", segments, Some(("Type", "sms"))),
+            Self::Mms => ("Segments", 1, Some(("Type", "mms"))),
             Self::NotSent(reason) => ("NotSent", 1, Some(("Reason", reason))),
-            Self::Verified(flow) => ("Verified", 1, Some(("Flow", flow.word()))),
+            Self::Verified(flow) => ("Verified", 1, Some(("Flow", flow.as_str()))),
             Self::Refused(reason) => ("Refused", 1, Some(("Reason", reason))),
             Self::DeadLettered(reason) => ("DeadLettered", 1, Some(("Reason", reason))),
             Self::Decoy => ("Decoys", 1, None),
@@ -67,7 +68,7 @@ impl Metric {
     }
 
     fn line(self, namespace: &str, at: Timestamp) -> Value {
-        let (name, count, dimension) = self.parts();
+        let (name, count, dimension) = self.fields();
         let dimensions = match (self, dimension) {
             // An alarm cannot search, so it needs the sum.
             (Self::NotSent(_), Some((dimension, _))) => json!([[], [dimension]]),
@@ -116,6 +117,23 @@ impl Metrics {
     pub fn count(&self, metric: Metric, now: Timestamp) {
         (self.sink)(&metric.line(&self.namespace, now).to_string());
     }
+
+    /// Counts a message that Plivo took, or did not.
+    pub(crate) fn count_send(
+        &self,
+        flow: &'static str,
+        message: Message<'_>,
+        error: Option<&PlivoError>,
+        now: Timestamp,
+    ) {
+        if let Some(error) = error {
+            return self.count(Metric::NotSent(error.as_str()), now);
+        }
+        self.count(Metric::Sent(flow), now);
+        let is_sms = message.media.is_empty();
+        let segments = if is_sms { Metric::SmsSegments(sms_encoding::segments(message.text)) } else { Metric::Mms };
+        self.count(segments, now);
+    }
 }
 
 #[cfg(test)]
@@ -125,8 +143,8 @@ mod tests {
     #[test]
     fn each_metric_has_its_shape() {
         let each = [
-            Metric::Sent(Flow::Message),
-            Metric::SmsParts(2),
+            Metric::Sent("message"),
+            Metric::SmsSegments(2),
             Metric::NotSent("throttled"),
             Metric::Verified(Flow::Login),
             Metric::Refused("not_json"),
@@ -135,21 +153,21 @@ mod tests {
             Metric::Budget(80),
             Metric::Suspected("budget"),
         ];
-        let shapes = each.map(|metric| (metric.parts().0, metric.parts().2.map(|(dimension, _)| dimension)));
+        let shapes = each.map(|metric| (metric.fields().0, metric.fields().2.map(|(dimension, _)| dimension)));
         assert_eq!(shapes, SHAPES);
-        assert_eq!(Metric::MmsParts.parts().0, Metric::SmsParts(1).parts().0);
+        assert_eq!(Metric::Mms.fields().0, Metric::SmsSegments(1).fields().0);
     }
 
     #[test]
     fn a_line_is_of_the_embedded_metric_format() {
         let at = Timestamp::from_millis(1_590_527_533_000);
         assert_eq!(
-            Metric::SmsParts(2).line("Otpost/test", at),
+            Metric::SmsSegments(2).line("Otpost/test", at),
             json!({
                 "_aws": {"Timestamp": 1_590_527_533_000_i64, "CloudWatchMetrics": [
-                    {"Namespace": "Otpost/test", "Dimensions": [["Type"]], "Metrics": [{"Name": "Parts", "Unit": "Count"}]}
+                    {"Namespace": "Otpost/test", "Dimensions": [["Type"]], "Metrics": [{"Name": "Segments", "Unit": "Count"}]}
                 ]},
-                "Parts": 2, "Type": "sms",
+                "Segments": 2, "Type": "sms",
             })
         );
         let dimensions =

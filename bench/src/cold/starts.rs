@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::random;
+use shared::crypto::random;
 
 use super::cgroup::Held;
 use super::process::{self, Bench, First};
@@ -78,7 +78,7 @@ fn round(subjects: &[Subject], with_held: bool, with_peers: bool) -> Result<Vec<
     for setup in Setup::all().into_iter().filter(|setup| with_held || !setup.is_held) {
         for (number, subject) in subjects.iter().enumerate() {
             if setup.is_for(subject.kind) && (with_peers || subject.kind != Kind::Peer) {
-                round.push((random::bytes::<8>()?, (setup, number)));
+                round.push((random::bytes::<8>(), (setup, number)));
             }
         }
     }

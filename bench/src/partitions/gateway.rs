@@ -53,8 +53,8 @@ impl Gateway {
 
     /// The worst that a stranger can do to one phone at these settings: codes where codes are taken, since they write; starts elsewhere.
     pub(super) fn attack(&self, sending: f64, other: f64) -> Attack {
-        let tries = (self.registrations * sending + self.codes * other).min(ACCOUNT);
-        Attack { tries, starts: (self.logins * sending).min(ACCOUNT - tries) }
+        let attempts = (self.registrations * sending + self.codes * other).min(ACCOUNT);
+        Attack { attempts, starts: (self.logins * sending).min(ACCOUNT - attempts) }
     }
 }
 
@@ -70,9 +70,9 @@ mod tests {
     fn an_attack_has_all_routes_and_no_more_than_the_account() {
         let gateway = Gateway::read().unwrap();
         // Three routes of registration, two of loginWithCode; four of the two starts.
-        assert_eq!(gateway.attack(20.0, 100.0), Attack { tries: 260.0, starts: 80.0 });
+        assert_eq!(gateway.attack(20.0, 100.0), Attack { attempts: 260.0, starts: 80.0 });
         let most = gateway.attack(gateway.sending.most, gateway.other.most);
-        assert_eq!(most, Attack { tries: 10_000.0, starts: 0.0 });
+        assert_eq!(most, Attack { attempts: 10_000.0, starts: 0.0 });
         assert!(gateway.sending.default < gateway.sending.most && gateway.other.default < gateway.other.most);
     }
 }

@@ -16,7 +16,7 @@ mod touches;
 mod world;
 
 use gateway::Gateway;
-use shared::sending::budget::MOST_SLICES;
+use shared::spend::budget::MAX_SHARDS;
 use shared::store::CONTROLS_KEPT;
 use world::{Attack, Outcome, Scenario, World};
 
@@ -31,7 +31,7 @@ const SECONDS: usize = 5;
 /// What a limit per address before the gateway would let through, a second: 500 addresses with 100 requests in five minutes each.
 const ADDRESSES: f64 = 500.0 * 100.0 / 300.0;
 
-/// `BUDGET_SLICES` is to be one for each so many logins a second, and four at least.
+/// `BUDGET_SHARDS` is to be one for each so many logins a second, and four at least.
 const LOGINS_OF_A_SLICE: usize = 25;
 
 /// A simulation and what is expected of it.
@@ -44,8 +44,8 @@ struct Case {
 
 /// Simulates and prints. Answers which recommended settings do not hold.
 pub(crate) async fn print(recording: &Recording, effort: Effort, report: &mut Report) -> Result<Vec<String>, Failure> {
-    let service = &recording.store.service;
-    let keys = service.secrets.keys(service.clock.now()).await?;
+    let app = &recording.store.app;
+    let keys = app.secrets.keys(app.clock.now()).await?;
     let world = World::new(recording, &keys, PHONES)?;
     report.say(&format!("{PHONES} phones, the hottest of {} seconds.\n", effort.of(SECONDS)));
     let mut over = Vec::new();
@@ -64,8 +64,8 @@ fn cases(gateway: &Gateway) -> Vec<Case> {
     let none = Attack::default();
     let (sending, other) = (gateway.sending, gateway.other);
     let both = |rate| gateway.attack(rate, rate);
-    let flood = Attack { starts: 5_000.0, tries: 5_000.0 };
-    let addresses = Attack { starts: 0.0, tries: ADDRESSES };
+    let flood = Attack { starts: 5_000.0, attempts: 5_000.0 };
+    let addresses = Attack { starts: 0.0, attempts: ADDRESSES };
     let mut unkept = case("were controls read at each start", 100_000, none, false);
     unkept.scenario.kept = None;
     vec![
@@ -85,12 +85,12 @@ fn cases(gateway: &Gateway) -> Vec<Case> {
 fn case(name: &str, rate: usize, attack: Attack, recommended: bool) -> Case {
     let mut name = format!("{rate} logins a second, {name}");
     if attack != Attack::default() {
-        name += &format!("; on one phone {:.0} starts and {:.0} codes a second", attack.starts, attack.tries);
+        name += &format!("; on one phone {:.0} starts and {:.0} codes a second", attack.starts, attack.attempts);
     }
     if recommended {
         name += " (recommended)";
     }
-    let slices = (rate / LOGINS_OF_A_SLICE).clamp(4, MOST_SLICES);
+    let slices = (rate / LOGINS_OF_A_SLICE).clamp(4, MAX_SHARDS);
     let scenario = Scenario { rate, attack, kept: Some(CONTROLS_KEPT.as_secs_f64()), slices };
     Case { name, scenario, recommended }
 }

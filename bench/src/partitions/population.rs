@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
-use shared::keys::Keys;
-use shared::uuid;
+use shared::crypto::Keys;
+use shared::crypto::identifier;
 
 use super::heat::position;
 use crate::Failure;
@@ -21,7 +21,7 @@ pub(super) enum Owner {
     /// A new one at each login, in `sessions` and `decisions`.
     Session,
     /// The network's that calls, in `counters`: each phone has one of its own.
-    Network,
+    ClientNetwork,
     /// The prefix's, in `counters`.
     Prefix,
     /// A slice of the budgets, in `counters`: the phone's own, or one so many after it.
@@ -51,7 +51,7 @@ impl Ids {
             "users" if key == self.login => Ok(Owner::Login),
             "users" if key.starts_with("user#") => Ok(Owner::Profile),
             "sessions" | "decisions" => Ok(Owner::Session),
-            "counters" if key.starts_with("address#") => Ok(Owner::Network),
+            "counters" if key.starts_with("address#") => Ok(Owner::ClientNetwork),
             "counters" if key.starts_with("prefix#") => Ok(Owner::Prefix),
             "counters" => {
                 let slice = key.strip_prefix("slice#").and_then(|number| number.parse().ok());
@@ -96,7 +96,7 @@ impl Population {
     pub(super) fn place(&self, phone: usize, owner: Owner, login: u64, slices: usize) -> u64 {
         match owner {
             Owner::Prefix => self.items[phone][3],
-            Owner::Network => position(&format!("address#{phone}")),
+            Owner::ClientNetwork => position(&format!("address#{phone}")),
             // Phones have slices in turn, as evenly as by their hashes.
             Owner::Slice(next) => position(&format!("slice#{}", (phone + next) % slices)),
             Owner::Phone => self.items[phone][0],
@@ -115,7 +115,7 @@ fn items(keys: &Keys, number: usize) -> [u64; 4] {
     let ids = Ids::of(keys, &format!("+1{:010}", 2_000_000_000 + number));
     let prefix = format!("prefix#{:016x}", Chance::new((number % PREFIXES) as u64 ^ 5).next());
     // An objectId is 128 random bits; here they are drawn by number, so that each run has the same.
-    let user = uuid::format(&Chance::new(number as u64).bytes());
+    let user = identifier::format(&Chance::new(number as u64).bytes());
     [position(&ids.phone), position(&ids.login), position(&format!("user#{user}")), position(&prefix)]
 }
 

@@ -1,7 +1,7 @@
 //! What a recorded call touches: every item by table and key, with the units that it took there. Reads any operation by key, so a
 //! start may read one by one or in a batch. Uses nothing of its neighbours but `heat`'s units.
 
-use local::proxy::Call;
+use local::fault_proxy::Call;
 use serde_json::Value;
 
 use super::heat::Load;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use shared::keys::Keys;
+use shared::crypto::Keys;
 
 use super::heat::{Heat, Hottest, Load, partitions};
 use super::population::{Chance, Ids, Owner, Population};
@@ -21,7 +21,7 @@ const USERS_GIGABYTES: f64 = 2.0;
 /// How long a start keeps its instance, in seconds, which is when it waits for Plivo (docs/cost.md).
 pub(super) const START: f64 = 0.4;
 /// Units of a write to an attacked phone's item: with all that it can hold (ten sends and 25 wrong codes of each kind, three pending
-/// transactions with five tries each) it is between 1 and 2 KB. Conditions that fail are charged like writes.
+/// transactions with five attempts each) it is between 1 and 2 KB. Conditions that fail are charged like writes.
 const FULL_ITEM: f64 = 2.0;
 
 /// The two logins: how each starts, and how it ends.
@@ -37,7 +37,7 @@ pub(super) struct Attack {
     /// Starts, all refused: they read and write nothing.
     pub(super) starts: f64,
     /// Codes that are wrong, or for a transaction that is over.
-    pub(super) tries: f64,
+    pub(super) attempts: f64,
 }
 
 /// What is simulated.
@@ -152,12 +152,12 @@ impl<'a> Run<'a> {
 
     /// One second of the attack, on the phone that comes most seldom.
     fn attack(&self, heats: &mut [Heat]) {
-        let Attack { starts, tries } = self.scenario.attack;
+        let Attack { starts, attempts } = self.scenario.attack;
         let phone = self.world.population.len() - 1;
         if let Some((start, _)) = self.world.logins.first() {
             self.add(heats, start, phone, |load| Load::read(load.read * starts));
         }
-        self.add(heats, &self.world.wrong, phone, |load| load.times(tries * FULL_ITEM));
+        self.add(heats, &self.world.wrong, phone, |load| load.times(attempts * FULL_ITEM));
     }
 
     fn add(&self, heats: &mut [Heat], steps: &[Step], phone: usize, load: impl Fn(Load) -> Load) {
@@ -205,7 +205,7 @@ fn steps(touches: &[Touch], tables: &[String], ids: &Ids) -> Result<Vec<Step>, F
 
 #[cfg(test)]
 mod tests {
-    use shared::keys::Keys;
+    use shared::crypto::Keys;
 
     use super::*;
 
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn two_runs_are_the_same() {
-        let run = || hottest(500, Attack { starts: 3.0, tries: 5.0 }, None);
+        let run = || hottest(500, Attack { starts: 3.0, attempts: 5.0 }, None);
         assert_eq!(run(), run());
     }
 
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn an_attacked_key_is_found() {
-        let hottest = hottest(10, Attack { starts: 300.0, tries: 600.0 }, None);
+        let hottest = hottest(10, Attack { starts: 300.0, attempts: 600.0 }, None);
         assert_eq!(hottest.key, Load { read: 300.0, write: 1_200.0 });
         assert!(hottest.partition.share() > 1.0 && hottest.others.share() < 1.0);
     }

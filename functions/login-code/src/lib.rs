@@ -1,30 +1,30 @@
 //! `POST services/Plivo/loginWithCode`: ends a login of either kind.
 
 use lambda_http::Request;
-use shared::auth::code::OneTimeCode;
-use shared::auth::login;
-use shared::auth::transaction::TransactionId;
-use shared::http::{self, Answer, Duplicates, Problem, Reason};
-use shared::secrets::Need;
-use shared::service::Service;
+use shared::app::App;
+use shared::auth::challenge_id::ChallengeId;
+use shared::auth::finish_login::finish_login;
+use shared::auth::otp::OneTimeCode;
+use shared::aws::secrets::Secret;
+use shared::http::{self, Duplicates, HandlerResult, Problem, Reason};
 
-/// What is fetched and opened at its start.
-pub const NEEDS: &[Need] = &[Need::Keys, Need::SecondConnection];
+/// The secrets that it fetches at its cold start.
+pub const SECRETS: &[Secret] = &[Secret::RootKey];
 
 /// Answers the user with a `user-token`.
 ///
 /// # Errors
 /// [`Problem`].
-pub async fn handle(service: &Service, request: Request) -> Answer {
+pub async fn handle(app: &App, request: Request) -> HandlerResult {
     let mut fields = http::body(&request, Duplicates::Service)?;
-    let transaction = fields.alias("transactionId", "transactioniId")?.filter(|text| !text.is_empty());
-    let transaction = transaction.ok_or_else(|| Problem::field(Reason::MissingField, "transactionId"))?;
+    let challenge = fields.alias("transactionId", "transactioniId")?.filter(|text| !text.is_empty());
+    let challenge = challenge.ok_or_else(|| Problem::field(Reason::MissingField, "transactionId"))?;
     let code = fields.string("code")?;
     fields.finish()?;
-    let transaction = TransactionId::parse(&transaction)
-        .ok_or_else(|| Problem::field(Reason::InvalidTransactionId, "transactionId"))?;
-    let code = OneTimeCode::parse(&code, service.settings.code_length)
+    let challenge =
+        ChallengeId::parse(&challenge).ok_or_else(|| Problem::field(Reason::InvalidTransactionId, "transactionId"))?;
+    let code = OneTimeCode::parse(&code, app.settings.code_length)
         .ok_or_else(|| Problem::field(Reason::InvalidCode, "code"))?;
-    let login = login::finish(service, transaction, &code, &http::caller(&request)).await?;
-    Ok(http::ok(&http::logged_in(&service.settings, &login)))
+    let login = finish_login(app, challenge, &code, &http::client_network(&request)).await?;
+    Ok(http::ok(&http::logged_in(&app.settings, &login)))
 }

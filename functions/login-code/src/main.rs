@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use shared::function::run;
+use shared::lambda::run;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    run("login-code", login_code::NEEDS, login_code::handle).await
+    run("login-code", login_code::SECRETS, login_code::handle).await
 }

@@ -1,27 +1,27 @@
 //! `POST services/Plivo/loginWithPhoneNumberAndPassword`: starts a login with two factors.
 
 use lambda_http::Request;
+use phone_number::PhoneNumber;
 use serde_json::json;
+use shared::app::App;
 use shared::auth::password::Password;
 use shared::auth::start;
-use shared::http::{self, Answer, Duplicates};
-use shared::phone::PhoneNumber;
-use shared::secrets::Need;
-use shared::service::Service;
+use shared::aws::secrets::Secret;
+use shared::http::{self, Duplicates, HandlerResult};
 
-/// What is fetched and opened at its start.
-pub const NEEDS: &[Need] = &[Need::Keys, Need::Plivo, Need::SecondConnection];
+/// The secrets that it fetches at its cold start.
+pub const SECRETS: &[Secret] = &[Secret::RootKey, Secret::Plivo];
 
 /// Answers `{"transactionId"}` when the password is right; else 3003, whatever was wrong.
 ///
 /// # Errors
 /// [`http::Problem`].
-pub async fn handle(service: &Service, request: Request) -> Answer {
+pub async fn handle(app: &App, request: Request) -> HandlerResult {
     let mut fields = http::body(&request, Duplicates::Service)?;
     let (phone, password) = (fields.string("phoneNumber")?, fields.string("password")?);
     fields.finish()?;
-    let phone = PhoneNumber::parse(&phone, service.settings.default_country)?;
-    let transaction =
-        start::second_factor(service, &phone, Password::entered(&password), &http::caller(&request)).await?;
-    Ok(http::ok(&json!({ "transactionId": transaction })))
+    let phone = PhoneNumber::parse(&phone, app.settings.default_country)?;
+    let challenge =
+        start::second_factor(app, &phone, Password::entered(&password), &http::client_network(&request)).await?;
+    Ok(http::ok(&json!({ "transactionId": challenge })))
 }

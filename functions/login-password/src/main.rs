@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use shared::function::run;
+use shared::lambda::run;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    run("login-password", login_password::NEEDS, login_password::handle).await
+    run("login-password", login_password::SECRETS, login_password::handle).await
 }

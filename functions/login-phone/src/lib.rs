@@ -1,23 +1,23 @@
 //! `POST services/Plivo/loginWithPhoneNumber`: starts a login without a password.
 
 use lambda_http::Request;
+use phone_number::PhoneNumber;
 use serde_json::json;
+use shared::app::App;
 use shared::auth::start;
-use shared::http::{self, Answer};
-use shared::phone::PhoneNumber;
-use shared::secrets::Need;
-use shared::service::Service;
+use shared::aws::secrets::Secret;
+use shared::http::{self, HandlerResult};
 
-/// What is fetched and opened at its start.
-pub const NEEDS: &[Need] = &[Need::Keys, Need::Plivo, Need::SecondConnection];
+/// The secrets that it fetches at its cold start.
+pub const SECRETS: &[Secret] = &[Secret::RootKey, Secret::Plivo];
 
 /// Answers `{"transactionId"}` for any number that can be sent to, whether or not a user has it.
 ///
 /// # Errors
 /// [`http::Problem`].
-pub async fn handle(service: &Service, request: Request) -> Answer {
+pub async fn handle(app: &App, request: Request) -> HandlerResult {
     let text = http::text_body(&request, "phoneNumber")?;
-    let phone = PhoneNumber::parse(&text, service.settings.default_country)?;
-    let transaction = start::login(service, &phone, &http::caller(&request)).await?;
-    Ok(http::ok(&json!({ "transactionId": transaction })))
+    let phone = PhoneNumber::parse(&text, app.settings.default_country)?;
+    let challenge = start::login(app, &phone, &http::client_network(&request)).await?;
+    Ok(http::ok(&json!({ "transactionId": challenge })))
 }

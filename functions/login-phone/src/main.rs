@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use shared::function::run;
+use shared::lambda::run;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    run("login-phone", login_phone::NEEDS, login_phone::handle).await
+    run("login-phone", login_phone::SECRETS, login_phone::handle).await
 }

@@ -1,63 +1,57 @@
 //! `POST users/register`, both steps: without a `transactionId` it starts a registration, with one it ends it.
 
 use lambda_http::Request;
+use phone_number::PhoneNumber;
 use serde_json::{Value, json};
-use shared::auth::code::OneTimeCode;
+use shared::app::App;
+use shared::auth::challenge_id::ChallengeId;
 use shared::auth::email::Email;
+use shared::auth::otp::OneTimeCode;
 use shared::auth::password::Password;
-use shared::auth::properties::Properties;
-use shared::auth::register::{self, Registration};
+use shared::auth::properties::{Properties, REFUSED};
+use shared::auth::register::{Registration, register};
 use shared::auth::start;
-use shared::auth::transaction::TransactionId;
-use shared::http::{self, Answer, Duplicates, Fields, Problem, Reason};
-use shared::names::REFUSED;
-use shared::phone::PhoneNumber;
-use shared::secrets::Need;
-use shared::service::Service;
-use shared::settings::Identity;
+use shared::aws::secrets::Secret;
+use shared::config::Identity;
+use shared::http::{self, Duplicates, Fields, HandlerResult, Problem, Reason};
 
-/// What is fetched and opened at its start.
-pub const NEEDS: &[Need] = &[Need::Keys, Need::Plivo, Need::SecondConnection];
+/// The secrets that it fetches at its cold start.
+pub const SECRETS: &[Secret] = &[Secret::RootKey, Secret::Plivo];
 
 /// Answers `{"transactionId"}` (step 1) or the user (step 2).
 ///
 /// # Errors
 /// [`Problem`].
-pub async fn handle(service: &Service, request: Request) -> Answer {
+pub async fn handle(app: &App, request: Request) -> HandlerResult {
     let mut fields = http::body(&request, Duplicates::Registration)?;
-    let settings = &service.settings;
+    let settings = &app.settings;
     let phone = PhoneNumber::parse(&fields.string(&settings.phone_column)?, settings.default_country)?;
     match fields.alias("transactionId", "transactioniId")? {
         None => {
-            let transaction = start::registration(service, &phone, &http::caller(&request)).await?;
-            Ok(http::ok(&json!({ "transactionId": transaction })))
+            let challenge = start::registration(app, &phone, &http::client_network(&request)).await?;
+            Ok(http::ok(&json!({ "transactionId": challenge })))
         }
         Some(transaction) => {
-            let registration = registration(service, phone, &transaction, fields)?;
-            let account = register::finish(service, registration, &http::caller(&request)).await?;
+            let registration = registration(app, phone, &transaction, fields)?;
+            let account = register(app, registration, &http::client_network(&request)).await?;
             Ok(http::ok(&http::registered(settings, &account)))
         }
     }
 }
 
-/// Checks the form of every part of step 2, so that bad input costs no try.
-fn registration(
-    service: &Service,
-    phone: PhoneNumber,
-    transaction: &str,
-    mut fields: Fields,
-) -> Result<Registration, Problem> {
-    let transaction = TransactionId::parse(transaction)
-        .ok_or_else(|| Problem::field(Reason::InvalidTransactionId, "transactionId"))?;
-    let code = OneTimeCode::parse(&fields.string("transactionCode")?, service.settings.code_length)
+/// Checks the form of every part of step 2, so that bad input costs no attempt.
+fn registration(app: &App, phone: PhoneNumber, transaction: &str, mut fields: Fields) -> Result<Registration, Problem> {
+    let challenge =
+        ChallengeId::parse(transaction).ok_or_else(|| Problem::field(Reason::InvalidTransactionId, "transactionId"))?;
+    let code = OneTimeCode::parse(&fields.string("transactionCode")?, app.settings.code_length)
         .ok_or_else(|| Problem::field(Reason::InvalidCode, "transactionCode"))?;
     refuse_reserved(&mut fields)?;
-    let email = email(service, &mut fields)?;
-    let known = [phone.last_digits(), email.as_ref().map_or("", Email::as_str), &service.settings.app_name];
+    let email = email(app, &mut fields)?;
+    let known = [phone.last_digits(), email.as_ref().map_or("", Email::as_str), &app.settings.app_name];
     let password = password(&mut fields)?.without(&known)?;
     let locale = locale(fields.take("blUserLocale"));
     let properties = Properties::from_rest(fields.rest())?;
-    Ok(Registration { phone, transaction, code, email, password, locale, properties })
+    Ok(Registration { phone, challenge, code, email, password, locale, properties })
 }
 
 fn refuse_reserved(fields: &mut Fields) -> Result<(), Problem> {
@@ -71,10 +65,10 @@ fn refuse_reserved(fields: &mut Fields) -> Result<(), Problem> {
     Ok(())
 }
 
-fn email(service: &Service, fields: &mut Fields) -> Result<Option<Email>, Problem> {
+fn email(app: &App, fields: &mut Fields) -> Result<Option<Email>, Problem> {
     let text = fields.optional_string("email")?.filter(|text| !text.is_empty());
     let email = text.map(|text| Email::parse(&text).ok_or_else(|| Problem::new(Reason::InvalidEmail))).transpose()?;
-    match (service.settings.identity, &email) {
+    match (app.settings.identity, &email) {
         (Identity::Email, None) => Err(Problem::field(Reason::IdentityMissing, "email")),
         (Identity::Email | Identity::Phone, _) => Ok(email),
     }

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use shared::function::run;
+use shared::lambda::run;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    run("register", register::NEEDS, register::handle).await
+    run("register", register::SECRETS, register::handle).await
 }

@@ -1,6 +1,6 @@
 //! The binary itself, as Lambda runs it.
 
-use local::lambda;
+use local::runtime_api;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_register");
 

@@ -14,33 +14,33 @@ mod queue;
 use lambda_http::lambda_runtime::Diagnostic;
 use lambda_http::{LambdaEvent, Request, RequestExt as _};
 use serde_json::{Value, json};
+use shared::app::App;
+use shared::aws::dead_letters::DeadLetters;
+use shared::aws::secrets::Secret;
 use shared::clock::Timestamp;
-use shared::http::{self, Answer, Duplicates, Problem, Reason};
+use shared::http::{self, Duplicates, HandlerResult, Problem, Reason};
 use shared::messaging::{self, IdempotencyKey};
-use shared::queue::DeadLetters;
-use shared::secrets::Need;
-use shared::service::Service;
 
 use event::{Carried, Event};
 use queue::Batch;
 
 const NAME: &str = "send-message";
 
-/// What is fetched and opened at its start.
-pub const NEEDS: &[Need] = &[Need::Message, Need::Plivo, Need::Keys];
+/// The secrets that it fetches at its cold start.
+pub const SECRETS: &[Secret] = &[Secret::MessageKey, Secret::Plivo, Secret::RootKey];
 
 /// A failed invocation. What Lambda's runtime prints of it is the reason only: the message can quote what the sender wrote.
 pub struct Failure(Problem);
 
 impl std::fmt::Debug for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "invocation failed: {}", self.0.reason().word())
+        write!(f, "invocation failed: {}", self.0.reason().as_str())
     }
 }
 
 impl From<Failure> for Diagnostic {
     fn from(Failure(problem): Failure) -> Self {
-        Self { error_type: problem.reason().word().to_owned(), error_message: problem.body().to_string() }
+        Self { error_type: problem.reason().as_str().to_owned(), error_message: problem.body().to_string() }
     }
 }
 
@@ -50,25 +50,21 @@ impl From<Failure> for Diagnostic {
 ///
 /// # Errors
 /// What a failed invocation leaves.
-pub async fn answer(
-    service: &Service,
-    dead_letters: &DeadLetters,
-    event: LambdaEvent<Value>,
-) -> Result<Value, Failure> {
+pub async fn respond(app: &App, dead_letters: &DeadLetters, event: LambdaEvent<Value>) -> Result<Value, Failure> {
     let request_id = event.context.request_id.clone();
-    let deadline = deadline(event.context.deadline, service.clock.now());
+    let deadline = deadline(event.context.deadline, app.clock.now());
     let outcome = match Event::read(event.payload, &request_id) {
         Ok(Event::Http(payload)) => {
-            let answer = http::answer(service, NAME, LambdaEvent::new(payload, event.context), handle).await;
-            answer.map_err(|_| Problem::new(Reason::UnknownEvent))
+            let response = http::respond(app, NAME, LambdaEvent::new(payload, event.context), handle).await;
+            response.map_err(|_| Problem::new(Reason::UnknownEvent))
         }
-        Ok(Event::Queue(records)) => Ok(Batch { service, dead_letters, deadline }.send(records).await),
-        Ok(Event::Notifications(carried)) => send_all(service, carried).await,
-        Ok(Event::One(carried)) => send(service, carried).await,
+        Ok(Event::Queue(records)) => Ok(Batch { app, dead_letters, deadline }.send(records).await),
+        Ok(Event::Notifications(carried)) => send_all(app, carried).await,
+        Ok(Event::One(carried)) => send(app, carried).await,
         Err(problem) => Err(problem),
     };
     outcome.map_err(|problem| {
-        problem.report(service, NAME);
+        problem.report(app, NAME);
         Failure(problem)
     })
 }
@@ -84,10 +80,10 @@ fn deadline(millis: u64, now: Timestamp) -> Option<Timestamp> {
 ///
 /// # Errors
 /// [`Problem`].
-pub async fn handle(service: &Service, request: Request) -> Answer {
-    messaging::authorize(service, http::bearer(&request).as_ref()).await?;
+pub async fn handle(app: &App, request: Request) -> HandlerResult {
+    messaging::authorize(&app.secrets, http::bearer_token(&request).as_ref(), app.clock.now()).await?;
     let header = http::idempotency_key(&request)?;
-    let (message, own) = message::read(service, http::body(&request, Duplicates::Service)?)?;
+    let (message, own) = message::read(&app.settings, http::body(&request, Duplicates::Service)?)?;
     let key = match (header, own) {
         (Some(header), Some(own)) if header != own => {
             return Err(Problem::field(Reason::InvalidIdempotencyKey, "idempotencyKey"));
@@ -98,23 +94,23 @@ pub async fn handle(service: &Service, request: Request) -> Answer {
             IdempotencyKey::of("invocation", &context.request_id)
         }
     };
-    let accepted = messaging::send(service, &key, &message).await?;
+    let accepted = messaging::send(app, &key, &message).await?;
     Ok(http::ok(&json!(accepted)))
 }
 
 /// Sends a message of an event. Its own idempotency key stands before the event's.
-async fn send(service: &Service, carried: Carried) -> Result<Value, Problem> {
-    let (message, own) = message::read(service, carried.fields?)?;
-    let accepted = messaging::send(service, &own.unwrap_or(carried.key), &message).await?;
+async fn send(app: &App, carried: Carried) -> Result<Value, Problem> {
+    let (message, own) = message::read(&app.settings, carried.fields?)?;
+    let accepted = messaging::send(app, &own.unwrap_or(carried.key), &message).await?;
     Ok(json!(accepted))
 }
 
 /// Sends all messages of an event; fails with the first failure, once all have been tried. When the event comes again, those that
 /// were sent are not sent again.
-async fn send_all(service: &Service, messages: Vec<Carried>) -> Result<Value, Problem> {
+async fn send_all(app: &App, messages: Vec<Carried>) -> Result<Value, Problem> {
     let mut failure = None;
     for carried in messages {
-        if let Err(problem) = send(service, carried).await {
+        if let Err(problem) = send(app, carried).await {
             failure.get_or_insert(problem);
         }
     }

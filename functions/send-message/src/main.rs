@@ -3,15 +3,16 @@
 use std::process::ExitCode;
 
 use lambda_http::{lambda_runtime, service_fn};
-use shared::function::{ended, start};
+use shared::lambda::{exit_code, init};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let service = match start(send_message::NEEDS).await {
-        Ok(service) => service,
+    let app = match init(send_message::SECRETS).await {
+        Ok(app) => app,
         Err(code) => return code,
     };
-    let dead_letters = service.dead_letters();
-    let answer = async |event| send_message::answer(service, &dead_letters, event).await;
-    ended(lambda_runtime::run(service_fn(answer)).await)
+    let dead_letters = app.dead_letters();
+    // Boxed: the compiler bounds how deep futures may nest.
+    let respond = |event| Box::pin(send_message::respond(app, &dead_letters, event));
+    exit_code(lambda_runtime::run(service_fn(respond)).await)
 }

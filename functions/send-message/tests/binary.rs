@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use lambda_http::{Context, LambdaEvent};
-use local::lambda::{self, Function};
-use local::proxy::{Fault, Proxy};
+use local::fault_proxy::{Fault, Proxy};
+use local::runtime_api::{self, Function};
 use local::{Options, Stack};
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ async fn what_the_runtime_may_print_of_a_failure_quotes_no_sender() {
     let stack = Stack::start(Options::default()).await.unwrap();
     let event = json!({"phoneNumber": "+14155550101", "message": "x", "Hi Jane": 1});
     let event = LambdaEvent::new(event, Context::default());
-    let failure = send_message::answer(&stack.service, &stack.service.dead_letters(), event).await.unwrap_err();
+    let failure = send_message::answer(&stack.app, &stack.app.dead_letters(), event).await.unwrap_err();
     assert_eq!(format!("{failure:?}"), "invocation failed: unknown_field");
 }
 

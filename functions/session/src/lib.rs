@@ -4,20 +4,20 @@
 use lambda_http::Request;
 use lambda_http::http::Method;
 use serde_json::json;
+use shared::app::App;
 use shared::auth::session;
-use shared::http::{self, Answer, Problem, Reason};
-use shared::routes::{self, Found};
-use shared::secrets::Need;
-use shared::service::Service;
+use shared::aws::secrets::Secret;
+use shared::http::routes::{self, Found};
+use shared::http::{self, HandlerResult, Problem, Reason};
 
-/// What is fetched and opened at its start.
-pub const NEEDS: &[Need] = &[];
+/// The secrets that it fetches at its cold start.
+pub const SECRETS: &[Secret] = &[];
 
 /// Answers by the route.
 ///
 /// # Errors
 /// [`Problem`].
-pub async fn handle(service: &Service, request: Request) -> Answer {
+pub async fn handle(app: &App, request: Request) -> HandlerResult {
     let found = match routes::find(request.method().as_str(), request.uri().path()) {
         Found::Route(found) => found,
         Found::OtherMethods(methods) if request.method() == Method::OPTIONS => return Ok(http::options(&methods)),
@@ -25,17 +25,17 @@ pub async fn handle(service: &Service, request: Request) -> Answer {
         Found::Nothing => return Err(Problem::new(Reason::NotFound)),
     };
     let parameter = found.parameter.unwrap_or_default();
-    let settings = &service.settings;
+    let settings = &app.settings;
     let body = match found.route.path {
         // Ignores any token: with a stale one the SDK would never settle.
         "/info" => json!({ "appId": settings.app_id, "apiKey": settings.api_key, "rtURL": "" }),
-        "/users/isvalidusertoken/{token}" => json!(session::is_valid(service, parameter).await?),
+        "/users/isvalidusertoken/{token}" => json!(session::is_valid(app, parameter).await?),
         "/users/logout" => {
-            session::log_out(service, http::user_token(&request)?).await?;
+            session::log_out(app, http::user_token(&request)?).await?;
             json!({})
         }
         "/data/Users/{objectId}" => {
-            let profile = session::own_profile(service, http::user_token(&request)?, parameter).await?;
+            let profile = session::own_profile(app, http::user_token(&request)?, parameter).await?;
             http::user(settings, parameter, &profile)
         }
         _ => return Err(Problem::new(Reason::NotFound)),

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use shared::function::run;
+use shared::lambda::run;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    run("session", session::NEEDS, session::handle).await
+    run("session", session::SECRETS, session::handle).await
 }

@@ -7,16 +7,16 @@ use std::sync::{Arc, OnceLock};
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request};
+use phone_number::{Country, PhoneNumber};
 use send_message::event::Event;
 use send_message::message;
 use serde_json::Value;
+use shared::app::App;
 use shared::clock::SystemClock;
+use shared::config::{NAMES, Settings};
 use shared::http::{self, Duplicates};
 use shared::messaging::media;
-use shared::phone::{Country, PhoneNumber};
 use shared::plivo::{self, Accepted};
-use shared::service::Service;
-use shared::settings::{NAMES, Settings};
 
 /// A target: its name, which is its corpus's too, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
@@ -32,13 +32,13 @@ pub const TARGETS: [Target; 7] = [
     ("settings", settings),
 ];
 
-fn service() -> &'static Service {
-    static SERVICE: OnceLock<Service> = OnceLock::new();
+fn app() -> &'static App {
+    static SERVICE: OnceLock<App> = OnceLock::new();
     SERVICE.get_or_init(|| {
         let environment =
             local::environment("http://127.0.0.1:1", "http://127.0.0.1:1", "http://127.0.0.1:1", "http://127.0.0.1:1");
         let lookup = |name: &str| environment.get(name).cloned();
-        Service::new(&lookup, Arc::new(SystemClock), Arc::new(|_| ())).expect("the local stack's settings are good")
+        App::new(&lookup, Arc::new(SystemClock), Arc::new(|_| ())).expect("the local stack's settings are good")
     })
 }
 
@@ -110,7 +110,7 @@ pub fn event(bytes: &[u8]) {
         Ok(Event::Http(_)) | Err(_) => Vec::new(),
     };
     for fields in carried.into_iter().flatten() {
-        if let Err(problem) = message::read(service(), fields) {
+        if let Err(problem) = message::read(&app().settings, fields) {
             assert!(problem.body().is_object());
         }
     }

@@ -1,5 +1,5 @@
 //! The gateway: each HTTP request becomes the event that API Gateway would send, goes to the function that the route
-//! names, and its answer comes back as HTTP. Uses `shared::routes` for who answers, `functions`, `event`, `cors`.
+//! names, and its answer comes back as HTTP. Uses `shared::http::routes` for who answers, `functions`, `event`, `cors`.
 
 pub mod cors;
 mod event;
@@ -14,8 +14,7 @@ use axum::http::{Request, Response, StatusCode};
 use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 use shared::clock::Clock as _;
-use shared::routes::{self, FALLBACK, Found};
-use shared::uuid;
+use shared::http::routes::{self, FALLBACK, Found};
 
 use crate::clock::MovableClock;
 use crate::functions::Functions;
@@ -63,7 +62,7 @@ impl Gateway {
             Found::Route(found) => found.route.function,
             Found::OtherMethods(_) | Found::Nothing => FALLBACK,
         };
-        let id = shared::random::bytes().map(|bytes| uuid::format(&bytes)).unwrap_or_default();
+        let id = shared::crypto::identifier::random();
         (function, event::from_request(parts, body, &source.ip().to_string(), self.clock.now(), &id))
     }
 

@@ -77,7 +77,7 @@ impl Fault {
             Self::SlowBetween(least, most) => {
                 let span = u64::try_from(most.saturating_sub(*least).as_micros()).unwrap_or(u64::MAX);
                 // Without chance it takes the least.
-                let drawn = shared::random::below(span.max(1)).unwrap_or_default();
+                let drawn = shared::crypto::random::below(span.max(1));
                 tokio::time::sleep(*least + Duration::from_micros(drawn)).await;
                 answer
             }

@@ -1,5 +1,5 @@
 //! What a request to send a message must look like: the rules of the "Plivo: Send a message" page, each refused in Plivo's words
-//! where those are known. Uses `shared::gsm`, `parameter`, `number` and `answer`.
+//! where those are known. Uses `shared::messaging::sms_encoding`, `parameter`, `number` and `answer`.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::answer::{Refused, uuid};
 use super::number::{Sender, is_destination, is_north_american, strip};
 use super::parameter::{is_url, is_uuid, list, refused, string};
-use shared::gsm;
+use shared::messaging::sms_encoding;
 
 /// The numbers of the "Plivo: Send a message" page.
 const MAX_RECIPIENTS: usize = 1_000;
@@ -165,7 +165,7 @@ fn check_media(kind: Kind, media: &[Media], sender: &Sender, recipients: &[Strin
 
 fn text(body: &Map<String, Value>, kind: Kind, media: &[Media]) -> Result<String, Refused> {
     match string(body, "text")? {
-        Some(text) if !gsm::fits(&text) => refused("text is too long"),
+        Some(text) if !sms_encoding::fits(&text) => refused("text is too long"),
         Some(text) => Ok(text),
         None if kind == Kind::Mms && !media.is_empty() => Ok(String::new()),
         None => refused("text parameter not present"),

@@ -1,7 +1,7 @@
-//! How long a text is for Plivo: the character set it needs, and the parts ("units") it is charged as. Uses `shared::gsm` for
+//! How long a text is for Plivo: the character set it needs, and the parts ("units") it is charged as. Uses `shared::messaging::sms_encoding` for
 //! the alphabet; nothing of the simulator.
 
-use shared::gsm;
+use shared::messaging::sms_encoding;
 
 /// A text's length in the character set that it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) enum Length {
 impl Length {
     /// Measures a text. One character outside of GSM 03.38 makes the whole text UCS-2.
     pub(super) fn of(text: &str) -> Self {
-        match gsm::length(text) {
+        match sms_encoding::gsm_length(text) {
             Some(septets) => Self::Gsm(septets),
             None => Self::Ucs2(text.encode_utf16().count()),
         }
@@ -24,7 +24,7 @@ impl Length {
     /// Parts that the text is sent as; a text of several loses some room in each to the header that joins them.
     pub(super) fn units(self) -> usize {
         let (length, alone, joined) = match self {
-            Self::Gsm(septets) => (septets, gsm::ONE_PART, 153),
+            Self::Gsm(septets) => (septets, sms_encoding::SINGLE_SEGMENT, 153),
             Self::Ucs2(units) => (units, 70, 67),
         };
         if length <= alone { 1 } else { length.div_ceil(joined) }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use futures_util::stream::{StreamExt as _, iter};
 use local::Options;
 use serde_json::{Value, json};
-use shared::auth::code::OneTimeCode;
-use shared::auth::login;
+use shared::auth::challenge_id::ChallengeId;
+use shared::auth::finish_login::finish_login;
+use shared::auth::otp::OneTimeCode;
 use shared::auth::password::Cost;
-use shared::auth::transaction::TransactionId;
-use shared::network::Network;
+use shared::client_network::ClientNetwork;
+use shared::flow::Flow;
 use shared::store::PhoneKey;
 
 use crate::support::{App, PASSWORD, transaction, wrong};
@@ -29,7 +30,7 @@ async fn ten_thousand_addresses_guess_twenty_five_codes_a_day() {
     let app = App::options(Options { password_cost: Cost::LEAST, ..Options::default() }).await;
     app.register(PHONE, "jane@example.com").await;
     app.advance(DAY);
-    let service = &app.stack.service;
+    let service = &app.stack.app;
     let (mut asked, mut refused) = (0, BTreeMap::<&str, usize>::new());
     while asked < ADDRESSES {
         let start =
@@ -40,11 +41,13 @@ async fn ten_thousand_addresses_guess_twenty_five_codes_a_day() {
             *refused.entry("start").or_default() += 1;
             continue;
         };
-        let id = TransactionId::parse(id).unwrap();
+        let id = ChallengeId::parse(id).unwrap();
         let guess = OneTimeCode::parse(&wrong(&app.last_code(PHONE)), 6).unwrap();
         let guesses = iter(asked..(asked + 1_900).min(ADDRESSES)).map(|number| {
             let guess = &guess;
-            async move { login::finish(service, id, guess, &Network::of(Some(&address(number)))).await.is_err() }
+            async move {
+                finish_login(service, id, guess, &ClientNetwork::from_source_ip(Some(&address(number)))).await.is_err()
+            }
         });
         let answers: Vec<_> = guesses.buffer_unordered(64).collect().await;
         assert!(answers.iter().all(|refused| *refused));
@@ -53,9 +56,9 @@ async fn ten_thousand_addresses_guess_twenty_five_codes_a_day() {
         app.advance(1920);
     }
     let keys = service.secrets.keys(shared::clock::Timestamp::from_millis(0)).await.unwrap();
-    let record = service.phones.get(PhoneKey(keys.phone(PHONE).short())).await.unwrap();
-    let pending = record.login.map_or(0, |pending| pending.tries.len());
-    assert_eq!(record.without_password.wrong.len() + pending, 25, "{refused:?}");
+    let mut record = service.store.phones.get(PhoneKey(keys.phone(PHONE).short())).await.unwrap();
+    let live = record.challenge_mut(Flow::Login).take().map_or(0, |challenge| challenge.attempts.len());
+    assert_eq!(record.without_password.wrong_codes.len() + live, 25, "{refused:?}");
     assert_eq!((refused["guess"], refused["start"]), (9_500, 495), "it is the day's limit that ends it");
 
     let id = transaction(&app.password_from("198.51.100.7", PHONE, PASSWORD).await.ok());

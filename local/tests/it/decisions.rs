@@ -1,21 +1,21 @@
-//! Decisions: each that a start came to is kept for 30 days, with what it was made from, and names nobody.
+//! DecisionLog: each that a start came to is kept for 30 days, with what it was made from, and names nobody.
 
 use local::Options;
 use shared::auth::password::Cost;
-use shared::sending::decision::{Outcome, Rule};
-use shared::sending::money::Money;
-use shared::store::DecisionRecord;
+use shared::spend::price::Money;
+use shared::spend::pumping::{Outcome, Rule};
+use shared::store::DecisionLogEntry;
 
 use crate::support::{App, PASSWORD};
 
 const PHONE: &str = "+14155550101";
 
-async fn decisions(app: &App) -> Vec<DecisionRecord> {
+async fn decisions(app: &App) -> Vec<DecisionLogEntry> {
     let items = app.dump().await.into_iter().filter(|(table, _)| *table == "decisions");
     let mut records: Vec<_> = items
         .map(|(_, item)| {
             let item: serde_dynamo::Item = serde_json::from_value(item).unwrap();
-            DecisionRecord::from_item(item.into()).unwrap()
+            DecisionLogEntry::from_item(item.into()).unwrap()
         })
         .collect();
     records.sort_by_key(|record| record.inputs.at);
@@ -34,12 +34,12 @@ async fn each_start_that_got_past_its_limits_leaves_one() {
     app.advance(1);
     app.login_start("+14155550102").await.ok();
     let records = decisions(&app).await;
-    let flows: Vec<_> = records.iter().map(|record| (record.inputs.flow.word(), record.sent)).collect();
+    let flows: Vec<_> = records.iter().map(|record| (record.inputs.flow.as_str(), record.sent)).collect();
     assert_eq!(flows, [("register", true), ("login", true), ("second_factor", true), ("login", false)]);
     assert!(records.iter().all(|record| record.decision.outcome == Outcome::Send && record.decision.rule.is_none()));
     let last = records.last().unwrap();
-    let spent = last.inputs.slices.iter().fold(Money::default(), |sum, slice| sum.plus(slice.all.hour));
-    assert_eq!((last.inputs.slices.len(), spent.to_string()), (4, "0.0231".to_owned()), "three messages before it");
+    let spent = last.inputs.shards.iter().fold(Money::default(), |sum, shard| sum.plus(shard.all.hour));
+    assert_eq!((last.inputs.shards.len(), spent.to_string()), (4, "0.0231".to_owned()), "three messages before it");
     assert_eq!((last.inputs.prefix_volume.sends, last.inputs.prefix_volume.verified), (2, 0), "of logins");
     assert_eq!(last.inputs.country, "US");
     let text = format!("{records:?}");

@@ -1,7 +1,7 @@
 //! The documents say what the code does.
 
-use shared::routes::ROUTES;
-use shared::settings::{NAMES, Settings};
+use shared::config::{NAMES, Settings};
+use shared::http::routes::ROUTES;
 
 const README: &str = include_str!("../../../README.md");
 const ARCHITECTURE: &str = include_str!("../../../docs/architecture.md");

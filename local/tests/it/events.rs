@@ -8,7 +8,7 @@ use local::events::{self, Answer, EventFile};
 use local::{Options, functions};
 use serde_json::Value;
 use shared::http::Reason::{self, *};
-use shared::routes::{self, FALLBACK, Found};
+use shared::http::routes::{self, FALLBACK, Found};
 
 use crate::support::App;
 
@@ -110,7 +110,7 @@ fn every_reason_has_an_event_or_is_out_of_reach() {
     let refused: BTreeSet<_> = files
         .iter()
         .filter_map(|file| match file.answer {
-            Answer::Refusal(reason) => Some((file.function, reason.word())),
+            Answer::Refusal(reason) => Some((file.function, reason.as_str())),
             _ => None,
         })
         .collect();
@@ -118,14 +118,14 @@ fn every_reason_has_an_event_or_is_out_of_reach() {
     let mut known = BTreeSet::new();
     for (function, groups) in REASONS {
         for reason in groups.iter().copied().flatten() {
-            known.insert(reason.word());
+            known.insert(reason.as_str());
             if out_of_reach(function, *reason).is_none() {
-                expected.insert((function, reason.word()));
+                expected.insert((function, reason.as_str()));
             }
         }
     }
     assert_eq!(refused, expected);
-    assert_eq!(known, Reason::ALL.iter().map(|reason| reason.word()).collect(), "a reason that no function answers");
+    assert_eq!(known, Reason::ALL.iter().map(|reason| reason.as_str()).collect(), "a reason that no function answers");
     assert_eq!(REASONS.map(|(function, _)| function), functions::NAMES);
 }
 

@@ -1,7 +1,7 @@
 //! Faults of what the service depends on: a clear answer, nothing half-written, no code burnt, no session, one line in the log.
 
 use local::Options;
-use local::proxy::{Fault as StoreFault, Proxy};
+use local::fault_proxy::{Fault as StoreFault, Proxy};
 use local::simulator::Fault;
 use reqwest::Method;
 use serde_json::json;
@@ -140,7 +140,7 @@ async fn storage_that_throttles_fails_or_is_gone_is_a_503_and_changes_nothing() 
         let (before, sent) = (app.dump().await, app.sent());
         proxy.always(Some(fault));
         let stale = "B83FA46D-A19A-A8CE-FF2B-976B7A1D8100";
-        // Side by side: there are pauses between tries.
+        // Side by side: there are pauses between attempts.
         let replies = <[_; 5]>::from(tokio::join!(
             app.enter(&id, &code),
             app.login_start(PHONE),
@@ -367,7 +367,7 @@ async fn what_could_not_be_counted_for_a_prefix_is_not_taken_back() {
     let (app, proxy, _store) = App::behind_proxy().await;
     app.register_start("+14155550101").await.ok();
     app.stack.simulator.set_fault(Fault::Refuse400("no".to_owned()));
-    // The money comes from a slice that nobody has used, so the prefix's count is the first update.
+    // The money comes from a shard that nobody has used, so the prefix's count is the first update.
     for _ in 0..3 {
         proxy.once("UpdateItem", StoreFault::Throttle);
     }

@@ -22,7 +22,7 @@ async fn a_phone_is_registered_in_two_steps() {
     body["blUserLocale"] = json!("fr");
     let user = app.post("/api/users/register", &body).await.ok();
     let (object, created) = (user["objectId"].clone(), user["created"].clone());
-    assert!(shared::uuid::parse(object.as_str().unwrap()).is_some());
+    assert!(shared::crypto::identifier::parse(object.as_str().unwrap()).is_some());
     assert_eq!(
         user,
         json!({"name": "Jané", "age": 42, "address": {"city": "Paris", "zip": null}, "userStatus": "ENABLED", "created": created, "updated": null,
@@ -45,7 +45,7 @@ async fn a_user_logs_in_without_a_password() {
     expected["socialAccount"] = json!("BACKENDLESS");
     assert_eq!(user, expected);
     let token = user["user-token"].as_str().unwrap();
-    assert!(shared::uuid::parse(token).is_some() && token == token.to_uppercase());
+    assert!(shared::crypto::identifier::parse(token).is_some() && token == token.to_uppercase());
     assert!(user["lastLogin"].as_i64() > registered["created"].as_i64());
 }
 
@@ -231,7 +231,7 @@ async fn no_route_but_a_login_s_end_makes_a_session() {
     ];
     let objects = format!("/api/data/Users/{}", user["objectId"].as_str().unwrap());
     let more = ["/api/users/login", "/api/users/restorepassword", "/api/users/register", &objects];
-    let routes = shared::routes::ROUTES.iter().map(|route| format!("/api{}", route.path));
+    let routes = shared::http::routes::ROUTES.iter().map(|route| format!("/api{}", route.path));
     for path in routes.chain(more.map(str::to_owned)) {
         let path = path.replace("{token}", token).replace("{objectId}", token);
         for body in &bodies {

@@ -4,17 +4,17 @@
 
 mod attacks;
 mod bad_input;
-mod callers;
+mod budgets;
+mod client_limits;
 mod decisions;
 mod docs;
 mod events;
 mod faults;
 mod flows;
 mod gateway;
+mod kill_switches;
 mod limits;
 mod messages;
-mod money;
-mod operate;
 mod parameters;
 mod permissions;
 mod privacy;
@@ -28,6 +28,5 @@ mod silence;
 mod sources;
 mod stack;
 mod support;
-mod switches;
 mod template;
 mod transcripts;

@@ -1,12 +1,12 @@
 //! One key, one message: whoever asks how often, at the same time or later, and whatever dies in the middle.
 
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
-use local::proxy::Fault as StoreFault;
+use local::fault_proxy::Fault as StoreFault;
 use local::simulator::Fault;
 use serde_json::{Value, json};
 use shared::clock::Clock as _;
 use shared::messaging::IdempotencyKey;
-use shared::store::{Claim, Claimed, Sent};
+use shared::store::{Claim, Claimed, MessageState};
 
 use crate::support::{App, Reply};
 
@@ -23,11 +23,11 @@ async fn send(app: &App, key: &str, body: &Value) -> Reply {
 
 /// What a function does that then dies: it takes the key for this message, and no more.
 pub(crate) async fn die_while_sending(app: &App, key: &IdempotencyKey, content: &str) -> Claim {
-    let (service, now) = (&app.stack.service, app.stack.clock.now());
-    let keys = service.secrets.keys(now).await.unwrap();
-    let claimed = service.messages.claim(&keys.message(key.as_str()), &keys.message(content), now).await.unwrap();
+    let (app, now) = (&app.stack.app, app.stack.clock.now());
+    let keys = app.secrets.keys(now).await.unwrap();
+    let claimed = app.store.messages.claim(&keys.message(key.as_str()), &keys.message(content), now).await.unwrap();
     match claimed {
-        Claimed::Mine(claim) => claim,
+        Claimed::Acquired(claim) => claim,
         other => panic!("{other:?}"),
     }
 }
@@ -133,7 +133,13 @@ async fn a_message_whose_sender_died_is_in_flight_then_unknown_and_never_sent() 
     assert_eq!(app.sent(), 0);
     // It was only slow, after all.
     let answer = json!({"message": "message(s) queued", "message_uuid": ["u"], "api_id": "a"});
-    app.stack.service.messages.settle(&claim, &Sent::Sent(answer.to_string()), app.stack.clock.now()).await.unwrap();
+    app.stack
+        .app
+        .store
+        .messages
+        .settle(&claim, &MessageState::Sent(answer.to_string()), app.stack.clock.now())
+        .await
+        .unwrap();
     assert_eq!(send(&app, "k", &hello()).await.ok(), answer);
 }
 

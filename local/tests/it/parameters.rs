@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use local::template::{Template, reference};
 use regex::Regex;
 use serde_json::Value;
-use shared::names::RESERVED;
-use shared::settings::{NAMES, RESOURCE_NAMES, Settings};
+use shared::auth::properties::RESERVED;
+use shared::config::{NAMES, RESOURCE_NAMES, Settings};
 
 /// The settings that a parameter holds, by the parameter's name.
 fn settings(template: &Template) -> BTreeMap<String, &'static str> {

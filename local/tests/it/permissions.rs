@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use local::Options;
-use local::guard::{Guard, Permission};
-use local::proxy::Fault as StoreFault;
+use local::fault_proxy::Fault as StoreFault;
+use local::iam::{Guard, Permission};
 use local::simulator::Fault;
 use local::template::Template;
 use serde_json::json;
@@ -72,7 +72,7 @@ async fn rare_ways(guard: &Guard) {
     app.advance(30);
     app.password_start(PHONE, PASSWORD).await.ok();
     app.advance(60);
-    // Money cannot be reserved, so the phone's start is taken back. (Each slice has been used in this hour: a change only adds.)
+    // Money cannot be reserved, so the phone's start is taken back. (Each shard has been used in this hour: a change only adds.)
     for line in 4..8 {
         app.register_start(&format!("+1415555010{line}")).await.ok();
     }

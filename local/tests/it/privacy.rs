@@ -7,7 +7,7 @@ use local::simulator::Fault;
 use ring::digest::{SHA256, digest};
 use ring::hmac;
 use serde_json::json;
-use shared::keys::Keys;
+use shared::crypto::Keys;
 
 use crate::support::{App, PASSWORD, log, remember, secrets, transaction, wrong};
 
@@ -121,7 +121,7 @@ async fn auth_events_have_one_form() {
     }
 }
 
-/// Whoever has all tables and not the root key tries every code there is, in the ways that codes are commonly hidden.
+/// Whoever has all tables and not the root key attempts every code there is, in the ways that codes are commonly hidden.
 #[tokio::test]
 async fn without_the_root_key_a_million_tries_find_no_code() {
     let app = App::start().await;
@@ -192,15 +192,15 @@ async fn nothing_that_holds_secrets_prints_them() {
     let app = App::start().await;
     app.register_start(PHONE).await.ok();
     let now = app.stack.clock.advance(std::time::Duration::ZERO);
-    let service = &app.stack.service;
+    let app = &app.stack.app;
     let printed = format!(
         "{:?} {:?} {:?} {:?} {:?} {:?}",
-        service,
-        service.settings,
-        service.secrets,
-        service.secrets.keys(now).await,
-        service.secrets.plivo(now).await,
-        service.secrets.message_keys(now).await
+        app,
+        app.settings,
+        app.secrets,
+        app.secrets.keys(now).await,
+        app.secrets.plivo(now).await,
+        app.secrets.message_keys(now).await
     );
     for secret in [local::MESSAGE_KEY, local::ROOT_KEY, local::PLIVO_AUTH_TOKEN, local::PLIVO_AUTH_ID] {
         assert!(!printed.contains(secret), "{printed}");

@@ -109,10 +109,10 @@ async fn a_pumping_run_is_stopped_at_twenty_messages_a_prefix_and_nobody_else_lo
 }
 
 #[tokio::test]
-async fn in_silent_mode_nothing_goes_out_either_and_everybody_is_answered_as_if_it_did() {
-    let figures = run("silent").await;
+async fn in_suppress_mode_nothing_goes_out_either_and_everybody_is_answered_as_if_it_did() {
+    let figures = run("suppress").await;
     assert_eq!(figures, Figures { attacks_sent: 100, people_refused: 0, people_without_message: 0 });
-    let app = App::with(&[("PUMPING_MODE", "silent"), ("PUMPING_PREFIX", "3/0/50")]).await;
+    let app = App::with(&[("PUMPING_MODE", "suppress"), ("PUMPING_PREFIX", "3/0/50")]).await;
     let mut answers = Vec::new();
     for line in 0..6 {
         let reply = app.register_start(&format!("+1415555010{line}")).await;
@@ -125,8 +125,8 @@ async fn in_silent_mode_nothing_goes_out_either_and_everybody_is_answered_as_if_
 
 /// Who is held back in silence waits for Plivo like anybody, and is told when it is down.
 #[tokio::test]
-async fn in_silent_mode_plivo_s_failures_are_told_as_if_it_had_been_asked() {
-    let app = App::with(&[("PUMPING_MODE", "silent"), ("PUMPING_PREFIX", "3/0/50")]).await;
+async fn in_suppress_mode_plivo_s_failures_are_told_as_if_it_had_been_asked() {
+    let app = App::with(&[("PUMPING_MODE", "suppress"), ("PUMPING_PREFIX", "3/0/50")]).await;
     for line in 0..3 {
         app.register_start(&format!("+1415555010{line}")).await.ok();
     }

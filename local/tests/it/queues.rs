@@ -37,7 +37,7 @@ fn fifo(id: &str, group: &str, body: impl Into<String>, receives: u32) -> Value 
 }
 
 /// A message that was put back from a dead-letter queue.
-fn put_back(id: &str, letter: &local::queues::Queued) -> Value {
+fn put_back(id: &str, letter: &local::sqs::Queued) -> Value {
     let mut record = record(id, letter.body.clone(), 1);
     let key = &letter.attributes["idempotencyKey"];
     record["messageAttributes"] = json!({"idempotencyKey": {"stringValue": key, "dataType": "String"}});

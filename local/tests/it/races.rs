@@ -48,8 +48,8 @@ async fn two_hundred_wrong_codes_count_as_five_tries() {
     let statuses = at_once(&app, "/api/services/Plivo/loginWithCode", &body, 200).await;
     assert!(statuses.iter().all(|status| [401, 503].contains(status)), "{statuses:?}");
     let items = app.dump().await;
-    let tries = items.iter().find_map(|(_, item)| item["login"]["M"]["tries"]["M"].as_object()).unwrap();
-    assert_eq!(tries.len(), 5);
+    let attempts = items.iter().find_map(|(_, item)| item["login"]["M"]["attempts"]["M"].as_object()).unwrap();
+    assert_eq!(attempts.len(), 5);
     app.enter(&id, &code).await.refused(401, 14000, "code_rejected");
 }
 
@@ -102,16 +102,17 @@ async fn a_code_that_is_used_twice_at_once_logs_in_once_while_starts_go_on() {
 async fn a_start_that_races_a_right_code_does_not_shorten_what_is_kept() {
     let app = App::start().await;
     app.register(PHONE, "jane@example.com").await;
-    let service = &app.stack.service;
+    let service = &app.stack.app;
     let now = app.stack.clock.advance(std::time::Duration::ZERO);
     let key = PhoneKey(service.secrets.keys(now).await.unwrap().phone(PHONE).short());
     let id = transaction(&app.login_start(PHONE).await.ok());
-    let mut stale = service.phones.get(key).await.unwrap();
-    stale.networks.clear();
+    let mut stale = service.store.phones.get(key).await.unwrap();
+    stale.known_networks.clear();
     app.enter(&id, &app.last_code(PHONE)).await.ok();
     let day = std::time::Duration::from_secs(86_400);
-    let changed = service.phones.change(key, stale, now.plus(day), |_| Ok::<_, std::convert::Infallible>(())).await;
-    assert_eq!(changed.unwrap().unwrap().1.networks.len(), 1);
+    let changed =
+        service.store.phones.update(key, stale, now.plus(day), |_| Ok::<_, std::convert::Infallible>(())).await;
+    assert_eq!(changed.unwrap().unwrap().1.known_networks.len(), 1);
     let items = app.dump().await;
     let (_, item) = items.iter().find(|(table, _)| *table == "phones").unwrap();
     let expires: i64 = item["expires_at"]["N"].as_str().unwrap().parse().unwrap();

@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 use serde_json::json;
-use shared::secrets::KEPT;
+use shared::aws::secrets::MAX_AGE;
 
 use crate::support::{App, PASSWORD, transaction};
 
@@ -12,7 +12,7 @@ const NEXT_MESSAGE_KEY: &str = "next-message-key-9876543210";
 
 /// When every function has fetched what was put.
 fn wait(app: &App) {
-    app.advance(KEPT.as_secs());
+    app.advance(MAX_AGE.as_secs());
 }
 
 async fn send_with(app: &App, key: &str) -> StatusCode {
@@ -65,7 +65,7 @@ async fn plivo_s_new_token_is_in_use_after_the_stated_time() {
     let app = App::start().await;
     assert_eq!(send_with(&app, local::MESSAGE_KEY).await, 200);
     app.stack.secrets.put("plivo", &json!({"authId": local::PLIVO_AUTH_ID, "authToken": "another"}).to_string());
-    app.advance(KEPT.as_secs() - 1);
+    app.advance(MAX_AGE.as_secs() - 1);
     assert_eq!(send_with(&app, local::MESSAGE_KEY).await, 200, "the kept one");
     app.advance(1);
     assert_eq!(send_with(&app, local::MESSAGE_KEY).await, 503, "the new one, which this Plivo does not know");

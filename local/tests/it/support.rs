@@ -5,8 +5,8 @@ use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
 use local::clock::Pace;
-use local::guard::Guard;
-use local::proxy::Proxy;
+use local::fault_proxy::Proxy;
+use local::iam::Guard;
 use local::{Data, Options, Stack};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -158,8 +158,8 @@ impl App {
 
     /// Asks as the gateway would for a caller at this address; headers are the caller's own.
     pub(crate) async fn post_from(&self, address: &str, headers: &Value, path: &str, body: &Value) -> Reply {
-        let function = match shared::routes::find("POST", path) {
-            shared::routes::Found::Route(found) => found.route.function,
+        let function = match shared::http::routes::find("POST", path) {
+            shared::http::routes::Found::Route(found) => found.route.function,
             _ => panic!("no route for {path}"),
         };
         let event = json!({
@@ -251,7 +251,7 @@ impl App {
     /// Every item of every table, as JSON.
     pub(crate) async fn dump(&self) -> Vec<(&'static str, Value)> {
         let mut items = Vec::new();
-        for (table, _) in local::storage::TABLES {
+        for (table, _) in local::dynamodb::TABLES {
             let request =
                 self.http.post(&self.stack.config.dynamodb_endpoint).header("x-amz-target", "DynamoDB_20120810.Scan");
             let request = request.header("content-type", "application/x-amz-json-1.0").header("authorization", "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=x");
@@ -278,7 +278,7 @@ fn guard() -> &'static Guard {
 #[track_caller]
 pub(crate) fn transaction(body: &Value) -> String {
     let id = body["transactionId"].as_str().unwrap_or_else(|| panic!("no transactionId in {body}"));
-    assert!(shared::uuid::parse(id).is_some() && id == id.to_uppercase(), "{id}");
+    assert!(shared::crypto::identifier::parse(id).is_some() && id == id.to_uppercase(), "{id}");
     assert_eq!(body.as_object().map(|body| body.len()), Some(1));
     id.to_owned()
 }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use local::dynamodb::TABLES;
 use local::gateway::cors;
-use local::storage::TABLES;
 use local::template::{ANY, Template, reference};
 use serde_json::{Value, json};
+use shared::config::{NAMES, RESOURCE_NAMES};
+use shared::http::routes::{FALLBACK, ROUTES, Roots, Route};
 use shared::metrics::SHAPES;
-use shared::routes::{FALLBACK, ROUTES, Roots, Route};
-use shared::settings::{NAMES, RESOURCE_NAMES};
 
 /// The names that the template gives to tables, secrets, queues and metrics.
 const RESOURCES: [(&str, &str); 13] = [
@@ -321,7 +321,7 @@ fn plivo_s_secret_has_the_form_that_the_code_reads() {
     let template = template();
     let secret = template.resources["PlivoSecret"]["Properties"]["SecretString"]["Fn::Sub"].as_str().unwrap();
     let secret = secret.replace("${PlivoAuthId}", "MAXXXXXXXXXXXXXXXXXX").replace("${PlivoAuthToken}", "token");
-    serde_json::from_str::<shared::secrets::PlivoCredentials>(&secret).unwrap();
+    serde_json::from_str::<shared::aws::secrets::PlivoCredentials>(&secret).unwrap();
 }
 
 #[test]

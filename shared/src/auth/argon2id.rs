@@ -1,7 +1,7 @@
 //! Argon2id with memory that is used again. Each hash takes 19 MiB; freed, glibc's allocator keeps it and often does not give it out
 //! again, so that a warm function grew by 19 MiB with each of its first twenty passwords (`docs/performance.md`). So as many
 //! hashes run at once as there are processors — more would only wait for each other — and each takes memory that an earlier
-//! one has left. Uses `random`.
+//! one has left.
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
 
 use super::password::HashError;
-use crate::random;
+use crate::crypto::random;
 
 /// One lane, whatever it costs.
 const LANES: u32 = 1;
@@ -47,7 +47,7 @@ static SPARE: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
 pub(super) async fn hash(password: SecretString, pepper: [u8; 32], cost: Cost) -> Result<String, HashError> {
     in_turn(move || {
         let params = Params::new(cost.memory_kib, cost.passes, LANES, None).map_err(failed)?;
-        let salt = random::bytes::<16>().map_err(failed)?;
+        let salt = random::bytes::<16>();
         let output = compute(&password, &salt, &pepper, &params)?;
         let hash = PasswordHash {
             algorithm: ARGON2ID_IDENT,

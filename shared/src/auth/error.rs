@@ -2,17 +2,16 @@
 
 use super::limits::Limited;
 use super::password::HashError;
-use crate::keys::SealError;
+use crate::aws::secrets::SecretError;
+use crate::crypto::SealError;
 use crate::plivo::PlivoError;
-use crate::random::RandomError;
-use crate::secrets::SecretError;
-use crate::sending::decision::Rule;
+use crate::spend::pumping::Rule;
 use crate::store::StoreError;
 
 /// A flow of `auth` was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// The code is wrong, or its transaction is unknown, expired, used or out of tries: which of these is not told.
+    /// The code is wrong, or its transaction is unknown, expired, used or out of attempts: which of these is not told.
     #[error("code rejected")]
     CodeRejected,
     /// No such user or another password: which of these is not told.
@@ -33,9 +32,9 @@ pub enum AuthError {
     /// A limit is reached.
     #[error("limited by {}", .0.rule.limit.name())]
     Limited(Limited),
-    /// A rule about money or pumping speaks against the message.
-    #[error("refused by {}", .rule.word())]
-    Refused {
+    /// A budget or the rule against pumping refuses the message.
+    #[error("refused by {}", .rule.as_str())]
+    SpendRefused {
         /// Which.
         rule: Rule,
         /// When it is worth asking again, in seconds.
@@ -68,9 +67,6 @@ pub enum AuthError {
     /// A pending code that was just sealed does not open.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// No random bytes.
-    #[error(transparent)]
-    Random(#[from] RandomError),
 }
 
 impl From<Limited> for AuthError {

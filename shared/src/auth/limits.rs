@@ -1,14 +1,14 @@
-//! The limiter: every limit of the service is one of [`Limit`], and all but spacing and passwords are rolling windows over the exact times
-//! of what it counts. There is no fixed window that would allow twice the number at its edge. Where the times are kept and how a race is
-//! decided is the store's matter; this decides. Uses `clock`, and `settings` for the defaults of what is set.
+//! The limits: each is a [`Limit`], and all but spacing and passwords are rolling windows over the exact times of what they count. There is
+//! no fixed window that would allow twice the number at its edge. Where the times are kept and how a race is decided is the store's matter;
+//! this decides.
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::settings::{COUNTRIES_PER_ADDRESS, STARTS_PER_ADDRESS};
+use crate::config::{COUNTRIES_PER_ADDRESS, STARTS_PER_ADDRESS};
 
-/// Tries of one transaction's code.
-pub const TRIES_PER_TRANSACTION: usize = 5;
+/// Attempts to enter the code of one challenge.
+pub const ATTEMPTS_PER_CHALLENGE: usize = 5;
 /// Between a phone's first code message and its second; it doubles with each further one.
 pub const SHORTEST_SPACING: Duration = Duration::from_secs(30);
 /// It doubles no further: 32 minutes.
@@ -20,7 +20,7 @@ const FREE_PASSWORDS: usize = 5;
 const SHORTEST_PASSWORD_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_PASSWORD_WAIT: Duration = HOUR;
 /// After so many in a row, no more passwords are taken from networks that are not known, until a right code.
-pub const PASSWORDS_IN_A_ROW: u32 = 100;
+pub const MAX_WRONG_PASSWORDS_IN_A_ROW: u32 = 100;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -38,7 +38,7 @@ pub enum Limit {
     UnconfirmedMessagesPerDay,
     /// Wrong codes for one phone over all transactions that need no password: 25 of 1,000,000 a day.
     WrongCodes,
-    /// Wrong codes for one phone behind its right password. Counted apart, so that a stranger's guesses do not shut out an
+    /// Wrong codes for one phone behind its right password. Attempt apart, so that a stranger's guesses do not shut out an
     /// owner who has a password.
     WrongCodesAfterPassword,
     /// Wrong passwords for one phone: see [`check_passwords`].
@@ -53,7 +53,7 @@ impl Limit {
     /// The limits that are the same everywhere: at most this many in any span of this length. Those of addresses are settings, so
     /// their number here is their default.
     pub const fn rule(self) -> Rule {
-        let (most, window) = match self {
+        let (max, window) = match self {
             Self::CodeMessageSpacing => (1, SHORTEST_SPACING),
             Self::CodeMessagesPerDay => (10, DAY),
             Self::UnconfirmedMessagesPerDay => (5, DAY),
@@ -62,13 +62,13 @@ impl Limit {
             Self::WrongPasswords => (FREE_PASSWORDS, DAY),
             Self::StartsPerAddress => (STARTS_PER_ADDRESS, HOUR),
         };
-        Rule { limit: self, most, window }
+        Rule { limit: self, max, window }
     }
 
     /// One after the last in this span: the rule in force while each waits longer than the one before.
     fn wait(self, last: Timestamp, window: Duration, now: Timestamp) -> Result<(), Limited> {
         let again = last.plus(window);
-        if now < again { Err(Rule { limit: self, most: 1, window }.until(now, again)) } else { Ok(()) }
+        if now < again { Err(Rule { limit: self, max: 1, window }.until(now, again)) } else { Ok(()) }
     }
 
     /// For logs, and in the header `RateLimit`.
@@ -92,7 +92,7 @@ pub struct Rule {
     /// Which.
     pub limit: Limit,
     /// At most this many ...
-    pub most: usize,
+    pub max: usize,
     /// ... in any span of this length.
     pub window: Duration,
 }
@@ -100,7 +100,7 @@ pub struct Rule {
 impl Rule {
     /// How many more are allowed now, given the times of what was counted, oldest first.
     pub fn left(self, times: &[Timestamp], now: Timestamp) -> usize {
-        self.most.saturating_sub(times.iter().filter(|time| **time > now.minus(self.window)).count())
+        self.max.saturating_sub(times.iter().filter(|time| **time > now.minus(self.window)).count())
     }
 
     /// Whether one more is allowed now.
@@ -111,11 +111,11 @@ impl Rule {
         if self.left(times, now) > 0 {
             return Ok(());
         }
-        Err(self.until(now, times[times.len() - self.most].plus(self.window)))
+        Err(self.until(now, times[times.len() - self.max].plus(self.window)))
     }
 
     /// Removes times that no longer count.
-    pub fn forget(self, times: &mut Vec<Timestamp>, now: Timestamp) {
+    pub fn prune(self, times: &mut Vec<Timestamp>, now: Timestamp) {
         times.retain(|time| *time > now.minus(self.window));
     }
 
@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn each_limit_trips_and_recovers_at_its_second() {
         for limit in WINDOWS {
-            let Rule { most, window, .. } = limit.rule();
-            let times = vec![at(0); most];
+            let Rule { max, window, .. } = limit.rule();
+            let times = vec![at(0); max];
             let window = i64::try_from(window.as_secs()).unwrap();
             assert_eq!(limit.rule().check(&times[1..], at(0)), Ok(()), "{limit:?}: one is left");
             assert_eq!(limit.rule().check(&times, at(0)).unwrap_err().retry_after, window.unsigned_abs(), "{limit:?}");
@@ -239,7 +239,7 @@ mod tests {
         #[test]
         fn no_window_holds_more_than_its_number(steps in prop::collection::vec(0..40_000_000_i64, 1..200)) {
             for limit in WINDOWS {
-                let Rule { most, window, .. } = limit.rule();
+                let Rule { max, window, .. } = limit.rule();
                 let (mut now, mut times) = (Timestamp::from_millis(0), Vec::new());
                 for step in &steps {
                     now = now.plus(Duration::from_millis(step.unsigned_abs()));
@@ -250,7 +250,7 @@ mod tests {
                         times.push(now);
                     }
                     let within = times.iter().filter(|time| **time > now.minus(window)).count();
-                    prop_assert!(within <= most);
+                    prop_assert!(within <= max);
                 }
             }
         }

@@ -1,60 +1,36 @@
 //! The rules of accounts: registration, both logins, codes, passwords, sessions, limits. Knows no HTTP status and no DynamoDB.
-//! Uses `store`, `plivo`, `secrets`, `keys`, `names`, `phone`, `clock`, `sending`, `later`.
 //!
-//! A flow starts in [`start`] (a code goes out) and ends in [`register`] or [`login`] (the code comes back); what is pending in
-//! between is decided in [`pending`], who asks in `callers`, money in `money`.
+//! A flow starts in [`start`] (a code goes out) and ends in [`register`] or [`finish_login`] (the code comes back).
+//!
+//! | module | for |
+//! |---|---|
+//! | `admission`, `client_limits`, `password_throttle`, [`limits`] | who may start how often |
+//! | `challenge`, [`challenge_id`] | what a start changes about a phone, and the id that the client gets |
+//! | [`otp`], `otp_message`, `delivery` | the code, its text, and its way to Plivo |
+//! | `circuit_breaker` | whether Plivo is down |
+//! | [`response_padding`] | when answers leave |
+//! | [`password`], `argon2id`, [`email`], [`properties`] | what a user is made of |
+//! | [`session`] | what follows a login |
 
+mod admission;
 mod argon2id;
-mod callers;
-pub mod code;
+mod challenge;
+pub mod challenge_id;
+mod circuit_breaker;
+mod client_limits;
 mod delivery;
 pub mod email;
 mod error;
+pub mod finish_login;
 pub mod limits;
-pub mod login;
-mod money;
+pub mod otp;
+mod otp_message;
 pub mod password;
-pub mod pending;
+mod password_throttle;
 pub mod properties;
-mod provider;
 pub mod register;
+pub mod response_padding;
 pub mod session;
 pub mod start;
-mod template;
-pub mod transaction;
 
 pub use error::AuthError;
-
-use crate::sending::Flow;
-use crate::store::Slot;
-
-/// What a code is for. A code of one purpose is unknown to the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// To register.
-    Register,
-    /// To log in without a password.
-    Login,
-    /// To log in after a password.
-    SecondFactor,
-}
-
-impl Purpose {
-    /// Where its pending transaction is kept.
-    pub const fn slot(self) -> Slot {
-        match self {
-            Self::Register => Slot::Register,
-            Self::Login => Slot::Login,
-            Self::SecondFactor => Slot::SecondFactor,
-        }
-    }
-
-    /// Under which its messages are counted.
-    pub const fn flow(self) -> Flow {
-        match self {
-            Self::Register => Flow::Register,
-            Self::Login => Flow::Login,
-            Self::SecondFactor => Flow::SecondFactor,
-        }
-    }
-}

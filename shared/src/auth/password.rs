@@ -1,4 +1,4 @@
-//! Passwords: what is taken, and how it is checked. Uses `argon2id`, `keys`.
+//! Passwords: which are accepted, and how they are checked.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::argon2id;
 pub use super::argon2id::Cost;
-use crate::keys::Keys;
+use crate::crypto::Keys;
 
 /// The shortest password, in characters. Eight, since a code always follows (NIST SP 800-63B-4).
-pub const SHORTEST: usize = 8;
+pub const MIN_LENGTH: usize = 8;
 /// Words that others know of the owner count from so many characters on.
-pub const SHORTEST_WORD: usize = 6;
+pub const MIN_WORD_LENGTH: usize = 6;
 /// The longest, in characters. Nothing is cut off.
-pub const LONGEST: usize = 128;
+pub const MAX_LENGTH: usize = 128;
 
 /// Common and breached passwords of 8 characters and more, in lower case, one a line: those of the 20,000 most frequent that
 /// Django's password validator ships (compiled from breaches by Royce Williams). Searched as it is, which is nothing beside
@@ -24,16 +24,16 @@ const COMMON: &str = include_str!("common-passwords.txt");
 /// Why a password is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
-    /// Fewer than [`SHORTEST`] characters.
-    #[error("shorter than {SHORTEST} characters")]
+    /// Fewer than [`MIN_LENGTH`] characters.
+    #[error("shorter than {MIN_LENGTH} characters")]
     TooShort,
-    /// More than [`LONGEST`] characters.
-    #[error("longer than {LONGEST} characters")]
+    /// More than [`MAX_LENGTH`] characters.
+    #[error("longer than {MAX_LENGTH} characters")]
     TooLong,
     /// It holds a control character, which nobody can type.
     #[error("holds a control character")]
     Control,
-    /// One of the first that everybody tries.
+    /// One of the first that everybody attempts.
     #[error("too common")]
     Common,
     /// It holds what others know of its owner: the phone number, the e-mail address, or the application's name.
@@ -66,9 +66,9 @@ impl Password {
         let length = normal.chars().count();
         if normal.chars().any(char::is_control) {
             Err(PasswordError::Control)
-        } else if length < SHORTEST {
+        } else if length < MIN_LENGTH {
             Err(PasswordError::TooShort)
-        } else if length > LONGEST {
+        } else if length > MAX_LENGTH {
             Err(PasswordError::TooLong)
         } else if is_common(normal) {
             Err(PasswordError::Common)
@@ -77,7 +77,7 @@ impl Password {
         }
     }
 
-    /// Refuses a chosen password that holds one of these words, in whatever letter case. Words of fewer than [`SHORTEST_WORD`] characters stand in
+    /// Refuses a chosen password that holds one of these words, in whatever letter case. Words of fewer than [`MIN_WORD_LENGTH`] characters stand in
     /// many a good password and do not count; the address of an e-mail counts whole and by its part before the `@`.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl Password {
     pub fn without(self, words: &[&str]) -> Result<Self, PasswordError> {
         let lower = self.0.expose_secret().to_lowercase();
         let parts = words.iter().flat_map(|word| [*word, word.split_once('@').map_or(*word, |(name, _)| name)]);
-        let holds = |word: &str| word.chars().count() >= SHORTEST_WORD && lower.contains(&word.to_lowercase());
+        let holds = |word: &str| word.chars().count() >= MIN_WORD_LENGTH && lower.contains(&word.to_lowercase());
         if parts.into_iter().any(holds) { Err(PasswordError::Known) } else { Ok(self) }
     }
 

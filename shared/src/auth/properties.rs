@@ -1,21 +1,59 @@
-//! The app's own properties of a user. Uses `names`.
+//! The app's own properties of a user: which names they may have, and how large they may be.
 
 use serde_json::{Map, Value};
 
-use crate::names;
-
 /// The most own properties of a user.
-pub const MOST: usize = 50;
+pub const MAX_PROPERTIES: usize = 50;
 /// The longest string, in bytes.
-pub const LONGEST_STRING: usize = 4096;
+pub const MAX_STRING_BYTES: usize = 4096;
 /// How deep objects and lists may stand in each other.
-pub const DEEPEST: usize = 5;
+pub const MAX_DEPTH: usize = 5;
+
+/// The longest name, in bytes.
+pub const MAX_NAME_BYTES: usize = 64;
+
+/// Names that the service itself gives a meaning. What a caller sends under one of them never reaches a user.
+pub const RESERVED: [&str; 17] = [
+    "objectId",
+    "ownerId",
+    "created",
+    "updated",
+    "lastLogin",
+    "userStatus",
+    "user-token",
+    "socialAccount",
+    "blUserLocale",
+    "email",
+    "password",
+    "transactionId",
+    "transactioniId",
+    "transactionCode",
+    "roles",
+    "userRoles",
+    "oAuthIdentities",
+];
+
+/// Reserved names that Backendless answers with an error of their own instead of dropping them: name and code.
+pub const REFUSED: [(&str, u32); 3] = [("objectId", 3039), ("updated", 3076), ("created", 3077)];
+
+/// Whether a name has a meaning of ours: the list, and everything that begins like Backendless' own (`___class`, `__meta`).
+pub fn is_reserved(name: &str) -> bool {
+    name.starts_with("__") || RESERVED.contains(&name)
+}
+
+/// Whether a text can be a property's name: a letter, then letters, digits and `_`.
+pub fn is_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    name.len() <= MAX_NAME_BYTES
+        && bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic())
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
 
 /// Why own properties are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PropertyError {
-    /// More than [`MOST`].
-    #[error("more than {MOST} properties")]
+    /// More than [`MAX_PROPERTIES`].
+    #[error("more than {MAX_PROPERTIES} properties")]
     TooMany,
     /// A name that is none.
     #[error("a property's name is not one")]
@@ -35,15 +73,15 @@ impl Properties {
     /// # Errors
     /// [`PropertyError`].
     pub fn from_rest(rest: Map<String, Value>) -> Result<Self, PropertyError> {
-        let own: Map<String, Value> = rest.into_iter().filter(|(name, _)| !names::is_reserved(name)).collect();
-        if own.len() > MOST {
+        let own: Map<String, Value> = rest.into_iter().filter(|(name, _)| !is_reserved(name)).collect();
+        if own.len() > MAX_PROPERTIES {
             return Err(PropertyError::TooMany);
         }
         for (name, value) in &own {
-            if !names::is_name(name) {
+            if !is_name(name) {
                 return Err(PropertyError::Name);
             }
-            if !fits(value, DEEPEST) {
+            if !fits(value, MAX_DEPTH) {
                 return Err(PropertyError::Value(name.clone()));
             }
         }
@@ -68,7 +106,7 @@ fn fits(value: &Value, depth: usize) -> bool {
 }
 
 fn is_text(text: &str) -> bool {
-    text.len() <= LONGEST_STRING
+    text.len() <= MAX_STRING_BYTES
         && !text.chars().any(|character| character.is_control() && !"\n\r\t".contains(character))
 }
 

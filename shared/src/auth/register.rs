@@ -1,29 +1,30 @@
-//! How a registration ends: the code comes back and the user is made. Two sequential calls to storage: the try is counted, then the
-//! code is used up and the user's rows are made in one transaction. Uses `store`, `keys`.
+//! How a registration ends: the code comes back and the user is made. Two calls to storage in turn: the attempt is counted; then the code is
+//! redeemed and the user's rows are made in one transaction.
 
-use super::code::OneTimeCode;
+use phone_number::PhoneNumber;
+
+use super::AuthError;
+use super::challenge_id::ChallengeId;
 use super::email::Email;
-use super::login::{Entered, verified};
+use super::finish_login::{check_code, count_verified};
+use super::otp::OneTimeCode;
 use super::password::Password;
 use super::properties::Properties;
-use super::transaction::TransactionId;
-use super::{AuthError, Purpose};
+use crate::app::App;
+use crate::client_network::ClientNetwork;
+use crate::config::Identity;
+use crate::crypto::identifier;
+use crate::flow::Flow;
 use crate::logging;
-use crate::network::Network;
-use crate::phone::PhoneNumber;
-use crate::random;
-use crate::service::Service;
-use crate::settings::Identity;
-use crate::store::{Code, ENABLED, NewUser, PhoneKey, Profile, Registered};
-use crate::uuid;
+use crate::store::{ENABLED, NewUser, PhoneKey, Profile, Registered, VerifiedCode};
 
 /// A registration whose every part has been checked for its form.
 #[derive(Debug)]
 pub struct Registration {
     /// The phone that the code went to.
     pub phone: PhoneNumber,
-    /// The transaction that step 1 answered.
-    pub transaction: TransactionId,
+    /// The challenge of step 1.
+    pub challenge: ChallengeId,
     /// The code.
     pub code: OneTimeCode,
     /// The e-mail address.
@@ -48,26 +49,24 @@ pub struct NewAccount {
 /// Ends a registration. Nothing of a user exists before this, and all of one after it.
 ///
 /// # Errors
-/// [`AuthError::CodeRejected`] whatever was wrong with phone, transaction or code; [`AuthError::UserExists`] to who has proven the
-/// phone, whose code then stays good for another try; the others of [`AuthError`].
-pub async fn finish(service: &Service, registration: Registration, from: &Network) -> Result<NewAccount, AuthError> {
-    logging::about(&registration.phone);
-    let now = service.clock.now();
-    let keys = service.secrets.keys(now).await?;
+/// [`AuthError::CodeRejected`] whatever was wrong with phone, challenge or code; [`AuthError::UserExists`] to whoever has proven the phone,
+/// whose code then stays good for another try; the others of [`AuthError`].
+pub async fn register(app: &App, registration: Registration, client: &ClientNetwork) -> Result<NewAccount, AuthError> {
+    logging::record_phone(&registration.phone);
+    let now = app.clock.now();
+    let keys = app.secrets.keys(now).await?;
     let owner = keys.phone(registration.phone.e164());
-    let phone = PhoneKey(owner.short());
-    if !registration.transaction.open(&keys).contains(&(phone, Purpose::Register)) {
+    let (phone, flow, challenge) = (PhoneKey(owner.short()), Flow::Register, registration.challenge);
+    if !challenge.open(&keys).contains(&(phone, flow)) {
         return Err(AuthError::CodeRejected);
     }
-    let transaction = registration.transaction;
-    let entered = Entered { service, keys: keys.clone(), now, phone, purpose: Purpose::Register, transaction };
-    let counted = entered.check(&registration.code).await?;
-    let password = registration.password.hash(&keys, service.password_cost).await?;
-    let identity = match service.settings.identity {
+    let attempt = check_code(app, &keys, (phone, flow, challenge), &registration.code, now).await?;
+    let password = registration.password.hash(&keys, app.password_cost).await?;
+    let identity = match app.settings.identity {
         Identity::Email => registration.email.as_ref().map(|email| keys.identity(&email.identity())),
         Identity::Phone => None,
     };
-    let id = uuid::format(&random::bytes()?);
+    let id = identifier::random();
     let profile = Profile {
         phone: registration.phone.e164().to_owned(),
         email: registration.email.map(|email| email.as_str().to_owned()),
@@ -79,13 +78,13 @@ pub async fn finish(service: &Service, registration: Registration, from: &Networ
         properties: registration.properties.to_text(),
     };
     let user = NewUser { id: &id, phone: &owner, identity: identity.as_ref(), password: &password, profile: &profile };
-    let network = keys.address(from.as_str()).short_text();
-    let used = Code { phone, slot: Purpose::Register.slot(), counted: &counted, network: &network };
-    match service.users.register(&service.phones, used, &user, now).await? {
+    let network = keys.client(client.as_str()).short_text();
+    let verified = VerifiedCode { phone, flow, attempt: &attempt, network: &network };
+    match app.store.users.register(&app.store.phones, verified, &user, now).await? {
         Registered::Done => {
-            verified(service, &keys, &profile.phone, Purpose::Register, now);
-            logging::about_user(&id);
-            tracing::info!(event = "user_created", flow = Purpose::Register.flow().word(), "registered");
+            count_verified(app, &keys, &profile.phone, flow, now);
+            logging::record_user(&id);
+            tracing::info!(event = "user_created", flow = flow.as_str(), "registered");
             Ok(NewAccount { id, profile })
         }
         Registered::CodeUsed => Err(AuthError::CodeRejected),

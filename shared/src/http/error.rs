@@ -9,20 +9,20 @@ use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 
 use super::Duplicates;
+use crate::app::App;
 use crate::auth::AuthError;
 use crate::auth::limits::{self, Limit, Limited};
 use crate::auth::password::PasswordError;
 use crate::auth::properties::PropertyError;
+use crate::aws::secrets::SecretError;
 use crate::logging;
 use crate::messaging::media::MediaError;
 use crate::messaging::{KeyError, MessageError};
 use crate::metrics::Metric;
-use crate::phone::PhoneError;
 use crate::plivo::PlivoError;
-use crate::secrets::SecretError;
-use crate::sending::decision::Rule;
-use crate::service::Service;
+use crate::spend::pumping::Rule;
 use crate::store::StoreError;
+use phone_number::PhoneError;
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $status:ident, $code:literal, $message:literal;)+) => {
@@ -35,7 +35,7 @@ macro_rules! reasons {
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
             /// The word.
-            pub const fn word(self) -> &'static str { match self { $(Self::$name => $word,)+ } }
+            pub const fn as_str(self) -> &'static str { match self { $(Self::$name => $word,)+ } }
 
             /// The HTTP status.
             pub const fn status(self) -> StatusCode { match self { $(Self::$name => StatusCode::$status,)+ } }
@@ -271,9 +271,8 @@ impl Problem {
         }
     }
 
-    /// Whether the same might go well a little later: our own trouble, or that of what we depend on. What may have been sent
-    /// is never tried again.
-    pub const fn is_passing(&self) -> bool {
+    /// Whether a retry may succeed: a failure of ours, or of what we depend on. What may have been sent is never retried.
+    pub const fn is_retryable(&self) -> bool {
         matches!(
             self.reason,
             Reason::Unavailable
@@ -285,13 +284,13 @@ impl Problem {
     }
 
     /// One line, `error` for our failures and those of what we depend on, `info` for refusals; and one metric.
-    pub fn report(&self, service: &Service, function: &str) {
-        service.metrics.count(Metric::Refused(self.reason.word()), service.clock.now());
+    pub fn report(&self, app: &App, function: &str) {
+        app.metrics.count(Metric::Refused(self.reason.as_str()), app.clock.now());
         self.log(function);
     }
 
     fn log(&self, function: &str) {
-        let (reason, status, event) = (self.reason.word(), self.reason.status().as_u16(), self.reason.event());
+        let (reason, status, event) = (self.reason.as_str(), self.reason.status().as_u16(), self.reason.event());
         match &self.cause {
             // Anybody can ask for a number that Plivo does not like.
             Some(cause) if self.reason == Reason::SmsRejected => {
@@ -325,7 +324,7 @@ impl Problem {
 
     /// `{"code", "message", "errorData": {"reason", …}}`.
     pub fn body(&self) -> Value {
-        let mut data = json!({ "reason": self.reason.word() });
+        let mut data = json!({ "reason": self.reason.as_str() });
         if let (Some(seconds), Value::Object(data)) = (self.retry_after, &mut data) {
             data.insert("retryAfter".to_owned(), json!(seconds));
         }
@@ -344,7 +343,7 @@ impl Problem {
             ),
             (
                 RATE_LIMIT_POLICY,
-                self.limit.map(|rule| format!("\"{}\";q={};w={}", rule.limit.name(), rule.most, rule.window.as_secs())),
+                self.limit.map(|rule| format!("\"{}\";q={};w={}", rule.limit.name(), rule.max, rule.window.as_secs())),
             ),
             (header::ALLOW, self.allow),
             (header::WWW_AUTHENTICATE, (self.reason == Reason::AccessDenied).then(|| "Bearer".to_owned())),
@@ -381,10 +380,10 @@ impl From<AuthError> for Problem {
             AuthError::SessionInvalid => Self::new(Reason::SessionInvalid),
             AuthError::NotOwn => Self::new(Reason::NotOwn),
             AuthError::Limited(limited) => limited.into(),
-            AuthError::Refused { rule: Rule::Budget | Rule::CountryBudget, retry_after } => {
+            AuthError::SpendRefused { rule: Rule::Budget | Rule::CountryBudget, retry_after } => {
                 Self::new(Reason::BudgetSpent).retry_after(retry_after)
             }
-            AuthError::Refused { rule: Rule::CountryPumping | Rule::PrefixPumping, retry_after } => {
+            AuthError::SpendRefused { rule: Rule::CountryPumping | Rule::PrefixPumping, retry_after } => {
                 Self::new(Reason::NumbersSuspended).retry_after(retry_after)
             }
             AuthError::SwitchedOff => Self::new(Reason::SwitchedOff),
@@ -395,7 +394,6 @@ impl From<AuthError> for Problem {
             AuthError::Secret(error) => error.into(),
             AuthError::Hash(error) => Self::new(Reason::Internal).because(error),
             AuthError::Seal(error) => Self::new(Reason::Internal).because(error),
-            AuthError::Random(error) => Self::new(Reason::Internal).because(error),
         }
     }
 }
@@ -420,7 +418,7 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable(_) | StoreError::Throttled(_) => {
                 Self::new(Reason::Unavailable).retry_after(SOON).because(error)
             }
-            StoreError::Malformed { .. } | StoreError::Random(_) => Self::new(Reason::Internal).because(error),
+            StoreError::Malformed { .. } => Self::new(Reason::Internal).because(error),
         }
     }
 }
@@ -521,7 +519,7 @@ mod tests {
 
     #[test]
     fn words_are_unique_and_plain() {
-        let mut words: Vec<_> = Reason::ALL.iter().map(|reason| reason.word()).collect();
+        let mut words: Vec<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
         assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
         words.sort_unstable();
         words.dedup();
@@ -539,7 +537,7 @@ mod tests {
         for reason in Reason::ALL {
             let row = format!(
                 "| `{}` | {} | {} | {} |",
-                reason.word(),
+                reason.as_str(),
                 reason.status().as_u16(),
                 reason.code(),
                 reason.message()
@@ -552,8 +550,8 @@ mod tests {
 
     #[test]
     fn messages_name_the_limits_in_force() {
-        assert!(Reason::PasswordTooShort.message().contains(&password::SHORTEST.to_string()));
-        assert!(Reason::PasswordTooLong.message().contains(&password::LONGEST.to_string()));
-        assert!(Reason::BodyTooLarge.message().contains(&(super::super::LARGEST_BODY / 1024).to_string()));
+        assert!(Reason::PasswordTooShort.message().contains(&password::MIN_LENGTH.to_string()));
+        assert!(Reason::PasswordTooLong.message().contains(&password::MAX_LENGTH.to_string()));
+        assert!(Reason::BodyTooLarge.message().contains(&(super::super::MAX_BODY_BYTES / 1024).to_string()));
     }
 }

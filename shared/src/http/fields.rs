@@ -1,10 +1,10 @@
-//! Bodies: their size, their JSON, their fields, each refusal with its reason. Uses `json`, `error`.
+//! Bodies: their size, their JSON, their fields, each refusal with its reason.
 
 use lambda_http::{Body, Request};
 use serde_json::{Map, Value};
 
 use super::json::{self, JsonError};
-use super::{LARGEST_BODY, Problem, Reason};
+use super::{MAX_BODY_BYTES, Problem, Reason};
 
 /// Which of Backendless' codes a name that stands twice gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ fn bytes(request: &Request) -> Result<&[u8], Problem> {
         Body::Binary(bytes) => bytes,
         _ => &[],
     };
-    if bytes.len() > LARGEST_BODY {
+    if bytes.len() > MAX_BODY_BYTES {
         return Err(Problem::new(Reason::BodyTooLarge));
     }
     if bytes.trim_ascii().is_empty() {

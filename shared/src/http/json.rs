@@ -1,5 +1,5 @@
 //! JSON, strictly: a name that stands twice in one object is an error (serde_json would take the last one silently, another
-//! parser the first). Nesting is bounded by serde_json, at 128. Uses nothing of this crate.
+//! parser the first). Nesting is bounded by serde_json, at 128.
 
 use std::cell::Cell;
 use std::fmt;

@@ -1,77 +1,76 @@
-//! The edge: requests in, answers out. The only place that knows status codes, Backendless' error codes and the wire's field
-//! names. Uses every other module; only the functions use it.
+//! The edge: requests in, responses out. The only place that knows status codes, Backendless' error codes and the wire's field names.
 
-mod answer;
 mod error;
 mod fields;
 mod json;
+mod request;
+mod response;
+pub mod routes;
 
-pub use answer::{Answered, logged_in, ok, options, registered, user};
 pub use error::{Problem, Reason};
 pub use fields::{Duplicates, Fields, body, fields, text_body};
+pub use request::{bearer_token, client_network, idempotency_key, user_token};
+pub use response::{LambdaResponse, logged_in, ok, options, registered, user};
 
 use std::convert::Infallible;
 
 use lambda_http::http::header::{self, HeaderValue};
-use lambda_http::request::{LambdaRequest, RequestContext};
-use lambda_http::{Adapter, Body, LambdaEvent, Request, RequestExt as _, Response, Service as _, service_fn};
-use secrecy::SecretString;
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Body, LambdaEvent, Request, Response, Service as _, service_fn};
 use serde_json::Value;
 use tracing::Instrument as _;
 
+use crate::app::App;
+use crate::config::Settings;
 use crate::logging;
-use crate::messaging::{IdempotencyKey, KeyError};
-use crate::network::Network;
-use crate::routes::{self, FALLBACK, Found};
-use crate::service::Service;
-use crate::settings::Settings;
+use routes::{FALLBACK, Found};
 
-/// What a handler answers.
-pub type Answer = Result<Response<Body>, Problem>;
+/// What a handler returns.
+pub type HandlerResult = Result<Response<Body>, Problem>;
 
 /// The largest body, in bytes. The longest message with ten links fits in it.
-pub const LARGEST_BODY: usize = 16 * 1024;
+pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// Lets a handler answer one of the gateway's events: JSON in, JSON out.
 ///
 /// # Errors
-/// When the event is none of the gateway's.
-pub async fn answer<'a, F: Future<Output = Answer> + Send>(
-    service: &'a Service,
+/// When the event does not come from the gateway.
+pub async fn respond<'a, F: Future<Output = HandlerResult> + Send>(
+    app: &'a App,
     function: &'static str,
     event: LambdaEvent<Value>,
-    handler: impl Fn(&'a Service, Request) -> F + Send + Sync + 'a,
+    handler: impl Fn(&'a App, Request) -> F + Send + Sync + 'a,
 ) -> Result<Value, serde_json::Error> {
     let event = LambdaEvent::new(serde_json::from_value::<LambdaRequest>(event.payload)?, event.context);
     let handler = &handler;
     let serving = |request| {
-        let answer = serve(service, function, request, handler);
-        async { Ok::<_, Infallible>(Answered(answer.await)) }
+        let response = serve(app, function, request, handler);
+        async { Ok::<_, Infallible>(LambdaResponse(response.await)) }
     };
-    let Ok(answer) = Adapter::from(service_fn(serving)).call(event).await;
-    serde_json::to_value(answer)
+    let Ok(response) = Adapter::from(service_fn(serving)).call(event).await;
+    serde_json::to_value(response)
 }
 
-/// Calls a handler and makes its answer the function's: a refusal is an answer too, and is logged here, once.
-pub async fn serve<'a, F: Future<Output = Answer>>(
-    service: &'a Service,
+/// Calls a handler and makes its result a response: a refusal is a response too, and is logged here, once.
+pub async fn serve<'a, F: Future<Output = HandlerResult>>(
+    app: &'a App,
     function: &'static str,
     request: Request,
-    handler: impl FnOnce(&'a Service, Request) -> F,
+    handler: impl FnOnce(&'a App, Request) -> F,
 ) -> Response<Body> {
-    let span = logging::caller(&caller(&request));
-    let answer = async {
-        let answer = match check_path(&service.settings, function, &request) {
-            Ok(()) => handler(service, request).await,
+    let span = logging::request_span(&client_network(&request));
+    let response = async {
+        let result = match check_path(&app.settings, function, &request) {
+            Ok(()) => handler(app, request).await,
             Err(problem) => Err(problem),
         };
-        answer.unwrap_or_else(|problem| {
-            problem.report(service, function);
+        result.unwrap_or_else(|problem| {
+            problem.report(app, function);
             problem.into_response()
         })
     };
-    let mut response = answer.instrument(span).await;
-    // Answers hold tokens and ids that no cache may keep.
+    let mut response = response.instrument(span).await;
+    // Responses hold tokens and ids that no cache may keep.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if !matches!(response.body(), Body::Empty) {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -93,37 +92,4 @@ fn check_path(settings: &Settings, function: &str, request: &Request) -> Result<
         }
         _ => Ok(()),
     }
-}
-
-/// Where a request comes from, as the gateway saw it. What headers say is the caller's own word.
-pub fn caller(request: &Request) -> Network {
-    match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => Network::of(context.http.source_ip.as_deref()),
-        _ => Network::of(None),
-    }
-}
-
-/// The session's token, from the header `user-token`.
-///
-/// # Errors
-/// [`Reason::SessionInvalid`] when there is none.
-pub fn user_token(request: &Request) -> Result<&str, Problem> {
-    let token = request.headers().get("user-token").and_then(|value| value.to_str().ok());
-    token.ok_or_else(|| Problem::new(Reason::SessionInvalid))
-}
-
-/// The header `idempotency-key`; `None` when there is none.
-///
-/// # Errors
-/// [`Reason::InvalidIdempotencyKey`].
-pub fn idempotency_key(request: &Request) -> Result<Option<IdempotencyKey>, Problem> {
-    let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
-    Ok(Some(IdempotencyKey::parse(value.to_str().map_err(|_| KeyError)?)?))
-}
-
-/// The key of `Authorization: Bearer …`.
-pub fn bearer(request: &Request) -> Option<SecretString> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, key) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().into())
 }

@@ -1,5 +1,5 @@
 //! Media links of a message: `mediaUrls` is one string, links separated by commas, each URL-encoded (the Backendless Plivo
-//! service); a plain `https://…` is taken as it is. We never fetch them: Plivo does. Uses nothing of this crate.
+//! service); a plain `https://…` is taken as it is. We never fetch them: Plivo does.
 
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
@@ -45,7 +45,7 @@ fn link(item: &str) -> Result<Url, MediaError> {
     let url = Url::parse(&text).map_err(|_| MediaError::Link)?;
     let public = match url.host() {
         Some(Host::Domain(name)) => name.contains('.') && !name.ends_with(".localhost"),
-        // Addresses of nobody's server: an address is never needed for media and often points inwards.
+        // Clients of nobody's server: an address is never needed for media and often points inwards.
         Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => false,
     };
     // As it is sent: names and paths of other scripts grow when they are encoded.

@@ -1,24 +1,24 @@
-//! Messages that the app itself sends: what may be sent, to whom and how long, and that each is sent at most once. Uses `store`,
-//! `gsm`, `plivo`, `phone`, `secrets`, `settings`.
+//! Messages that the app itself sends: what may be sent, to whom and how long, and that each is sent at most once.
 
-mod key;
+mod idempotency_key;
 pub mod media;
+pub mod sms_encoding;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 use url::Url;
 
-pub use key::{IdempotencyKey, KeyError};
+pub use idempotency_key::{IdempotencyKey, KeyError};
 
+use crate::app::App;
+use crate::aws::secrets::{SecretError, Secrets};
 use crate::clock::Timestamp;
-use crate::gsm;
+use crate::config::Settings;
 use crate::logging;
-use crate::phone::PhoneNumber;
 use crate::plivo::{self, Accepted, PlivoError};
-use crate::secrets::SecretError;
-use crate::sending::{Flow, switches};
-use crate::service::{Service, count_send};
-use crate::store::{Claim, Claimed, Sent, StoreError};
+use crate::spend::kill_switch;
+use crate::store::{Claim, Claimed, MessageState, Messages, StoreError};
+use phone_number::PhoneNumber;
 
 /// A message was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -71,8 +71,8 @@ pub enum MessageError {
 ///
 /// # Errors
 /// [`MessageError::AccessDenied`]; [`MessageError::Secret`].
-pub async fn authorize(service: &Service, key: Option<&SecretString>) -> Result<(), MessageError> {
-    let keys = service.secrets.message_keys(service.clock.now()).await?;
+pub async fn authorize(secrets: &Secrets, key: Option<&SecretString>, now: Timestamp) -> Result<(), MessageError> {
+    let keys = secrets.message_keys(now).await?;
     let given = key.map(|key| key.expose_secret().as_bytes()).unwrap_or_default();
     let right = |key: &SecretString| bool::from(given.ct_eq(key.expose_secret().as_bytes()));
     if keys.iter().any(right) { Ok(()) } else { Err(MessageError::AccessDenied) }
@@ -91,20 +91,20 @@ impl Message {
     ///
     /// # Errors
     /// [`MessageError`]: empty, too long, not text, or to where it may not go.
-    pub fn new(service: &Service, to: PhoneNumber, text: String, media: Vec<Url>) -> Result<Self, MessageError> {
+    pub fn new(settings: &Settings, to: PhoneNumber, text: String, media: Vec<Url>) -> Result<Self, MessageError> {
         if text.is_empty() && media.is_empty() {
             return Err(MessageError::Empty);
         }
         if text.chars().any(|character| character.is_control() && !"\n\r\t".contains(character)) {
             return Err(MessageError::NotText);
         }
-        if !gsm::fits(&text) {
+        if !sms_encoding::fits(&text) {
             return Err(MessageError::TooLong);
         }
         if !media.is_empty() && !to.takes_media() {
             return Err(MessageError::MediaCountry);
         }
-        if !service.settings.sends_to(to.country(), Flow::Message) {
+        if !settings.serves_somebody(to.country()) {
             return Err(MessageError::CountryNotServed);
         }
         Ok(Self { to, text, media })
@@ -122,63 +122,68 @@ impl Message {
 ///
 /// # Errors
 /// [`MessageError`].
-pub async fn send(service: &Service, key: &IdempotencyKey, message: &Message) -> Result<Accepted, MessageError> {
-    let now = service.clock.now();
-    let (keys, credentials) = tokio::try_join!(service.secrets.keys(now), service.secrets.plivo(now))?;
-    let channel = if message.media.is_empty() { switches::SMS } else { switches::MMS };
-    if service.controls.known(now).await?.switches.stops(Flow::Message, message.to.country(), channel).is_some() {
+pub async fn send(app: &App, key: &IdempotencyKey, message: &Message) -> Result<Accepted, MessageError> {
+    let now = app.clock.now();
+    let (keys, credentials) = tokio::try_join!(app.secrets.keys(now), app.secrets.plivo(now))?;
+    let channel = if message.media.is_empty() { kill_switch::SMS } else { kill_switch::MMS };
+    let status = app.store.controls.status(now).await?;
+    if status.kill_switches.stop(kill_switch::MESSAGE, message.to.country(), channel) {
         return Err(MessageError::SwitchedOff);
     }
     let (id, content) = (keys.message(key.as_str()), keys.message(&message.content()));
-    let claim = match service.messages.claim(&id, &content, now).await? {
-        Claimed::Mine(claim) => claim,
+    let claim = match app.store.messages.claim(&id, &content, now).await? {
+        Claimed::Acquired(claim) => claim,
         Claimed::OtherMessage => return Err(MessageError::OtherMessage),
         Claimed::InFlight(left) => {
             // Rounded up: a second early is in flight again.
             let retry_after = left.as_secs() + u64::from(left.subsec_nanos() > 0);
             return Err(MessageError::InFlight { retry_after });
         }
-        Claimed::Before(sent) => return first_answer(sent),
+        Claimed::Settled(state) => return first_answer(state),
     };
     let wire = plivo::Message { to: message.to.e164(), text: &message.text, media: &message.media, keep_text: true };
-    let outcome = service.plivo.send(&credentials, wire).await;
-    count_send(&service.metrics, Flow::Message, wire, outcome.as_ref().err(), now);
-    note(service, &claim, &outcome, now).await;
+    let outcome = app.plivo.send(&credentials, wire).await;
+    app.metrics.count_send(kill_switch::MESSAGE, wire, outcome.as_ref().err(), now);
+    record(&app.store.messages, &claim, &outcome, now).await;
     Ok(outcome?)
 }
 
-/// Fetches what every message needs, once for a batch: on a cold start in bad weather, each message would try in turn.
+/// Fetches what every message needs, once for a batch: otherwise, during an outage, every message would retry the fetch.
 ///
 /// # Errors
 /// [`MessageError::Secret`].
-pub async fn prepare(service: &Service) -> Result<(), MessageError> {
-    let now = service.clock.now();
-    tokio::try_join!(service.secrets.keys(now), service.secrets.plivo(now))?;
+pub async fn prepare(app: &App) -> Result<(), MessageError> {
+    let now = app.clock.now();
+    tokio::try_join!(app.secrets.keys(now), app.secrets.plivo(now))?;
     Ok(())
 }
 
 /// What was answered when the key was new.
-fn first_answer(sent: Sent) -> Result<Accepted, MessageError> {
-    match sent {
-        Sent::Sent(answer) => serde_json::from_str(&answer).map_err(|_| MessageError::Plivo(PlivoError::Unreadable)),
-        Sent::Rejected(why) => Err(MessageError::Plivo(PlivoError::Rejected(why))),
-        Sent::Unknown => Err(MessageError::Unknown),
+fn first_answer(state: MessageState) -> Result<Accepted, MessageError> {
+    match state {
+        MessageState::Sent(answer) => {
+            serde_json::from_str(&answer).map_err(|_| MessageError::Plivo(PlivoError::Unreadable))
+        }
+        MessageState::Rejected(why) => Err(MessageError::Plivo(PlivoError::Rejected(why))),
+        MessageState::Unknown => Err(MessageError::Unknown),
     }
 }
 
-/// Writes down what became of the message. Where that fails, it will be called unknown and never be sent again: the answer of
-/// this request is right all the same.
-async fn note(service: &Service, claim: &Claim, outcome: &Result<Accepted, PlivoError>, now: Timestamp) {
-    let settle = async |sent: Sent| service.messages.settle(claim, &sent, now).await;
-    let noted = match outcome {
-        Ok(accepted) => settle(Sent::Sent(serde_json::json!(accepted).to_string())).await,
-        Err(PlivoError::Rejected(why) | PlivoError::Forbidden(why)) => settle(Sent::Rejected(why.clone())).await,
-        Err(error) if error.may_have_arrived() => settle(Sent::Unknown).await,
+/// Records what became of the message. Where that fails, it will become unknown and never be sent again: the result of this request is right
+/// all the same.
+async fn record(messages: &Messages, claim: &Claim, outcome: &Result<Accepted, PlivoError>, now: Timestamp) {
+    let settle = async |state: MessageState| messages.settle(claim, &state, now).await;
+    let recorded = match outcome {
+        Ok(accepted) => settle(MessageState::Sent(serde_json::json!(accepted).to_string())).await,
+        Err(PlivoError::Rejected(why) | PlivoError::Forbidden(why)) => {
+            settle(MessageState::Rejected(why.clone())).await
+        }
+        Err(error) if error.may_have_arrived() => settle(MessageState::Unknown).await,
         // Surely not sent, and another try may do better: the key is free again.
-        Err(_) => service.messages.release(claim).await,
+        Err(_) => messages.release(claim).await,
     };
-    if let Err(error) = noted {
-        tracing::error!(cause = logging::chain(&error), "what became of a message is not written down");
+    if let Err(error) = recorded {
+        tracing::error!(cause = logging::chain(&error), "what became of a message is not recorded");
     }
 }
 

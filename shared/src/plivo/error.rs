@@ -1,4 +1,4 @@
-//! How a call to Plivo can fail, told apart by what it means for us. Uses `net`.
+//! How a call to Plivo can fail, told apart by what it means for us.
 
 use serde::Deserialize;
 
@@ -65,7 +65,7 @@ impl PlivoError {
     }
 
     /// For metrics.
-    pub const fn word(&self) -> &'static str {
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "unreachable",
             Self::NoAnswer(_) => "no_answer",
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn every_status_is_told_apart() {
-        let name = |status| PlivoError::from_status(status, br#"{"api_id":"x","error":"no"}"#).word();
+        let name = |status| PlivoError::from_status(status, br#"{"api_id":"x","error":"no"}"#).as_str();
         let expected = [
             (400, "rejected"),
             (401, "credentials"),

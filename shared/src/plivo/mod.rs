@@ -1,5 +1,5 @@
-//! Plivo's REST API: a typed client for what we use of it. The only place that knows the provider; rules about what may be sent
-//! are in `messaging`. Uses `net`'s HTTP client, `secrets` for the credentials.
+//! Plivo's REST API: a typed client for what we use of it. The only place that knows the provider; rules about what may be sent are in
+//! `messaging`.
 
 mod error;
 
@@ -13,9 +13,8 @@ use serde::{Deserialize, Serialize};
 
 pub use error::PlivoError;
 
-use crate::net;
-use crate::secrets::PlivoCredentials;
-use crate::settings::Sender;
+use crate::aws::secrets::PlivoCredentials;
+use crate::config::Sender;
 
 /// For a whole call. Plivo takes 50 to 500 ms; Lambda's and the gateway's own limits are longer.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(8);
@@ -33,7 +32,7 @@ pub struct Message<'a> {
     pub keep_text: bool,
 }
 
-/// Plivo's answer to a message, as it is: `sendMessage` passes it on.
+/// Plivo's answer to a message, as it is: `sendMessage` is_retryable it on.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct Accepted {
     /// `message(s) queued`.
@@ -64,15 +63,15 @@ struct Body<'a> {
 /// A client of one account's messages.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: net::Client,
+    http: reqwest::Client,
     base: String,
     sender: Sender,
     timeout: Duration,
 }
 
 impl Client {
-    /// `base` is scheme and host, like `https://api.plivo.com`.
-    pub const fn new(http: net::Client, base: String, sender: Sender) -> Self {
+    /// `http` opens a connection for each request; `base` is scheme and host, like `https://api.plivo.com`.
+    pub fn new(http: reqwest::Client, base: String, sender: Sender) -> Self {
         Self { http, base, sender, timeout: TIMEOUT }
     }
 
@@ -109,11 +108,6 @@ impl Client {
         read::<serde_json::Value>(status, &answer).map(drop)
     }
 
-    /// Opens a connection for a later call.
-    pub async fn connect(&self) {
-        self.http.connect(&self.base, 1).await;
-    }
-
     async fn call(
         &self,
         method: Method,
@@ -122,7 +116,7 @@ impl Client {
         body: Option<&Body<'_>>,
     ) -> Result<(StatusCode, Vec<u8>), PlivoError> {
         let (id, token) = (credentials.auth_id.expose_secret(), credentials.auth_token.expose_secret());
-        let request = self.http.0.request(method, format!("{}/v1/Account/{id}/{resource}", self.base));
+        let request = self.http.request(method, format!("{}/v1/Account/{id}/{resource}", self.base));
         let request = request.basic_auth(id, Some(token)).timeout(self.timeout);
         let answer = match body {
             Some(body) => request.json(body),
@@ -150,9 +144,10 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::http_client;
 
     async fn send_to(base: String) -> PlivoError {
-        let http = net::Client::new(&|_| None).unwrap();
+        let http = http_client::without_pool(&|_| None).unwrap();
         let client =
             Client { timeout: Duration::from_millis(50), ..Client::new(http, base, Sender::Source("Otpost".into())) };
         let credentials = PlivoCredentials { auth_id: "MA".into(), auth_token: "secret".into() };

@@ -9,18 +9,19 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
-use super::table::{Outcome, Table, Write, Written};
-use super::{Item, StoreError, number, text};
+use super::table::{Table, Transacted, Written, conditional};
+use super::{StoreError, number, text};
 use crate::clock::Timestamp;
 
-const TABLE: &str = "sessions";
-const STANDS: &str = "idle_until > :now AND ends > :now";
+const IS_VALID: &str = "idle_until > :now AND ends > :now";
 
 /// A session to be made.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub struct NewSession<'a> {
     pub life: Duration,
 }
 
-/// A session that stands.
+/// A valid session.
 #[derive(Debug, Deserialize)]
 pub struct Session {
     /// Whose it is.
@@ -47,30 +48,28 @@ pub struct Session {
 /// The table.
 #[derive(Debug, Clone)]
 pub struct Sessions {
-    table: Table,
+    pub(super) table: Table,
 }
 
 impl Sessions {
-    pub(crate) const fn new(table: Table) -> Self {
-        Self { table }
-    }
-
-    /// Finds the token's session and begins its idle time anew: on condition that neither end has passed.
+    /// Finds the token's session and restarts its idle time: on condition that it is valid.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn touch(&self, token: &[u8; 16], now: Timestamp, idle: Duration) -> Result<Option<Session>, StoreError> {
-        let write = self
+        let update = self
             .table
             .update(&id(token), "SET idle_until = :idle, expires_at = :expires")
-            .when(STANDS)
-            .value(":now", number(now.as_millis()))
-            .value(":idle", number(now.plus(idle).as_millis()))
-            .value(":expires", number(now.plus(idle).as_seconds()))
-            .returning_new();
-        match self.table.write(&write).await? {
-            Written::Done(item) => from_item(item).map(Some).map_err(|error| StoreError::malformed(TABLE, error)),
-            Written::Refused(_) => Ok(None),
+            .condition_expression(IS_VALID)
+            .expression_attribute_values(":now", number(now.as_millis()))
+            .expression_attribute_values(":idle", number(now.plus(idle).as_millis()))
+            .expression_attribute_values(":expires", number(now.plus(idle).as_seconds()))
+            .return_values(ReturnValue::AllNew);
+        match conditional(update.send()).await? {
+            Written::Done(output) => from_item(output.attributes.unwrap_or_default())
+                .map(Some)
+                .map_err(|error| StoreError::malformed("sessions", error)),
+            Written::ConditionFailed(_) => Ok(None),
         }
     }
 
@@ -78,34 +77,39 @@ impl Sessions {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn begin(&self, session: &NewSession<'_>) -> Result<bool, StoreError> {
-        Ok(self.table.transact(&[self.create(session)]).await? == Outcome::Done)
+    pub async fn create(&self, session: &NewSession<'_>) -> Result<bool, StoreError> {
+        let writes = self.creation(session).map(|write| vec![write]);
+        Ok(self.table.transact(writes).await? == Transacted::Done)
     }
 
-    /// Ends the token's session; `false` when there was none that stood.
+    /// Ends the token's session; `false` when there was no valid one. Where a response is lost and the call repeated, the session is over
+    /// and `false` is returned.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn end(&self, token: &[u8; 16], now: Timestamp) -> Result<bool, StoreError> {
-        let write = self.table.delete(&id(token)).when(STANDS).value(":now", number(now.as_millis()));
-        Ok(matches!(self.table.write(&write).await?, Written::Done(_)))
+        let delete = self.table.delete(&id(token)).condition_expression(IS_VALID);
+        let delete = delete.expression_attribute_values(":now", number(now.as_millis()));
+        Ok(matches!(conditional(delete.send()).await?, Written::Done(_)))
     }
 
     /// The part of a transaction that makes a session: on condition that its token is new.
-    pub(super) fn create(&self, session: &NewSession<'_>) -> Write<'_> {
+    pub(super) fn creation(&self, session: &NewSession<'_>) -> Result<TransactWriteItem, BuildError> {
         let idle = session.now.plus(session.idle);
-        let item = Item::from([
-            ("user".to_owned(), text(session.user)),
-            ("created".to_owned(), number(session.now.as_millis())),
-            ("idle_until".to_owned(), number(idle.as_millis())),
-            ("ends".to_owned(), number(session.now.plus(session.life).as_millis())),
-            ("expires_at".to_owned(), number(idle.as_seconds())),
-        ]);
-        self.table.put(item, &id(session.token)).when("attribute_not_exists(id)")
+        let put = Put::builder()
+            .table_name(&self.table.name)
+            .item("id", text(id(session.token)))
+            .item("user", text(session.user))
+            .item("created", number(session.now.as_millis()))
+            .item("idle_until", number(idle.as_millis()))
+            .item("ends", number(session.now.plus(session.life).as_millis()))
+            .item("expires_at", number(idle.as_seconds()))
+            .condition_expression("attribute_not_exists(id)");
+        Ok(TransactWriteItem::builder().put(put.build()?).build())
     }
 }
 
-/// A plain hash will do: 128 random bits cannot be guessed from it, and `session` needs no key at its start.
+/// A plain hash will do: 128 random bits cannot be guessed from it, and the function `session` needs no key.
 fn id(token: &[u8; 16]) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, token))
 }

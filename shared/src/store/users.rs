@@ -6,17 +6,17 @@
 //! | `identity#` + keyed hash | the identity is taken | `user` |
 //! | `user#` + objectId | the profile | `phone`, `email`, `created`, `updated`, `last_login`, `status`, `locale`, `properties` |
 
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
-use super::phones::{Code, Phones};
+use super::phones::{Phones, VerifiedCode};
 use super::sessions::{NewSession, Sessions};
-use super::table::{Outcome, Read, Table, Write};
+use super::table::{Consistency, Table, Transacted};
 use super::{Item, StoreError, number, text};
 use crate::clock::Timestamp;
-use crate::keys::KeyedHash;
-
-const TABLE: &str = "users";
+use crate::crypto::KeyedHash;
 
 /// The status of a user who may log in (Backendless: `userStatus`).
 pub const ENABLED: &str = "ENABLED";
@@ -59,7 +59,7 @@ pub struct Profile {
 pub enum Registered {
     /// There is a new user.
     Done,
-    /// The code was used by another request.
+    /// Another request redeemed the code.
     CodeUsed,
     /// The phone or the identity is taken.
     Taken,
@@ -72,49 +72,49 @@ pub struct Users {
 }
 
 impl Users {
-    pub(crate) const fn new(table: Table) -> Self {
-        Self { table }
-    }
-
     /// A user's profile (strongly consistent).
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn profile(&self, user: &str) -> Result<Option<Profile>, StoreError> {
-        read_row(self.table.get(&user_id(user), Read::Strong).await?)
+        read(self.table.get(&user_id(user), Consistency::Strong).await?)
     }
 
-    /// Makes a user and uses up the code, together: on condition that the code is unused and that neither the phone nor the
-    /// identity is taken.
+    /// Makes a user and redeems the code, together: on condition that the code is not redeemed and that neither the phone nor the identity
+    /// is taken.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn register(
         &self,
         phones: &Phones,
-        code: Code<'_>,
+        code: VerifiedCode<'_>,
         user: &NewUser<'_>,
         now: Timestamp,
     ) -> Result<Registered, StoreError> {
-        let mut writes = vec![phones.use_up(code, now)?];
-        writes.extend(self.rows(user)?);
-        match self.transact_or_find(phones, code, &writes).await? {
-            Outcome::Done => Ok(Registered::Done),
-            Outcome::Refused(0) => Ok(Registered::CodeUsed),
-            Outcome::Refused(_) => Ok(Registered::Taken),
+        let writes = || {
+            let mut writes = vec![phones.redeem(code, now)?];
+            writes.extend(self.creation(user)?);
+            Ok(writes)
+        };
+        match self.transact_or_find(phones, code, writes()).await? {
+            Transacted::Done => Ok(Registered::Done),
+            Transacted::ConditionFailed(0) => Ok(Registered::CodeUsed),
+            Transacted::ConditionFailed(_) => Ok(Registered::Taken),
         }
     }
 
-    /// Makes a user without a code: on condition that neither the phone nor the identity is taken; `false` when one is. For
-    /// whoever has the table: imports and the local stack's seeds.
+    /// Makes a user without a code: on condition that neither the phone nor the identity is taken; `false` when one is. For whoever has the
+    /// table: imports and the local stack's seeds.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn create(&self, user: &NewUser<'_>) -> Result<bool, StoreError> {
-        Ok(self.table.transact(&self.rows(user)?).await? == Outcome::Done)
+        Ok(self.table.transact(self.creation(user)).await? == Transacted::Done)
     }
 
-    fn rows(&self, user: &NewUser<'_>) -> Result<Vec<Write<'_>>, StoreError> {
+    /// The part of a transaction that makes a user's rows: on condition that none of them is there.
+    fn creation(&self, user: &NewUser<'_>) -> Result<Vec<TransactWriteItem>, BuildError> {
         let login = Login { user: user.id.to_owned(), password: user.password.to_owned() };
         let mut rows = vec![self.row(&phone_id(user.phone), &login)?, self.row(&user_id(user.id), user.profile)?];
         if let Some(identity) = user.identity {
@@ -123,49 +123,58 @@ impl Users {
         Ok(rows)
     }
 
-    /// Makes a session and uses up the code, together: on condition that the code is unused and the user is enabled. `false`
-    /// when one of these does not hold.
+    /// Makes a session, redeems the code and notes the login, together: on condition that the code is not redeemed and the user is
+    /// enabled. `false` when one of these does not hold.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn log_in(
         &self,
         phones: &Phones,
-        code: Code<'_>,
+        code: VerifiedCode<'_>,
         sessions: &Sessions,
         session: &NewSession<'_>,
     ) -> Result<bool, StoreError> {
-        let last_login = self
-            .table
-            .update(&user_id(session.user), "SET last_login = :now")
-            .when("#status = :enabled")
-            .name("#status", "status")
-            .value(":enabled", text(ENABLED))
-            .value(":now", number(session.now.as_millis()));
-        let writes = [phones.use_up(code, session.now)?, sessions.create(session), last_login];
-        Ok(self.transact_or_find(phones, code, &writes).await? == Outcome::Done)
+        let last_login = Update::builder()
+            .table_name(&self.table.name)
+            .key("id", text(user_id(session.user)))
+            .update_expression("SET last_login = :now")
+            .condition_expression("#status = :enabled")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":enabled", text(ENABLED))
+            .expression_attribute_values(":now", number(session.now.as_millis()));
+        let writes = || {
+            let last_login = TransactWriteItem::builder().update(last_login.build()?).build();
+            Ok(vec![phones.redeem(code, session.now)?, sessions.creation(session)?, last_login])
+        };
+        Ok(self.transact_or_find(phones, code, writes()).await? == Transacted::Done)
     }
 
-    /// Writes all or none. When the answer is lost for good, the code tells whether it was carried out: the caller must neither
-    /// lose what was made nor be told that a good code was wrong.
+    /// Writes all or none. When the response is lost for good, the code tells whether it was carried out: the caller must neither lose what
+    /// was made nor be told that a right code was wrong.
     async fn transact_or_find(
         &self,
         phones: &Phones,
-        code: Code<'_>,
-        writes: &[Write<'_>],
-    ) -> Result<Outcome, StoreError> {
+        code: VerifiedCode<'_>,
+        writes: Result<Vec<TransactWriteItem>, BuildError>,
+    ) -> Result<Transacted, StoreError> {
         match self.table.transact(writes).await {
-            Err(error) => match phones.was_used(code).await {
-                Ok(true) => Ok(Outcome::Done),
+            Err(error) => match phones.was_redeemed(code).await {
+                Ok(true) => Ok(Transacted::Done),
                 Ok(false) | Err(_) => Err(error),
             },
-            outcome => outcome,
+            done => done,
         }
     }
 
-    fn row(&self, id: &str, item: &impl Serialize) -> Result<Write<'_>, StoreError> {
-        let item: Item = to_item(item).map_err(|error| StoreError::malformed(TABLE, error))?;
-        Ok(self.table.put(item, id).when("attribute_not_exists(id)"))
+    fn row(&self, id: &str, row: &impl Serialize) -> Result<TransactWriteItem, BuildError> {
+        let item: Item = to_item(row).map_err(BuildError::other)?;
+        let put = Put::builder()
+            .table_name(&self.table.name)
+            .set_item(Some(item))
+            .item("id", text(id))
+            .condition_expression("attribute_not_exists(id)");
+        Ok(TransactWriteItem::builder().put(put.build()?).build())
     }
 }
 
@@ -190,8 +199,8 @@ struct Owner<'a> {
 }
 
 /// A row from its item.
-pub(super) fn read_row<T: for<'a> Deserialize<'a>>(item: Option<Item>) -> Result<Option<T>, StoreError> {
-    item.map(from_item).transpose().map_err(|error| StoreError::malformed(TABLE, error))
+pub(super) fn read<T: for<'a> Deserialize<'a>>(item: Option<Item>) -> Result<Option<T>, StoreError> {
+    item.map(from_item).transpose().map_err(|error| StoreError::malformed("users", error))
 }
 
 pub(super) fn phone_id(phone: &KeyedHash) -> String {

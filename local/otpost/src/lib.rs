@@ -1,0 +1,107 @@
+//! What an operator does from a terminal: see what an attack can cost, switch something off, try other rules on what was decided. A crate of
+//! its own, so that a kill switch does not link an emulator.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::fmt::Write as _;
+
+use phone_number::Country;
+use shared::flow::Flow;
+use shared::spend::SpendRules;
+use shared::spend::max_exposure::MaxExposure;
+use shared::spend::pumping::{Outcome, Spent};
+use shared::store::{DecisionLogEntry, KillSwitchRecord};
+
+/// So many differences are listed one by one.
+const LISTED: usize = 20;
+
+/// What an attacker can cost at most by these rules, as a table. SMS go to all phones of some countries, and to the confirmed ones of others.
+pub fn max_exposure(rules: &SpendRules, sms_countries: &[Country], confirmed_countries: &[Country]) -> String {
+    let countries: BTreeSet<_> =
+        sms_countries.iter().chain(confirmed_countries).map(|country| country.code()).collect();
+    let countries: Vec<_> = countries.into_iter().collect();
+    let exposure = MaxExposure::of(rules, countries.iter().map(String::as_str));
+    let mut text = format!("{exposure}\nSMS go to {}.\n", countries.join(", "));
+    for country in &countries {
+        let registers = sms_countries.iter().any(|served| served.code() == *country);
+        let (flow, what) = if registers { (Flow::Register, "registration") } else { (Flow::Login, "login") };
+        if rules.room(flow, country, Spent::default()).is_err() {
+            let _ = writeln!(text, "No {what} in {country} fits: a shard of the budget holds less than one message.");
+        }
+    }
+    text
+}
+
+/// What is switched off, and the last changes.
+pub fn kill_switches(record: &KillSwitchRecord) -> String {
+    let off: Vec<_> = record.off.iter().map(String::as_str).collect();
+    let mut text = format!("Off: {}\n", if off.is_empty() { "nothing".to_owned() } else { off.join(", ") });
+    for change in record.changes.iter().rev().take(LISTED) {
+        let state = if change.off { "off" } else { "on" };
+        // A writer of text does not fail.
+        let _ =
+            writeln!(text, "  {} ms: {} {state}, by {}: {}", change.at.as_millis(), change.name, change.by, change.why);
+    }
+    text
+}
+
+/// Reads all decisions that are kept, oldest first. The functions may not do this; an operator may.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn decisions(
+    dynamodb: &aws_sdk_dynamodb::Client,
+    table: &str,
+) -> Result<Vec<DecisionLogEntry>, Box<dyn Error>> {
+    let (mut entries, mut items) = (Vec::new(), dynamodb.scan().table_name(table).into_paginator().items().send());
+    while let Some(item) = items.next().await {
+        entries.push(DecisionLogEntry::from_item(item?)?);
+    }
+    entries.sort_by_key(|entry: &DecisionLogEntry| entry.inputs.at);
+    Ok(entries)
+}
+
+/// What these rules would have decided on what was known then. (What follows from a decision, like less money spent, is as it was, and so
+/// is into how many shards that money was divided.)
+pub fn replay(records: &[DecisionLogEntry], rules: &SpendRules) -> String {
+    let word = |outcome: Outcome, rule: Option<&'static str>| {
+        let outcome = match outcome {
+            Outcome::Send => "send",
+            Outcome::Suppress => "suppress",
+            Outcome::Refuse => "refuse",
+        };
+        rule.map_or_else(|| outcome.to_owned(), |rule| format!("{outcome} ({rule})"))
+    };
+    let mut changes: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut listed = String::new();
+    let mut different = 0;
+    for record in records {
+        let again = rules.decide_on(&record.inputs);
+        let was = word(record.decision.outcome, record.decision.rule.map(|rule| rule.as_str()));
+        let would = word(again.outcome, again.rule.map(|rule| rule.as_str()));
+        if was != would {
+            different += 1;
+            if different <= LISTED {
+                let inputs = &record.inputs;
+                let _ = writeln!(
+                    listed,
+                    "  {} ms, {}, {}, prefix {}, phone {}: {was}, would be {would}",
+                    inputs.at.as_millis(),
+                    inputs.flow.as_str(),
+                    inputs.country,
+                    record.prefix,
+                    record.phone
+                );
+            }
+        }
+        *changes.entry((was, would)).or_default() += 1;
+    }
+    let mut text = format!("{} decisions, {different} of them different\n", records.len());
+    for ((was, would), count) in changes {
+        let _ = writeln!(text, "  {count:>8}  {was} -> {would}");
+    }
+    if different > 0 {
+        let _ = write!(text, "\nThe first of those that differ:\n{listed}");
+    }
+    text
+}

@@ -1,0 +1,134 @@
+//! `cargo run -p otpost`: an operator's commands.
+
+use std::error::Error;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use aws_config::{BehaviorVersion, Region};
+use clap::{Parser, Subcommand};
+use shared::aws::AwsClients;
+use shared::clock::{Clock as _, SystemClock};
+use shared::config::{
+    Lookup, NAMES, RESOURCE_NAMES, confirmed_countries, environment, required, sms_countries, spend_rules,
+};
+use shared::http_client::AwsHttpClient;
+use shared::logging::chain;
+use shared::spend::kill_switch::KillSwitch;
+use shared::store::{Controls, KillSwitchChange};
+
+/// Otpost for its operator. Settings come from the environment, like the functions', and from --config; credentials and region as the AWS
+/// CLI finds them.
+#[derive(Parser)]
+#[command(name = "otpost", version, about)]
+struct Arguments {
+    /// A setting to override, as often as you like; README.md lists them.
+    #[arg(long = "config", value_name = "KEY=VALUE", value_parser = setting, global = true)]
+    settings: Vec<(String, String)>,
+    /// The profile of your AWS configuration.
+    #[arg(long, global = true)]
+    profile: Option<String>,
+    /// The AWS region.
+    #[arg(long, global = true)]
+    region: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print what an attacker can cost at most in an hour, a day and a month; calls nobody.
+    MaxExposure,
+    /// Print what is switched off, and the last changes. Reads the table CONTROLS_TABLE.
+    Switches,
+    /// Switch something off within 15 seconds: register, login, second_factor, message, sms, mms, or a country like DE.
+    Off(Change),
+    /// Switch it on again.
+    On(Change),
+    /// Try these settings on the decisions of the last 30 days, and print what would have been different. Reads the table DECISIONS_TABLE.
+    Replay,
+}
+
+#[derive(clap::Args)]
+struct Change {
+    /// What.
+    name: String,
+    /// Who you are; kept with the change.
+    #[arg(long)]
+    by: String,
+    /// Why; kept with the change.
+    #[arg(long)]
+    why: String,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
+    if NAMES.into_iter().chain(RESOURCE_NAMES).any(|known| known == name) {
+        Ok((name.to_owned(), value.to_owned()))
+    } else {
+        Err(format!("there is no setting {name}"))
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(text) => {
+            // A closed standard output is no reason to fail.
+            drop(write!(std::io::stdout(), "{text}"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("otpost: {}", chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<String, Box<dyn Error>> {
+    let Arguments { settings, profile, region, command } = arguments;
+    let lookup = |name: &str| {
+        let set = settings.iter().rev().find(|(known, _)| known == name);
+        set.map(|(_, value)| value.clone()).or_else(|| environment(name))
+    };
+    let lookup: Lookup<'_> = &lookup;
+    match command {
+        Command::MaxExposure => {
+            let (all_phones, confirmed) = (sms_countries(lookup)?, confirmed_countries(lookup)?);
+            Ok(otpost::max_exposure(&spend_rules(lookup)?, &all_phones, &confirmed))
+        }
+        Command::Switches => {
+            let controls = Controls::of(&dynamodb(profile, region).await?, &required(lookup, "CONTROLS_TABLE")?);
+            Ok(otpost::kill_switches(&controls.kill_switches().await?))
+        }
+        Command::Off(change) => switch(true, change, &dynamodb(profile, region).await?, lookup).await,
+        Command::On(change) => switch(false, change, &dynamodb(profile, region).await?, lookup).await,
+        Command::Replay => {
+            let (rules, table) = (spend_rules(lookup)?, required(lookup, "DECISIONS_TABLE")?);
+            Ok(otpost::replay(&otpost::decisions(&dynamodb(profile, region).await?, &table).await?, &rules))
+        }
+    }
+}
+
+async fn switch(
+    off: bool,
+    Change { name, by, why }: Change,
+    dynamodb: &aws_sdk_dynamodb::Client,
+    lookup: Lookup<'_>,
+) -> Result<String, Box<dyn Error>> {
+    let switch = KillSwitch::parse(&name).ok_or_else(|| format!("there is no kill switch {name}"))?;
+    let controls = Controls::of(dynamodb, &required(lookup, "CONTROLS_TABLE")?);
+    let change = KillSwitchChange { at: SystemClock.now(), by, name, off, why };
+    Ok(otpost::kill_switches(&controls.switch(&switch, change).await?))
+}
+
+/// DynamoDB with credentials and region as the AWS CLI finds them: profile, SSO, environment, container.
+async fn dynamodb(profile: Option<String>, region: Option<String>) -> Result<aws_sdk_dynamodb::Client, Box<dyn Error>> {
+    let mut config = aws_config::defaults(BehaviorVersion::latest()).http_client(AwsHttpClient::new(&environment)?);
+    if let Some(profile) = profile {
+        config = config.profile_name(profile);
+    }
+    if let Some(region) = region {
+        config = config.region(Region::new(region));
+    }
+    Ok(AwsClients::from_config(config.load().await).dynamodb())
+}

@@ -1,0 +1,450 @@
+//! What a start does to what is kept about a phone: pure decisions on a [`PhoneRecord`], which the store then writes on condition that nobody
+//! else did.
+//!
+//! **Starting again repeats.** While a challenge of the same flow is live, a start answers the same id and sends the same code again; expiry
+//! and attempts stay as they are. SMS are neither ordered nor prompt: whoever asks twice and types the first code that arrives would
+//! otherwise be refused. It gives nobody anything: attempts are not renewed, and the code goes to the same phone. There is never more than
+//! one live challenge of a flow and phone, and a new one ends the old one: when it is redeemed, expired, out of attempts, or has too little
+//! life left to be typed in. (So whoever starts twice can see whether somebody with the phone finished in between, by a changed id.)
+//!
+//! **Not every start sends.** A login for a phone without a user sends nothing, nor does a registration of an unconfirmed phone that was sent
+//! enough. Both take their place in the limits all the same: no limit may tell who is a user.
+//!
+//! **Wrong codes a day.** A new challenge gets as many attempts as the day's limit has left, counting those that other live challenges of
+//! its kind still hold. So an attempt is one conditional write, and no race passes the limit.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::limits::{ATTEMPTS_PER_CHALLENGE, Limit, Limited, check_spacing};
+use crate::clock::Timestamp;
+use crate::flow::Flow;
+use crate::store::{Challenge, PhoneRecord};
+
+/// A code with less life than this is not sent again: its reader could not type it in time.
+const USEFUL_LIFE: Duration = Duration::from_secs(60);
+
+/// A challenge that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ChallengeRequest<'a> {
+    pub flow: Flow,
+    /// Who logs in; nobody for a registration, or where the phone has no user.
+    pub user: Option<&'a str>,
+    /// Whether the phone has a user, so somebody has confirmed it here.
+    pub is_confirmed: bool,
+    pub now: Timestamp,
+    /// The life of a new code.
+    pub life: Duration,
+}
+
+/// What a new challenge is made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NewChallenge<'a> {
+    pub id: &'a str,
+    pub sealed_code: &'a str,
+}
+
+/// What the phone's limits allow.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Admitted {
+    /// The live challenge that is repeated; otherwise there is a new one.
+    repeated: Option<Challenge>,
+    max_attempts: usize,
+    /// Whether a code may go out to this phone.
+    pub may_send: bool,
+}
+
+/// A challenge whose code is to be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct IssuedChallenge {
+    pub challenge: Challenge,
+    /// Whether it was live before.
+    pub is_repeated: bool,
+    /// Whether the code goes out.
+    pub is_sent: bool,
+}
+
+/// Admits or refuses a start by the phone's limits, and prunes the record. `opens` tells whether a live challenge's code can still be read
+/// (a rotated key ends it).
+pub(super) fn admit(
+    record: &mut PhoneRecord,
+    request: &ChallengeRequest<'_>,
+    opens: impl Fn(&Challenge) -> bool,
+) -> Result<Admitted, Limited> {
+    let ChallengeRequest { flow, now, .. } = *request;
+    settle_ended(record, now);
+    check_starts(record, flow, now)?;
+    let enough = now.plus(USEFUL_LIFE.min(request.life / 2));
+    let is_repeatable = |challenge: &Challenge| {
+        challenge.expires >= enough && challenge.user.as_deref() == request.user && opens(challenge)
+    };
+    let live = record.challenge(flow).cloned();
+    let repeated = live.clone().filter(is_repeatable);
+    let max_attempts = match (&repeated, &live) {
+        (Some(challenge), _) => challenge.max_attempts,
+        (None, old) => {
+            if let Some(old) = old {
+                settle(record, flow, old);
+            }
+            max_attempts(record, flow, now)?
+        }
+    };
+    let has_messages = Limit::UnconfirmedMessagesPerDay.rule().left(&record.unconfirmed_sends, now) > 0;
+    let may_send = request.is_confirmed || flow == Flow::Register && has_messages;
+    Ok(Admitted { repeated, max_attempts, may_send })
+}
+
+/// Issues a challenge and counts it, or refuses. `may_send` is what others than the phone say.
+pub(super) fn issue(
+    record: &mut PhoneRecord,
+    request: &ChallengeRequest<'_>,
+    new: NewChallenge<'_>,
+    may_send: bool,
+    opens: impl Fn(&Challenge) -> bool,
+) -> Result<IssuedChallenge, Limited> {
+    let ChallengeRequest { flow, now, .. } = *request;
+    let admitted = admit(record, request, opens)?;
+    let (is_repeated, is_sent) = (admitted.repeated.is_some(), may_send && admitted.may_send);
+    let challenge = admitted.repeated.unwrap_or_else(|| Challenge {
+        id: new.id.to_owned(),
+        code: Some(new.sealed_code.to_owned()),
+        expires: now.plus(request.life),
+        max_attempts: admitted.max_attempts,
+        attempts: BTreeMap::new(),
+        redeemed_by: None,
+        user: request.user.map(str::to_owned),
+    });
+    *record.challenge_mut(flow) = Some(challenge.clone());
+    record.counts_mut(flow).starts.push(now);
+    if is_sent && !request.is_confirmed {
+        record.unconfirmed_sends.push(now);
+    }
+    Ok(IssuedChallenge { challenge, is_repeated, is_sent })
+}
+
+/// The later of what the two limits of starts say.
+fn check_starts(record: &PhoneRecord, flow: Flow, now: Timestamp) -> Result<(), Limited> {
+    let starts = &record.counts(flow).starts;
+    let refused =
+        [check_spacing(starts, record.last_verified, now), Limit::CodeMessagesPerDay.rule().check(starts, now)];
+    let latest = refused.into_iter().filter_map(Result::err).max_by_key(|limited| limited.retry_after);
+    latest.map_or(Ok(()), Err)
+}
+
+/// Undoes a start whose message did not go out: it counts nowhere.
+pub(super) fn rollback(record: &mut PhoneRecord, flow: Flow, issued: &IssuedChallenge, sent: Timestamp) {
+    let remove = |times: &mut Vec<Timestamp>| {
+        if let Some(position) = times.iter().rposition(|time| *time == sent) {
+            times.remove(position);
+        }
+    };
+    remove(&mut record.counts_mut(flow).starts);
+    remove(&mut record.unconfirmed_sends);
+    let challenge = record.challenge_mut(flow);
+    let is_untouched = challenge
+        .as_ref()
+        .is_some_and(|challenge| challenge.id == issued.challenge.id && challenge.attempts.is_empty());
+    if is_untouched && !issued.is_repeated {
+        *challenge = None;
+    }
+}
+
+/// Moves the wrong codes of challenges that have ended into their limit's list, and prunes what no longer counts.
+fn settle_ended(record: &mut PhoneRecord, now: Timestamp) {
+    for flow in Flow::ALL {
+        if let Some(challenge) = record.challenge(flow).cloned()
+            && !is_live(&challenge, now)
+        {
+            settle(record, flow, &challenge);
+        }
+    }
+    for counts in [&mut record.without_password, &mut record.after_password] {
+        Limit::CodeMessagesPerDay.rule().prune(&mut counts.starts, now);
+        Limit::WrongCodes.rule().prune(&mut counts.wrong_codes, now);
+    }
+    Limit::UnconfirmedMessagesPerDay.rule().prune(&mut record.unconfirmed_sends, now);
+}
+
+fn is_live(challenge: &Challenge, now: Timestamp) -> bool {
+    challenge.redeemed_by.is_none() && now < challenge.expires && challenge.attempts.len() < challenge.max_attempts
+}
+
+fn settle(record: &mut PhoneRecord, flow: Flow, challenge: &Challenge) {
+    let wrong = challenge.attempts.iter().filter(|(id, _)| challenge.redeemed_by.as_ref() != Some(id));
+    let times = &mut record.counts_mut(flow).wrong_codes;
+    times.extend(wrong.map(|(_, time)| *time));
+    times.sort_unstable();
+    *record.challenge_mut(flow) = None;
+}
+
+/// How many attempts a new challenge gets.
+fn max_attempts(record: &PhoneRecord, flow: Flow, now: Timestamp) -> Result<usize, Limited> {
+    let times = &record.counts(flow).wrong_codes;
+    let (limit, other) = match flow {
+        Flow::Register => (Limit::WrongCodes, record.challenge(Flow::Login)),
+        Flow::Login => (Limit::WrongCodes, record.challenge(Flow::Register)),
+        Flow::SecondFactor => (Limit::WrongCodesAfterPassword, None),
+    };
+    let rule = limit.rule();
+    rule.check(times, now)?;
+    let held = other.map_or(0, |challenge| challenge.max_attempts);
+    match rule.left(times, now).saturating_sub(held) {
+        0 => Err(rule.until(now, other.map_or(now, |challenge| challenge.expires))),
+        left => Ok(left.min(ATTEMPTS_PER_CHALLENGE)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIFE: Duration = Duration::from_secs(300);
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(0).plus(Duration::from_secs(seconds))
+    }
+
+    fn ask(record: &mut PhoneRecord, flow: Flow, seconds: u64) -> Result<IssuedChallenge, Limited> {
+        let id = format!("{flow:?} {seconds}");
+        issue_as(record, &request(flow, seconds), &id)
+    }
+
+    fn issue_as(
+        record: &mut PhoneRecord,
+        request: &ChallengeRequest<'_>,
+        id: &str,
+    ) -> Result<IssuedChallenge, Limited> {
+        issue(record, request, NewChallenge { id, sealed_code: "sealed" }, true, |_| true)
+    }
+
+    /// For a phone with a user, who is not named.
+    fn request(flow: Flow, seconds: u64) -> ChallengeRequest<'static> {
+        ChallengeRequest { flow, user: None, is_confirmed: true, now: at(seconds), life: LIFE }
+    }
+
+    /// As the store's condition does it.
+    fn enter(record: &mut PhoneRecord, flow: Flow, seconds: u64, count: usize) -> usize {
+        let Some(challenge) = record.challenge_mut(flow) else { return 0 };
+        let mut counted = 0;
+        while counted < count && is_live(challenge, at(seconds)) {
+            challenge.attempts.insert(format!("{seconds} {}", challenge.attempts.len()), at(seconds));
+            counted += 1;
+        }
+        counted
+    }
+
+    #[test]
+    fn a_second_message_waits_thirty_seconds() {
+        let mut record = PhoneRecord::default();
+        ask(&mut record, Flow::Login, 0).unwrap();
+        for flow in [Flow::Register, Flow::Login] {
+            let limited = ask(&mut record, flow, 29).unwrap_err();
+            assert_eq!((limited.rule.limit, limited.retry_after), (Limit::CodeMessageSpacing, 1));
+        }
+        ask(&mut record, Flow::SecondFactor, 29).unwrap();
+        ask(&mut record, Flow::Login, 30).unwrap();
+        let limited = ask(&mut record, Flow::Login, 60).unwrap_err();
+        assert_eq!((limited.rule.limit, limited.retry_after), (Limit::CodeMessageSpacing, 30), "the wait has doubled");
+    }
+
+    #[test]
+    fn an_eleventh_start_waits_a_day() {
+        let mut record = PhoneRecord::default();
+        for sent in 0..10 {
+            ask(&mut record, Flow::Login, sent * 2000).unwrap();
+        }
+        let limited = ask(&mut record, Flow::Register, 20_000).unwrap_err();
+        assert_eq!((limited.rule.limit, limited.retry_after), (Limit::CodeMessagesPerDay, 86_400 - 20_000));
+        ask(&mut record, Flow::SecondFactor, 20_000).unwrap();
+        ask(&mut record, Flow::Login, 86_400).unwrap();
+    }
+
+    #[test]
+    fn the_later_of_both_waits_is_told() {
+        let mut record = PhoneRecord::default();
+        record.without_password.starts = (0..10).map(|sent| at(sent * 9000)).collect();
+        let limited = ask(&mut record, Flow::Login, 86_399).unwrap_err();
+        assert_eq!(limited.rule.limit, Limit::CodeMessagesPerDay);
+        record.without_password.starts[9] = at(86_390);
+        let limited = ask(&mut record, Flow::Login, 86_399).unwrap_err();
+        assert_eq!((limited.rule.limit, limited.retry_after), (Limit::CodeMessageSpacing, 1920 - 9));
+    }
+
+    #[test]
+    fn a_phone_that_nobody_confirmed_gets_five_messages_and_the_same_answers() {
+        let (mut confirmed, mut unconfirmed) = (PhoneRecord::default(), PhoneRecord::default());
+        for number in 0..11 {
+            let mut request = request(Flow::Register, number * 2000);
+            let known = issue_as(&mut confirmed, &request, "id");
+            request.is_confirmed = false;
+            let unknown = issue_as(&mut unconfirmed, &request, "id");
+            assert_eq!(known.as_ref().err(), unknown.as_ref().err(), "{number}");
+            assert_eq!(known.is_ok_and(|issued| issued.is_sent), number < 10);
+            assert_eq!(unknown.is_ok_and(|issued| issued.is_sent), number < 5);
+        }
+    }
+
+    #[test]
+    fn a_login_of_nobody_sends_nothing_and_leaves_the_registration_its_messages() {
+        let mut record = PhoneRecord::default();
+        for number in 0..5 {
+            let mut request = request(Flow::Login, number * 2000);
+            request.is_confirmed = false;
+            assert!(!issue_as(&mut record, &request, "id").unwrap().is_sent);
+        }
+        let mut request = request(Flow::Register, 10_000);
+        request.is_confirmed = false;
+        assert!(issue_as(&mut record, &request, "id").unwrap().is_sent);
+    }
+
+    #[test]
+    fn a_message_that_is_taken_back_leaves_the_unconfirmed_all_five() {
+        let mut record = PhoneRecord::default();
+        let mut request = request(Flow::Register, 0);
+        request.is_confirmed = false;
+        let issued = issue_as(&mut record, &request, "id").unwrap();
+        rollback(&mut record, Flow::Register, &issued, at(0));
+        assert_eq!(record, PhoneRecord::default());
+    }
+
+    #[test]
+    fn starting_again_repeats_and_renews_nothing() {
+        let mut record = PhoneRecord::default();
+        let first = ask(&mut record, Flow::Login, 0).unwrap();
+        assert_eq!(enter(&mut record, Flow::Login, 10, 4), 4);
+        let second = ask(&mut record, Flow::Login, 240).unwrap();
+        assert!(second.is_repeated && !first.is_repeated);
+        assert_eq!((&second.challenge.id, second.challenge.expires), (&first.challenge.id, at(300)));
+        assert_eq!(enter(&mut record, Flow::Login, 250, 9), 1, "the fifth try of both");
+    }
+
+    #[test]
+    fn a_code_with_little_life_left_is_not_sent_again() {
+        let mut record = PhoneRecord::default();
+        let first = ask(&mut record, Flow::Login, 0).unwrap();
+        enter(&mut record, Flow::Login, 10, 3);
+        let second = ask(&mut record, Flow::Login, 241).unwrap();
+        assert!(!second.is_repeated && second.challenge.id != first.challenge.id);
+        assert_eq!(record.without_password.wrong_codes, vec![at(10); 3], "its wrong codes stay counted");
+    }
+
+    #[test]
+    fn one_out_of_tries_is_replaced() {
+        let mut record = PhoneRecord::default();
+        ask(&mut record, Flow::Login, 0).unwrap();
+        assert_eq!(enter(&mut record, Flow::Login, 1, 9), 5);
+        assert!(!ask(&mut record, Flow::Login, 30).unwrap().is_repeated);
+        assert_eq!(record.without_password.wrong_codes.len(), 5);
+    }
+
+    #[test]
+    fn flows_are_apart() {
+        let mut record = PhoneRecord::default();
+        let login = ask(&mut record, Flow::Login, 0).unwrap();
+        let register = ask(&mut record, Flow::Register, 30).unwrap();
+        let second = ask(&mut record, Flow::SecondFactor, 60).unwrap();
+        assert!(!register.is_repeated && !second.is_repeated);
+        assert_eq!(record.challenge(Flow::Login).unwrap().id, login.challenge.id, "another flow ends nothing");
+    }
+
+    #[test]
+    fn another_user_is_another_transaction() {
+        let mut record = PhoneRecord::default();
+        let first = ask(&mut record, Flow::Login, 0).unwrap();
+        let mut request = request(Flow::Login, 30);
+        request.user = Some("U");
+        let second = issue_as(&mut record, &request, "new").unwrap();
+        assert_ne!(first.challenge.id, second.challenge.id);
+    }
+
+    #[test]
+    fn a_code_that_no_longer_opens_is_replaced() {
+        let mut record = PhoneRecord::default();
+        ask(&mut record, Flow::Login, 0).unwrap();
+        assert!(
+            !issue(&mut record, &request(Flow::Login, 30), NewChallenge { id: "new", sealed_code: "x" }, true, |_| {
+                false
+            })
+            .unwrap()
+            .is_repeated
+        );
+    }
+
+    #[test]
+    fn a_right_code_is_no_wrong_one() {
+        let mut record = PhoneRecord::default();
+        ask(&mut record, Flow::Login, 0).unwrap();
+        enter(&mut record, Flow::Login, 1, 3);
+        record.challenge_mut(Flow::Login).as_mut().unwrap().redeemed_by = Some("1 1".into());
+        ask(&mut record, Flow::Login, 30).unwrap();
+        assert_eq!(record.without_password.wrong_codes, vec![at(1); 2]);
+    }
+
+    #[test]
+    fn a_start_that_is_taken_back_counts_nowhere() {
+        let mut record = PhoneRecord::default();
+        let issued = ask(&mut record, Flow::Register, 0).unwrap();
+        rollback(&mut record, Flow::Register, &issued, at(0));
+        assert_eq!(record, PhoneRecord::default());
+        let first = ask(&mut record, Flow::Register, 1).unwrap();
+        let again = ask(&mut record, Flow::Register, 40).unwrap();
+        rollback(&mut record, Flow::Register, &again, at(40));
+        assert_eq!(
+            record.challenge(Flow::Register).map(|challenge| &challenge.id),
+            Some(&first.challenge.id),
+            "the first message may have arrived"
+        );
+        assert_eq!(record.without_password.starts, [at(1)]);
+    }
+
+    #[test]
+    fn twenty_five_wrong_codes_end_the_day_for_who_has_no_password() {
+        let mut record = PhoneRecord::default();
+        record.without_password.wrong_codes = vec![at(0); 23];
+        let register = ask(&mut record, Flow::Register, 100).unwrap();
+        assert_eq!(register.challenge.max_attempts, 2);
+        let limited = ask(&mut record, Flow::Login, 200).unwrap_err();
+        assert_eq!(
+            (limited.rule.limit, limited.retry_after),
+            (Limit::WrongCodes, 200),
+            "held until the registration expires"
+        );
+        assert_eq!(enter(&mut record, Flow::Register, 300, 9), 2);
+        let limited = ask(&mut record, Flow::Login, 400).unwrap_err();
+        assert_eq!((limited.rule.limit, limited.retry_after), (Limit::WrongCodes, 86_000));
+        assert_eq!(
+            ask(&mut record, Flow::SecondFactor, 500).unwrap().challenge.max_attempts,
+            5,
+            "the owner has a password"
+        );
+    }
+
+    proptest! {
+        /// An attacker who starts and enters codes whenever allowed never gets 26 in a day, nor eleven messages, nor six where nobody has
+        /// confirmed the phone.
+        #[test]
+        fn no_day_holds_more_than_its_numbers(
+            is_confirmed: bool,
+            steps in prop::collection::vec((0..4000_u64, 0..3_u8, 0..7_usize), 1..300),
+        ) {
+            let (mut record, mut now) = (PhoneRecord::default(), 0);
+            let (mut wrong, mut sent): (Vec<u64>, Vec<u64>) = (Vec::new(), Vec::new());
+            let most = if is_confirmed { 10 } else { 5 };
+            for (wait, what, count) in steps {
+                now += wait;
+                let flow = if what == 0 { Flow::Register } else { Flow::Login };
+                let mut request = request(flow, now);
+                request.is_confirmed = is_confirmed;
+                if issue_as(&mut record, &request, "id").is_ok_and(|issued| issued.is_sent) {
+                    sent.push(now);
+                }
+                let counted = enter(&mut record, flow, now + 1, count);
+                wrong.extend(std::iter::repeat_n(now + 1, counted));
+                prop_assert!(wrong.iter().filter(|time| **time + 86_400 > now + 1).count() <= 25);
+                prop_assert!(sent.iter().filter(|time| **time + 86_400 > now).count() <= most);
+            }
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! Settings: every one is read from an environment variable, once, when a function starts, and checked there. A missing or wrong one stops
+//! the start with one line that names it.
+//!
+//! Values come through a [`Lookup`], so that tests and the local stack pass a map and nobody changes the process environment.
+//!
+//! A new setting needs: its name in [`NAMES`], its field in [`Settings`], its check in the file of its subject, a parameter of
+//! `template.yaml` with the same bounds, and a row in the README's table. Tests compare these.
+
+mod messages;
+mod resources;
+mod spend;
+mod users;
+
+use std::time::Duration;
+
+use phone_number::Country;
+
+use crate::flow::Flow;
+use crate::spend::SpendRules;
+
+pub use messages::Sender;
+#[cfg(test)]
+pub(crate) use messages::{MAX_APP_NAME_LENGTH, MAX_HOST_LENGTH};
+pub use resources::{RESOURCE_NAMES, Resources};
+pub use spend::{confirmed_countries, sms_countries, spend_rules};
+pub use users::Identity;
+
+/// The names of all settings that people choose.
+pub const NAMES: [&str; 27] = [
+    "APP_ID",
+    "API_KEY",
+    "APP_NAME",
+    "PLIVO_SENDER",
+    "PLIVO_API_URL",
+    "DEFAULT_COUNTRY",
+    "SMS_COUNTRIES",
+    "CONFIRMED_COUNTRIES",
+    "SMS_PRICES",
+    "BUDGET",
+    "COUNTRY_BUDGETS",
+    "BUDGET_SHARDS",
+    "STARTS_PER_ADDRESS",
+    "COUNTRIES_PER_ADDRESS",
+    "PUMPING_MODE",
+    "PUMPING_PREFIX",
+    "PUMPING_COUNTRY",
+    "PHONE_COLUMN",
+    "IDENTITY_COLUMN",
+    "CODE_LENGTH",
+    "CODE_LIFE_SECONDS",
+    "WEBOTP_HOST",
+    "ANDROID_APP_HASH",
+    "SESSION_IDLE_SECONDS",
+    "SESSION_LIFE_SECONDS",
+    "ALLOWED_ORIGINS",
+    "AWS_CA_BUNDLE",
+];
+
+/// The default of `STARTS_PER_ADDRESS`.
+pub(crate) const STARTS_PER_ADDRESS: usize = 20;
+/// The default of `COUNTRIES_PER_ADDRESS`.
+pub(crate) const COUNTRIES_PER_ADDRESS: usize = 5;
+
+/// How a setting's value is found by its name.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The process environment, for the function binaries.
+#[expect(clippy::disallowed_methods, reason = "the one place where the environment enters")]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// A setting that is missing or wrong. Its one line is what the operator sees.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("setting {name} {problem}")]
+pub struct SettingError {
+    /// The environment variable.
+    pub name: &'static str,
+    /// What is wrong with it; never the value of a secret.
+    pub problem: String,
+}
+
+impl SettingError {
+    pub(crate) fn new(name: &'static str, problem: impl Into<String>) -> Self {
+        Self { name, problem: problem.into() }
+    }
+}
+
+/// All settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Tables, queues and secrets.
+    pub resources: Resources,
+    /// `APP_ID`: the application id in paths.
+    pub app_id: String,
+    /// `API_KEY`: the application's key in paths. It is in every app and page: an address, not a secret.
+    pub api_key: String,
+    /// `APP_NAME`: the application's name in texts. GSM 03.38 characters, at most 20. Default `Otpost`.
+    pub app_name: String,
+    /// `PLIVO_SENDER`: a number, an alphanumeric sender, or a powerpack's UUID.
+    pub sender: Sender,
+    /// `PLIVO_API_URL`: scheme and host of Plivo's API. Default `https://api.plivo.com`.
+    pub plivo_api_url: String,
+    /// `DEFAULT_COUNTRY`: for numbers without `+`. Default `US`.
+    pub default_country: Country,
+    /// `SMS_COUNTRIES`: where SMS may go, by commas. Default `US,CA` and the default country: what is not listed costs nothing.
+    pub sms_countries: Vec<Country>,
+    /// `CONFIRMED_COUNTRIES`: where SMS may go besides, but only to phones that were confirmed here. Default none.
+    pub confirmed_countries: Vec<Country>,
+    /// `STARTS_PER_ADDRESS`: registrations and logins that one network may start in an hour, 1 to 10000. Default 20. Its item
+    /// holds the time of each, so 100 of them are a kilobyte, and a write unit, more for each start; an item holds 400.
+    pub starts_per_address: usize,
+    /// `COUNTRIES_PER_ADDRESS`: the most countries that one network may call in a day, 1 to 250. Default 5.
+    pub countries_per_address: usize,
+    /// How a send is decided: `SMS_PRICES` (US$ for one part of an SMS; default `US=0.0077,CA=0.0077,*=0.25`), `BUDGET` (US$ an
+    /// hour, a day and a month; default `5/25/250`), `COUNTRY_BUDGETS` (default none), `BUDGET_SHARDS` (1 to 4096; default 4), `PUMPING_MODE` (`refuse`, `suppress` or `monitor`;
+    /// default `refuse`), `PUMPING_PREFIX` and `PUMPING_COUNTRY` (least/times/percent; defaults `20/2/30` and `100/3/15`).
+    pub spend: SpendRules,
+    /// `PHONE_COLUMN`: name of the phone in register bodies and user objects. Default `phoneNumber`.
+    pub phone_column: String,
+    /// `IDENTITY_COLUMN`: `email` (default) or the phone column.
+    pub identity: Identity,
+    /// `CODE_LENGTH`: digits of a one-time code, 6 to 10. Default 6.
+    pub code_length: usize,
+    /// `CODE_LIFE_SECONDS`: 60 to 600. Default 300.
+    pub code_life: Duration,
+    /// `WEBOTP_HOST`: the host of the line that lets a browser fill in the code; none by default.
+    pub webotp_host: Option<String>,
+    /// `ANDROID_APP_HASH`: eleven characters that let an Android app read the code; none by default.
+    pub android_app_hash: Option<String>,
+    /// `SESSION_IDLE_SECONDS`: a session ends after this long without a call, 300 to 2592000. Default 604800 (7 days).
+    pub session_idle: Duration,
+    /// `SESSION_LIFE_SECONDS`: a session ends after this long in any case, 300 to 31536000. Default 2592000 (30 days).
+    pub session_life: Duration,
+    /// `ALLOWED_ORIGINS`: who may call from a browser, by commas; `*` (default) is everybody, since no cookie is used.
+    /// The gateway answers by it; functions do not look at it.
+    pub allowed_origins: Vec<String>,
+}
+
+impl Settings {
+    /// Reads and checks all settings.
+    ///
+    /// # Errors
+    /// The first that is missing or wrong.
+    pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, SettingError> {
+        let phone_column = users::phone_column(lookup)?;
+        let settings = Self {
+            resources: Resources::from_lookup(lookup)?,
+            app_id: path_segment(lookup, "APP_ID")?,
+            api_key: path_segment(lookup, "API_KEY")?,
+            app_name: messages::app_name(lookup)?,
+            sender: messages::sender(lookup)?,
+            plivo_api_url: messages::base_url(lookup)?,
+            default_country: spend::default_country(lookup)?,
+            sms_countries: sms_countries(lookup)?,
+            confirmed_countries: confirmed_countries(lookup)?,
+            starts_per_address: number(lookup, "STARTS_PER_ADDRESS", STARTS_PER_ADDRESS as u64, 1, 10_000)? as usize,
+            countries_per_address: number(lookup, "COUNTRIES_PER_ADDRESS", COUNTRIES_PER_ADDRESS as u64, 1, 250)?
+                as usize,
+            spend: spend_rules(lookup)?,
+            identity: users::identity(lookup, &phone_column)?,
+            phone_column,
+            code_length: number(lookup, "CODE_LENGTH", 6, 6, 10)? as usize,
+            code_life: Duration::from_secs(number(lookup, "CODE_LIFE_SECONDS", 300, 60, 600)?),
+            webotp_host: messages::webotp_host(lookup)?,
+            android_app_hash: messages::android_app_hash(lookup)?,
+            session_idle: Duration::from_secs(number(lookup, "SESSION_IDLE_SECONDS", 604_800, 300, 2_592_000)?),
+            session_life: Duration::from_secs(number(lookup, "SESSION_LIFE_SECONDS", 2_592_000, 300, 31_536_000)?),
+            allowed_origins: allowed_origins(lookup)?,
+        };
+        Ok(settings)
+    }
+
+    /// Whether a flow's SMS may go to this country; numbers of no country are never sent to.
+    pub fn serves(&self, country: Country, flow: Flow) -> bool {
+        if flow.is_for_confirmed_phones() {
+            self.serves_somebody(country)
+        } else {
+            self.sms_countries.contains(&country)
+        }
+    }
+
+    /// Whether SMS may go to this country at all, if only to confirmed phones.
+    pub fn serves_somebody(&self, country: Country) -> bool {
+        self.sms_countries.contains(&country) || self.confirmed_countries.contains(&country)
+    }
+}
+
+/// A value that is there and not blank. An empty variable counts as absent: templates cannot leave one out.
+fn present(lookup: Lookup<'_>, name: &str) -> Option<String> {
+    lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
+/// A setting that must be there; an empty variable counts as absent.
+///
+/// # Errors
+/// When it is missing.
+pub fn required(lookup: Lookup<'_>, name: &'static str) -> Result<String, SettingError> {
+    present(lookup, name).ok_or_else(|| SettingError::new(name, "is missing"))
+}
+
+fn optional(lookup: Lookup<'_>, name: &str, default: &str) -> String {
+    present(lookup, name).unwrap_or_else(|| default.to_owned())
+}
+
+fn number(lookup: Lookup<'_>, name: &'static str, default: u64, least: u64, most: u64) -> Result<u64, SettingError> {
+    match present(lookup, name) {
+        None => Ok(default),
+        Some(text) => {
+            text.parse().ok().filter(|number| (least..=most).contains(number)).ok_or_else(|| {
+                SettingError::new(name, format!("must be a number from {least} to {most}, not '{text}'"))
+            })
+        }
+    }
+}
+
+/// Ids and keys stand in paths as one segment; Backendless uses UUIDs, any other plain text will do.
+fn path_segment(lookup: Lookup<'_>, name: &'static str) -> Result<String, SettingError> {
+    let value = required(lookup, name)?;
+    let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    if plain && value != "api" {
+        Ok(value)
+    } else {
+        Err(SettingError::new(name, "must be letters, digits, '-' and '_', and not 'api'"))
+    }
+}
+
+fn allowed_origins(lookup: Lookup<'_>) -> Result<Vec<String>, SettingError> {
+    const NAME: &str = "ALLOWED_ORIGINS";
+    let origins: Vec<String> =
+        optional(lookup, NAME, "*").split(',').map(|origin| origin.trim().trim_end_matches('/').to_owned()).collect();
+    let good = |origin: &String| {
+        origin == "*" || url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin)
+    };
+    if origins.iter().all(good) {
+        Ok(origins)
+    } else {
+        Err(SettingError::new(NAME, "must be * or origins like https://app.example.com, separated by commas"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::spend::budget::Amounts;
+    use crate::spend::pumping::Mode;
+
+    fn required_only() -> HashMap<&'static str, &'static str> {
+        let made = RESOURCE_NAMES.map(|name| (name, "made-by-the-template"));
+        let known = [
+            ("APP_ID", "A0A0A0A0-0000-0000-0000-000000000001"),
+            ("API_KEY", "B0B0B0B0-0000-0000-0000-000000000002"),
+            ("PLIVO_SENDER", "+14155550199"),
+        ];
+        made.into_iter().chain(known).collect()
+    }
+
+    fn read(values: &HashMap<&'static str, &'static str>) -> Result<Settings, SettingError> {
+        Settings::from_lookup(&|name| values.get(name).map(|value| (*value).to_owned()))
+    }
+
+    #[test]
+    fn each_required_setting_is_named_when_it_is_missing() {
+        for name in required_only().keys() {
+            let mut values = required_only();
+            values.remove(name);
+            let error = read(&values).unwrap_err();
+            assert_eq!(error.to_string(), format!("setting {name} is missing"));
+            values.insert(name, "  ");
+            assert_eq!(read(&values).unwrap_err().name, *name);
+        }
+    }
+
+    #[test]
+    fn each_wrong_setting_is_named() {
+        for (name, value) in [
+            ("CODE_LENGTH", "5"),
+            ("CODE_LENGTH", "11"),
+            ("CODE_LENGTH", "six"),
+            ("CODE_LIFE_SECONDS", "59"),
+            ("CODE_LIFE_SECONDS", "601"),
+            ("DEFAULT_COUNTRY", "us"),
+            ("SMS_COUNTRIES", "US,USA"),
+            ("SMS_COUNTRIES", "US,,CA"),
+            ("CONFIRMED_COUNTRIES", "USA"),
+            ("SMS_PRICES", "US=0.01"),
+            ("BUDGET", "25/5"),
+            ("COUNTRY_BUDGETS", "DE=1"),
+            ("BUDGET_SHARDS", "4097"),
+            ("STARTS_PER_ADDRESS", "0"),
+            ("COUNTRIES_PER_ADDRESS", "0"),
+            ("PUMPING_MODE", "off"),
+            ("PUMPING_PREFIX", "20"),
+            ("PUMPING_COUNTRY", "20/2/101"),
+            ("PHONE_COLUMN", "email"),
+            ("PHONE_COLUMN", "objectId"),
+            ("PHONE_COLUMN", "transactionCode"),
+            ("PHONE_COLUMN", "1st"),
+            ("IDENTITY_COLUMN", "name"),
+            ("PLIVO_SENDER", "+1 415"),
+            ("PLIVO_SENDER", "a name too long"),
+            ("PLIVO_API_URL", "api.plivo.com"),
+            ("PLIVO_API_URL", "ftp://plivo"),
+            ("PLIVO_API_URL", "https://plivo.example/?x=1"),
+            ("WEBOTP_HOST", "a-host-name-of-more-than-forty.example.com"),
+            ("APP_NAME", "a name that is too long"),
+            ("APP_NAME", "наш"),
+            ("APP_ID", "api"),
+            ("API_KEY", "a/b"),
+            ("WEBOTP_HOST", "https://example.com"),
+            ("WEBOTP_HOST", "localhost"),
+            ("ANDROID_APP_HASH", "short"),
+            ("SESSION_IDLE_SECONDS", "1"),
+            ("SESSION_LIFE_SECONDS", "999999999"),
+            ("ALLOWED_ORIGINS", "example.com"),
+            ("ALLOWED_ORIGINS", "https://a.example/path"),
+        ] {
+            let mut values = required_only();
+            values.insert(name, value);
+            assert_eq!(read(&values).unwrap_err().name, name, "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn every_setting_that_is_read_has_its_name_in_the_list() {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let values = required_only();
+        let lookup = |name: &str| {
+            asked.borrow_mut().push(name.to_owned());
+            values.get(name).map(|value| (*value).to_owned())
+        };
+        Settings::from_lookup(&lookup).unwrap();
+        let mut asked = asked.into_inner();
+        asked.push("AWS_CA_BUNDLE".to_owned());
+        asked.sort_unstable();
+        let mut names: Vec<_> = NAMES.into_iter().chain(RESOURCE_NAMES).collect();
+        names.sort_unstable();
+        assert_eq!(asked, names);
+    }
+
+    #[test]
+    fn the_defaults_are_the_safe_ones() {
+        let settings = read(&required_only()).unwrap();
+        assert_eq!(settings.code_length, 6);
+        assert_eq!(settings.code_life, Duration::from_secs(300));
+        assert_eq!(settings.sms_countries.iter().map(|country| country.code()).collect::<Vec<_>>(), ["US", "CA"]);
+        assert!(!settings.serves(Country::parse("GB").unwrap(), Flow::Login));
+        assert_eq!((settings.starts_per_address, settings.countries_per_address), (20, 5));
+        assert_eq!(settings.spend.budgets.all, Amounts::parse("5/25/250").unwrap());
+        assert_eq!(settings.spend.pumping.mode, Mode::Refuse);
+        assert_eq!(settings.phone_column, "phoneNumber");
+        assert_eq!(settings.identity, Identity::Email);
+        assert_eq!(settings.plivo_api_url, "https://api.plivo.com");
+        assert_eq!(settings.sender, Sender::Source("+14155550199".into()));
+    }
+
+    #[test]
+    fn settings_are_read() {
+        let mut values = required_only();
+        values.extend([
+            ("DEFAULT_COUNTRY", "DE"),
+            ("PHONE_COLUMN", "mobile"),
+            ("IDENTITY_COLUMN", "mobile"),
+            ("PLIVO_API_URL", "http://127.0.0.1:3000/v1/Account/"),
+            ("PLIVO_SENDER", "5EC4C8C9-CD74-42B5-9E41-0D7670D6BB46"),
+            ("ALLOWED_ORIGINS", "https://a.example, https://b.example:8443"),
+            ("CODE_LENGTH", "10"),
+            ("CONFIRMED_COUNTRIES", "GB"),
+        ]);
+        let settings = read(&values).unwrap();
+        let (germany, britain) = (Country::parse("DE").unwrap(), Country::parse("GB").unwrap());
+        assert!(settings.serves(germany, Flow::Register), "a default country can be sent to");
+        assert!(settings.serves(britain, Flow::Login) && !settings.serves(britain, Flow::Register));
+        assert_eq!((settings.phone_column.as_str(), settings.identity), ("mobile", Identity::Phone));
+        assert_eq!(settings.plivo_api_url, "http://127.0.0.1:3000");
+        assert_eq!(settings.sender, Sender::Powerpack("5ec4c8c9-cd74-42b5-9e41-0d7670d6bb46".into()));
+        assert_eq!(settings.allowed_origins, ["https://a.example", "https://b.example:8443"]);
+        assert_eq!(settings.code_length, 10);
+    }
+}

@@ -1,0 +1,312 @@
+//! The keys that are derived from the root key, one per purpose (HKDF-SHA-256, RFC 5869), and what is done with each. A dump of
+//! all tables is worth nothing without them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hkdf;
+use ring::hmac;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use super::random;
+
+/// The shortest root key that is taken, in characters: 32 random ones from CloudFormation's generator hold over 128 bits.
+pub const ROOT_KEY_LENGTH: usize = 32;
+
+/// The root key is not of its form.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the root key is neither a text of {ROOT_KEY_LENGTH} characters or more nor {{users, current, other?}} of such"
+)]
+pub struct RootKeyError;
+
+/// What the root secret holds. As it is made, one text for all. To change the key of what lives for minutes, without a moment in
+/// which a running function knows only one of two: `{"users", "current", "other"}`. `docs/rotation.md` has the steps.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RootKey {
+    /// For what lives as long as its rows: phones, identities, passwords, messages.
+    users: SecretString,
+    /// For what lives minutes: transaction ids and codes. New ones are made with it.
+    current: SecretString,
+    /// Those made with this one are still taken, or taken already.
+    other: Option<SecretString>,
+}
+
+impl RootKey {
+    fn parse(secret: &SecretString) -> Result<Self, RootKeyError> {
+        let text = secret.expose_secret();
+        let root = if text.trim_start().starts_with('{') {
+            serde_json::from_str(text).map_err(|_| RootKeyError)?
+        } else {
+            Self { users: secret.clone(), current: secret.clone(), other: None }
+        };
+        let weak = |key: &SecretString| key.expose_secret().len() < ROOT_KEY_LENGTH;
+        if weak(&root.users) || weak(&root.current) || root.other.as_ref().is_some_and(weak) {
+            return Err(RootKeyError);
+        }
+        Ok(root)
+    }
+}
+
+/// A sealed value does not open: another key, another context, or not one of ours.
+#[derive(Debug, thiserror::Error)]
+#[error("a sealed value does not open with this key")]
+pub struct SealError;
+
+/// All keys. Prints nothing.
+pub struct Keys {
+    phone: hmac::Key,
+    identity: hmac::Key,
+    message: hmac::Key,
+    prefix: hmac::Key,
+    client: hmac::Key,
+    password: [u8; 32],
+    current: EphemeralKeys,
+    other: Option<EphemeralKeys>,
+}
+
+/// The keys of what lives for minutes.
+pub(crate) struct EphemeralKeys {
+    transaction: hmac::Key,
+    code: LessSafeKey,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys")
+    }
+}
+
+impl Keys {
+    /// Derives all keys from the root secret.
+    ///
+    /// # Errors
+    /// When a key in it is shorter than [`ROOT_KEY_LENGTH`], or it is not of its form.
+    pub fn derive(root: &SecretString) -> Result<Self, RootKeyError> {
+        let root = RootKey::parse(root)?;
+        let users = extract(&root.users);
+        Ok(Self {
+            phone: hmac_key(&users, "phone")?,
+            identity: hmac_key(&users, "identity")?,
+            message: hmac_key(&users, "message")?,
+            prefix: hmac_key(&users, "prefix")?,
+            client: hmac_key(&users, "client")?,
+            password: expand(&users, "password")?,
+            current: EphemeralKeys::derive(&root.current)?,
+            other: root.other.as_ref().map(EphemeralKeys::derive).transpose()?,
+        })
+    }
+
+    /// The keys under which a pending transaction may have been made, the likelier first.
+    pub(crate) fn ephemeral(&self) -> impl Iterator<Item = &EphemeralKeys> {
+        [Some(&self.current), self.other.as_ref()].into_iter().flatten()
+    }
+
+    /// The keys under which transactions are made.
+    pub(crate) const fn current(&self) -> &EphemeralKeys {
+        &self.current
+    }
+
+    /// The keyed hash that stands for a phone (E.164) wherever it is not the user's own row.
+    pub fn phone(&self, e164: &str) -> KeyedHash {
+        KeyedHash::of(&self.phone, e164.as_bytes())
+    }
+
+    /// The keyed hash that stands for an identity (a normalised e-mail address) in its uniqueness row.
+    pub fn identity(&self, identity: &str) -> KeyedHash {
+        KeyedHash::of(&self.identity, identity.as_bytes())
+    }
+
+    /// The keyed hash that stands for a number's prefix.
+    pub fn prefix(&self, prefix: &str) -> KeyedHash {
+        KeyedHash::of(&self.prefix, prefix.as_bytes())
+    }
+
+    /// The keyed hash that stands for a client network.
+    pub fn client(&self, network: &str) -> KeyedHash {
+        KeyedHash::of(&self.client, network.as_bytes())
+    }
+
+    /// The keyed hash that stands for an idempotency key, or for a message.
+    pub fn message(&self, text: &str) -> KeyedHash {
+        KeyedHash::of(&self.message, text.as_bytes())
+    }
+
+    /// Encrypts a one-time code for its transaction; another transaction's id does not open it. Only who has the key *and*
+    /// the row can read it. (A keyed hash would not hide it better: who has the key tries a million codes in a second. But
+    /// it could not be sent a second time.)
+    ///
+    /// # Errors
+    /// [`SealError`], which a code of ten digits cannot cause.
+    pub fn seal_code(&self, code: &str, context: &str) -> Result<String, SealError> {
+        let nonce = random::bytes::<NONCE_LEN>();
+        let mut sealed = code.as_bytes().to_vec();
+        self.current
+            .code
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut sealed)
+            .map_err(|_| SealError)?;
+        Ok(STANDARD_NO_PAD.encode([&nonce[..], &sealed[..]].concat()))
+    }
+
+    /// Decrypts what [`Keys::seal_code`] made for the same context.
+    ///
+    /// # Errors
+    /// When it was not made by one of these keys for this context.
+    pub fn open_code(&self, sealed: &str, context: &str) -> Result<SecretString, SealError> {
+        let bytes = STANDARD_NO_PAD.decode(sealed).map_err(|_| SealError)?;
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>().ok_or(SealError)?;
+        self.ephemeral().find_map(|keys| keys.open_code(nonce, sealed, context)).ok_or(SealError)
+    }
+
+    /// The pepper of password hashes: Argon2's secret input.
+    pub(crate) const fn password_pepper(&self) -> &[u8; 32] {
+        &self.password
+    }
+}
+
+impl EphemeralKeys {
+    fn derive(root: &SecretString) -> Result<Self, RootKeyError> {
+        let root = extract(root);
+        let code = UnboundKey::new(&CHACHA20_POLY1305, &expand(&root, "code")?).map_err(|_| RootKeyError)?;
+        Ok(Self { transaction: hmac_key(&root, "transaction")?, code: LessSafeKey::new(code) })
+    }
+
+    /// Eight bytes that hide what a transaction id points to, from its first half.
+    pub(crate) fn transaction_mask(&self, nonce: &[u8; 8]) -> [u8; 8] {
+        KeyedHash::of(&self.transaction, nonce).short()
+    }
+
+    fn open_code(&self, nonce: &[u8; NONCE_LEN], sealed: &[u8], context: &str) -> Option<SecretString> {
+        let mut opened = sealed.to_vec();
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let code = self.code.open_in_place(nonce, Aad::from(context), &mut opened).ok()?;
+        std::str::from_utf8(code).ok().map(SecretString::from)
+    }
+}
+
+fn extract(root: &SecretString) -> hkdf::Prk {
+    hkdf::Salt::new(hkdf::HKDF_SHA256, b"otpost/1").extract(root.expose_secret().as_bytes())
+}
+
+fn hmac_key(root: &hkdf::Prk, purpose: &str) -> Result<hmac::Key, RootKeyError> {
+    expand(root, purpose).map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key))
+}
+
+fn expand(root: &hkdf::Prk, purpose: &str) -> Result<[u8; 32], RootKeyError> {
+    let mut key = [0; 32];
+    root.expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256)
+        .and_then(|okm| okm.fill(&mut key))
+        .map_err(|_| RootKeyError)?;
+    Ok(key)
+}
+
+/// An HMAC-SHA-256 that stands for a value in keys of items: it says nothing without the key, and is the same each time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyedHash([u8; 32]);
+
+impl KeyedHash {
+    fn of(key: &hmac::Key, value: &[u8]) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(hmac::sign(key, value).as_ref());
+        Self(hash)
+    }
+
+    /// All 256 bits, for keys that must never meet.
+    pub fn long(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+
+    /// The first 64 bits in hex.
+    pub fn short_text(&self) -> String {
+        format!("{:016x}", u64::from_be_bytes(self.short()))
+    }
+
+    /// The first 64 bits, where two that meet would only share their limits.
+    pub fn short(&self) -> [u8; 8] {
+        let mut short = [0; 8];
+        short.copy_from_slice(&self.0[..8]);
+        short
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(root: &str) -> Keys {
+        Keys::derive(&SecretString::from(root)).unwrap()
+    }
+
+    const ROOT: &str = "0123456789abcdef0123456789abcdef";
+    const OTHER: &str = "fedcba9876543210fedcba9876543210";
+
+    #[test]
+    fn a_root_key_of_another_form_is_refused() {
+        for text in [
+            "short",
+            "",
+            "{}",
+            "{\"users\":1,\"current\":2}",
+            "{\"users\":\"0123456789abcdef0123456789abcdef\",\"current\":\"short\"}",
+            "{\"users\":\"0123456789abcdef0123456789abcdef\"}",
+            "{\"users\":\"0123456789abcdef0123456789abcdef\",\"current\":\"0123456789abcdef0123456789abcdef\",\"more\":1}",
+        ] {
+            assert!(Keys::derive(&SecretString::from(text)).is_err(), "{text}");
+        }
+    }
+
+    /// The steps of docs/rotation.md.
+    #[test]
+    fn at_each_step_of_a_rotation_two_functions_that_know_different_steps_understand_each_other() {
+        let steps = [
+            ROOT.to_owned(),
+            format!(r#"{{"users":"{ROOT}","current":"{ROOT}","other":"{OTHER}"}}"#),
+            format!(r#"{{"users":"{ROOT}","current":"{OTHER}","other":"{ROOT}"}}"#),
+            format!(r#"{{"users":"{ROOT}","current":"{OTHER}"}}"#),
+        ]
+        .map(|step| keys(&step));
+        for pair in steps.windows(2) {
+            for (one, other) in [(&pair[0], &pair[1]), (&pair[1], &pair[0])] {
+                let sealed = one.seal_code("012345", "T").unwrap();
+                assert_eq!(other.open_code(&sealed, "T").unwrap().expose_secret(), "012345");
+                assert_eq!(one.phone("+14155550100"), other.phone("+14155550100"));
+                assert_eq!(one.password_pepper(), other.password_pepper());
+                let mask = one.current().transaction_mask(&[7; 8]);
+                assert!(other.ephemeral().any(|keys| keys.transaction_mask(&[7; 8]) == mask));
+            }
+        }
+        let (first, last) = (&steps[0], &steps[3]);
+        assert!(last.open_code(&first.seal_code("012345", "T").unwrap(), "T").is_err(), "the old key is gone");
+    }
+
+    #[test]
+    fn a_sealed_code_opens_only_with_its_key_and_for_its_transaction() {
+        let sealed = keys(ROOT).seal_code("012345", "T1").unwrap();
+        assert!(!sealed.contains("012345"));
+        assert_eq!(keys(ROOT).open_code(&sealed, "T1").unwrap().expose_secret(), "012345");
+        assert!(keys(ROOT).open_code(&sealed, "T2").is_err());
+        assert!(keys(OTHER).open_code(&sealed, "T1").is_err());
+        assert!(keys(ROOT).open_code("", "T1").is_err());
+        assert!(keys(ROOT).open_code("not base64!", "T1").is_err());
+    }
+
+    #[test]
+    fn the_same_code_is_never_stored_the_same_way_twice() {
+        assert_ne!(keys(ROOT).seal_code("012345", "T").unwrap(), keys(ROOT).seal_code("012345", "T").unwrap());
+    }
+
+    #[test]
+    fn every_purpose_has_its_own_key() {
+        let keys = keys(ROOT);
+        assert_ne!(keys.phone("+14155550100"), keys.identity("+14155550100"));
+        assert_ne!(keys.phone("+14155550100"), self::keys(OTHER).phone("+14155550100"));
+        assert_eq!(keys.phone("+14155550100"), keys.phone("+14155550100"));
+    }
+
+    #[test]
+    fn keys_do_not_print() {
+        assert_eq!(format!("{:?}", keys(ROOT)), "Keys");
+    }
+}

@@ -1,0 +1,35 @@
+//! What a one-time code is for. A code of one flow is unknown to the others.
+
+use serde::{Deserialize, Serialize};
+
+/// A flow that sends a code to a phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flow {
+    /// Registration.
+    Register,
+    /// Passwordless login.
+    Login,
+    /// Login with a password and a code.
+    SecondFactor,
+}
+
+impl Flow {
+    /// All flows.
+    pub const ALL: [Self; 3] = [Self::Register, Self::Login, Self::SecondFactor];
+
+    /// The name in logs, metrics, kill switches and items.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::Login => "login",
+            Self::SecondFactor => "second_factor",
+        }
+    }
+
+    /// Whether its messages go only to confirmed phones: those of users. What differs by this differs by flow, never by phone, since no
+    /// answer may tell who is a user.
+    pub const fn is_for_confirmed_phones(self) -> bool {
+        !matches!(self, Self::Register)
+    }
+}

@@ -1,0 +1,170 @@
+//! Every route of the service, in one table: the local gateway routes by it, each function finds its own place in it, and the
+//! deployed gateway is checked against it.
+
+/// Where a path begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Roots {
+    /// `/api` and `/{appId}/{apiKey}`.
+    Both,
+    /// Nothing: the path as it is.
+    None,
+}
+
+/// A route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// What it stands below.
+    pub roots: Roots,
+    /// The path below the root; `{name}` is one segment of any text.
+    pub path: &'static str,
+    /// The function that answers.
+    pub function: &'static str,
+}
+
+const fn route(method: &'static str, path: &'static str, function: &'static str) -> Route {
+    Route { method, roots: Roots::Both, path, function }
+}
+
+/// All routes.
+pub const ROUTES: [Route; 10] = [
+    route("POST", "/users/register", "register"),
+    // The Backendless page's own example lacks a root.
+    Route { roots: Roots::None, ..route("POST", "/users/register", "register") },
+    route("POST", "/services/Plivo/loginWithPhoneNumber", "login-phone"),
+    route("POST", "/services/Plivo/loginWithPhoneNumberAndPassword", "login-password"),
+    route("POST", "/services/Plivo/loginWithCode", "login-code"),
+    route("POST", "/services/Plivo/sendMessage", "send-message"),
+    route("GET", "/info", "session"),
+    route("GET", "/users/isvalidusertoken/{token}", "session"),
+    route("GET", "/users/logout", "session"),
+    route("GET", "/data/Users/{objectId}", "session"),
+];
+
+/// The function that answers what no route takes.
+pub const FALLBACK: &str = "session";
+
+/// What a request's path leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// A route.
+    Route(Match<'a>),
+    /// Routes, but for other methods.
+    OtherMethods(Vec<&'static str>),
+    /// Nothing.
+    Nothing,
+}
+
+/// A route and what stood in its path.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Match<'a> {
+    /// The route.
+    pub route: &'static Route,
+    /// Application id and key, where the path holds them.
+    pub application: Option<(&'a str, &'a str)>,
+    /// The segment that `{…}` stands for.
+    pub parameter: Option<&'a str>,
+}
+
+/// Finds a path's route. `/api` is a root before it is an application's id.
+pub fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
+    let mut others = Vec::new();
+    for route in &ROUTES {
+        for (application, below) in roots(path, route.roots).into_iter().flatten() {
+            if let Some(parameter) = below_root(below, route.path) {
+                if route.method == method {
+                    return Found::Route(Match { route, application, parameter });
+                }
+                others.push(route.method);
+            }
+        }
+    }
+    others.dedup();
+    if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others) }
+}
+
+type Root<'a> = (Option<(&'a str, &'a str)>, &'a str);
+
+/// The ways to cut the root off a path.
+fn roots(path: &str, roots: Roots) -> [Option<Root<'_>>; 2] {
+    match roots {
+        Roots::None => [Some((None, path)), None],
+        Roots::Both => {
+            let api = path.strip_prefix("/api").filter(|below| below.starts_with('/'));
+            let application = path.strip_prefix('/').and_then(|rest| {
+                let (id, rest) = rest.split_once('/')?;
+                let (key, _) = rest.split_once('/')?;
+                Some((Some((id, key)), &rest[key.len()..]))
+            });
+            [api.map(|below| (None, below)), application.filter(|_| api.is_none())]
+        }
+    }
+}
+
+/// Compares segment by segment. `Some(None)`: equal; `Some(Some(…))`: equal, with a parameter.
+fn below_root<'a>(path: &'a str, pattern: &str) -> Option<Option<&'a str>> {
+    let mut parameter = None;
+    let (mut segments, mut patterns) = (path.split('/'), pattern.split('/'));
+    loop {
+        match (segments.next(), patterns.next()) {
+            (None, None) => return Some(parameter),
+            (Some(segment), Some(pattern)) if pattern.starts_with('{') && !segment.is_empty() => {
+                parameter = Some(segment)
+            }
+            (Some(segment), Some(pattern)) if segment == pattern => {}
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_paths_lead_nowhere() {
+        for path in [
+            "",
+            "/",
+            "/api",
+            "/api/",
+            "/apiusers/register",
+            "/users",
+            "/info",
+            "/api/users",
+            "/a/info",
+            "/a/b/c/info",
+            "/api/users/register/",
+            "/api//users/register",
+            "/api/data/Users/",
+            "/api/services/Plivo/loginwithcode",
+            "/api/services/Twilio/loginWithCode",
+            "/users/logout",
+        ] {
+            assert_eq!(find("GET", path), Found::Nothing, "{path}");
+        }
+    }
+
+    #[test]
+    fn other_methods_are_told() {
+        assert_eq!(find("PUT", "/api/users/register"), Found::OtherMethods(vec!["POST"]));
+        assert_eq!(find("POST", "/a/b/users/logout"), Found::OtherMethods(vec!["GET"]));
+    }
+
+    #[test]
+    fn each_route_is_found_below_each_root() {
+        for route in &ROUTES {
+            let path = route.path.replace("{token}", "T").replace("{objectId}", "T");
+            let parameter = route.path.contains('{').then_some("T");
+            let rooted: &[(String, Option<(&str, &str)>)] = match route.roots {
+                Roots::Both => &[(format!("/api{path}"), None), (format!("/A/B{path}"), Some(("A", "B")))],
+                Roots::None => &[(path.clone(), None)],
+            };
+            for (path, application) in rooted {
+                let expected = Match { route, application: *application, parameter };
+                assert_eq!(find(route.method, path), Found::Route(expected), "{path}");
+            }
+        }
+    }
+}

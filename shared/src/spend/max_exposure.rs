@@ -1,0 +1,118 @@
+//! What an attacker with any number of addresses and phone numbers can cost at most, from the settings alone. He has no key of `sendMessage`;
+//! what its owner sends is not in it.
+
+use std::fmt;
+
+use super::SpendRules;
+use super::budget::{Amounts, REGISTRATION_PERCENT};
+use super::price::Money;
+use crate::flow::Flow;
+
+/// The longest month has so many days.
+const DAYS: i64 = 31;
+
+/// The bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxExposure {
+    /// Of every calendar hour, day and month (UTC).
+    pub most: Amounts,
+    /// What of it messages to unconfirmed phones can be.
+    pub unconfirmed: Amounts,
+    /// What a message costs where it costs least: no more than this many fit in an amount.
+    pub cheapest: Money,
+}
+
+impl MaxExposure {
+    /// Of these rules, where SMS go to these countries.
+    pub fn of<'a>(rules: &SpendRules, countries: impl IntoIterator<Item = &'a str> + Clone) -> Self {
+        let sum = countries.clone().into_iter().fold(Amounts::default(), |sum, country| {
+            let [_, own] = rules.budgets.of(Flow::Login, country);
+            sum.plus(own)
+        });
+        let all = rules.budgets.all;
+        let hour = all.hour.min(sum.hour);
+        let day = all.day.min(sum.day).min(hour.times(24));
+        let month = all.month.min(sum.month).min(day.times(DAYS));
+        let most = Amounts { hour, day, month };
+        let cheapest = countries.into_iter().map(|country| rules.price(country)).min().unwrap_or_default();
+        Self { most, unconfirmed: most.map(|amount| amount.percent(REGISTRATION_PERCENT)), cheapest }
+    }
+
+    /// How many messages an amount is at most.
+    pub const fn messages(&self, amount: Money) -> i64 {
+        match self.cheapest.as_millionths() {
+            0 => 0,
+            cheapest => amount.as_millionths() / cheapest,
+        }
+    }
+
+    /// In any so long time, wherever it begins: two windows at most, and no more than the next longer window's two.
+    fn any(&self) -> Amounts {
+        let twice = self.most.map(|amount| amount.times(2));
+        Amounts { hour: twice.hour.min(twice.day), day: twice.day.min(twice.month), month: twice.month }
+    }
+}
+
+impl fmt::Display for MaxExposure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "At most, whoever attacks with whatever addresses and numbers (codes only; sendMessage has its own key):"
+        )?;
+        writeln!(
+            f,
+            "{:>8} {:>16} {:>10} {:>24} {:>22}",
+            "", "US$", "messages", "to unconfirmed phones", "in any time so long"
+        )?;
+        let rows = self.most.each().into_iter().zip(self.unconfirmed.each()).zip(self.any().each());
+        for (((window, most), (_, unconfirmed)), (_, any)) in rows {
+            writeln!(f, "{:>8} {most:>16} {:>10} {unconfirmed:>24} {any:>22}", window.as_str(), self.messages(most))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::budget::Budgets;
+    use super::super::price::Prices;
+    use super::super::pumping::{Mode, Pumping, Threshold};
+    use super::*;
+
+    fn rules(all: &str, countries: &str) -> SpendRules {
+        let threshold = Threshold::parse("20/2/30").unwrap();
+        SpendRules {
+            prices: Prices::parse("US=0.01,DE=0.1,*=0.25").unwrap(),
+            budgets: Budgets::parse(all, countries).unwrap(),
+            shards: 4,
+            pumping: Pumping { mode: Mode::Monitor, prefix: threshold, country: threshold },
+        }
+    }
+
+    #[test]
+    fn each_window_is_bounded_by_all_others() {
+        let most = |all, countries, served: &[&'static str]| {
+            MaxExposure::of(&rules(all, countries), served.iter().copied()).most
+        };
+        let amounts = |text: &str| Amounts::parse(text).unwrap();
+        assert_eq!(most("5/25/250", "", &["US", "CA"]), amounts("5/25/250"));
+        assert_eq!(most("1/100/10000", "", &["US"]), amounts("1/24/744"), "an hour bounds the others");
+        assert_eq!(most("5/25/250", "US=1/2/3,DE=1/2/4", &["US", "DE"]), amounts("2/4/7"), "the countries bound all");
+        assert_eq!(most("5/25/250", "US=1/2/3", &["US", "DE"]), amounts("5/25/250"), "one without bounds does not");
+    }
+
+    #[test]
+    fn messages_are_counted_at_the_lowest_price() {
+        let worst = MaxExposure::of(&rules("5/25/250", ""), ["US", "DE"]);
+        assert_eq!(worst.messages(worst.most.hour), 500);
+        assert_eq!(worst.unconfirmed, Amounts::parse("4/20/200").unwrap());
+    }
+
+    #[test]
+    fn it_says_all_of_it() {
+        let text = MaxExposure::of(&rules("5/25/250", ""), ["US"]).to_string();
+        for part in ["hour", "5.00", "500", "4.00", "10.00", "month", "250.00", "25000"] {
+            assert!(text.contains(part), "{part} is not in:\n{text}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Whether a code message may be sent, and what that costs: pure decisions on numbers that the store keeps. Nothing here calls anybody, so that
+//! a decision can be made again from its log entry.
+//!
+//! | module | for |
+//! |---|---|
+//! | [`price`] | amounts of money, and the price of a message by country |
+//! | [`budget`] | how much may be spent in an hour, a day and a month |
+//! | [`counter`] | what was spent, sent and verified so far |
+//! | [`pumping`] | the decision, from these |
+//! | [`reservation`] | the money that a message takes before it is sent |
+//! | [`kill_switch`] | what is switched off |
+//! | [`max_exposure`] | what an attacker can cost at most |
+
+pub mod budget;
+pub mod counter;
+pub mod kill_switch;
+pub mod max_exposure;
+pub mod price;
+pub mod pumping;
+pub mod reservation;
+
+use budget::{Amounts, Budgets, REGISTRATION_PERCENT, Window};
+use counter::{ALL, Counter, VersionedCounter, country_volume_scope, end_of, volume_scope};
+use price::Prices;
+use pumping::{Decision, Inputs, Pumping, Rule, Spent};
+
+use crate::clock::Timestamp;
+use crate::flow::Flow;
+
+/// The rules by which a send is decided: all of them are settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpendRules {
+    /// What a message costs.
+    pub prices: Prices,
+    /// What may be spent.
+    pub budgets: Budgets,
+    /// Into so many shards the budgets are divided, 1 to `budget::MAX_SHARDS`.
+    pub shards: usize,
+    /// What looks like pumping, and what follows.
+    pub pumping: Pumping,
+}
+
+/// A message that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct SpendRequest<'a> {
+    /// What for.
+    pub flow: Flow,
+    /// To which country.
+    pub country: &'a str,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// A decision with what it was made of.
+#[derive(Debug)]
+pub struct Decided {
+    /// What was known.
+    pub inputs: Inputs,
+    /// What was decided.
+    pub decision: Decision,
+    /// How much of the fullest budget is spent, in percent.
+    pub percent_spent: i64,
+}
+
+impl SpendRules {
+    /// Decides on the shards and the prefix's counter as they were read. Shards that were not read are taken to be like these, for the
+    /// country's volume and the percentage.
+    pub fn decide(
+        &self,
+        request: &SpendRequest<'_>,
+        shards: &[(usize, VersionedCounter)],
+        prefix: &VersionedCounter,
+    ) -> Decided {
+        let SpendRequest { flow, country, now } = *request;
+        let shards: Vec<_> = shards.iter().map(|(_, shard)| shard.counter.at(now)).collect();
+        let (all, read) = (to_i64(self.shards), to_i64(shards.len()).max(1));
+        let scope = country_volume_scope(flow, country);
+        let volumes = shards.iter().map(|shard| shard.volume(&scope));
+        let inputs = Inputs {
+            at: now,
+            flow,
+            country: country.to_owned(),
+            shards: shards.iter().map(|shard| spent(shard, country)).collect(),
+            country_volume: volumes.reduce(|sum, volume| sum.plus(volume)).unwrap_or_default().times(all).part_of(read),
+            prefix_volume: prefix.counter.at(now).volume(volume_scope(flow)),
+        };
+        let decision = self.decide_on(&inputs);
+        let sum = |of: fn(&Spent) -> Amounts| {
+            let sum = inputs.shards.iter().fold(Amounts::default(), |sum, spent| sum.plus(of(spent)));
+            sum.map(|amount| amount.times(all).part_of(read))
+        };
+        let [budget, own] = self.budgets.of(Flow::Login, country);
+        let percent = budget.percent(sum(|spent| spent.all)).max(own.percent(sum(|spent| spent.country)));
+        let is_refused = matches!(decision.rule, Some(Rule::Budget | Rule::CountryBudget));
+        let least = match (is_refused, flow.is_for_confirmed_phones()) {
+            (true, true) => 100,
+            (true, false) => REGISTRATION_PERCENT,
+            (false, _) => 0,
+        };
+        Decided { inputs, decision, percent_spent: percent.max(least) }
+    }
+}
+
+impl Decision {
+    /// When it is worth asking again, in seconds: when the full window ends; a suspension is looked at anew each hour.
+    pub fn retry_after(&self, now: Timestamp) -> u64 {
+        let window = self.window.unwrap_or(Window::Hour);
+        let millis = u64::try_from(now.until(end_of(window, now)).as_millis()).unwrap_or(u64::MAX);
+        millis.div_ceil(1000).max(1)
+    }
+}
+
+fn spent(shard: &Counter, country: &str) -> Spent {
+    Spent { all: shard.spent(ALL), country: shard.spent(country) }
+}
+
+fn to_i64(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,301 @@
+//! Whether a message goes out, decided on what is known about money, its country and its number's prefix. The limits of phones and
+//! addresses come before (`auth::limits`). A [`Decision`] with its [`Inputs`] is kept as a record, so that other rules can be tried on it.
+//!
+//!
+//! **Pumping** is sending to numbers that earn their operator money: many messages, and no code that comes back. A prefix (10,000 numbers)
+//! or a country is suspended while, in this hour and the one before, it had at least so many messages, more than so many times as many as
+//! usual, and fewer than so many of a hundred codes came back right. Registrations only: a login is sent to a phone that somebody has
+//! confirmed here, ten times a day and within the budget; that it looks pumped is noted.
+
+use serde::{Deserialize, Serialize};
+
+use super::SpendRules;
+use super::budget::{Amounts, Window};
+use super::counter::Volume;
+use super::price::Money;
+use crate::clock::Timestamp;
+use crate::flow::Flow;
+
+/// What is known when a send is decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inputs {
+    /// When.
+    pub at: Timestamp,
+    /// What for.
+    pub flow: Flow,
+    /// To which country.
+    pub country: String,
+    /// What was spent in each shard of the budgets that was read, the phone's own first.
+    pub shards: Vec<Spent>,
+    /// How the country has been doing.
+    pub country_volume: Volume,
+    /// How the number's prefix has been doing.
+    pub prefix_volume: Volume,
+}
+
+/// What was spent in a shard of the budgets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    /// In all countries.
+    pub all: Amounts,
+    /// In the country that is asked for.
+    pub country: Amounts,
+}
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The message goes out.
+    Send,
+    /// It does not, and the caller is answered as if it did.
+    Suppress,
+    /// It does not, and the caller is told.
+    Refuse,
+}
+
+/// What speaks against a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// A budget for all countries is spent.
+    Budget,
+    /// The country's own is.
+    CountryBudget,
+    /// The country looks pumped.
+    CountryPumping,
+    /// The prefix does.
+    PrefixPumping,
+}
+
+impl Rule {
+    /// The word in logs, metrics and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Budget => "budget",
+            Self::CountryBudget => "country_budget",
+            Self::CountryPumping => "country_pumping",
+            Self::PrefixPumping => "prefix_pumping",
+        }
+    }
+}
+
+/// What is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What is done.
+    pub outcome: Outcome,
+    /// What spoke against the message; in monitor mode it may go out all the same.
+    pub rule: Option<Rule>,
+    /// For a budget: the window that is full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+}
+
+/// What follows where something looks pumped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is noted, and the message goes out.
+    Monitor,
+    /// The message does not go out; the caller is answered as if it did.
+    Suppress,
+    /// The caller is told.
+    Refuse,
+}
+
+/// From when on something looks pumped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Threshold {
+    /// At least so many messages in this hour and the one before.
+    pub least: i64,
+    /// More than so many times the usual.
+    pub times: i64,
+    /// Fewer than so many codes of a hundred came back right.
+    pub percent: i64,
+}
+
+impl Threshold {
+    /// Reads `20/2/30`: least, times, percent.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let numbers: Option<Vec<i64>> = text.split('/').map(|part| part.trim().parse().ok()).collect();
+        match numbers.as_deref() {
+            Some([least @ 1..=1_000_000, times @ 0..=1000, percent @ 0..=100]) => {
+                Ok(Self { least: *least, times: *times, percent: *percent })
+            }
+            _ => Err(format!(
+                "must be messages (1 to 1000000), times the usual (0 to 1000) and percent verified (0 to 100) like 20/2/30, not '{text}'"
+            )),
+        }
+    }
+
+    const fn is_crossed(self, volume: Volume) -> bool {
+        volume.sends >= self.least && volume.is_above(self.times) && volume.is_below(self.percent)
+    }
+}
+
+/// The rules against pumping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pumping {
+    /// What follows.
+    pub mode: Mode,
+    /// For a prefix.
+    pub prefix: Threshold,
+    /// For a country.
+    pub country: Threshold,
+}
+
+impl SpendRules {
+    /// Decides on what is known.
+    pub fn decide_on(&self, inputs: &Inputs) -> Decision {
+        let mut rooms = inputs.shards.iter().map(|spent| self.room(inputs.flow, &inputs.country, *spent));
+        if let Some(Err((rule, window))) = rooms.next()
+            && rooms.all(|room| room.is_err())
+        {
+            return Decision { outcome: Outcome::Refuse, rule: Some(rule), window: Some(window) };
+        }
+        // The prefix first: it stays suspended while it is asked, a country does not.
+        let pumped = [
+            (self.pumping.prefix, inputs.prefix_volume, Rule::PrefixPumping),
+            (self.pumping.country, inputs.country_volume, Rule::CountryPumping),
+        ];
+        let rule =
+            pumped.into_iter().find(|(threshold, volume, _)| threshold.is_crossed(*volume)).map(|(.., rule)| rule);
+        let outcome = match (rule, self.pumping.mode) {
+            (None, _) | (_, Mode::Monitor) => Outcome::Send,
+            // What was sent for logins depends on who is a user, so nothing that is told may depend on it.
+            _ if inputs.flow.is_for_confirmed_phones() => Outcome::Send,
+            (_, Mode::Suppress) => Outcome::Suppress,
+            (_, Mode::Refuse) => Outcome::Refuse,
+        };
+        Decision { outcome, rule, window: None }
+    }
+
+    /// Whether a shard that has spent so much has room for one more message. Where not, which budget is full.
+    ///
+    /// # Errors
+    /// The budget and its window.
+    pub fn room(&self, flow: Flow, country: &str, spent: Spent) -> Result<(), (Rule, Window)> {
+        let [all, own] = self.shard_budgets(flow, country);
+        let price = self.price(country);
+        all.room(spent.all, price).map_err(|window| (Rule::Budget, window))?;
+        own.room(spent.country, price).map_err(|window| (Rule::CountryBudget, window))
+    }
+
+    /// What a flow may spend in one shard: in all countries together, and in this one.
+    pub fn shard_budgets(&self, flow: Flow, country: &str) -> [Amounts; 2] {
+        let shards = i64::try_from(self.shards).unwrap_or(i64::MAX);
+        self.budgets.of(flow, country).map(|budget| budget.map(|amount| amount.part_of(shards)))
+    }
+
+    /// What a code message to this country costs.
+    pub fn price(&self, country: &str) -> Money {
+        self.prices.of(country)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::budget::Budgets;
+    use super::super::price::Prices;
+    use super::*;
+
+    fn rules(mode: Mode) -> SpendRules {
+        SpendRules {
+            prices: Prices::parse("US=0.01,*=0.1").unwrap(),
+            budgets: Budgets::parse("1/10/100", "DE=0.5/1/2").unwrap(),
+            shards: 2,
+            pumping: Pumping {
+                mode,
+                prefix: Threshold::parse("20/2/30").unwrap(),
+                country: Threshold::parse("100/3/15").unwrap(),
+            },
+        }
+    }
+
+    fn inputs(country: &str) -> Inputs {
+        Inputs {
+            at: Timestamp::from_millis(0),
+            flow: Flow::Login,
+            country: country.to_owned(),
+            shards: vec![Spent::default(); 2],
+            country_volume: Volume::default(),
+            prefix_volume: Volume::default(),
+        }
+    }
+
+    #[test]
+    fn registrations_end_before_logins() {
+        let all = Amounts::parse("0.395/0.395/0.395").unwrap();
+        let shards = vec![Spent { all, ..Spent::default() }; 2];
+        let registration = Inputs { flow: Flow::Register, shards, ..inputs("US") };
+        let decision = rules(Mode::Monitor).decide_on(&registration);
+        assert_eq!(
+            (decision.outcome, decision.rule, decision.window),
+            (Outcome::Refuse, Some(Rule::Budget), Some(Window::Hour))
+        );
+        for flow in [Flow::Login, Flow::SecondFactor] {
+            assert_eq!(rules(Mode::Monitor).decide_on(&Inputs { flow, ..registration.clone() }).outcome, Outcome::Send);
+        }
+    }
+
+    #[test]
+    fn a_country_s_own_budget_ends_before_that_of_all() {
+        let spent = Amounts::parse("0.225/0.225/0.225").unwrap();
+        let german = Inputs { shards: vec![Spent { all: spent, country: spent }; 2], ..inputs("DE") };
+        assert_eq!(rules(Mode::Refuse).decide_on(&german).rule, Some(Rule::CountryBudget));
+        assert_eq!(rules(Mode::Refuse).decide_on(&Inputs { country: "US".into(), ..german }).rule, None);
+    }
+
+    #[test]
+    fn one_slice_with_room_is_enough_and_a_remainder_in_each_is_none() {
+        let spent = |all: &str| Spent { all: Amounts::parse(all).unwrap(), ..Spent::default() };
+        let decide = |shards: Vec<Spent>| rules(Mode::Monitor).decide_on(&Inputs { shards, ..inputs("US") }).outcome;
+        assert_eq!(decide(vec![spent("0.495/0/0"), spent("0.49/0/0")]), Outcome::Send);
+        assert_eq!(decide(vec![spent("0.495/0/0"), spent("0.495/0/0")]), Outcome::Refuse, "0.01 is left of all");
+    }
+
+    /// Each of the three has to hold, at its very number.
+    #[test]
+    fn a_prefix_is_suspended_by_volume_above_the_usual_with_few_verified() {
+        let volume = |sends, verified, usual| Volume { sends, verified, usual };
+        for (prefix_volume, rule) in [
+            (volume(19, 0, 0), None),
+            (volume(20, 0, 0), Some(Rule::PrefixPumping)),
+            (volume(20, 5, 0), Some(Rule::PrefixPumping)),
+            (volume(20, 6, 0), None),
+            (volume(20, 0, 9_999), Some(Rule::PrefixPumping)),
+            (volume(20, 0, 10_000), None),
+        ] {
+            let decision = rules(Mode::Refuse).decide_on(&Inputs { prefix_volume, ..inputs("US") });
+            assert_eq!(decision.rule, rule, "{prefix_volume:?}");
+        }
+        let pumped = Inputs { country_volume: volume(100, 14, 0), ..inputs("US") };
+        assert_eq!(rules(Mode::Refuse).decide_on(&pumped).rule, Some(Rule::CountryPumping));
+        let pumped = Inputs { prefix_volume: volume(20, 0, 0), ..pumped };
+        assert_eq!(rules(Mode::Refuse).decide_on(&pumped).rule, Some(Rule::PrefixPumping), "which goes on counting");
+    }
+
+    #[test]
+    fn what_follows_is_a_setting() {
+        let pumped = Inputs { prefix_volume: Volume { sends: 50, verified: 0, usual: 0 }, ..inputs("US") };
+        let registration = Inputs { flow: Flow::Register, ..pumped.clone() };
+        for (mode, outcome) in
+            [(Mode::Monitor, Outcome::Send), (Mode::Suppress, Outcome::Suppress), (Mode::Refuse, Outcome::Refuse)]
+        {
+            let decision = rules(mode).decide_on(&registration);
+            assert_eq!((decision.outcome, decision.rule), (outcome, Some(Rule::PrefixPumping)));
+            let decision = rules(mode).decide_on(&pumped);
+            assert_eq!((decision.outcome, decision.rule), (Outcome::Send, Some(Rule::PrefixPumping)), "a login");
+        }
+    }
+
+    #[test]
+    fn what_are_no_thresholds_is_refused() {
+        for text in ["", "20", "20/2", "0/2/30", "20/-1/30", "20/2/101", "20/2/30/1", "a/b/c"] {
+            assert!(Threshold::parse(text).is_err(), "{text}");
+        }
+    }
+}

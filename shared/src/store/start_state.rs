@@ -1,0 +1,83 @@
+//! What a start reads, in one call.
+
+use super::controls::ServiceStatus;
+use super::counters::{self, CounterKey};
+use super::table::{Consistency, Key, get_all};
+use super::{ClientKey, ClientRecord, Login, PhoneKey, PhoneRecord, Store, StoreError, optimistic, users};
+use crate::clock::Timestamp;
+use crate::crypto::KeyedHash;
+use crate::spend::counter::VersionedCounter;
+
+/// Which items a start reads.
+#[derive(Debug)]
+pub struct StartKeys {
+    /// The phone's item.
+    pub phone: PhoneKey,
+    /// The phone's keyed hash, which leads to its user.
+    pub owner: KeyedHash,
+    /// The counter of its prefix.
+    pub prefix: [u8; 8],
+    /// The client network's item.
+    pub client: ClientKey,
+    /// The shards of the budgets that it may take from, the phone's own first.
+    pub shards: Vec<usize>,
+}
+
+/// What is known before a start.
+#[derive(Debug)]
+pub struct StartState {
+    /// What is kept about the phone.
+    pub phone: PhoneRecord,
+    /// How its user logs in, if it has one.
+    pub login: Option<Login>,
+    /// What is kept about the client network.
+    pub client: ClientRecord,
+    /// The shards, with their numbers.
+    pub shards: Vec<(usize, VersionedCounter)>,
+    /// The prefix's counter.
+    pub prefix: VersionedCounter,
+    /// What concerns everybody.
+    pub status: ServiceStatus,
+}
+
+impl Store {
+    /// Reads all of it in one call. The phone and its user are read strongly consistent; the rest may be a moment late: what is decided on it
+    /// is either written on condition, or no matter of one message.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn load_start_state(&self, keys: &StartKeys, now: Timestamp) -> Result<StartState, StoreError> {
+        let Self { phones, users, controls, clients, counters, .. } = self;
+        let key = |table, id: &str, consistency| Key { table, id: id.to_owned(), consistency };
+        let (phone, owner, client) = (keys.phone.id(), users::phone_id(&keys.owner), keys.client.id());
+        let prefix = CounterKey::Prefix(keys.prefix).id();
+        let mut requested = vec![
+            key(&phones.table, &phone, Consistency::Strong),
+            key(&users.table, &owner, Consistency::Strong),
+            key(&clients.table, &client, Consistency::Eventual),
+            key(&counters.table, &prefix, Consistency::Eventual),
+        ];
+        let shard_id = |shard: usize| CounterKey::Shard(shard).id();
+        requested
+            .extend(keys.shards.iter().map(|shard| key(&counters.table, &shard_id(*shard), Consistency::Eventual)));
+        let cached = controls.cached(now);
+        if cached.is_none() {
+            requested.extend(controls.keys());
+        }
+        let mut found = get_all(&requested).await?;
+        let mut read_shard =
+            |shard: &usize| Ok((*shard, counters::read(found.take(&counters.table, &shard_id(*shard)))?));
+        let shards = keys.shards.iter().map(&mut read_shard).collect::<Result<_, StoreError>>()?;
+        Ok(StartState {
+            phone: optimistic::read(found.take(&phones.table, &phone))?,
+            login: users::read(found.take(&users.table, &owner))?,
+            client: optimistic::read(found.take(&clients.table, &client))?,
+            prefix: counters::read(found.take(&counters.table, &prefix))?,
+            shards,
+            status: match cached {
+                Some(status) => status,
+                None => controls.take(&mut found, now)?,
+            },
+        })
+    }
+}
