@@ -64,7 +64,7 @@ async fn each_switch_stops_its_own_within_a_minute_and_starts_it_again() {
             switch(&app, name, false).await;
         }
     }
-    assert!(log().contains("sys_switches_changed"));
+    assert!(log().contains("sys_kill_switches_changed"));
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ async fn auth_events_have_one_form() {
         "session_expired",
         "user_created",
         "input_validation_fail",
-        "sys_switches_changed",
+        "sys_kill_switches_changed",
     ];
     let app = all_flows().await;
     app.register_start(PHONE).await;
@@ -100,23 +100,23 @@ async fn auth_events_have_one_form() {
         assert!(EVENTS.contains(&event), "{line}");
         assert!(line["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')), "{line}");
         seen.insert(event.to_owned());
-        if event == "sys_switches_changed" {
+        if event == "sys_kill_switches_changed" {
             continue;
         }
         assert!(line["reason"].is_string() || line["flow"].is_string(), "{line}");
         let mut spans = line["spans"].as_array().into_iter().flatten();
-        let Some(caller) = spans.find(|span| span["name"] == "caller") else {
+        let Some(request) = spans.find(|span| span["name"] == "request") else {
             // An event of another AWS service has no network.
             assert_eq!(line["function"], "send-message", "{line}");
             continue;
         };
-        let source = caller["source"].as_str().unwrap();
-        assert!(source.ends_with(".0/24") || source.ends_with("/48") || source == "unknown", "{line}");
+        let client = request["client"].as_str().unwrap();
+        assert!(client.ends_with(".0/24") || client.ends_with("/48") || client == "unknown", "{line}");
         if event.starts_with("authn_login_success") || event == "user_created" {
-            assert!(caller["user"].is_string() && caller["phone"].as_str().unwrap().contains("•••"), "{line}");
+            assert!(request["user"].is_string() && request["phone"].as_str().unwrap().contains("•••"), "{line}");
         }
     }
-    for event in EVENTS.iter().filter(|event| **event != "sys_switches_changed") {
+    for event in EVENTS.iter().filter(|event| **event != "sys_kill_switches_changed") {
         assert!(seen.contains(*event), "{event} was not logged: {seen:?}");
     }
 }
@@ -178,7 +178,7 @@ async fn items_that_expire_say_when() {
             ("messages", Some("unknown")) => 367,
             ("messages", _) => 16,
             // Where the owner has logged in is known for longer.
-            ("phones", _) if item["networks"].is_object() => 402,
+            ("phones", _) if item["known_networks"].is_object() => 402,
             ("counters", _) => 41,
             ("decisions", _) => 31,
             _ => 8,

@@ -10,14 +10,11 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_runtime::retries::classifiers::{AwsErrorCodeClassifier, THROTTLING_ERRORS};
+use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, IdentityCache, Region, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_types::SdkConfig;
 
@@ -34,8 +31,6 @@ pub(crate) const TIMEOUT: Duration = Duration::from_millis(3400);
 const ATTEMPTS: u32 = 3;
 /// The longest pause before the second attempt; it doubles with each (DynamoDB's base; the SDK's default is a second).
 const BACKOFF: Duration = Duration::from_millis(50);
-/// DynamoDB refuses a write of an item that stands in a transaction at that moment. That says nothing about the write's condition.
-const CONFLICT: &[&str] = &["TransactionConflictException"];
 
 /// A call that failed. Holds nothing of the request, and of the response only what its error says.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +51,14 @@ pub enum AwsError {
 }
 
 impl AwsError {
+    /// The exception's name, where the service refused.
+    pub(crate) fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            Self::NoAnswer(_) => None,
+        }
+    }
+
     /// Whether a retry may succeed.
     pub(crate) fn is_retryable(&self) -> bool {
         match self {
@@ -135,12 +138,9 @@ impl AwsClients {
         Self { config: config.build(), dynamodb_url: None, secrets_manager_url: None, sqs_url: None }
     }
 
-    /// A client of DynamoDB. Conflicts with transactions are retried.
+    /// A client of DynamoDB.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        let mut config = aws_sdk_dynamodb::config::Builder::from(&self.config)
-            .retry_classifier(AwsErrorCodeClassifier::<PutItemError>::builder().transient_errors(CONFLICT).build())
-            .retry_classifier(AwsErrorCodeClassifier::<UpdateItemError>::builder().transient_errors(CONFLICT).build())
-            .retry_classifier(AwsErrorCodeClassifier::<DeleteItemError>::builder().transient_errors(CONFLICT).build());
+        let mut config = aws_sdk_dynamodb::config::Builder::from(&self.config);
         if let Some(url) = &self.dynamodb_url {
             config = config.endpoint_url(url);
         }

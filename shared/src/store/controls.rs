@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::optimistic::{self, Versioned};
-use super::table::{Consistency, Found, Key, Table, conditional};
+use super::table::{Consistency, Found, Key, Table, write};
 use super::{Item, StoreError, number};
 use crate::clock::Timestamp;
 use crate::spend::kill_switch::{KillSwitch, KillSwitches};
@@ -182,7 +182,7 @@ impl Controls {
             .update(CIRCUIT_BREAKER, "SET failures = :failures, last_failure = :now")
             .expression_attribute_values(":failures", number(i64::try_from(failures).unwrap_or(i64::MAX)))
             .expression_attribute_values(":now", number(now.as_millis()));
-        conditional(update.send()).await.map(drop)
+        write(update).await.map(drop)
     }
 
     /// Forgets the failures.
@@ -191,7 +191,7 @@ impl Controls {
     /// [`StoreError`].
     pub async fn record_success(&self) -> Result<(), StoreError> {
         self.cache_failures(None);
-        conditional(self.table.delete(CIRCUIT_BREAKER).send()).await.map(drop)
+        write(self.table.delete(CIRCUIT_BREAKER)).await.map(drop)
     }
 
     /// Switches something off or on, and records who did it; whoever may write the table may do this.

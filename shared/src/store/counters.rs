@@ -19,8 +19,9 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
-use super::table::{Backoff, Table, Written, conditional};
+use super::table::{Backoff, Table, Written, write};
 use super::{Item, StoreError, number};
+use crate::aws::AwsError;
 use crate::clock::Timestamp;
 use crate::spend::counter::{Addition, Counter, Field, RETENTION, VersionedCounter, hour_of};
 use crate::spend::reservation::Reservation;
@@ -107,7 +108,7 @@ impl Counters {
     async fn add_within_hour(&self, id: &str, hour: i64, additions: &[Addition]) -> Result<Option<Item>, StoreError> {
         let update = self.addition(id, hour, additions);
         let update = update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match conditional(update.send()).await? {
+        match write(update).await? {
             Written::Done(_) => Ok(None),
             Written::ConditionFailed(found) => Ok(Some(found)),
         }
@@ -138,7 +139,7 @@ impl Counters {
                 .expression_attribute_values(":seen", number(version)),
             None => put.condition_expression("attribute_not_exists(id)"),
         };
-        match conditional(put.send()).await? {
+        match write(put).await? {
             Written::Done(_) => Ok(None),
             Written::ConditionFailed(found) => Ok(Some(found)),
         }
@@ -156,7 +157,7 @@ impl Counters {
             .expression_attribute_names("#verified", Field::Verified.of(scope))
             .expression_attribute_names("#version", "version")
             .expression_attribute_values(":one", number(1));
-        conditional(update.send()).await.map(drop)
+        write(update).await.map(drop)
     }
 
     /// Gives back what was added, where the hour is still the same. Never retried, so that it is not given back twice: what is lost here
@@ -170,7 +171,10 @@ impl Counters {
         let negated: Vec<_> = additions.iter().map(negated).collect();
         let update = self.addition(&key.id(), hour_of(now), &negated).customize();
         let once = update.config_override(Builder::new().retry_config(RetryConfig::disabled()));
-        conditional(once.send()).await.map(drop)
+        match Box::pin(once.send()).await.map_err(AwsError::from) {
+            Err(error) if error.code() != Some("ConditionalCheckFailedException") => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Adds all, where it is still that hour and no sum exceeds its maximum.

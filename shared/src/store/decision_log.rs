@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
-use super::table::{Table, conditional};
+use super::table::{Table, write};
 use super::{ClientKey, Item, PhoneKey, StoreError, number};
 use crate::crypto::identifier;
 use crate::spend::pumping::{Decision, Inputs};
@@ -74,6 +74,6 @@ impl DecisionLog {
     pub async fn add(&self, entry: &DecisionLogEntry) -> Result<(), StoreError> {
         let mut item: Item = to_item(entry).map_err(|error| StoreError::malformed("decisions", error))?;
         item.insert("expires_at".to_owned(), number(entry.inputs.at.plus(RETENTION).as_seconds()));
-        conditional(self.table.put(&identifier::random(), item).send()).await.map(drop)
+        write(self.table.put(&identifier::random(), item)).await.map(drop)
     }
 }

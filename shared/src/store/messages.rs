@@ -23,7 +23,7 @@ use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use serde::Deserialize;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
-use super::table::{Table, Written, conditional};
+use super::table::{Table, Written, write};
 use super::{Item, StoreError, number, text};
 use crate::clock::Timestamp;
 use crate::crypto::{KeyedHash, identifier};
@@ -139,7 +139,7 @@ impl Messages {
             .condition_expression("attribute_not_exists(id) OR expires_at <= :now")
             .expression_attribute_values(":now", number(now.as_seconds()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match conditional(put.send()).await? {
+        match write(put).await? {
             Written::Done(_) => Ok(None),
             Written::ConditionFailed(found) => {
                 from_item(found).map(Some).map_err(|error| StoreError::malformed("messages", error))
@@ -180,7 +180,7 @@ impl Messages {
         if let Some(answer) = answer {
             update = update.expression_attribute_values(":answer", text(answer));
         }
-        Ok(matches!(conditional(update.send()).await?, Written::Done(_)))
+        Ok(matches!(write(update).await?, Written::Done(_)))
     }
 
     /// Frees the key of a message that surely was not sent and may be tried again: on condition that the claim still holds it.
@@ -194,6 +194,6 @@ impl Messages {
             .condition_expression("#owner = :owner")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":owner", text(&claim.owner));
-        conditional(delete.send()).await.map(drop)
+        write(delete).await.map(drop)
     }
 }

@@ -1,5 +1,5 @@
 //! The table of phones: one item per phone holds all that must be decided together about it: the code messages it was sent, the wrong codes
-//! and passwords entered for it, and its challenges, one per flow. So a limit and what it limits are one conditional write, and of two that
+//! and passwords entered for it, and its challenges, one per flow. So a limit and what it limits are one write write, and of two that
 //! race only one wins. Items expire a day after their last use, or 400 days after it where something in them counts for longer.
 //!
 //! | attribute | what |
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use super::optimistic::{self, Versioned};
-use super::table::{Consistency, Table, Written, conditional};
+use super::table::{Consistency, Table, Written, write};
 use super::{StoreError, number, text};
 use crate::clock::Timestamp;
 use crate::crypto::identifier;
@@ -260,7 +260,7 @@ impl Phones {
             .expression_attribute_values(":now", number(now.as_millis()))
             .expression_attribute_values(":challenge", text(challenge))
             .return_values(ReturnValue::AllNew);
-        let Written::Done(output) = conditional(update.send()).await? else { return Ok(None) };
+        let Written::Done(output) = write(update).await? else { return Ok(None) };
         let mut record: PhoneRecord = optimistic::read(output.attributes)?;
         let known_networks = std::mem::take(&mut record.known_networks);
         Ok(record.challenge_mut(flow).take().map(|challenge| Attempt { id, challenge, known_networks }))

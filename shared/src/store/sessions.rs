@@ -17,7 +17,7 @@ use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
-use super::table::{Table, Transacted, Written, conditional};
+use super::table::{Table, Transacted, Written, write};
 use super::{StoreError, number, text};
 use crate::clock::Timestamp;
 
@@ -65,7 +65,7 @@ impl Sessions {
             .expression_attribute_values(":idle", number(now.plus(idle).as_millis()))
             .expression_attribute_values(":expires", number(now.plus(idle).as_seconds()))
             .return_values(ReturnValue::AllNew);
-        match conditional(update.send()).await? {
+        match write(update).await? {
             Written::Done(output) => from_item(output.attributes.unwrap_or_default())
                 .map(Some)
                 .map_err(|error| StoreError::malformed("sessions", error)),
@@ -90,7 +90,7 @@ impl Sessions {
     pub async fn end(&self, token: &[u8; 16], now: Timestamp) -> Result<bool, StoreError> {
         let delete = self.table.delete(&id(token)).condition_expression(IS_VALID);
         let delete = delete.expression_attribute_values(":now", number(now.as_millis()));
-        Ok(matches!(conditional(delete.send()).await?, Written::Done(_)))
+        Ok(matches!(write(delete).await?, Written::Done(_)))
     }
 
     /// The part of a transaction that makes a session: on condition that its token is new.

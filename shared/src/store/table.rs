@@ -1,18 +1,17 @@
-//! What the tables have in common: reads by the key `id`, conditional writes, transactions of them.
+//! What the tables have in common: reads by the key `id`, write writes, transactions of them.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{BuildError, SdkError};
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::delete_item::{DeleteItemError, DeleteItemOutput};
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
@@ -96,7 +95,7 @@ fn position(error: &SdkError<TransactWriteItemsError, HttpResponse>, reason: &st
     }
 }
 
-/// How a conditional write ended.
+/// How a write write ended.
 #[derive(Debug)]
 pub(super) enum Written<T> {
     /// It is written.
@@ -114,40 +113,49 @@ pub(super) enum Transacted {
     ConditionFailed(usize),
 }
 
-/// The errors of writes with a condition.
-pub(super) trait WriteError {
-    fn condition_failed(&self) -> Option<&ConditionalCheckFailedException>;
+/// A write of one item that can be sent again.
+pub(super) trait Write: Clone {
+    type Output;
+
+    /// Sends it, with the SDK's retries. Any error but the failed condition.
+    fn attempt(self) -> impl Future<Output = Result<Written<Self::Output>, AwsError>>;
 }
 
-macro_rules! write_errors {
-    ($($error:ident),+) => {$(
-        impl WriteError for $error {
-            fn condition_failed(&self) -> Option<&ConditionalCheckFailedException> {
-                match self {
-                    Self::ConditionalCheckFailedException(failed) => Some(failed),
-                    _ => None,
+macro_rules! writes {
+    ($($builder:ident => $output:ident, $error:ident;)+) => {$(
+        impl Write for $builder {
+            type Output = $output;
+
+            async fn attempt(self) -> Result<Written<$output>, AwsError> {
+                match Box::pin(self.send()).await {
+                    Ok(output) => Ok(Written::Done(output)),
+                    Err(error) => match error.as_service_error() {
+                        Some($error::ConditionalCheckFailedException(failed)) => {
+                            Ok(Written::ConditionFailed(failed.item().cloned().unwrap_or_default()))
+                        }
+                        _ => Err(error.into()),
+                    },
                 }
             }
         }
     )+};
 }
 
-write_errors!(PutItemError, UpdateItemError, DeleteItemError);
+writes! {
+    PutItemFluentBuilder => PutItemOutput, PutItemError;
+    UpdateItemFluentBuilder => UpdateItemOutput, UpdateItemError;
+    DeleteItemFluentBuilder => DeleteItemOutput, DeleteItemError;
+}
 
-/// Sends a write. A condition that does not hold is an ordinary result.
-pub(super) async fn conditional<T, E>(
-    write: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-) -> Result<Written<T>, StoreError>
-where
-    E: WriteError,
-    AwsError: From<SdkError<E, HttpResponse>>,
-{
-    match Box::pin(write).await {
-        Ok(output) => Ok(Written::Done(output)),
-        Err(error) => match error.as_service_error().and_then(WriteError::condition_failed) {
-            Some(failed) => Ok(Written::ConditionFailed(failed.item().cloned().unwrap_or_default())),
-            None => Err(AwsError::from(error).into()),
-        },
+/// Sends a write. A condition that does not hold is an ordinary result. DynamoDB refuses a write of an item that stands in a transaction at
+/// that moment: that says nothing about the condition, so it is retried a bounded number of times.
+pub(super) async fn write<W: Write>(write: W) -> Result<Written<W::Output>, StoreError> {
+    let mut backoff = Backoff::default();
+    loop {
+        match write.clone().attempt().await {
+            Err(error) if error.code() == Some("TransactionConflictException") && backoff.pause().await => {}
+            outcome => return Ok(outcome?),
+        }
     }
 }
 
