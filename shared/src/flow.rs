@@ -1,10 +1,12 @@
 //! What a one-time code is for. A code of one flow is unknown to the others.
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// A flow that sends a code to a phone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Flow {
     /// Registration.
     Register,
@@ -19,12 +21,8 @@ impl Flow {
     pub const ALL: [Self; 3] = [Self::Register, Self::Login, Self::SecondFactor];
 
     /// The name in logs, metrics, kill switches and items.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Register => "register",
-            Self::Login => "login",
-            Self::SecondFactor => "second_factor",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Whether its messages go only to confirmed phones: those of users. What differs by this differs by flow, never by phone, since no

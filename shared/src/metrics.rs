@@ -52,7 +52,7 @@ pub enum Metric {
 
 impl Metric {
     /// Name, how many, and the dimension with its value.
-    const fn fields(self) -> (&'static str, usize, Option<(&'static str, &'static str)>) {
+    fn fields(self) -> (&'static str, usize, Option<(&'static str, &'static str)>) {
         match self {
             Self::Sent(flow) => ("Sent", 1, Some(("Flow", flow))),
             Self::SmsSegments(segments) => ("Segments", segments, Some(("Type", "sms"))),

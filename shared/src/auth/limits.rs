@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::config::{COUNTRIES_PER_ADDRESS, STARTS_PER_ADDRESS};
+use strum::IntoStaticStr;
 
 /// Attempts to enter the code of one challenge.
 pub const ATTEMPTS_PER_CHALLENGE: usize = 5;
@@ -26,7 +27,8 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Everything that is limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Limit {
     /// Code messages to one phone, against impatience and harassment: see [`check_spacing`].
     CodeMessageSpacing,
@@ -72,17 +74,8 @@ impl Limit {
     }
 
     /// For logs, and in the header `RateLimit`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CodeMessageSpacing => "code_message_spacing",
-            Self::CodeMessagesPerDay => "code_messages_per_day",
-            Self::UnconfirmedMessagesPerDay => "unconfirmed_messages_per_day",
-            Self::WrongCodes => "wrong_codes",
-            Self::WrongCodesAfterPassword => "wrong_codes_after_password",
-            Self::WrongPasswords => "wrong_passwords",
-            Self::StartsPerAddress => "starts_per_address",
-            Self::CountriesPerAddress => "countries_per_address",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -3,12 +3,11 @@
 
 use std::error::Error;
 
-use lambda_http::http::StatusCode;
 use lambda_http::http::header::{self, HeaderName, HeaderValue};
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 
-use super::Duplicates;
+use super::{Duplicates, Reason};
 use crate::app::App;
 use crate::auth::AuthError;
 use crate::auth::limits::{self, Limit, Limited};
@@ -23,171 +22,6 @@ use crate::plivo::PlivoError;
 use crate::spend::pumping::Rule;
 use crate::store::StoreError;
 use phone_number::PhoneError;
-
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $word:literal, $status:ident, $code:literal, $message:literal;)+) => {
-        /// Why a request was refused: the stable word of `errorData.reason`. `docs/errors.md` lists them all.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Reason { $($(#[$doc])* $name,)+ }
-
-        impl Reason {
-            /// All reasons.
-            pub const ALL: &[Self] = &[$(Self::$name,)+];
-
-            /// The word.
-            pub const fn as_str(self) -> &'static str { match self { $(Self::$name => $word,)+ } }
-
-            /// The HTTP status.
-            pub const fn status(self) -> StatusCode { match self { $(Self::$name => StatusCode::$status,)+ } }
-
-            /// Backendless' code where it has one for the case, else 14000, its code for what a service throws.
-            pub const fn code(self) -> u32 { match self { $(Self::$name => $code,)+ } }
-
-            /// The message; `%s` stands for a field's name.
-            pub const fn message(self) -> &'static str { match self { $(Self::$name => $message,)+ } }
-        }
-    };
-}
-
-reasons! {
-    /// There is no body.
-    EmptyBody = "empty_body", BAD_REQUEST, 8005, "Invalid empty param for request";
-    /// The body is over 16 KiB.
-    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, 14000, "The body is larger than 16 KiB";
-    /// The body is not JSON in UTF-8, or nested too deep.
-    NotJson = "not_json", BAD_REQUEST, 8004, "Parsing input json params failed";
-    /// The body is JSON but no object.
-    NotAnObject = "not_an_object", BAD_REQUEST, 8004, "Parsing input json params failed";
-    /// A field stands twice.
-    DuplicateField = "duplicate_field", BAD_REQUEST, 8001, "Duplicate property: %s";
-    /// A field is missing or empty.
-    MissingField = "missing_field", BAD_REQUEST, 8007, "Missing parameter '%s'.";
-    /// A field is not of its type.
-    WrongType = "wrong_type", BAD_REQUEST, 8008, "Invalid parameter '%s'";
-    /// A field that the operation does not have.
-    UnknownField = "unknown_field", BAD_REQUEST, 8008, "Invalid parameter '%s'";
-    /// The phone number is none.
-    InvalidPhoneNumber = "invalid_phone_number", BAD_REQUEST, 8008, "Invalid parameter '%s'";
-    /// A kind of number that is not sent to: premium rate, shared cost, toll free and the like.
-    NumberNotServed = "number_not_served", BAD_REQUEST, 14000, "This kind of number is not served";
-    /// The number's country is not in SMS_COUNTRIES.
-    CountryNotServed = "country_not_served", BAD_REQUEST, 14000, "This country is not served";
-    /// The transaction id is not of our shape.
-    InvalidTransactionId = "invalid_transaction_id", BAD_REQUEST, 8008, "Invalid parameter '%s'";
-    /// The code is not so many digits.
-    InvalidCode = "invalid_code", BAD_REQUEST, 8008, "Invalid parameter '%s'";
-    /// The code is wrong, or its transaction is unknown, of another phone, expired, used or out of tries.
-    CodeRejected = "code_rejected", UNAUTHORIZED, 14000, "The code is wrong or no longer valid";
-    /// No such user, or another password.
-    LoginRejected = "login_rejected", UNAUTHORIZED, 3003, "Invalid login or password";
-    /// A registration has no password.
-    PasswordMissing = "password_missing", BAD_REQUEST, 3011, "Property 'password' is required";
-    /// The password is not a text.
-    PasswordNotText = "password_not_text", BAD_REQUEST, 3050, "Password should be string";
-    /// The password is too short.
-    PasswordTooShort = "password_too_short", BAD_REQUEST, 14000, "The password has fewer than 8 characters";
-    /// The password is too long.
-    PasswordTooLong = "password_too_long", BAD_REQUEST, 14000, "The password has more than 128 characters";
-    /// The password holds a control character.
-    PasswordNotPrintable = "password_not_printable", BAD_REQUEST, 14000, "The password holds a control character";
-    /// The password is one of the most common.
-    PasswordTooCommon = "password_too_common", BAD_REQUEST, 14000, "The password is too common";
-    /// The password holds the phone number, the e-mail address or the application's name.
-    PasswordKnown = "password_known", BAD_REQUEST, 14000, "The password holds your phone number, your e-mail address or our name";
-    /// A registration has no e-mail address where that is the identity.
-    IdentityMissing = "identity_missing", BAD_REQUEST, 3013, "Unable to register user. Missing identity value for '%s'";
-    /// The e-mail address is none.
-    InvalidEmail = "invalid_email", BAD_REQUEST, 3040, "Provided email has wrong format.";
-    /// objectId is not the caller's to set.
-    ReservedObjectId = "reserved_object_id", BAD_REQUEST, 3039, "\"objectId\" is a reserved system property and is not allowed when registering a user.";
-    /// updated is not the caller's to set.
-    ReservedUpdated = "reserved_updated", BAD_REQUEST, 3076, "\"updated\" is a reserved system property and is not allowed while registration";
-    /// created is not the caller's to set.
-    ReservedCreated = "reserved_created", BAD_REQUEST, 3077, "\"created\" is a reserved system property and is not allowed while registration";
-    /// Too many own properties, or a name that is none.
-    InvalidProperties = "invalid_properties", BAD_REQUEST, 14000, "Own properties are at most 50, their names letters, digits and '_'";
-    /// The value of an own property is too long, too deep or not text.
-    InvalidPropertyValue = "invalid_property_value", BAD_REQUEST, 3049, "Wrong value type for property '%s'.";
-    /// The phone or the identity is taken.
-    UserExists = "user_exists", CONFLICT, 3033, "Unable to register user. User already exists.";
-    /// The user may not log in.
-    UserDisabled = "user_disabled", FORBIDDEN, 3090, "User account is disabled";
-    /// The user-token is of no session, or of one that is over.
-    SessionInvalid = "session_invalid", UNAUTHORIZED, 3064, "Not existing user token. Relogin user to update your user token";
-    /// Another user's data.
-    NotOwn = "not_own", FORBIDDEN, 14008, "Access denied";
-    /// The key of sendMessage is missing or wrong.
-    AccessDenied = "access_denied", UNAUTHORIZED, 14008, "Access denied";
-    /// A code was asked for this phone a moment ago, or ten times in a day.
-    TooManyMessages = "too_many_messages", TOO_MANY_REQUESTS, 14000, "Too many messages to this phone. Try again later.";
-    /// Too many registrations or logins from this network in an hour, or for phones of too many countries in a day.
-    TooManyStarts = "too_many_starts", TOO_MANY_REQUESTS, 14000, "Too many requests from this network. Try again later.";
-    /// Too many wrong passwords for this phone.
-    TooManyPasswords = "too_many_passwords", TOO_MANY_REQUESTS, 14000, "Too many wrong passwords for this phone. Try again later.";
-    /// Too many wrong codes for this phone in a day.
-    TooManyWrongCodes = "too_many_wrong_codes", TOO_MANY_REQUESTS, 14000, "Too many wrong codes for this phone. Try again later.";
-    /// A message has neither text nor media.
-    MessageEmpty = "message_empty", BAD_REQUEST, 8007, "Missing parameter '%s'.";
-    /// The message is longer than Plivo takes.
-    MessageTooLong = "message_too_long", BAD_REQUEST, 14000, "The message is longer than 1600 GSM or 737 Unicode characters";
-    /// The message holds control characters.
-    MessageNotText = "message_not_text", BAD_REQUEST, 8008, "Invalid parameter '%s'";
-    /// More than ten media links.
-    TooManyMediaUrls = "too_many_media_urls", BAD_REQUEST, 14000, "More than 10 media links";
-    /// A media link is no public https link.
-    InvalidMediaUrl = "invalid_media_url", BAD_REQUEST, 8008, "Invalid parameter '%s'";
-    /// Media goes to the United States and Canada only.
-    MediaNotServed = "media_not_served", BAD_REQUEST, 14000, "Media can be sent to the United States and Canada only";
-    /// The idempotency key is none, or is given twice.
-    InvalidIdempotencyKey = "invalid_idempotency_key", BAD_REQUEST, 8008, "Invalid parameter '%s'";
-    /// The idempotency key was another message's.
-    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, 14000, "This idempotency key was used for another message";
-    /// The message of this idempotency key is being sent.
-    MessageInFlight = "message_in_flight", CONFLICT, 14000, "The message of this idempotency key is being sent";
-    /// An event that `send-message` does not take.
-    UnknownEvent = "unknown_event", BAD_REQUEST, 14000, "This is no event that carries a message";
-    /// Plivo refuses this message.
-    MessageRejected = "message_rejected", BAD_REQUEST, 14000, "Plivo refuses this message";
-    /// Plivo refuses to send to this number; the message was not sent.
-    SmsRejected = "sms_rejected", SERVICE_UNAVAILABLE, 14000, "SMS cannot be sent to this number";
-    /// Plivo does not take messages now; this one was not sent.
-    SmsUnavailable = "sms_unavailable", SERVICE_UNAVAILABLE, 14000, "SMS cannot be sent at the moment";
-    /// The budget for messages, or the country's, is spent for this hour, day or month.
-    BudgetSpent = "budget_spent", SERVICE_UNAVAILABLE, 14000, "No more SMS can be sent for now";
-    /// Too many messages to neighbours of this number, or to its country, were not confirmed: it looks like fraud.
-    NumbersSuspended = "numbers_suspended", SERVICE_UNAVAILABLE, 14000, "SMS to these numbers are suspended for now";
-    /// The operator has switched off this operation, this country, SMS or MMS.
-    SwitchedOff = "switched_off", SERVICE_UNAVAILABLE, 14000, "Switched off for now";
-    /// Plivo's answer was lost or unreadable; the message may have been sent.
-    SmsUnknown = "sms_unknown", SERVICE_UNAVAILABLE, 14000, "Plivo did not confirm the message. It may have been sent.";
-    /// Storage or secrets do not answer now.
-    Unavailable = "unavailable", SERVICE_UNAVAILABLE, 14000, "The service is not available at the moment";
-    /// Another application's id or key.
-    UnknownApplication = "unknown_application", BAD_REQUEST, 2002, "Unable to find application. Check application id and/or API key.";
-    /// There is nothing at this path.
-    NotFound = "not_found", NOT_FOUND, 14002, "Service method not found";
-    /// There is something at this path, for other methods.
-    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, 14002, "Service method not found";
-    /// Our fault.
-    Internal = "internal", INTERNAL_SERVER_ERROR, 14000, "Internal error";
-}
-
-impl Reason {
-    /// The event of OWASP's Logging Vocabulary that it is, if any.
-    pub const fn event(self) -> Option<&'static str> {
-        match self {
-            Self::CodeRejected | Self::LoginRejected | Self::UserDisabled => Some("authn_login_fail"),
-            Self::TooManyWrongCodes | Self::TooManyPasswords => Some("authn_login_fail_max"),
-            Self::TooManyMessages | Self::TooManyStarts | Self::BudgetSpent | Self::NumbersSuspended => {
-                Some("excess_rate_limit_exceeded")
-            }
-            Self::AccessDenied | Self::NotOwn => Some("authz_fail"),
-            Self::SessionInvalid => Some("session_use_after_expire"),
-            other if other.status().as_u16() == 400 => Some("input_validation_fail"),
-            _ => None,
-        }
-    }
-}
 
 /// A request that is answered with an error.
 #[derive(Debug)]
@@ -204,15 +38,8 @@ pub struct Problem {
 impl Problem {
     /// A refusal that needs no more words.
     pub fn new(reason: Reason) -> Self {
-        Self {
-            reason,
-            code: reason.code(),
-            message: reason.message().to_owned(),
-            retry_after: None,
-            limit: None,
-            allow: None,
-            cause: None,
-        }
+        let (code, message) = (reason.code(), reason.message().to_owned());
+        Self { reason, code, message, retry_after: None, limit: None, allow: None, cause: None }
     }
 
     /// A refusal about a field.
@@ -273,14 +100,8 @@ impl Problem {
 
     /// Whether a retry may succeed: a failure of ours, or of what we depend on. What may have been sent is never retried.
     pub const fn is_retryable(&self) -> bool {
-        matches!(
-            self.reason,
-            Reason::Unavailable
-                | Reason::Internal
-                | Reason::SmsUnavailable
-                | Reason::MessageInFlight
-                | Reason::SwitchedOff
-        )
+        use Reason::{Internal, MessageInFlight, SmsUnavailable, SwitchedOff, Unavailable};
+        matches!(self.reason, Unavailable | Internal | SmsUnavailable | MessageInFlight | SwitchedOff)
     }
 
     /// One line, `error` for our failures and those of what we depend on, `info` for refusals; and one metric.
@@ -291,33 +112,13 @@ impl Problem {
 
     fn log(&self, function: &str) {
         let (reason, status, event) = (self.reason.as_str(), self.reason.status().as_u16(), self.reason.event());
-        match &self.cause {
-            // Anybody can ask for a number that Plivo does not like.
-            Some(cause) if self.reason == Reason::SmsRejected => {
-                tracing::warn!(
-                    function,
-                    event,
-                    status,
-                    reason,
-                    cause = logging::chain(cause.as_ref()),
-                    "request refused"
-                );
+        let cause = self.cause.as_ref().map(|cause| logging::chain(cause.as_ref()));
+        match self.reason {
+            // Our own rules (the start has logged which), and what anybody can cause by asking for a number that Plivo does not like.
+            Reason::SmsRejected | Reason::BudgetSpent | Reason::NumbersSuspended | Reason::SwitchedOff => {
+                tracing::warn!(function, event, status, reason, cause, "request refused");
             }
-            // Our own rules, not our failures; the start has logged which.
-            None if matches!(self.reason, Reason::BudgetSpent | Reason::NumbersSuspended | Reason::SwitchedOff) => {
-                tracing::warn!(function, event, status, reason, "request refused");
-            }
-            Some(cause) if status >= 500 => {
-                tracing::error!(
-                    function,
-                    event,
-                    status,
-                    reason,
-                    cause = logging::chain(cause.as_ref()),
-                    "request failed"
-                );
-            }
-            None if status >= 500 => tracing::error!(function, event, status, reason, "request failed"),
+            _ if status >= 500 => tracing::error!(function, event, status, reason, cause, "request failed"),
             _ => tracing::info!(function, event, status, reason, "request refused"),
         }
     }
@@ -325,8 +126,8 @@ impl Problem {
     /// `{"code", "message", "errorData": {"reason", …}}`.
     pub fn body(&self) -> Value {
         let mut data = json!({ "reason": self.reason.as_str() });
-        if let (Some(seconds), Value::Object(data)) = (self.retry_after, &mut data) {
-            data.insert("retryAfter".to_owned(), json!(seconds));
+        if let Some(seconds) = self.retry_after {
+            data["retryAfter"] = json!(seconds);
         }
         json!({ "code": self.code, "message": self.message, "errorData": data })
     }
@@ -455,13 +256,7 @@ impl From<PlivoError> for Problem {
         let reason = match &error {
             error if error.may_have_arrived() => Reason::SmsUnknown,
             PlivoError::Rejected(_) | PlivoError::Forbidden(_) => Reason::MessageRejected,
-            PlivoError::NoAnswer(_)
-            | PlivoError::Unreadable
-            | PlivoError::Unreachable(_)
-            | PlivoError::Credentials
-            | PlivoError::Credit
-            | PlivoError::Throttled
-            | PlivoError::Unavailable(_) => Reason::SmsUnavailable,
+            _ => Reason::SmsUnavailable,
         };
         Self::new(reason).because(error)
     }
@@ -509,49 +304,5 @@ impl From<MediaError> for Problem {
             MediaError::Link => Self::field(Reason::InvalidMediaUrl, "mediaUrls"),
             MediaError::TooMany => Self::new(Reason::TooManyMediaUrls),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::auth::password;
-
-    #[test]
-    fn words_are_unique_and_plain() {
-        let mut words: Vec<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
-        assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
-        words.sort_unstable();
-        words.dedup();
-        assert_eq!(words.len(), Reason::ALL.len());
-    }
-
-    #[test]
-    fn no_reason_is_a_502_which_the_sdk_hides() {
-        assert!(Reason::ALL.iter().all(|reason| reason.status() != StatusCode::BAD_GATEWAY));
-    }
-
-    #[test]
-    fn the_document_lists_every_reason_as_it_is() {
-        let document = include_str!("../../../docs/errors.md");
-        for reason in Reason::ALL {
-            let row = format!(
-                "| `{}` | {} | {} | {} |",
-                reason.as_str(),
-                reason.status().as_u16(),
-                reason.code(),
-                reason.message()
-            );
-            assert!(document.contains(&row), "docs/errors.md lacks: {row}");
-        }
-        let rows = document.lines().filter(|line| line.starts_with("| `")).count();
-        assert_eq!(rows, Reason::ALL.len(), "docs/errors.md lists a reason that is gone");
-    }
-
-    #[test]
-    fn messages_name_the_limits_in_force() {
-        assert!(Reason::PasswordTooShort.message().contains(&password::MIN_LENGTH.to_string()));
-        assert!(Reason::PasswordTooLong.message().contains(&password::MAX_LENGTH.to_string()));
-        assert!(Reason::BodyTooLarge.message().contains(&(super::super::MAX_BODY_BYTES / 1024).to_string()));
     }
 }

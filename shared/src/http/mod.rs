@@ -3,12 +3,14 @@
 mod error;
 mod fields;
 mod json;
+mod reason;
 mod request;
 mod response;
 pub mod routes;
 
-pub use error::{Problem, Reason};
+pub use error::Problem;
 pub use fields::{Duplicates, Fields, body, fields, text_body};
+pub use reason::Reason;
 pub use request::{bearer_token, client_network, idempotency_key, user_token};
 pub use response::{LambdaResponse, logged_in, ok, options, registered, user};
 

@@ -1,6 +1,11 @@
 //! Every route of the service, in one table: the local gateway routes by it, each function finds its own place in it, and the
 //! deployed gateway is checked against it.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use matchit::Router;
+
 /// Where a path begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Roots {
@@ -8,6 +13,15 @@ pub enum Roots {
     Both,
     /// Nothing: the path as it is.
     None,
+}
+
+impl Roots {
+    const fn prefixes(self) -> &'static [&'static str] {
+        match self {
+            Self::Both => &["/api", "/{appId}/{apiKey}"],
+            Self::None => &[""],
+        }
+    }
 }
 
 /// A route.
@@ -67,56 +81,37 @@ pub struct Match<'a> {
     pub parameter: Option<&'a str>,
 }
 
-/// Finds a path's route. `/api` is a root before it is an application's id.
+/// Finds a path's route. `/api` is a root and never an application's id.
 pub fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
-    let mut others = Vec::new();
+    let Ok(found) = ROUTER.at(path) else { return Found::Nothing };
+    let parameter = |name| found.params.get(name);
+    let application = parameter("appId").zip(parameter("apiKey"));
+    if application.is_some_and(|(id, _)| id == "api") {
+        return Found::Nothing;
+    }
+    match found.value.iter().find(|route| route.method == method) {
+        Some(route) => {
+            let parameter = found.params.iter().find(|(name, _)| !["appId", "apiKey"].contains(name));
+            Found::Route(Match { route, application, parameter: parameter.map(|(_, segment)| segment) })
+        }
+        None => Found::OtherMethods(found.value.iter().map(|route| route.method).collect()),
+    }
+}
+
+static ROUTER: LazyLock<Router<Vec<&'static Route>>> = LazyLock::new(|| {
+    let mut by_path: BTreeMap<String, Vec<&Route>> = BTreeMap::new();
     for route in &ROUTES {
-        for (application, below) in roots(path, route.roots).into_iter().flatten() {
-            if let Some(parameter) = below_root(below, route.path) {
-                if route.method == method {
-                    return Found::Route(Match { route, application, parameter });
-                }
-                others.push(route.method);
-            }
+        for root in route.roots.prefixes() {
+            by_path.entry(format!("{root}{}", route.path)).or_default().push(route);
         }
     }
-    others.dedup();
-    if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others) }
-}
-
-type Root<'a> = (Option<(&'a str, &'a str)>, &'a str);
-
-/// The ways to cut the root off a path.
-fn roots(path: &str, roots: Roots) -> [Option<Root<'_>>; 2] {
-    match roots {
-        Roots::None => [Some((None, path)), None],
-        Roots::Both => {
-            let api = path.strip_prefix("/api").filter(|below| below.starts_with('/'));
-            let application = path.strip_prefix('/').and_then(|rest| {
-                let (id, rest) = rest.split_once('/')?;
-                let (key, _) = rest.split_once('/')?;
-                Some((Some((id, key)), &rest[key.len()..]))
-            });
-            [api.map(|below| (None, below)), application.filter(|_| api.is_none())]
-        }
+    let mut router = Router::new();
+    for (path, routes) in by_path {
+        // A test finds each route: none of them conflicts.
+        let _ = router.insert(path, routes);
     }
-}
-
-/// Compares segment by segment. `Some(None)`: equal; `Some(Some(…))`: equal, with a parameter.
-fn below_root<'a>(path: &'a str, pattern: &str) -> Option<Option<&'a str>> {
-    let mut parameter = None;
-    let (mut segments, mut patterns) = (path.split('/'), pattern.split('/'));
-    loop {
-        match (segments.next(), patterns.next()) {
-            (None, None) => return Some(parameter),
-            (Some(segment), Some(pattern)) if pattern.starts_with('{') && !segment.is_empty() => {
-                parameter = Some(segment)
-            }
-            (Some(segment), Some(pattern)) if segment == pattern => {}
-            _ => return None,
-        }
-    }
-}
+    router
+});
 
 #[cfg(test)]
 mod tests {

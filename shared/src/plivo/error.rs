@@ -1,12 +1,14 @@
 //! How a call to Plivo can fail, told apart by what it means for us.
 
 use serde::Deserialize;
+use strum::IntoStaticStr;
 
 /// The longest text of Plivo's that is passed on, in characters.
 const LONGEST_TEXT: usize = 200;
 
 /// A call to Plivo failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum PlivoError {
     /// No connection: nothing was sent.
     #[error("Plivo cannot be reached")]
@@ -65,18 +67,8 @@ impl PlivoError {
     }
 
     /// For metrics.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Unreachable(_) => "unreachable",
-            Self::NoAnswer(_) => "no_answer",
-            Self::Unreadable => "unreadable",
-            Self::Credentials => "credentials",
-            Self::Credit => "credit",
-            Self::Forbidden(_) => "forbidden",
-            Self::Throttled => "throttled",
-            Self::Rejected(_) => "rejected",
-            Self::Unavailable(_) => "unavailable",
-        }
+    pub fn as_str(&self) -> &'static str {
+        self.into()
     }
 
     /// Whether the message may be on its way although the call failed.

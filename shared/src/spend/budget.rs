@@ -20,6 +20,7 @@ use phone_number::Country;
 
 use super::price::Money;
 use crate::flow::Flow;
+use strum::IntoStaticStr;
 
 /// So many shards a start reads at most.
 pub const SHARDS_READ: usize = 4;
@@ -29,8 +30,9 @@ pub const MAX_SHARDS: usize = 4096;
 pub const REGISTRATION_PERCENT: i64 = 80;
 
 /// What a budget is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Window {
     /// An hour.
     Hour,
@@ -42,12 +44,8 @@ pub enum Window {
 
 impl Window {
     /// The word in logs and tables.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Month => "month",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

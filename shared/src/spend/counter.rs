@@ -15,6 +15,7 @@ use super::budget::{Amounts, Window};
 use super::price::Money;
 use crate::clock::Timestamp;
 use crate::flow::Flow;
+use strum::IntoStaticStr;
 
 const HOUR_MILLIS: i64 = 60 * 60 * 1000;
 /// The mean moves by one of so many parts each hour.
@@ -42,7 +43,8 @@ pub fn country_volume_scope(flow: Flow, country: &str) -> String {
 }
 
 /// What is counted for a scope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Field {
     /// Millionths of a dollar spent in this hour.
     SpentHour,
@@ -63,17 +65,8 @@ pub enum Field {
 }
 
 impl Field {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::SpentHour => "spent_hour",
-            Self::SpentDay => "spent_day",
-            Self::SpentMonth => "spent_month",
-            Self::Sends => "sends",
-            Self::Verified => "verified",
-            Self::SendsBefore => "sends_before",
-            Self::VerifiedBefore => "verified_before",
-            Self::Mean => "mean",
-        }
+    fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Its name in a counter.

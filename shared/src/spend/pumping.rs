@@ -15,6 +15,7 @@ use super::counter::Volume;
 use super::price::Money;
 use crate::clock::Timestamp;
 use crate::flow::Flow;
+use strum::IntoStaticStr;
 
 /// What is known when a send is decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,8 +56,9 @@ pub enum Outcome {
 }
 
 /// What speaks against a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Rule {
     /// A budget for all countries is spent.
     Budget,
@@ -70,13 +72,8 @@ pub enum Rule {
 
 impl Rule {
     /// The word in logs, metrics and records.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Budget => "budget",
-            Self::CountryBudget => "country_budget",
-            Self::CountryPumping => "country_pumping",
-            Self::PrefixPumping => "prefix_pumping",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

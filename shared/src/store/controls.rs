@@ -18,7 +18,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::optimistic::{self, Versioned};
 use super::table::{Consistency, Found, Key, Table, write};
-use super::{Item, StoreError, number};
+use super::{Item, StoreError, number, values};
 use crate::clock::Timestamp;
 use crate::spend::kill_switch::{KillSwitch, KillSwitches};
 
@@ -180,8 +180,10 @@ impl Controls {
         let update = self
             .table
             .update(CIRCUIT_BREAKER, "SET failures = :failures, last_failure = :now")
-            .expression_attribute_values(":failures", number(i64::try_from(failures).unwrap_or(i64::MAX)))
-            .expression_attribute_values(":now", number(now.as_millis()));
+            .set_expression_attribute_values(values([
+                (":failures", number(i64::try_from(failures).unwrap_or(i64::MAX))),
+                (":now", number(now.as_millis())),
+            ]));
         write(update).await.map(drop)
     }
 

@@ -20,7 +20,7 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
 use super::table::{Backoff, Table, Written, write};
-use super::{Item, StoreError, number};
+use super::{Item, StoreError, names, number, values};
 use crate::aws::AwsError;
 use crate::clock::Timestamp;
 use crate::spend::counter::{Addition, Counter, Field, RETENTION, VersionedCounter, hour_of};
@@ -135,7 +135,7 @@ impl Counters {
         let put = match version {
             Some(version) => put
                 .condition_expression("#version = :seen")
-                .expression_attribute_names("#version", "version")
+                .set_expression_attribute_names(names([("#version", "version")]))
                 .expression_attribute_values(":seen", number(version)),
             None => put.condition_expression("attribute_not_exists(id)"),
         };
@@ -154,9 +154,8 @@ impl Counters {
             .table
             .update(&key.id(), "ADD #verified :one, #version :one")
             .condition_expression("attribute_exists(id)")
-            .expression_attribute_names("#verified", Field::Verified.of(scope))
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":one", number(1));
+            .set_expression_attribute_names(names([("#verified", &Field::Verified.of(scope)), ("#version", "version")]))
+            .set_expression_attribute_values(values([(":one", number(1))]));
         write(update).await.map(drop)
     }
 
@@ -183,10 +182,8 @@ impl Counters {
         let mut update = self
             .table
             .update(id, "")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_names("#hour", "hour")
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":hour", number(hour));
+            .set_expression_attribute_names(names([("#version", "version"), ("#hour", "hour")]))
+            .set_expression_attribute_values(values([(":one", number(1)), (":hour", number(hour))]));
         for (position, Addition { name, amount, max }) in additions.iter().enumerate() {
             expression += &format!(", #name{position} :amount{position}");
             update = update

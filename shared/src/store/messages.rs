@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::table::{Table, Written, write};
-use super::{Item, StoreError, number, text};
+use super::{Item, StoreError, names, number, text, values};
 use crate::clock::Timestamp;
 use crate::crypto::{KeyedHash, identifier};
 
@@ -137,7 +137,7 @@ impl Messages {
             .table
             .put(&claim.id, item)
             .condition_expression("attribute_not_exists(id) OR expires_at <= :now")
-            .expression_attribute_values(":now", number(now.as_seconds()))
+            .set_expression_attribute_values(values([(":now", number(now.as_seconds()))]))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match write(put).await? {
             Written::Done(_) => Ok(None),
@@ -170,13 +170,14 @@ impl Messages {
             .table
             .update(&claim.id, expression)
             .condition_expression("#owner = :owner AND #state IN (:sending, :unknown)")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_names("#owner", "owner")
-            .expression_attribute_values(":state", text(state))
-            .expression_attribute_values(":expires", number(now.plus(retention).as_seconds()))
-            .expression_attribute_values(":owner", text(&claim.owner))
-            .expression_attribute_values(":sending", text("sending"))
-            .expression_attribute_values(":unknown", text("unknown"));
+            .set_expression_attribute_names(names([("#state", "state"), ("#owner", "owner")]))
+            .set_expression_attribute_values(values([
+                (":state", text(state)),
+                (":expires", number(now.plus(retention).as_seconds())),
+                (":owner", text(&claim.owner)),
+                (":sending", text("sending")),
+                (":unknown", text("unknown")),
+            ]));
         if let Some(answer) = answer {
             update = update.expression_attribute_values(":answer", text(answer));
         }
@@ -192,8 +193,8 @@ impl Messages {
             .table
             .delete(&claim.id)
             .condition_expression("#owner = :owner")
-            .expression_attribute_names("#owner", "owner")
-            .expression_attribute_values(":owner", text(&claim.owner));
+            .set_expression_attribute_names(names([("#owner", "owner")]))
+            .set_expression_attribute_values(values([(":owner", text(&claim.owner))]));
         write(delete).await.map(drop)
     }
 }

@@ -105,6 +105,16 @@ impl StoreError {
     }
 }
 
+/// What the `#names` of an expression stand for.
+fn names<const N: usize>(names: [(&str, &str); N]) -> Option<HashMap<String, String>> {
+    Some(names.map(|(name, attribute)| (name.to_owned(), attribute.to_owned())).into())
+}
+
+/// What the `:values` of an expression stand for.
+fn values<const N: usize>(values: [(&str, AttributeValue); N]) -> Option<Item> {
+    Some(values.map(|(name, value)| (name.to_owned(), value)).into())
+}
+
 fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }

@@ -25,7 +25,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
 use super::optimistic::{self, Versioned};
 use super::table::{Consistency, Table, Written, write};
-use super::{StoreError, number, text};
+use super::{StoreError, names, number, text, values};
 use crate::clock::Timestamp;
 use crate::crypto::identifier;
 use crate::flow::Flow;
@@ -253,12 +253,16 @@ impl Phones {
                 "#flow.id = :challenge AND #flow.expires > :now AND attribute_not_exists(#flow.redeemed_by) \
                  AND (size(#flow.attempts) < #flow.max_attempts OR attribute_exists(#flow.attempts.#attempt))",
             )
-            .expression_attribute_names("#flow", flow.as_str())
-            .expression_attribute_names("#attempt", &id)
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":attempt", text(&id))
-            .expression_attribute_values(":now", number(now.as_millis()))
-            .expression_attribute_values(":challenge", text(challenge))
+            .set_expression_attribute_names(names([
+                ("#flow", flow.as_str()),
+                ("#attempt", &id),
+                ("#version", "version"),
+            ]))
+            .set_expression_attribute_values(values([
+                (":attempt", text(&id)),
+                (":now", number(now.as_millis())),
+                (":challenge", text(challenge)),
+            ]))
             .return_values(ReturnValue::AllNew);
         let Written::Done(output) = write(update).await? else { return Ok(None) };
         let mut record: PhoneRecord = optimistic::read(output.attributes)?;
@@ -288,15 +292,16 @@ impl Phones {
             .condition_expression(
                 "#flow.id = :challenge AND #flow.expires > :now AND attribute_not_exists(#flow.redeemed_by)",
             )
-            .expression_attribute_names("#flow", flow.as_str())
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":attempt", text(&attempt.id))
-            .expression_attribute_values(":challenge", text(&attempt.challenge.id))
-            .expression_attribute_values(":networks", networks.map_err(BuildError::other)?)
-            .expression_attribute_values(":zero", number(0))
-            .expression_attribute_values(":expires", number(now.plus(LONG_RETENTION).as_seconds()))
-            .expression_attribute_values(":version", text(identifier::random()))
-            .expression_attribute_values(":now", number(now.as_millis()));
+            .set_expression_attribute_names(names([("#flow", flow.as_str()), ("#version", "version")]))
+            .set_expression_attribute_values(values([
+                (":attempt", text(&attempt.id)),
+                (":challenge", text(&attempt.challenge.id)),
+                (":networks", networks.map_err(BuildError::other)?),
+                (":zero", number(0)),
+                (":expires", number(now.plus(LONG_RETENTION).as_seconds())),
+                (":version", text(identifier::random())),
+                (":now", number(now.as_millis())),
+            ]));
         Ok(TransactWriteItem::builder().update(update.build()?).build())
     }
 }

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::table::{Table, Transacted, Written, write};
-use super::{StoreError, number, text};
+use super::{StoreError, number, text, values};
 use crate::clock::Timestamp;
 
 const IS_VALID: &str = "idle_until > :now AND ends > :now";
@@ -61,9 +61,11 @@ impl Sessions {
             .table
             .update(&id(token), "SET idle_until = :idle, expires_at = :expires")
             .condition_expression(IS_VALID)
-            .expression_attribute_values(":now", number(now.as_millis()))
-            .expression_attribute_values(":idle", number(now.plus(idle).as_millis()))
-            .expression_attribute_values(":expires", number(now.plus(idle).as_seconds()))
+            .set_expression_attribute_values(values([
+                (":now", number(now.as_millis())),
+                (":idle", number(now.plus(idle).as_millis())),
+                (":expires", number(now.plus(idle).as_seconds())),
+            ]))
             .return_values(ReturnValue::AllNew);
         match write(update).await? {
             Written::Done(output) => from_item(output.attributes.unwrap_or_default())

@@ -14,7 +14,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 use super::phones::{Phones, VerifiedCode};
 use super::sessions::{NewSession, Sessions};
 use super::table::{Consistency, Table, Transacted};
-use super::{Item, StoreError, number, text};
+use super::{Item, StoreError, names, number, text, values};
 use crate::clock::Timestamp;
 use crate::crypto::KeyedHash;
 
@@ -140,9 +140,11 @@ impl Users {
             .key("id", text(user_id(session.user)))
             .update_expression("SET last_login = :now")
             .condition_expression("#status = :enabled")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":enabled", text(ENABLED))
-            .expression_attribute_values(":now", number(session.now.as_millis()));
+            .set_expression_attribute_names(names([("#status", "status")]))
+            .set_expression_attribute_values(values([
+                (":enabled", text(ENABLED)),
+                (":now", number(session.now.as_millis())),
+            ]));
         let writes = || {
             let last_login = TransactWriteItem::builder().update(last_login.build()?).build();
             Ok(vec![phones.redeem(code, session.now)?, sessions.creation(session)?, last_login])
