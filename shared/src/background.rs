@@ -4,12 +4,8 @@
 
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll};
 
 use futures_util::future::join_all;
-use lambda_http::Error;
-use lambda_http::lambda_runtime::LambdaInvocation;
-use lambda_http::tower::{Layer, Service};
 
 /// A fire-and-forget task.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -24,52 +20,18 @@ impl BackgroundTasks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(task));
     }
 
+    /// Answers, then does all tasks.
+    pub(crate) async fn run_after<T>(&self, answer: impl Future<Output = T>) -> T {
+        let outcome = answer.await;
+        self.take().await;
+        outcome
+    }
+
     /// All tasks, side by side, as one.
     pub fn take(&self) -> Task {
         let tasks = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         Box::pin(async {
             join_all(tasks).await;
-        })
-    }
-}
-
-/// A layer of the Lambda runtime that does the tasks after each answer.
-#[derive(Clone, Copy)]
-pub(crate) struct BackgroundLayer(pub(crate) &'static BackgroundTasks);
-
-impl<S> Layer<S> for BackgroundLayer {
-    type Service = BackgroundService<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        BackgroundService { inner, tasks: self.0 }
-    }
-}
-
-/// See [`BackgroundLayer`].
-pub(crate) struct BackgroundService<S> {
-    inner: S,
-    tasks: &'static BackgroundTasks,
-}
-
-impl<S> Service<LambdaInvocation> for BackgroundService<S>
-where
-    S: Service<LambdaInvocation, Response = (), Error = Error>,
-    S::Future: Send + 'static,
-{
-    type Response = ();
-    type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
-        let (answer, tasks) = (self.inner.call(invocation), self.tasks);
-        Box::pin(async move {
-            let outcome = answer.await;
-            tasks.take().await;
-            outcome
         })
     }
 }

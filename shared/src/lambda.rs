@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use lambda_http::lambda_runtime::Runtime;
 use lambda_http::lambda_runtime::layers::TracingLayer;
+use lambda_http::tower::util::MapFutureLayer;
 use lambda_http::{Adapter, Request, service_fn};
 
 use crate::app::App;
 use crate::aws::secrets::Secret;
-use crate::background::BackgroundLayer;
 use crate::clock::SystemClock;
 use crate::config::environment;
 use crate::http::{HandlerResult, LambdaResponse, serve};
@@ -48,9 +48,8 @@ pub async fn run<F: Future<Output = HandlerResult> + Send + 'static>(
     let respond =
         |request| async move { Ok::<_, Infallible>(LambdaResponse(serve(app, name, request, handler).await)) };
     // What `lambda_http::run` does, and the background tasks after each answer, in the request's span.
-    let runtime = Runtime::new(Adapter::from(service_fn(respond)))
-        .layer(BackgroundLayer(&app.background))
-        .layer(TracingLayer::new());
+    let with_tasks = MapFutureLayer::new(|answer| app.background.run_after(answer));
+    let runtime = Runtime::new(Adapter::from(service_fn(respond))).layer(with_tasks).layer(TracingLayer::new());
     exit_code(runtime.run().await)
 }
 

@@ -13,32 +13,15 @@ pub const MAX_DEPTH: usize = 5;
 pub const MAX_NAME_BYTES: usize = 64;
 
 /// Names that the service itself gives a meaning. What a caller sends under one of them never reaches a user.
-pub const RESERVED: [&str; 17] = [
-    "objectId",
-    "ownerId",
-    "created",
-    "updated",
-    "lastLogin",
-    "userStatus",
-    "user-token",
-    "socialAccount",
-    "blUserLocale",
-    "email",
-    "password",
-    "transactionId",
-    "transactioniId",
-    "transactionCode",
-    "roles",
-    "userRoles",
-    "oAuthIdentities",
-];
+pub const RESERVED: &str = "objectId ownerId created updated lastLogin userStatus user-token socialAccount blUserLocale \
+    email password transactionId transactioniId transactionCode roles userRoles oAuthIdentities";
 
 /// Reserved names that Backendless answers with an error of their own instead of dropping them: name and code.
 pub const REFUSED: [(&str, u32); 3] = [("objectId", 3039), ("updated", 3076), ("created", 3077)];
 
 /// Whether a name has a meaning of ours: the list, and everything that begins like Backendless' own (`___class`, `__meta`).
 pub fn is_reserved(name: &str) -> bool {
-    name.starts_with("__") || RESERVED.contains(&name)
+    name.starts_with("__") || RESERVED.split(' ').any(|reserved| reserved == name)
 }
 
 /// Whether a text can be a property's name: a letter, then letters, digits and `_`.

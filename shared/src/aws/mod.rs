@@ -140,29 +140,22 @@ impl AwsClients {
 
     /// A client of DynamoDB.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        let mut config = aws_sdk_dynamodb::config::Builder::from(&self.config);
-        if let Some(url) = &self.dynamodb_url {
-            config = config.endpoint_url(url);
-        }
-        aws_sdk_dynamodb::Client::from_conf(config.build())
+        aws_sdk_dynamodb::Client::new(&self.config_at(&self.dynamodb_url))
     }
 
     /// A client of Secrets Manager.
     pub(crate) fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
-        let mut config = aws_sdk_secretsmanager::config::Builder::from(&self.config);
-        if let Some(url) = &self.secrets_manager_url {
-            config = config.endpoint_url(url);
-        }
-        aws_sdk_secretsmanager::Client::from_conf(config.build())
+        aws_sdk_secretsmanager::Client::new(&self.config_at(&self.secrets_manager_url))
     }
 
     /// A client of SQS.
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
-        let mut config = aws_sdk_sqs::config::Builder::from(&self.config);
-        if let Some(url) = &self.sqs_url {
-            config = config.endpoint_url(url);
-        }
-        aws_sdk_sqs::Client::from_conf(config.build())
+        aws_sdk_sqs::Client::new(&self.config_at(&self.sqs_url))
+    }
+
+    fn config_at(&self, url: &Option<String>) -> SdkConfig {
+        let config = self.config.to_builder();
+        url.iter().fold(config, |config, url| config.endpoint_url(url)).build()
     }
 }
 

@@ -97,11 +97,51 @@ impl Secret {
             Self::MessageKey => "MESSAGE_SECRET",
         }
     }
+}
 
-    fn bad_format(self, problem: &dyn std::fmt::Display) -> SecretError {
-        SecretError::Format { name: self.setting(), problem: problem.to_string() }
+/// What a secret holds.
+trait Content: Sized {
+    const SECRET: Secret;
+
+    /// Reads it; the error says what is wrong, without the value.
+    fn parse(value: &str) -> Result<Self, String>;
+}
+
+impl Content for Keys {
+    const SECRET: Secret = Secret::RootKey;
+
+    fn parse(value: &str) -> Result<Self, String> {
+        Self::derive(&value.into()).map_err(|error| error.to_string())
     }
 }
+
+impl Content for PlivoCredentials {
+    const SECRET: Secret = Secret::Plivo;
+
+    fn parse(value: &str) -> Result<Self, String> {
+        // serde's errors can quote the text, so only the place is told.
+        serde_json::from_str(value).map_err(|error| format!("not {{authId, authToken}} (column {})", error.column()))
+    }
+}
+
+impl Content for MessageKeys {
+    const SECRET: Secret = Secret::MessageKey;
+
+    fn parse(value: &str) -> Result<Self, String> {
+        let keys: Vec<_> = value.split_whitespace().map(SecretString::from).collect();
+        let is_good = |key: &SecretString| key.expose_secret().len() >= MESSAGE_KEY_LENGTH;
+        let problem = || format!("not one or two keys of {MESSAGE_KEY_LENGTH} characters or more");
+        (matches!(keys.len(), 1 | 2) && keys.iter().all(is_good)).then_some(keys).ok_or_else(problem)
+    }
+}
+
+fn parse<T: Content>(value: Option<&str>) -> Result<T, SecretError> {
+    let parsed = value.ok_or_else(|| "not a text".to_owned()).and_then(T::parse);
+    parsed.map_err(|problem| SecretError::Format { name: T::SECRET.setting(), problem })
+}
+
+/// The keys that `sendMessage` takes: one, or two separated by white space while it is rotated.
+pub type MessageKeys = Vec<SecretString>;
 
 /// All secrets, each fetched when it is first needed.
 #[derive(Debug)]
@@ -111,7 +151,7 @@ pub struct Secrets {
     names: Resources,
     keys: Cached<Keys>,
     plivo: Cached<PlivoCredentials>,
-    message_keys: Cached<Vec<SecretString>>,
+    message_keys: Cached<MessageKeys>,
 }
 
 impl Secrets {
@@ -125,7 +165,7 @@ impl Secrets {
     /// # Errors
     /// [`SecretError`].
     pub async fn keys(&self, now: Timestamp) -> Result<Arc<Keys>, SecretError> {
-        self.keys.get(now, async { parse_keys(&self.fetch(Secret::RootKey).await?) }).await
+        self.keys.get(now, self.fetch()).await
     }
 
     /// Plivo's credentials.
@@ -133,30 +173,33 @@ impl Secrets {
     /// # Errors
     /// [`SecretError`].
     pub async fn plivo(&self, now: Timestamp) -> Result<Arc<PlivoCredentials>, SecretError> {
-        self.plivo.get(now, async { parse_plivo(&self.fetch(Secret::Plivo).await?) }).await
+        self.plivo.get(now, self.fetch()).await
     }
 
-    /// The keys that `sendMessage` takes: one, or two separated by white space while it is rotated.
+    /// The keys that `sendMessage` takes.
     ///
     /// # Errors
     /// [`SecretError`].
-    pub async fn message_keys(&self, now: Timestamp) -> Result<Arc<Vec<SecretString>>, SecretError> {
-        self.message_keys.get(now, async { parse_message_keys(&self.fetch(Secret::MessageKey).await?) }).await
+    pub async fn message_keys(&self, now: Timestamp) -> Result<Arc<MessageKeys>, SecretError> {
+        self.message_keys.get(now, self.fetch()).await
     }
 
     /// Fetches what a function will need, in one call where that is more than one secret: one by one they would be a connection each.
     /// Failures are logged once and left to the request, which fetches its own.
     pub(crate) async fn prefetch(&self, secrets: &[Secret], now: Timestamp) {
         let batch = if secrets.len() > 1 { self.fetch_batch(secrets).await } else { None };
-        let outcomes = match batch {
-            Some(batch) => {
-                secrets.iter().map(|secret| self.cache(*secret, &self.find(&batch, *secret)?, now)).collect()
-            }
-            None => join_all(secrets.iter().map(|secret| self.fetch_and_cache(*secret, now))).await,
-        };
-        for error in outcomes.into_iter().filter_map(Result::err) {
+        let outcomes = join_all(secrets.iter().map(async |secret| match secret {
+            Secret::RootKey => self.keys.put(now, self.find(batch.as_ref()).await?),
+            Secret::Plivo => self.plivo.put(now, self.find(batch.as_ref()).await?),
+            Secret::MessageKey => self.message_keys.put(now, self.find(batch.as_ref()).await?),
+        }));
+        for error in outcomes.await.into_iter().filter_map(Result::err) {
             tracing::warn!(cause = logging::chain(&error), "secret not fetched at start");
         }
+    }
+
+    fn client(&self) -> &Client {
+        self.client.get_or_init(|| self.clients.secrets_manager())
     }
 
     /// The name or ARN of a secret.
@@ -168,27 +211,10 @@ impl Secrets {
         }
     }
 
-    fn cache(&self, secret: Secret, value: &SecretString, now: Timestamp) -> Result<(), SecretError> {
-        match secret {
-            Secret::RootKey => self.keys.put(now, parse_keys(value)?),
-            Secret::Plivo => self.plivo.put(now, parse_plivo(value)?),
-            Secret::MessageKey => self.message_keys.put(now, parse_message_keys(value)?),
-        }
-        Ok(())
-    }
-
-    async fn fetch_and_cache(&self, secret: Secret, now: Timestamp) -> Result<(), SecretError> {
-        self.cache(secret, &self.fetch(secret).await?, now)
-    }
-
-    fn client(&self) -> &Client {
-        self.client.get_or_init(|| self.clients.secrets_manager())
-    }
-
-    async fn fetch(&self, secret: Secret) -> Result<SecretString, SecretError> {
-        let response = Box::pin(self.client().get_secret_value().secret_id(self.name(secret)).send()).await;
-        let response = response.map_err(|error| SecretError::Fetch { name: secret.setting(), source: error.into() })?;
-        response.secret_string.map(SecretString::from).ok_or_else(|| secret.bad_format(&"not a text"))
+    async fn fetch<T: Content>(&self) -> Result<T, SecretError> {
+        let response = Box::pin(self.client().get_secret_value().secret_id(self.name(T::SECRET)).send()).await;
+        let failed = |source| SecretError::Fetch { name: T::SECRET.setting(), source };
+        parse(response.map_err(AwsError::from).map_err(failed)?.secret_string())
     }
 
     /// Tried once: an account may ask for 100 batches a second, and for 10,000 secrets (AWS: "Secrets Manager quotas").
@@ -200,36 +226,18 @@ impl Secrets {
         response.inspect_err(|error| tracing::info!(cause = logging::chain(error), "secrets fetched one by one")).ok()
     }
 
-    /// A secret's value in a batch.
-    fn find(&self, batch: &BatchGetSecretValueOutput, secret: Secret) -> Result<SecretString, SecretError> {
-        let is_it = |name: Option<&str>| name == Some(self.name(secret));
-        let found = batch.secret_values().iter().find(|value| is_it(value.arn()) || is_it(value.name()));
-        let found = found.ok_or_else(|| {
-            let error = batch.errors().iter().find(|error| is_it(error.secret_id()));
-            let code = error.and_then(|error| error.error_code()).unwrap_or("Missing").to_owned();
-            SecretError::NotGiven { name: secret.setting(), code }
-        });
-        found?.secret_string().map(SecretString::from).ok_or_else(|| secret.bad_format(&"not a text"))
-    }
-}
-
-fn parse_keys(value: &SecretString) -> Result<Keys, SecretError> {
-    Keys::derive(value).map_err(|error| Secret::RootKey.bad_format(&error))
-}
-
-fn parse_plivo(value: &SecretString) -> Result<PlivoCredentials, SecretError> {
-    // serde's errors can quote the text, so only the place is told.
-    serde_json::from_str(value.expose_secret())
-        .map_err(|error| Secret::Plivo.bad_format(&format!("not {{authId, authToken}} (column {})", error.column())))
-}
-
-fn parse_message_keys(value: &SecretString) -> Result<Vec<SecretString>, SecretError> {
-    let keys: Vec<_> = value.expose_secret().split_whitespace().map(SecretString::from).collect();
-    if matches!(keys.len(), 1 | 2) && keys.iter().all(|key| key.expose_secret().len() >= MESSAGE_KEY_LENGTH) {
-        Ok(keys)
-    } else {
-        let problem = format!("not one or two keys of {MESSAGE_KEY_LENGTH} characters or more");
-        Err(Secret::MessageKey.bad_format(&problem))
+    /// A secret from a batch, where there is one.
+    async fn find<T: Content>(&self, batch: Option<&BatchGetSecretValueOutput>) -> Result<T, SecretError> {
+        let Some(batch) = batch else { return self.fetch().await };
+        let is_it = |name: Option<&str>| name == Some(self.name(T::SECRET));
+        match batch.secret_values().iter().find(|value| is_it(value.arn()) || is_it(value.name())) {
+            Some(value) => parse(value.secret_string()),
+            None => {
+                let error = batch.errors().iter().find(|error| is_it(error.secret_id()));
+                let code = error.and_then(|error| error.error_code()).unwrap_or("Missing").to_owned();
+                Err(SecretError::NotGiven { name: T::SECRET.setting(), code })
+            }
+        }
     }
 }
 
@@ -250,10 +258,11 @@ impl<T> std::fmt::Debug for Cached<T> {
 
 impl<T> Cached<T> {
     /// Caches a fetched value, unless one is being fetched.
-    fn put(&self, now: Timestamp, value: T) {
+    fn put(&self, now: Timestamp, value: T) -> Result<(), SecretError> {
         if let Ok(mut cached) = self.0.try_lock() {
             *cached = Some((now.plus(MAX_AGE), Arc::new(value)));
         }
+        Ok(())
     }
 
     /// The cached value while it is fresh, otherwise a fetched one. While Secrets Manager does not answer, the stale one serves on:
@@ -322,7 +331,8 @@ mod tests {
     #[tokio::test]
     async fn a_stale_secret_does_not_serve_where_it_was_replaced_or_access_was_revoked() {
         let revoked = SecretError::NotGiven { name: "ROOT_SECRET", code: String::new() };
-        for error in [Secret::RootKey.bad_format(&"test"), refused(400), revoked] {
+        let bad = SecretError::Format { name: "ROOT_SECRET", problem: String::new() };
+        for error in [bad, refused(400), revoked] {
             let cached = Cached::<u32>::default();
             assert_eq!(*cached.get(START, async { Ok(1) }).await.unwrap(), 1);
             assert!(cached.get(START.plus(MAX_AGE), async { Err(error) }).await.is_err());

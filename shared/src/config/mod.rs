@@ -3,7 +3,7 @@
 //!
 //! Values come through a [`Lookup`], so that tests and the local stack pass a map and nobody changes the process environment.
 //!
-//! A new setting needs: its name in [`NAMES`], its field in [`Settings`], its check in the file of its subject, a parameter of
+//! A new setting needs: its line in `settings!`, its check in the file of its subject, a parameter of
 //! `template.yaml` with the same bounds, and a row in the README's table. Tests compare these.
 
 mod messages;
@@ -24,37 +24,6 @@ pub(crate) use messages::{MAX_APP_NAME_LENGTH, MAX_HOST_LENGTH};
 pub use resources::{RESOURCE_NAMES, Resources};
 pub use spend::{confirmed_countries, sms_countries, spend_rules};
 pub use users::Identity;
-
-/// The names of all settings that people choose.
-pub const NAMES: [&str; 27] = [
-    "APP_ID",
-    "API_KEY",
-    "APP_NAME",
-    "PLIVO_SENDER",
-    "PLIVO_API_URL",
-    "DEFAULT_COUNTRY",
-    "SMS_COUNTRIES",
-    "CONFIRMED_COUNTRIES",
-    "SMS_PRICES",
-    "BUDGET",
-    "COUNTRY_BUDGETS",
-    "BUDGET_SHARDS",
-    "STARTS_PER_ADDRESS",
-    "COUNTRIES_PER_ADDRESS",
-    "PUMPING_MODE",
-    "PUMPING_PREFIX",
-    "PUMPING_COUNTRY",
-    "PHONE_COLUMN",
-    "IDENTITY_COLUMN",
-    "CODE_LENGTH",
-    "CODE_LIFE_SECONDS",
-    "WEBOTP_HOST",
-    "ANDROID_APP_HASH",
-    "SESSION_IDLE_SECONDS",
-    "SESSION_LIFE_SECONDS",
-    "ALLOWED_ORIGINS",
-    "AWS_CA_BUNDLE",
-];
 
 /// The default of `STARTS_PER_ADDRESS`.
 pub(crate) const STARTS_PER_ADDRESS: usize = 20;
@@ -86,91 +55,81 @@ impl SettingError {
     }
 }
 
-/// All settings.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Tables, queues and secrets.
-    pub resources: Resources,
-    /// `APP_ID`: the application id in paths.
-    pub app_id: String,
-    /// `API_KEY`: the application's key in paths. It is in every app and page: an address, not a secret.
-    pub api_key: String,
-    /// `APP_NAME`: the application's name in texts. GSM 03.38 characters, at most 20. Default `Otpost`.
-    pub app_name: String,
-    /// `PLIVO_SENDER`: a number, an alphanumeric sender, or a powerpack's UUID.
-    pub sender: Sender,
-    /// `PLIVO_API_URL`: scheme and host of Plivo's API. Default `https://api.plivo.com`.
-    pub plivo_api_url: String,
-    /// `DEFAULT_COUNTRY`: for numbers without `+`. Default `US`.
-    pub default_country: Country,
-    /// `SMS_COUNTRIES`: where SMS may go, by commas. Default `US,CA` and the default country: what is not listed costs nothing.
-    pub sms_countries: Vec<Country>,
-    /// `CONFIRMED_COUNTRIES`: where SMS may go besides, but only to phones that were confirmed here. Default none.
-    pub confirmed_countries: Vec<Country>,
-    /// `STARTS_PER_ADDRESS`: registrations and logins that one network may start in an hour, 1 to 10000. Default 20. Its item
-    /// holds the time of each, so 100 of them are a kilobyte, and a write unit, more for each start; an item holds 400.
-    pub starts_per_address: usize,
-    /// `COUNTRIES_PER_ADDRESS`: the most countries that one network may call in a day, 1 to 250. Default 5.
-    pub countries_per_address: usize,
-    /// How a send is decided: `SMS_PRICES` (US$ for one part of an SMS; default `US=0.0077,CA=0.0077,*=0.25`), `BUDGET` (US$ an
-    /// hour, a day and a month; default `5/25/250`), `COUNTRY_BUDGETS` (default none), `BUDGET_SHARDS` (1 to 4096; default 4), `PUMPING_MODE` (`refuse`, `suppress` or `monitor`;
-    /// default `refuse`), `PUMPING_PREFIX` and `PUMPING_COUNTRY` (least/times/percent; defaults `20/2/30` and `100/3/15`).
-    pub spend: SpendRules,
-    /// `PHONE_COLUMN`: name of the phone in register bodies and user objects. Default `phoneNumber`.
-    pub phone_column: String,
-    /// `IDENTITY_COLUMN`: `email` (default) or the phone column.
-    pub identity: Identity,
-    /// `CODE_LENGTH`: digits of a one-time code, 6 to 10. Default 6.
-    pub code_length: usize,
-    /// `CODE_LIFE_SECONDS`: 60 to 600. Default 300.
-    pub code_life: Duration,
-    /// `WEBOTP_HOST`: the host of the line that lets a browser fill in the code; none by default.
-    pub webotp_host: Option<String>,
-    /// `ANDROID_APP_HASH`: eleven characters that let an Android app read the code; none by default.
-    pub android_app_hash: Option<String>,
-    /// `SESSION_IDLE_SECONDS`: a session ends after this long without a call, 300 to 2592000. Default 604800 (7 days).
-    pub session_idle: Duration,
-    /// `SESSION_LIFE_SECONDS`: a session ends after this long in any case, 300 to 31536000. Default 2592000 (30 days).
-    pub session_life: Duration,
-    /// `ALLOWED_ORIGINS`: who may call from a browser, by commas; `*` (default) is everybody, since no cookie is used.
-    /// The gateway answers by it; functions do not look at it.
-    pub allowed_origins: Vec<String>,
+macro_rules! settings {
+    ($($(#[$doc:meta])* $field:ident: $type:ty = $read:expr, $name:literal $(, $more:literal)*;)+) => {
+        /// The names of all settings that people choose.
+        pub const NAMES: [&str; [$($name, $($more,)*)+ "AWS_CA_BUNDLE"].len()] = [$($name, $($more,)*)+ "AWS_CA_BUNDLE"];
+
+        /// All settings.
+        #[derive(Debug, Clone)]
+        pub struct Settings {
+            /// Tables, queues and secrets.
+            pub resources: Resources,
+            $($(#[$doc])* pub $field: $type,)+
+        }
+
+        impl Settings {
+            /// Reads and checks all settings.
+            ///
+            /// # Errors
+            /// The first that is missing or wrong.
+            pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, SettingError> {
+                Ok(Self { resources: Resources::from_lookup(lookup)?, $($field: $read(lookup, $name)?,)+ })
+            }
+        }
+    };
+}
+
+settings! {
+    /// The application id in paths.
+    app_id: String = path_segment, "APP_ID";
+    /// The application's key in paths. It is in every app and page: an address, not a secret.
+    api_key: String = path_segment, "API_KEY";
+    /// The application's name in texts. GSM 03.38 characters, at most 20. Default `Otpost`.
+    app_name: String = messages::app_name, "APP_NAME";
+    /// A number, an alphanumeric sender, or a powerpack's UUID.
+    sender: Sender = messages::sender, "PLIVO_SENDER";
+    /// Scheme and host of Plivo's API. Default `https://api.plivo.com`.
+    plivo_api_url: String = messages::base_url, "PLIVO_API_URL";
+    /// For numbers without `+`. Default `US`.
+    default_country: Country = spend::default_country, "DEFAULT_COUNTRY";
+    /// Where SMS may go, separated by commas. Default `US,CA` and the default country: what is not listed costs nothing.
+    sms_countries: Vec<Country> = |lookup, _| sms_countries(lookup), "SMS_COUNTRIES";
+    /// Where SMS may go besides, but only to confirmed phones. Default none.
+    confirmed_countries: Vec<Country> = |lookup, _| confirmed_countries(lookup), "CONFIRMED_COUNTRIES";
+    /// Registrations and logins that one client network may start in an hour, 1 to 10000. Default 20. Its item holds the time of each, so
+    /// 100 of them are a kilobyte, and a write unit, more for each start; an item holds 400.
+    starts_per_address: usize = count(STARTS_PER_ADDRESS, 1, 10_000), "STARTS_PER_ADDRESS";
+    /// The most countries that one client network may call in a day, 1 to 250. Default 5.
+    countries_per_address: usize = count(COUNTRIES_PER_ADDRESS, 1, 250), "COUNTRIES_PER_ADDRESS";
+    /// How a send is decided: `SMS_PRICES` (US$ for one segment of an SMS; default `US=0.0077,CA=0.0077,*=0.25`), `BUDGET` (US$ an hour, a
+    /// day and a month; default `5/25/250`), `COUNTRY_BUDGETS` (default none), `BUDGET_SHARDS` (1 to 4096; default 4), `PUMPING_MODE`
+    /// (`refuse`, `suppress` or `monitor`; default `refuse`), `PUMPING_PREFIX` and `PUMPING_COUNTRY` (least/times/percent; defaults
+    /// `20/2/30` and `100/3/15`).
+    spend: SpendRules = |lookup, _| spend_rules(lookup), "SMS_PRICES", "BUDGET", "COUNTRY_BUDGETS", "BUDGET_SHARDS", "PUMPING_MODE",
+        "PUMPING_PREFIX", "PUMPING_COUNTRY";
+    /// Name of the phone in register bodies and user objects. Default `phoneNumber`.
+    phone_column: String = users::phone_column, "PHONE_COLUMN";
+    /// `email` (default) or the phone column.
+    identity: Identity = users::identity, "IDENTITY_COLUMN";
+    /// Digits of a one-time code, 6 to 10. Default 6.
+    code_length: usize = count(6, 6, 10), "CODE_LENGTH";
+    /// How long a code is valid, 60 to 600 s. Default 300.
+    code_life: Duration = seconds(300, 60, 600), "CODE_LIFE_SECONDS";
+    /// The host of the line that lets a browser fill in the code; none by default.
+    webotp_host: Option<String> = messages::webotp_host, "WEBOTP_HOST";
+    /// Eleven characters that let an Android app read the code; none by default.
+    android_app_hash: Option<String> = messages::android_app_hash, "ANDROID_APP_HASH";
+    /// A session ends after this long without a call, 300 to 2592000 s. Default 604800 (7 days).
+    session_idle: Duration = seconds(604_800, 300, 2_592_000), "SESSION_IDLE_SECONDS";
+    /// A session ends after this long in any case, 300 to 31536000 s. Default 2592000 (30 days).
+    session_life: Duration = seconds(2_592_000, 300, 31_536_000), "SESSION_LIFE_SECONDS";
+    /// Who may call from a browser, separated by commas; `*` (default) is everybody, since no cookie is used. The gateway answers by it;
+    /// functions do not look at it.
+    allowed_origins: Vec<String> = allowed_origins, "ALLOWED_ORIGINS";
 }
 
 impl Settings {
-    /// Reads and checks all settings.
-    ///
-    /// # Errors
-    /// The first that is missing or wrong.
-    pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, SettingError> {
-        let phone_column = users::phone_column(lookup)?;
-        let settings = Self {
-            resources: Resources::from_lookup(lookup)?,
-            app_id: path_segment(lookup, "APP_ID")?,
-            api_key: path_segment(lookup, "API_KEY")?,
-            app_name: messages::app_name(lookup)?,
-            sender: messages::sender(lookup)?,
-            plivo_api_url: messages::base_url(lookup)?,
-            default_country: spend::default_country(lookup)?,
-            sms_countries: sms_countries(lookup)?,
-            confirmed_countries: confirmed_countries(lookup)?,
-            starts_per_address: number(lookup, "STARTS_PER_ADDRESS", STARTS_PER_ADDRESS as u64, 1, 10_000)? as usize,
-            countries_per_address: number(lookup, "COUNTRIES_PER_ADDRESS", COUNTRIES_PER_ADDRESS as u64, 1, 250)?
-                as usize,
-            spend: spend_rules(lookup)?,
-            identity: users::identity(lookup, &phone_column)?,
-            phone_column,
-            code_length: number(lookup, "CODE_LENGTH", 6, 6, 10)? as usize,
-            code_life: Duration::from_secs(number(lookup, "CODE_LIFE_SECONDS", 300, 60, 600)?),
-            webotp_host: messages::webotp_host(lookup)?,
-            android_app_hash: messages::android_app_hash(lookup)?,
-            session_idle: Duration::from_secs(number(lookup, "SESSION_IDLE_SECONDS", 604_800, 300, 2_592_000)?),
-            session_life: Duration::from_secs(number(lookup, "SESSION_LIFE_SECONDS", 2_592_000, 300, 31_536_000)?),
-            allowed_origins: allowed_origins(lookup)?,
-        };
-        Ok(settings)
-    }
-
     /// Whether a flow's SMS may go to this country; numbers of no country are never sent to.
     pub fn serves(&self, country: Country, flow: Flow) -> bool {
         if flow.is_for_confirmed_phones() {
@@ -203,40 +162,47 @@ fn optional(lookup: Lookup<'_>, name: &str, default: &str) -> String {
     present(lookup, name).unwrap_or_else(|| default.to_owned())
 }
 
-fn number(lookup: Lookup<'_>, name: &'static str, default: u64, least: u64, most: u64) -> Result<u64, SettingError> {
-    match present(lookup, name) {
+fn ensure(is_valid: bool, name: &'static str, problem: impl Into<String>) -> Result<(), SettingError> {
+    if is_valid { Ok(()) } else { Err(SettingError::new(name, problem)) }
+}
+
+/// A reader of a number with its default and bounds.
+fn count(default: usize, min: usize, max: usize) -> impl Fn(Lookup<'_>, &'static str) -> Result<usize, SettingError> {
+    move |lookup, name| match present(lookup, name) {
         None => Ok(default),
-        Some(text) => {
-            text.parse().ok().filter(|number| (least..=most).contains(number)).ok_or_else(|| {
-                SettingError::new(name, format!("must be a number from {least} to {most}, not '{text}'"))
-            })
-        }
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|number| (min..=max).contains(number))
+            .ok_or_else(|| SettingError::new(name, format!("must be a number from {min} to {max}, not '{text}'"))),
     }
+}
+
+/// The same for whole seconds.
+fn seconds(
+    default: usize,
+    min: usize,
+    max: usize,
+) -> impl Fn(Lookup<'_>, &'static str) -> Result<Duration, SettingError> {
+    move |lookup, name| Ok(Duration::from_secs(count(default, min, max)(lookup, name)? as u64))
 }
 
 /// Ids and keys stand in paths as one segment; Backendless uses UUIDs, any other plain text will do.
 fn path_segment(lookup: Lookup<'_>, name: &'static str) -> Result<String, SettingError> {
-    let value = required(lookup, name)?;
-    let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    if plain && value != "api" {
-        Ok(value)
-    } else {
-        Err(SettingError::new(name, "must be letters, digits, '-' and '_', and not 'api'"))
-    }
+    let segment = required(lookup, name)?;
+    let is_plain = segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    ensure(is_plain && segment != "api", name, "must be letters, digits, '-' and '_', and not 'api'")?;
+    Ok(segment)
 }
 
-fn allowed_origins(lookup: Lookup<'_>) -> Result<Vec<String>, SettingError> {
-    const NAME: &str = "ALLOWED_ORIGINS";
-    let origins: Vec<String> =
-        optional(lookup, NAME, "*").split(',').map(|origin| origin.trim().trim_end_matches('/').to_owned()).collect();
-    let good = |origin: &String| {
-        origin == "*" || url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin)
-    };
-    if origins.iter().all(good) {
-        Ok(origins)
-    } else {
-        Err(SettingError::new(NAME, "must be * or origins like https://app.example.com, separated by commas"))
-    }
+fn allowed_origins(lookup: Lookup<'_>, name: &'static str) -> Result<Vec<String>, SettingError> {
+    let origins = optional(lookup, name, "*");
+    let origins: Vec<_> = origins.split(',').map(|origin| origin.trim().trim_end_matches('/').to_owned()).collect();
+    let is_origin =
+        |origin: &String| url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin);
+    let problem = "must be * or origins like https://app.example.com, separated by commas";
+    ensure(origins.iter().all(|origin| origin == "*" || is_origin(origin)), name, problem)?;
+    Ok(origins)
 }
 
 #[cfg(test)]

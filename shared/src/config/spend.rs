@@ -2,19 +2,19 @@
 
 use phone_number::Country;
 
-use super::{Lookup, SettingError, number, optional, present};
+use super::{Lookup, SettingError, count, optional, present};
 use crate::spend::SpendRules;
 use crate::spend::budget::{Budgets, MAX_SHARDS};
 use crate::spend::price::Prices;
-use crate::spend::pumping::{Mode, Pumping, Threshold};
+use crate::spend::pumping::{Pumping, Threshold};
 
 fn country(name: &'static str, code: &str) -> Result<Country, SettingError> {
     Country::parse(code)
         .ok_or_else(|| SettingError::new(name, format!("must hold two-letter country codes like US, not '{code}'")))
 }
 
-pub(super) fn default_country(lookup: Lookup<'_>) -> Result<Country, SettingError> {
-    country("DEFAULT_COUNTRY", &optional(lookup, "DEFAULT_COUNTRY", "US"))
+pub(super) fn default_country(lookup: Lookup<'_>, name: &'static str) -> Result<Country, SettingError> {
+    country(name, &optional(lookup, name, "US"))
 }
 
 /// Where SMS may go: `SMS_COUNTRIES`.
@@ -25,7 +25,7 @@ pub fn sms_countries(lookup: Lookup<'_>) -> Result<Vec<Country>, SettingError> {
     if let Some(listed) = countries(lookup, "SMS_COUNTRIES")? {
         return Ok(listed);
     }
-    let default = default_country(lookup)?;
+    let default = default_country(lookup, "DEFAULT_COUNTRY")?;
     let mut countries: Vec<_> = ["US", "CA"].into_iter().filter_map(Country::parse).collect();
     if !countries.contains(&default) {
         countries.push(default);
@@ -56,25 +56,16 @@ pub fn spend_rules(lookup: Lookup<'_>) -> Result<SpendRules, SettingError> {
     };
     let prices = Prices::parse(&optional(lookup, "SMS_PRICES", "US=0.0077,CA=0.0077,*=0.25"));
     let budgets = Budgets::parse(&optional(lookup, "BUDGET", "5/25/250"), &optional(lookup, "COUNTRY_BUDGETS", ""));
-    let mode = match optional(lookup, "PUMPING_MODE", "refuse").as_str() {
-        "refuse" => Mode::Refuse,
-        "suppress" => Mode::Suppress,
-        "monitor" => Mode::Monitor,
-        other => {
-            return Err(SettingError::new(
-                "PUMPING_MODE",
-                format!("must be refuse, suppress or monitor, not '{other}'"),
-            ));
-        }
-    };
+    let mode = optional(lookup, "PUMPING_MODE", "refuse");
+    let problem = || SettingError::new("PUMPING_MODE", format!("must be refuse, suppress or monitor, not '{mode}'"));
     Ok(SpendRules {
         prices: prices.map_err(|problem| SettingError::new("SMS_PRICES", problem))?,
         budgets: budgets.map_err(|(countries, problem)| {
             SettingError::new(if countries { "COUNTRY_BUDGETS" } else { "BUDGET" }, problem)
         })?,
-        shards: number(lookup, "BUDGET_SHARDS", 4, 1, MAX_SHARDS as u64)? as usize,
+        shards: count(4, 1, MAX_SHARDS)(lookup, "BUDGET_SHARDS")?,
         pumping: Pumping {
-            mode,
+            mode: mode.parse().map_err(|_| problem())?,
             prefix: threshold("PUMPING_PREFIX", "20/2/30")?,
             country: threshold("PUMPING_COUNTRY", "100/3/15")?,
         },

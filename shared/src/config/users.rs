@@ -1,6 +1,6 @@
 //! How users are identified.
 
-use super::{Lookup, SettingError, optional};
+use super::{Lookup, SettingError, ensure, optional};
 use crate::auth::properties;
 
 /// What identifies a user besides the phone (Backendless: the identity column of the Users table).
@@ -12,21 +12,16 @@ pub enum Identity {
     Phone,
 }
 
-pub(super) fn phone_column(lookup: Lookup<'_>) -> Result<String, SettingError> {
-    const NAME: &str = "PHONE_COLUMN";
-    let column = optional(lookup, NAME, "phoneNumber");
-    let taken = properties::is_reserved(&column);
-    if properties::is_name(&column) && !taken {
-        Ok(column)
-    } else {
-        Err(SettingError::new(NAME, format!("must be a property name that has no other meaning, not '{column}'")))
-    }
+pub(super) fn phone_column(lookup: Lookup<'_>, name: &'static str) -> Result<String, SettingError> {
+    let column = optional(lookup, name, "phoneNumber");
+    let is_free = properties::is_name(&column) && !properties::is_reserved(&column);
+    ensure(is_free, name, format!("must be a property name that has no other meaning, not '{column}'"))?;
+    Ok(column)
 }
 
-pub(super) fn identity(lookup: Lookup<'_>, phone_column: &str) -> Result<Identity, SettingError> {
-    match optional(lookup, "IDENTITY_COLUMN", "email") {
-        column if column == "email" => Ok(Identity::Email),
-        column if column == phone_column => Ok(Identity::Phone),
-        other => Err(SettingError::new("IDENTITY_COLUMN", format!("must be email or {phone_column}, not '{other}'"))),
-    }
+pub(super) fn identity(lookup: Lookup<'_>, name: &'static str) -> Result<Identity, SettingError> {
+    let (column, phone_column) = (optional(lookup, name, "email"), phone_column(lookup, "PHONE_COLUMN")?);
+    let is_known = column == "email" || column == phone_column;
+    ensure(is_known, name, format!("must be email or {phone_column}, not '{column}'"))?;
+    Ok(if column == "email" { Identity::Email } else { Identity::Phone })
 }

@@ -111,27 +111,27 @@ impl Keys {
 
     /// The keyed hash that stands for a phone (E.164) wherever it is not the user's own row.
     pub fn phone(&self, e164: &str) -> KeyedHash {
-        KeyedHash::of(&self.phone, e164.as_bytes())
+        KeyedHash::of(&self.phone, e164)
     }
 
     /// The keyed hash that stands for an identity (a normalised e-mail address) in its uniqueness row.
     pub fn identity(&self, identity: &str) -> KeyedHash {
-        KeyedHash::of(&self.identity, identity.as_bytes())
+        KeyedHash::of(&self.identity, identity)
     }
 
     /// The keyed hash that stands for a number's prefix.
     pub fn prefix(&self, prefix: &str) -> KeyedHash {
-        KeyedHash::of(&self.prefix, prefix.as_bytes())
+        KeyedHash::of(&self.prefix, prefix)
     }
 
     /// The keyed hash that stands for a client network.
     pub fn client(&self, network: &str) -> KeyedHash {
-        KeyedHash::of(&self.client, network.as_bytes())
+        KeyedHash::of(&self.client, network)
     }
 
     /// The keyed hash that stands for an idempotency key, or for a message.
     pub fn message(&self, text: &str) -> KeyedHash {
-        KeyedHash::of(&self.message, text.as_bytes())
+        KeyedHash::of(&self.message, text)
     }
 
     /// Encrypts a one-time code for its transaction; another transaction's id does not open it. Only who has the key *and*
@@ -207,9 +207,9 @@ fn expand(root: &hkdf::Prk, purpose: &str) -> Result<[u8; 32], RootKeyError> {
 pub struct KeyedHash([u8; 32]);
 
 impl KeyedHash {
-    fn of(key: &hmac::Key, value: &[u8]) -> Self {
+    fn of(key: &hmac::Key, value: impl AsRef<[u8]>) -> Self {
         let mut hash = [0; 32];
-        hash.copy_from_slice(hmac::sign(key, value).as_ref());
+        hash.copy_from_slice(hmac::sign(key, value.as_ref()).as_ref());
         Self(hash)
     }
 

@@ -73,31 +73,14 @@ impl PlivoError {
 
     /// Whether the message may be on its way although the call failed.
     pub const fn may_have_arrived(&self) -> bool {
-        match self {
-            Self::NoAnswer(_) | Self::Unreadable => true,
-            // 503 refuses the request; after the other 5xx it may have been carried out all the same.
-            Self::Unavailable(status) => *status >= 500 && *status != 503,
-            Self::Unreachable(_)
-            | Self::Credentials
-            | Self::Credit
-            | Self::Forbidden(_)
-            | Self::Throttled
-            | Self::Rejected(_) => false,
-        }
+        // 503 refuses the request; after the other 5xx it may have been carried out all the same.
+        matches!(self, Self::NoAnswer(_) | Self::Unreadable | Self::Unavailable(500..=502 | 504..))
     }
 
-    /// Whether the next message, to anybody, would fail as well. Not so for the rate limit: a stranger's burst must not become
-    /// a pause for all.
+    /// Whether the next message, to anybody, would fail as well. Not so for the rate limit: a stranger's burst must not become a pause for
+    /// all.
     pub const fn concerns_everybody(&self) -> bool {
-        match self {
-            Self::Unreachable(_)
-            | Self::NoAnswer(_)
-            | Self::Unreadable
-            | Self::Credentials
-            | Self::Credit
-            | Self::Unavailable(_) => true,
-            Self::Throttled | Self::Forbidden(_) | Self::Rejected(_) => false,
-        }
+        !matches!(self, Self::Throttled | Self::Forbidden(_) | Self::Rejected(_))
     }
 }
 

@@ -15,7 +15,7 @@ use super::counter::Volume;
 use super::price::Money;
 use crate::clock::Timestamp;
 use crate::flow::Flow;
-use strum::IntoStaticStr;
+use strum::{EnumString, IntoStaticStr};
 
 /// What is known when a send is decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +90,8 @@ pub struct Decision {
 }
 
 /// What follows where something looks pumped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum Mode {
     /// It is noted, and the message goes out.
     Monitor,
