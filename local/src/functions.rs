@@ -25,7 +25,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The functions of a stack.
 pub(crate) struct Functions {
-    services: HashMap<&'static str, App>,
+    services: HashMap<&'static str, Arc<App>>,
     dead_letters: DeadLetters,
     clock: Arc<dyn Clock>,
     /// What functions do after their answers: each ends when its sender is gone.
@@ -50,7 +50,7 @@ impl Functions {
             Ok::<_, SettingError>(app)
         };
         let dead_letters = app("send-message")?.dead_letters();
-        let services = NAMES.into_iter().map(|name| Ok((name, app(name)?))).collect::<Result<_, _>>()?;
+        let services = NAMES.into_iter().map(|name| Ok((name, Arc::new(app(name)?)))).collect::<Result<_, _>>()?;
         Ok(Self { services, dead_letters, clock, afterwards: Mutex::default() })
     }
 

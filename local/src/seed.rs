@@ -241,7 +241,7 @@ async fn add_transaction(app: &App, keys: &Keys, seed: &SeedTransaction) -> Resu
         redeemed_by: used,
         user: seed.object_id.clone(),
     };
-    change(app, key, |record| *record.challenge_mut(flow) = Some(challenge.clone())).await
+    change(app, key, |record| drop(record.challenges.insert(flow, challenge.clone()))).await
 }
 
 async fn add_phone(app: &App, keys: &Keys, seed: &SeedPhone) -> Result<(), StackError> {

@@ -17,16 +17,16 @@ use crate::http::{HandlerResult, LambdaResponse, serve};
 use crate::logging;
 use crate::metrics;
 
-/// Builds the app from the environment and fetches the secrets that the function needs. It lives as long as the process.
+/// Builds the app from the environment and fetches the secrets that the function needs.
 ///
 /// # Errors
 /// The exit code, after one line that names the setting which is missing or wrong.
-pub async fn init(secrets: &[Secret]) -> Result<&'static App, ExitCode> {
+pub async fn init(secrets: &[Secret]) -> Result<Arc<App>, ExitCode> {
     logging::init();
     match App::new(&environment, Arc::new(SystemClock), metrics::to_stdout()) {
         Ok(app) => {
             app.warm_up(secrets).await;
-            Ok(Box::leak(Box::new(app)))
+            Ok(Arc::new(app))
         }
         Err(error) => {
             tracing::error!("{error}");
@@ -39,14 +39,16 @@ pub async fn init(secrets: &[Secret]) -> Result<&'static App, ExitCode> {
 pub async fn run<F: Future<Output = HandlerResult> + Send + 'static>(
     name: &'static str,
     secrets: &'static [Secret],
-    handler: impl Fn(&'static App, Request) -> F + Copy + Send + 'static,
+    handler: impl Fn(Arc<App>, Request) -> F + Copy + Send + 'static,
 ) -> ExitCode {
     let app = match init(secrets).await {
         Ok(app) => app,
         Err(code) => return code,
     };
-    let respond =
-        |request| async move { Ok::<_, Infallible>(LambdaResponse(serve(app, name, request, handler).await)) };
+    let respond = |request| {
+        let response = serve(&app, name, request, handler);
+        async { Ok::<_, Infallible>(LambdaResponse(response.await)) }
+    };
     // What `lambda_http::run` does, and the background tasks after each answer, in the request's span.
     let with_tasks = MapFutureLayer::new(|answer| app.background.run_after(answer));
     let runtime = Runtime::new(Adapter::from(service_fn(respond))).layer(with_tasks).layer(TracingLayer::new());

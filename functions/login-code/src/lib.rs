@@ -1,5 +1,7 @@
 //! `POST services/Plivo/loginWithCode`: ends a login of either kind.
 
+use std::sync::Arc;
+
 use lambda_http::Request;
 use shared::app::App;
 use shared::auth::challenge_id::ChallengeId;
@@ -15,7 +17,7 @@ pub const SECRETS: &[Secret] = &[Secret::RootKey];
 ///
 /// # Errors
 /// [`Problem`].
-pub async fn handle(app: &App, request: Request) -> HandlerResult {
+pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     let mut fields = http::body(&request, Duplicates::Service)?;
     let challenge = fields.alias("transactionId", "transactioniId")?.filter(|text| !text.is_empty());
     let challenge = challenge.ok_or_else(|| Problem::field(Reason::MissingField, "transactionId"))?;
@@ -25,6 +27,6 @@ pub async fn handle(app: &App, request: Request) -> HandlerResult {
         ChallengeId::parse(&challenge).ok_or_else(|| Problem::field(Reason::InvalidTransactionId, "transactionId"))?;
     let code = OneTimeCode::parse(&code, app.settings.code_length)
         .ok_or_else(|| Problem::field(Reason::InvalidCode, "code"))?;
-    let login = finish_login(app, challenge, &code, &http::client_network(&request)).await?;
+    let login = finish_login(&app, challenge, &code, &http::client_network(&request)).await?;
     Ok(http::ok(&http::logged_in(&app.settings, &login)))
 }

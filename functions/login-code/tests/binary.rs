@@ -6,10 +6,10 @@ const BINARY: &str = env!("CARGO_BIN_EXE_login-code");
 
 #[test]
 fn a_missing_setting_ends_the_start_with_one_line() {
-    assert_eq!(lambda::start_without_settings(BINARY).unwrap(), "setting USERS_TABLE is missing");
+    assert_eq!(runtime_api::start_without_settings(BINARY).unwrap(), "setting USERS_TABLE is missing");
 }
 
 #[tokio::test]
 async fn it_answers_its_event_files() {
-    lambda::answer_events(env!("CARGO_PKG_NAME"), BINARY).await.unwrap();
+    runtime_api::answer_events(env!("CARGO_PKG_NAME"), BINARY).await.unwrap();
 }

@@ -1,5 +1,7 @@
 //! `POST services/Plivo/loginWithPhoneNumberAndPassword`: starts a login with two factors.
 
+use std::sync::Arc;
+
 use lambda_http::Request;
 use phone_number::PhoneNumber;
 use serde_json::json;
@@ -16,12 +18,12 @@ pub const SECRETS: &[Secret] = &[Secret::RootKey, Secret::Plivo];
 ///
 /// # Errors
 /// [`http::Problem`].
-pub async fn handle(app: &App, request: Request) -> HandlerResult {
+pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     let mut fields = http::body(&request, Duplicates::Service)?;
     let (phone, password) = (fields.string("phoneNumber")?, fields.string("password")?);
     fields.finish()?;
     let phone = PhoneNumber::parse(&phone, app.settings.default_country)?;
     let challenge =
-        start::second_factor(app, &phone, Password::entered(&password), &http::client_network(&request)).await?;
+        start::second_factor(&app, &phone, Password::entered(&password), &http::client_network(&request)).await?;
     Ok(http::ok(&json!({ "transactionId": challenge })))
 }

@@ -1,5 +1,7 @@
 //! `POST services/Plivo/loginWithPhoneNumber`: starts a login without a password.
 
+use std::sync::Arc;
+
 use lambda_http::Request;
 use phone_number::PhoneNumber;
 use serde_json::json;
@@ -15,9 +17,9 @@ pub const SECRETS: &[Secret] = &[Secret::RootKey, Secret::Plivo];
 ///
 /// # Errors
 /// [`http::Problem`].
-pub async fn handle(app: &App, request: Request) -> HandlerResult {
+pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     let text = http::text_body(&request, "phoneNumber")?;
     let phone = PhoneNumber::parse(&text, app.settings.default_country)?;
-    let challenge = start::login(app, &phone, &http::client_network(&request)).await?;
+    let challenge = start::login(&app, &phone, &http::client_network(&request)).await?;
     Ok(http::ok(&json!({ "transactionId": challenge })))
 }

@@ -1,5 +1,7 @@
 //! `POST users/register`, both steps: without a `transactionId` it starts a registration, with one it ends it.
 
+use std::sync::Arc;
+
 use lambda_http::Request;
 use phone_number::PhoneNumber;
 use serde_json::{Value, json};
@@ -22,18 +24,18 @@ pub const SECRETS: &[Secret] = &[Secret::RootKey, Secret::Plivo];
 ///
 /// # Errors
 /// [`Problem`].
-pub async fn handle(app: &App, request: Request) -> HandlerResult {
+pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     let mut fields = http::body(&request, Duplicates::Registration)?;
     let settings = &app.settings;
     let phone = PhoneNumber::parse(&fields.string(&settings.phone_column)?, settings.default_country)?;
     match fields.alias("transactionId", "transactioniId")? {
         None => {
-            let challenge = start::registration(app, &phone, &http::client_network(&request)).await?;
+            let challenge = start::registration(&app, &phone, &http::client_network(&request)).await?;
             Ok(http::ok(&json!({ "transactionId": challenge })))
         }
         Some(transaction) => {
-            let registration = registration(app, phone, &transaction, fields)?;
-            let account = register(app, registration, &http::client_network(&request)).await?;
+            let registration = registration(&app, phone, &transaction, fields)?;
+            let account = register(&app, registration, &http::client_network(&request)).await?;
             Ok(http::ok(&http::registered(settings, &account)))
         }
     }

@@ -11,6 +11,8 @@ pub mod event;
 pub mod message;
 mod queue;
 
+use std::sync::Arc;
+
 use lambda_http::lambda_runtime::Diagnostic;
 use lambda_http::{LambdaEvent, Request, RequestExt as _};
 use serde_json::{Value, json};
@@ -50,7 +52,7 @@ impl From<Failure> for Diagnostic {
 ///
 /// # Errors
 /// What a failed invocation leaves.
-pub async fn respond(app: &App, dead_letters: &DeadLetters, event: LambdaEvent<Value>) -> Result<Value, Failure> {
+pub async fn respond(app: &Arc<App>, dead_letters: &DeadLetters, event: LambdaEvent<Value>) -> Result<Value, Failure> {
     let request_id = event.context.request_id.clone();
     let deadline = deadline(event.context.deadline, app.clock.now());
     let outcome = match Event::read(event.payload, &request_id) {
@@ -80,7 +82,7 @@ fn deadline(millis: u64, now: Timestamp) -> Option<Timestamp> {
 ///
 /// # Errors
 /// [`Problem`].
-pub async fn handle(app: &App, request: Request) -> HandlerResult {
+pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     messaging::authorize(&app.secrets, http::bearer_token(&request).as_ref(), app.clock.now()).await?;
     let header = http::idempotency_key(&request)?;
     let (message, own) = message::read(&app.settings, http::body(&request, Duplicates::Service)?)?;
@@ -94,7 +96,7 @@ pub async fn handle(app: &App, request: Request) -> HandlerResult {
             IdempotencyKey::of("invocation", &context.request_id)
         }
     };
-    let accepted = messaging::send(app, &key, &message).await?;
+    let accepted = messaging::send(&app, &key, &message).await?;
     Ok(http::ok(&json!(accepted)))
 }
 

@@ -13,6 +13,6 @@ async fn main() -> ExitCode {
     };
     let dead_letters = app.dead_letters();
     // Boxed: the compiler bounds how deep futures may nest.
-    let respond = |event| Box::pin(send_message::respond(app, &dead_letters, event));
+    let respond = |event| Box::pin(send_message::respond(&app, &dead_letters, event));
     exit_code(lambda_runtime::run(service_fn(respond)).await)
 }

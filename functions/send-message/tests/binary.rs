@@ -13,12 +13,12 @@ const BINARY: &str = env!("CARGO_BIN_EXE_send-message");
 
 #[test]
 fn a_missing_setting_ends_the_start_with_one_line() {
-    assert_eq!(lambda::start_without_settings(BINARY).unwrap(), "setting USERS_TABLE is missing");
+    assert_eq!(runtime_api::start_without_settings(BINARY).unwrap(), "setting USERS_TABLE is missing");
 }
 
 #[tokio::test]
 async fn it_answers_its_event_files() {
-    lambda::answer_events(env!("CARGO_PKG_NAME"), BINARY).await.unwrap();
+    runtime_api::answer_events(env!("CARGO_PKG_NAME"), BINARY).await.unwrap();
 }
 
 /// Lambda's runtime prints the errors of handlers.
@@ -27,7 +27,7 @@ async fn what_the_runtime_may_print_of_a_failure_quotes_no_sender() {
     let stack = Stack::start(Options::default()).await.unwrap();
     let event = json!({"phoneNumber": "+14155550101", "message": "x", "Hi Jane": 1});
     let event = LambdaEvent::new(event, Context::default());
-    let failure = send_message::answer(&stack.app, &stack.app.dead_letters(), event).await.unwrap_err();
+    let failure = send_message::respond(&stack.app, &stack.app.dead_letters(), event).await.unwrap_err();
     assert_eq!(format!("{failure:?}"), "invocation failed: unknown_field");
 }
 

@@ -1,6 +1,8 @@
 //! What follows a login, and every path that nothing else answers: `info`, `users/isvalidusertoken`, `users/logout`,
 //! `data/Users/{objectId}`.
 
+use std::sync::Arc;
+
 use lambda_http::Request;
 use lambda_http::http::Method;
 use serde_json::json;
@@ -17,7 +19,7 @@ pub const SECRETS: &[Secret] = &[];
 ///
 /// # Errors
 /// [`Problem`].
-pub async fn handle(app: &App, request: Request) -> HandlerResult {
+pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     let found = match routes::find(request.method().as_str(), request.uri().path()) {
         Found::Route(found) => found,
         Found::OtherMethods(methods) if request.method() == Method::OPTIONS => return Ok(http::options(&methods)),
@@ -29,13 +31,13 @@ pub async fn handle(app: &App, request: Request) -> HandlerResult {
     let body = match found.route.path {
         // Ignores any token: with a stale one the SDK would never settle.
         "/info" => json!({ "appId": settings.app_id, "apiKey": settings.api_key, "rtURL": "" }),
-        "/users/isvalidusertoken/{token}" => json!(session::is_valid(app, parameter).await?),
+        "/users/isvalidusertoken/{token}" => json!(session::is_valid(&app, parameter).await?),
         "/users/logout" => {
-            session::log_out(app, http::user_token(&request)?).await?;
+            session::log_out(&app, http::user_token(&request)?).await?;
             json!({})
         }
         "/data/Users/{objectId}" => {
-            let profile = session::own_profile(app, http::user_token(&request)?, parameter).await?;
+            let profile = session::own_profile(&app, http::user_token(&request)?, parameter).await?;
             http::user(settings, parameter, &profile)
         }
         _ => return Err(Problem::new(Reason::NotFound)),

@@ -21,13 +21,28 @@ pub fn max_exposure(rules: &SpendRules, sms_countries: &[Country], confirmed_cou
         sms_countries.iter().chain(confirmed_countries).map(|country| country.code()).collect();
     let countries: Vec<_> = countries.into_iter().collect();
     let exposure = MaxExposure::of(rules, countries.iter().map(String::as_str));
-    let mut text = format!("{exposure}\nSMS go to {}.\n", countries.join(", "));
+    let mut text = format!("{}\nSMS go to {}.\n", exposure_table(&exposure), countries.join(", "));
     for country in &countries {
         let registers = sms_countries.iter().any(|served| served.code() == *country);
         let (flow, what) = if registers { (Flow::Register, "registration") } else { (Flow::Login, "login") };
         if rules.room(flow, country, Spent::default()).is_err() {
             let _ = writeln!(text, "No {what} in {country} fits: a shard of the budget holds less than one message.");
         }
+    }
+    text
+}
+
+fn exposure_table(exposure: &MaxExposure) -> String {
+    let mut text = format!(
+        "At most, whoever attacks with whatever addresses and numbers (codes only; sendMessage has its own key):\n\
+         {:>8} {:>16} {:>10} {:>24} {:>22}\n",
+        "", "US$", "messages", "to unconfirmed phones", "in any time so long"
+    );
+    let rows = exposure.most.each().into_iter().zip(exposure.unconfirmed.each()).zip(exposure.in_any_window().each());
+    for (((window, most), (_, unconfirmed)), (_, any)) in rows {
+        let (window, messages) = (window.as_str(), exposure.messages(most));
+        // A writer of text does not fail.
+        let _ = writeln!(text, "{window:>8} {most:>16} {messages:>10} {unconfirmed:>24} {any:>22}");
     }
     text
 }

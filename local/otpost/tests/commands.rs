@@ -1,5 +1,7 @@
 //! The operator's commands, as they are typed: the binary on a stack's tables.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::process::Output;
 use std::time::Duration;
 

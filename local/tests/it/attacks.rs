@@ -57,7 +57,7 @@ async fn ten_thousand_addresses_guess_twenty_five_codes_a_day() {
     }
     let keys = service.secrets.keys(shared::clock::Timestamp::from_millis(0)).await.unwrap();
     let mut record = service.store.phones.get(PhoneKey(keys.phone(PHONE).short())).await.unwrap();
-    let live = record.challenge_mut(Flow::Login).take().map_or(0, |challenge| challenge.attempts.len());
+    let live = record.challenges.remove(&Flow::Login).map_or(0, |challenge| challenge.attempts.len());
     assert_eq!(record.without_password.wrong_codes.len() + live, 25, "{refused:?}");
     assert_eq!((refused["guess"], refused["start"]), (9_500, 495), "it is the day's limit that ends it");
 

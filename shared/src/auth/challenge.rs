@@ -78,7 +78,7 @@ pub(super) fn admit(
     let is_repeatable = |challenge: &Challenge| {
         challenge.expires >= enough && challenge.user.as_deref() == request.user && opens(challenge)
     };
-    let live = record.challenge(flow).cloned();
+    let live = record.challenges.get(&flow).cloned();
     let repeated = live.clone().filter(is_repeatable);
     let max_attempts = match (&repeated, &live) {
         (Some(challenge), _) => challenge.max_attempts,
@@ -114,7 +114,7 @@ pub(super) fn issue(
         redeemed_by: None,
         user: request.user.map(str::to_owned),
     });
-    *record.challenge_mut(flow) = Some(challenge.clone());
+    record.challenges.insert(flow, challenge.clone());
     record.counts_mut(flow).starts.push(now);
     if is_sent && !request.is_confirmed {
         record.unconfirmed_sends.push(now);
@@ -140,19 +140,16 @@ pub(super) fn rollback(record: &mut PhoneRecord, flow: Flow, issued: &IssuedChal
     };
     remove(&mut record.counts_mut(flow).starts);
     remove(&mut record.unconfirmed_sends);
-    let challenge = record.challenge_mut(flow);
-    let is_untouched = challenge
-        .as_ref()
-        .is_some_and(|challenge| challenge.id == issued.challenge.id && challenge.attempts.is_empty());
-    if is_untouched && !issued.is_repeated {
-        *challenge = None;
+    let is_untouched = |challenge: &Challenge| challenge.id == issued.challenge.id && challenge.attempts.is_empty();
+    if !issued.is_repeated && record.challenges.get(&flow).is_some_and(is_untouched) {
+        record.challenges.remove(&flow);
     }
 }
 
 /// Moves the wrong codes of challenges that have ended into their limit's list, and prunes what no longer counts.
 fn settle_ended(record: &mut PhoneRecord, now: Timestamp) {
     for flow in Flow::ALL {
-        if let Some(challenge) = record.challenge(flow).cloned()
+        if let Some(challenge) = record.challenges.get(&flow).cloned()
             && !is_live(&challenge, now)
         {
             settle(record, flow, &challenge);
@@ -174,15 +171,15 @@ fn settle(record: &mut PhoneRecord, flow: Flow, challenge: &Challenge) {
     let times = &mut record.counts_mut(flow).wrong_codes;
     times.extend(wrong.map(|(_, time)| *time));
     times.sort_unstable();
-    *record.challenge_mut(flow) = None;
+    record.challenges.remove(&flow);
 }
 
 /// How many attempts a new challenge gets.
 fn max_attempts(record: &PhoneRecord, flow: Flow, now: Timestamp) -> Result<usize, Limited> {
     let times = &record.counts(flow).wrong_codes;
     let (limit, other) = match flow {
-        Flow::Register => (Limit::WrongCodes, record.challenge(Flow::Login)),
-        Flow::Login => (Limit::WrongCodes, record.challenge(Flow::Register)),
+        Flow::Register => (Limit::WrongCodes, record.challenges.get(&Flow::Login)),
+        Flow::Login => (Limit::WrongCodes, record.challenges.get(&Flow::Register)),
         Flow::SecondFactor => (Limit::WrongCodesAfterPassword, None),
     };
     let rule = limit.rule();
@@ -226,7 +223,7 @@ mod tests {
 
     /// As the store's condition does it.
     fn enter(record: &mut PhoneRecord, flow: Flow, seconds: u64, count: usize) -> usize {
-        let Some(challenge) = record.challenge_mut(flow) else { return 0 };
+        let Some(challenge) = record.challenges.get_mut(&flow) else { return 0 };
         let mut counted = 0;
         while counted < count && is_live(challenge, at(seconds)) {
             challenge.attempts.insert(format!("{seconds} {}", challenge.attempts.len()), at(seconds));
@@ -346,7 +343,7 @@ mod tests {
         let register = ask(&mut record, Flow::Register, 30).unwrap();
         let second = ask(&mut record, Flow::SecondFactor, 60).unwrap();
         assert!(!register.is_repeated && !second.is_repeated);
-        assert_eq!(record.challenge(Flow::Login).unwrap().id, login.challenge.id, "another flow ends nothing");
+        assert_eq!(record.challenges.get(&Flow::Login).unwrap().id, login.challenge.id, "another flow ends nothing");
     }
 
     #[test]
@@ -377,7 +374,7 @@ mod tests {
         let mut record = PhoneRecord::default();
         ask(&mut record, Flow::Login, 0).unwrap();
         enter(&mut record, Flow::Login, 1, 3);
-        record.challenge_mut(Flow::Login).as_mut().unwrap().redeemed_by = Some("1 1".into());
+        record.challenges.get_mut(&Flow::Login).unwrap().redeemed_by = Some("1 1".into());
         ask(&mut record, Flow::Login, 30).unwrap();
         assert_eq!(record.without_password.wrong_codes, vec![at(1); 2]);
     }
@@ -392,7 +389,7 @@ mod tests {
         let again = ask(&mut record, Flow::Register, 40).unwrap();
         rollback(&mut record, Flow::Register, &again, at(40));
         assert_eq!(
-            record.challenge(Flow::Register).map(|challenge| &challenge.id),
+            record.challenges.get(&Flow::Register).map(|challenge| &challenge.id),
             Some(&first.challenge.id),
             "the first message may have arrived"
         );

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `admission`, `client_limits`, `password_throttle`, [`limits`] | who may start how often |
 //! | `challenge`, [`challenge_id`] | what a start changes about a phone, and the id that the client gets |
-//! | [`otp`], `otp_message`, `delivery` | the code, its text, and its way to Plivo |
+//! | [`otp`], `otp_message` | the code and its text |
 //! | `circuit_breaker` | whether Plivo is down |
 //! | [`response_padding`] | when answers leave |
 //! | [`password`], `argon2id`, [`email`], [`properties`] | what a user is made of |
@@ -18,7 +18,6 @@ mod challenge;
 pub mod challenge_id;
 mod circuit_breaker;
 mod client_limits;
-mod delivery;
 pub mod email;
 mod error;
 pub mod finish_login;

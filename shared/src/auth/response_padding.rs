@@ -35,6 +35,13 @@ impl ResponsePadding {
 }
 
 impl Arrival {
+    /// Answers or refuses at a whole step: no time tells what was found.
+    pub(crate) async fn padded<T>(self, work: impl Future<Output = T>) -> T {
+        let result = work.await;
+        self.pad().await;
+        result
+    }
+
     /// Waits for the next whole step since the arrival; not for the first request of a process, since how long that takes to warm up hides
     /// more.
     pub(crate) async fn pad(self) {

@@ -188,10 +188,13 @@ impl Secrets {
     /// Failures are logged once and left to the request, which fetches its own.
     pub(crate) async fn prefetch(&self, secrets: &[Secret], now: Timestamp) {
         let batch = if secrets.len() > 1 { self.fetch_batch(secrets).await } else { None };
-        let outcomes = join_all(secrets.iter().map(async |secret| match secret {
-            Secret::RootKey => self.keys.put(now, self.find(batch.as_ref()).await?),
-            Secret::Plivo => self.plivo.put(now, self.find(batch.as_ref()).await?),
-            Secret::MessageKey => self.message_keys.put(now, self.find(batch.as_ref()).await?),
+        let outcomes = join_all(secrets.iter().map(async |secret| {
+            match secret {
+                Secret::RootKey => self.keys.put(now, self.find(batch.as_ref()).await?),
+                Secret::Plivo => self.plivo.put(now, self.find(batch.as_ref()).await?),
+                Secret::MessageKey => self.message_keys.put(now, self.find(batch.as_ref()).await?),
+            }
+            Ok::<_, SecretError>(())
         }));
         for error in outcomes.await.into_iter().filter_map(Result::err) {
             tracing::warn!(cause = logging::chain(&error), "secret not fetched at start");
@@ -258,11 +261,10 @@ impl<T> std::fmt::Debug for Cached<T> {
 
 impl<T> Cached<T> {
     /// Caches a fetched value, unless one is being fetched.
-    fn put(&self, now: Timestamp, value: T) -> Result<(), SecretError> {
+    fn put(&self, now: Timestamp, value: T) {
         if let Ok(mut cached) = self.0.try_lock() {
             *cached = Some((now.plus(MAX_AGE), Arc::new(value)));
         }
-        Ok(())
     }
 
     /// The cached value while it is fresh, otherwise a fetched one. While Secrets Manager does not answer, the stale one serves on:

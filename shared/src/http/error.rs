@@ -5,6 +5,7 @@ use std::error::Error;
 
 use lambda_http::http::header::{self, HeaderName, HeaderValue};
 use lambda_http::{Body, Response};
+use phone_number::PhoneError;
 use serde_json::{Value, json};
 
 use super::{Duplicates, Reason};
@@ -21,7 +22,6 @@ use crate::metrics::Metric;
 use crate::plivo::PlivoError;
 use crate::spend::pumping::Rule;
 use crate::store::StoreError;
-use phone_number::PhoneError;
 
 /// A request that is answered with an error.
 #[derive(Debug)]
@@ -136,18 +136,16 @@ impl Problem {
         let body = self.body();
         let mut response = Response::new(Body::from(body.to_string()));
         *response.status_mut() = self.reason.status();
+        let (limit, wait) = (self.limit.map(|rule| (rule, rule.limit.name())), self.retry_after);
+        let left = limit.zip(wait).map(|((_, name), wait)| format!("\"{name}\";r=0;t={wait}"));
+        let policy = limit.map(|(rule, name)| format!("\"{name}\";q={};w={}", rule.max, rule.window.as_secs()));
+        let challenge = (self.reason == Reason::AccessDenied).then(|| "Bearer".to_owned());
         let headers = [
-            (header::RETRY_AFTER, self.retry_after.map(|seconds| seconds.to_string())),
-            (
-                RATE_LIMIT,
-                self.limit.zip(self.retry_after).map(|(rule, wait)| format!("\"{}\";r=0;t={wait}", rule.limit.name())),
-            ),
-            (
-                RATE_LIMIT_POLICY,
-                self.limit.map(|rule| format!("\"{}\";q={};w={}", rule.limit.name(), rule.max, rule.window.as_secs())),
-            ),
+            (header::RETRY_AFTER, wait.map(|seconds| seconds.to_string())),
+            (RATE_LIMIT, left),
+            (RATE_LIMIT_POLICY, policy),
             (header::ALLOW, self.allow),
-            (header::WWW_AUTHENTICATE, (self.reason == Reason::AccessDenied).then(|| "Bearer".to_owned())),
+            (header::WWW_AUTHENTICATE, challenge),
         ];
         for (name, value) in headers {
             if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {

@@ -15,6 +15,7 @@ pub use request::{bearer_token, client_network, idempotency_key, user_token};
 pub use response::{LambdaResponse, logged_in, ok, options, registered, user};
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use lambda_http::http::header::{self, HeaderValue};
 use lambda_http::request::LambdaRequest;
@@ -38,10 +39,10 @@ pub const MAX_BODY_BYTES: usize = 16 * 1024;
 /// # Errors
 /// When the event does not come from the gateway.
 pub async fn respond<'a, F: Future<Output = HandlerResult> + Send>(
-    app: &'a App,
+    app: &'a Arc<App>,
     function: &'static str,
     event: LambdaEvent<Value>,
-    handler: impl Fn(&'a App, Request) -> F + Send + Sync + 'a,
+    handler: impl Fn(Arc<App>, Request) -> F + Send + Sync + 'a,
 ) -> Result<Value, serde_json::Error> {
     let event = LambdaEvent::new(serde_json::from_value::<LambdaRequest>(event.payload)?, event.context);
     let handler = &handler;
@@ -54,16 +55,16 @@ pub async fn respond<'a, F: Future<Output = HandlerResult> + Send>(
 }
 
 /// Calls a handler and makes its result a response: a refusal is a response too, and is logged here, once.
-pub async fn serve<'a, F: Future<Output = HandlerResult>>(
-    app: &'a App,
+pub async fn serve<F: Future<Output = HandlerResult>>(
+    app: &Arc<App>,
     function: &'static str,
     request: Request,
-    handler: impl FnOnce(&'a App, Request) -> F,
+    handler: impl FnOnce(Arc<App>, Request) -> F,
 ) -> Response<Body> {
     let span = logging::request_span(&client_network(&request));
     let response = async {
         let result = match check_path(&app.settings, function, &request) {
-            Ok(()) => handler(app, request).await,
+            Ok(()) => handler(Arc::clone(app), request).await,
             Err(problem) => Err(problem),
         };
         result.unwrap_or_else(|problem| {

@@ -184,7 +184,7 @@ impl Controls {
                 (":failures", number(i64::try_from(failures).unwrap_or(i64::MAX))),
                 (":now", number(now.as_millis())),
             ]));
-        write(update).await.map(drop)
+        write(|| update.clone().send()).await.map(drop)
     }
 
     /// Forgets the failures.
@@ -193,7 +193,7 @@ impl Controls {
     /// [`StoreError`].
     pub async fn record_success(&self) -> Result<(), StoreError> {
         self.cache_failures(None);
-        write(self.table.delete(CIRCUIT_BREAKER)).await.map(drop)
+        write(|| self.table.delete(CIRCUIT_BREAKER).send()).await.map(drop)
     }
 
     /// Switches something off or on, and records who did it; whoever may write the table may do this.

@@ -108,7 +108,7 @@ impl Counters {
     async fn add_within_hour(&self, id: &str, hour: i64, additions: &[Addition]) -> Result<Option<Item>, StoreError> {
         let update = self.addition(id, hour, additions);
         let update = update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match write(update).await? {
+        match write(|| update.clone().send()).await? {
             Written::Done(_) => Ok(None),
             Written::ConditionFailed(found) => Ok(Some(found)),
         }
@@ -139,7 +139,7 @@ impl Counters {
                 .expression_attribute_values(":seen", number(version)),
             None => put.condition_expression("attribute_not_exists(id)"),
         };
-        match write(put).await? {
+        match write(|| put.clone().send()).await? {
             Written::Done(_) => Ok(None),
             Written::ConditionFailed(found) => Ok(Some(found)),
         }
@@ -156,7 +156,7 @@ impl Counters {
             .condition_expression("attribute_exists(id)")
             .set_expression_attribute_names(names([("#verified", &Field::Verified.of(scope)), ("#version", "version")]))
             .set_expression_attribute_values(values([(":one", number(1))]));
-        write(update).await.map(drop)
+        write(|| update.clone().send()).await.map(drop)
     }
 
     /// Gives back what was added, where the hour is still the same. Never retried, so that it is not given back twice: what is lost here

@@ -74,6 +74,7 @@ impl DecisionLog {
     pub async fn add(&self, entry: &DecisionLogEntry) -> Result<(), StoreError> {
         let mut item: Item = to_item(entry).map_err(|error| StoreError::malformed("decisions", error))?;
         item.insert("expires_at".to_owned(), number(entry.inputs.at.plus(RETENTION).as_seconds()));
-        write(self.table.put(&identifier::random(), item)).await.map(drop)
+        let put = self.table.put(&identifier::random(), item);
+        write(|| put.clone().send()).await.map(drop)
     }
 }

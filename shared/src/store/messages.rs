@@ -139,7 +139,7 @@ impl Messages {
             .condition_expression("attribute_not_exists(id) OR expires_at <= :now")
             .set_expression_attribute_values(values([(":now", number(now.as_seconds()))]))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match write(put).await? {
+        match write(|| put.clone().send()).await? {
             Written::Done(_) => Ok(None),
             Written::ConditionFailed(found) => {
                 from_item(found).map(Some).map_err(|error| StoreError::malformed("messages", error))
@@ -181,7 +181,7 @@ impl Messages {
         if let Some(answer) = answer {
             update = update.expression_attribute_values(":answer", text(answer));
         }
-        Ok(matches!(write(update).await?, Written::Done(_)))
+        Ok(matches!(write(|| update.clone().send()).await?, Written::Done(_)))
     }
 
     /// Frees the key of a message that surely was not sent and may be tried again: on condition that the claim still holds it.
@@ -195,6 +195,6 @@ impl Messages {
             .condition_expression("#owner = :owner")
             .set_expression_attribute_names(names([("#owner", "owner")]))
             .set_expression_attribute_values(values([(":owner", text(&claim.owner))]));
-        write(delete).await.map(drop)
+        write(|| delete.clone().send()).await.map(drop)
     }
 }

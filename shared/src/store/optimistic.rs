@@ -82,7 +82,7 @@ async fn put<R: Versioned>(
         }
         None => put.condition_expression("attribute_not_exists(id)"),
     };
-    match write(put).await? {
+    match write(|| put.clone().send()).await? {
         Written::Done(_) => Ok(None),
         // Empty where TTL removed it in between: the next decision starts from nothing.
         Written::ConditionFailed(found) => read(Some(found)).map(Some),

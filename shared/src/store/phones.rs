@@ -12,7 +12,7 @@
 //! | `known_networks` | from where the last right codes came: keyed hashes and times |
 //! | `wrong_passwords` | times of wrong passwords of the last day, and from where |
 //! | `wrong_passwords_in_a_row` | wrong passwords since the last right code |
-//! | `register`, `login`, `second_factor` | the challenge of each flow |
+//! | `challenges` | the challenge of each flow |
 //! | `expires_at` | for TTL, seconds |
 
 use std::collections::BTreeMap;
@@ -106,12 +106,9 @@ pub struct PhoneRecord {
     /// How many of them there were since the last right code, from networks that are not known.
     #[serde(default)]
     pub wrong_passwords_in_a_row: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    register: Option<Challenge>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    login: Option<Challenge>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    second_factor: Option<Challenge>,
+    /// The challenge of each flow.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub challenges: BTreeMap<Flow, Challenge>,
 }
 
 impl PhoneRecord {
@@ -128,24 +125,6 @@ impl PhoneRecord {
         match flow {
             Flow::Register | Flow::Login => &mut self.without_password,
             Flow::SecondFactor => &mut self.after_password,
-        }
-    }
-
-    /// The flow's challenge.
-    pub const fn challenge(&self, flow: Flow) -> Option<&Challenge> {
-        match flow {
-            Flow::Register => self.register.as_ref(),
-            Flow::Login => self.login.as_ref(),
-            Flow::SecondFactor => self.second_factor.as_ref(),
-        }
-    }
-
-    /// The same, to be changed.
-    pub const fn challenge_mut(&mut self, flow: Flow) -> &mut Option<Challenge> {
-        match flow {
-            Flow::Register => &mut self.register,
-            Flow::Login => &mut self.login,
-            Flow::SecondFactor => &mut self.second_factor,
         }
     }
 
@@ -247,11 +226,11 @@ impl Phones {
         let id = identifier::random();
         let update = self
             .table
-            .update(&phone.id(), "SET #flow.attempts.#attempt = :now, #version = :attempt")
+            .update(&phone.id(), "SET challenges.#flow.attempts.#attempt = :now, #version = :attempt")
             // The attempt is there already where the response to this write was lost and it is sent again.
             .condition_expression(
-                "#flow.id = :challenge AND #flow.expires > :now AND attribute_not_exists(#flow.redeemed_by) \
-                 AND (size(#flow.attempts) < #flow.max_attempts OR attribute_exists(#flow.attempts.#attempt))",
+                "challenges.#flow.id = :challenge AND challenges.#flow.expires > :now AND attribute_not_exists(challenges.#flow.redeemed_by) \
+                 AND (size(challenges.#flow.attempts) < challenges.#flow.max_attempts OR attribute_exists(challenges.#flow.attempts.#attempt))",
             )
             .set_expression_attribute_names(names([
                 ("#flow", flow.as_str()),
@@ -264,17 +243,18 @@ impl Phones {
                 (":challenge", text(challenge)),
             ]))
             .return_values(ReturnValue::AllNew);
-        let Written::Done(output) = write(update).await? else { return Ok(None) };
+        let Written::Done(output) = write(|| update.clone().send()).await? else { return Ok(None) };
         let mut record: PhoneRecord = optimistic::read(output.attributes)?;
         let known_networks = std::mem::take(&mut record.known_networks);
-        Ok(record.challenge_mut(flow).take().map(|challenge| Attempt { id, challenge, known_networks }))
+        Ok(record.challenges.remove(&flow).map(|challenge| Attempt { id, challenge, known_networks }))
     }
 
     /// Whether this very attempt redeemed the code: what became of a transaction whose response was lost for good.
     pub(super) async fn was_redeemed(&self, code: VerifiedCode<'_>) -> Result<bool, StoreError> {
         let record = self.get(code.phone).await?;
         Ok(record
-            .challenge(code.flow)
+            .challenges
+            .get(&code.flow)
             .is_some_and(|challenge| challenge.redeemed_by.as_ref() == Some(&code.attempt.id)))
     }
 
@@ -286,11 +266,11 @@ impl Phones {
             .table_name(&self.table.name)
             .key("id", text(phone.id()))
             .update_expression(
-                "SET #flow.redeemed_by = :attempt, last_verified = :now, known_networks = :networks, \
-                 wrong_passwords_in_a_row = :zero, expires_at = :expires, #version = :version REMOVE #flow.code",
+                "SET challenges.#flow.redeemed_by = :attempt, last_verified = :now, known_networks = :networks, \
+                 wrong_passwords_in_a_row = :zero, expires_at = :expires, #version = :version REMOVE challenges.#flow.code",
             )
             .condition_expression(
-                "#flow.id = :challenge AND #flow.expires > :now AND attribute_not_exists(#flow.redeemed_by)",
+                "challenges.#flow.id = :challenge AND challenges.#flow.expires > :now AND attribute_not_exists(challenges.#flow.redeemed_by)",
             )
             .set_expression_attribute_names(names([("#flow", flow.as_str()), ("#version", "version")]))
             .set_expression_attribute_values(values([

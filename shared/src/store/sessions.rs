@@ -67,7 +67,7 @@ impl Sessions {
                 (":expires", number(now.plus(idle).as_seconds())),
             ]))
             .return_values(ReturnValue::AllNew);
-        match write(update).await? {
+        match write(|| update.clone().send()).await? {
             Written::Done(output) => from_item(output.attributes.unwrap_or_default())
                 .map(Some)
                 .map_err(|error| StoreError::malformed("sessions", error)),
@@ -92,7 +92,7 @@ impl Sessions {
     pub async fn end(&self, token: &[u8; 16], now: Timestamp) -> Result<bool, StoreError> {
         let delete = self.table.delete(&id(token)).condition_expression(IS_VALID);
         let delete = delete.expression_attribute_values(":now", number(now.as_millis()));
-        Ok(matches!(write(delete).await?, Written::Done(_)))
+        Ok(matches!(write(|| delete.clone().send()).await?, Written::Done(_)))
     }
 
     /// The part of a transaction that makes a session: on condition that its token is new.

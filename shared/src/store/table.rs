@@ -4,14 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{BuildError, SdkError};
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
-use aws_sdk_dynamodb::operation::delete_item::{DeleteItemError, DeleteItemOutput};
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
-use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
@@ -113,48 +110,28 @@ pub(super) enum Transacted {
     ConditionFailed(usize),
 }
 
-/// A write of one item that can be sent again.
-pub(super) trait Write: Clone {
-    type Output;
-
-    /// Sends it, with the SDK's retries. Any error but the failed condition.
-    fn attempt(self) -> impl Future<Output = Result<Written<Self::Output>, AwsError>>;
-}
-
-macro_rules! writes {
-    ($($builder:ident => $output:ident, $error:ident;)+) => {$(
-        impl Write for $builder {
-            type Output = $output;
-
-            async fn attempt(self) -> Result<Written<$output>, AwsError> {
-                match Box::pin(self.send()).await {
-                    Ok(output) => Ok(Written::Done(output)),
-                    Err(error) => match error.as_service_error() {
-                        Some($error::ConditionalCheckFailedException(failed)) => {
-                            Ok(Written::ConditionFailed(failed.item().cloned().unwrap_or_default()))
-                        }
-                        _ => Err(error.into()),
-                    },
-                }
-            }
-        }
-    )+};
-}
-
-writes! {
-    PutItemFluentBuilder => PutItemOutput, PutItemError;
-    UpdateItemFluentBuilder => UpdateItemOutput, UpdateItemError;
-    DeleteItemFluentBuilder => DeleteItemOutput, DeleteItemError;
-}
-
-/// Sends a write. A condition that does not hold is an ordinary result. DynamoDB refuses a write of an item that stands in a transaction at
-/// that moment: that says nothing about the condition, so it is retried a bounded number of times.
-pub(super) async fn write<W: Write>(write: W) -> Result<Written<W::Output>, StoreError> {
+/// Sends a write, again and again where it must be. A condition that does not hold is an ordinary result. DynamoDB refuses a write of an
+/// item that stands in a transaction at that moment: that says nothing about the condition, so it is retried a bounded number of times.
+pub(super) async fn write<T, E, F>(send: impl Fn() -> F) -> Result<Written<T>, StoreError>
+where
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    E: ProvideErrorMetadata,
+    AwsError: From<SdkError<E, HttpResponse>>,
+    aws_sdk_dynamodb::Error: From<SdkError<E, HttpResponse>>,
+{
     let mut backoff = Backoff::default();
     loop {
-        match write.clone().attempt().await {
-            Err(error) if error.code() == Some("TransactionConflictException") && backoff.pause().await => {}
-            outcome => return Ok(outcome?),
+        let error = match Box::pin(send()).await {
+            Ok(output) => return Ok(Written::Done(output)),
+            Err(error) => error,
+        };
+        match error.code() {
+            Some("ConditionalCheckFailedException") => {
+                let aws_sdk_dynamodb::Error::ConditionalCheckFailedException(failed) = error.into() else { continue };
+                return Ok(Written::ConditionFailed(failed.item.unwrap_or_default()));
+            }
+            Some("TransactionConflictException") if backoff.pause().await => {}
+            _ => return Err(AwsError::from(error).into()),
         }
     }
 }
