@@ -20,6 +20,8 @@ use crate::store::Store;
 pub(crate) const WARM_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Everything that a request needs.
+#[derive(derive_more::Debug)]
+#[debug("App {{ settings: {settings:?} }}")]
 pub struct App {
     /// The settings.
     pub settings: Settings,
@@ -40,12 +42,6 @@ pub struct App {
     /// What hashing a password costs: always the default, but for the benchmark's own stack.
     pub password_cost: Cost,
     aws: AwsClients,
-}
-
-impl std::fmt::Debug for App {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App").field("settings", &self.settings).finish_non_exhaustive()
-    }
 }
 
 impl App {

@@ -17,7 +17,7 @@ pub enum Flow {
 }
 
 impl Flow {
-    /// All flows.
+    /// All flows, each at the place of its discriminant, by which challenge ids tell them.
     pub const ALL: [Self; 3] = [Self::Register, Self::Login, Self::SecondFactor];
 
     /// The name in logs, metrics, kill switches and items.

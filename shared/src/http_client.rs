@@ -37,7 +37,7 @@ impl AwsHttpClient {
     /// # Errors
     /// [`tls`].
     pub fn new(lookup: Lookup<'_>) -> Result<Self, SettingError> {
-        build(builder(lookup)?.pool_idle_timeout(IDLE_TIMEOUT)).map(Self)
+        client(lookup, |builder| builder.pool_idle_timeout(IDLE_TIMEOUT)).map(Self)
     }
 }
 
@@ -47,20 +47,16 @@ impl AwsHttpClient {
 /// # Errors
 /// [`tls`].
 pub fn without_pool(lookup: Lookup<'_>) -> Result<reqwest::Client, SettingError> {
-    build(builder(lookup)?.pool_max_idle_per_host(0))
+    client(lookup, |builder| builder.pool_max_idle_per_host(0))
 }
 
-fn builder(lookup: Lookup<'_>) -> Result<ClientBuilder, SettingError> {
-    Ok(reqwest::Client::builder()
-        .tls_backend_preconfigured(tls(lookup)?)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .redirect(redirect::Policy::none())
-        .retry(retry::never())
-        .no_proxy())
-}
-
-fn build(builder: ClientBuilder) -> Result<reqwest::Client, SettingError> {
-    builder.build().map_err(|error| SettingError::new("AWS_CA_BUNDLE", error.to_string()))
+fn client(
+    lookup: Lookup<'_>,
+    pool: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Result<reqwest::Client, SettingError> {
+    let builder = reqwest::Client::builder().tls_backend_preconfigured(tls(lookup)?).connect_timeout(CONNECT_TIMEOUT);
+    let builder = builder.redirect(redirect::Policy::none()).retry(retry::never()).no_proxy();
+    pool(builder).build().map_err(|error| SettingError::new("AWS_CA_BUNDLE", error.to_string()))
 }
 
 /// TLS for clients: `ring`, Mozilla's roots, and what `AWS_CA_BUNDLE` adds.

@@ -64,7 +64,7 @@ impl Event {
         if event.contains_key("phoneNumber") {
             // Lambda keeps the id when it tries an asynchronous invocation again.
             let key = IdempotencyKey::of("invocation", request_id);
-            return Ok(Self::One(Carried { key, fields: Ok(event.into()) }));
+            return Ok(Self::One(Carried { key, fields: Ok(Fields(event)) }));
         }
         Err(unknown())
     }
@@ -126,7 +126,7 @@ fn bus(event: &Map<String, Value>) -> Option<Carried> {
         IdempotencyKey::of("eventbridge", text("id")?)
     };
     let fields = match event.get("detail")? {
-        Value::Object(detail) => Ok(detail.clone().into()),
+        Value::Object(detail) => Ok(Fields(detail.clone())),
         _ => Err(Problem::new(Reason::NotAnObject)),
     };
     Some(Carried { key, fields })

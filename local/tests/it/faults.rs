@@ -425,7 +425,10 @@ async fn a_secret_that_is_missing_or_bad_at_the_start_leaves_the_others_good() {
     let missing = with_secrets_of(&store, &[("MESSAGE_SECRET", "nowhere")]).await;
     for (app, _proxy) in [bad, missing] {
         app.stack.warm().await;
-        let told = ["MESSAGE_SECRET has the wrong format: ", "MESSAGE_SECRET is not given: ResourceNotFoundException"];
+        let told = [
+            "MESSAGE_SECRET has the wrong format: ",
+            "MESSAGE_SECRET cannot be fetched: AWS refused with 400: ResourceNotFoundException",
+        ];
         assert!(told.iter().any(|told| log().contains(told)));
         app.register_start(PHONE).await.ok();
         let message = json!({"phoneNumber": PHONE, "message": "x"});

@@ -128,7 +128,8 @@ async fn without_the_root_key_a_million_tries_find_no_code() {
     let id = transaction(&app.register_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
     let items = app.dump().await;
-    let sealed: Vec<_> = items.iter().filter_map(|(_, item)| item["register"]["M"]["code"]["S"].as_str()).collect();
+    let sealed: Vec<_> =
+        items.iter().filter_map(|(_, item)| item["challenges"]["M"]["register"]["M"]["code"]["S"].as_str()).collect();
     let [sealed] = sealed[..] else { panic!("{items:?}") };
     let stored = STANDARD_NO_PAD.decode(sealed).unwrap();
     let found = |hash: &[u8]| stored.windows(6).any(|part| hash.windows(6).any(|other| other == part));

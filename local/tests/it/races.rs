@@ -48,7 +48,8 @@ async fn two_hundred_wrong_codes_count_as_five_tries() {
     let statuses = at_once(&app, "/api/services/Plivo/loginWithCode", &body, 200).await;
     assert!(statuses.iter().all(|status| [401, 503].contains(status)), "{statuses:?}");
     let items = app.dump().await;
-    let attempts = items.iter().find_map(|(_, item)| item["login"]["M"]["attempts"]["M"].as_object()).unwrap();
+    let attempts =
+        items.iter().find_map(|(_, item)| item["challenges"]["M"]["login"]["M"]["attempts"]["M"].as_object()).unwrap();
     assert_eq!(attempts.len(), 5);
     app.enter(&id, &code).await.refused(401, 14000, "code_rejected");
 }

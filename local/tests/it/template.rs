@@ -8,7 +8,7 @@ use local::gateway::cors;
 use local::template::{ANY, Template, reference};
 use serde_json::{Value, json};
 use shared::config::{NAMES, RESOURCE_NAMES};
-use shared::http::routes::{FALLBACK, ROUTES, Roots, Route};
+use shared::http::routes::{FALLBACK, ROUTES, Route};
 use shared::metrics::SHAPES;
 
 /// The names that the template gives to tables, secrets, queues and metrics.
@@ -46,10 +46,7 @@ fn root() -> std::path::PathBuf {
 
 /// The gateway's keys of a route: one below each root.
 fn keys(route: &Route) -> Vec<String> {
-    let roots: &[&str] = match route.roots {
-        Roots::Both => &["/api", "/{appId}/{apiKey}"],
-        Roots::None => &[""],
-    };
+    let roots = route.roots;
     roots.iter().map(|root| format!("{} {root}{}", route.method, route.path)).collect()
 }
 

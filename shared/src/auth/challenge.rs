@@ -115,7 +115,7 @@ pub(super) fn issue(
         user: request.user.map(str::to_owned),
     });
     record.challenges.insert(flow, challenge.clone());
-    record.counts_mut(flow).starts.push(now);
+    record.counts(flow).starts.push(now);
     if is_sent && !request.is_confirmed {
         record.unconfirmed_sends.push(now);
     }
@@ -123,10 +123,9 @@ pub(super) fn issue(
 }
 
 /// The later of what the two limits of starts say.
-fn check_starts(record: &PhoneRecord, flow: Flow, now: Timestamp) -> Result<(), Limited> {
-    let starts = &record.counts(flow).starts;
-    let refused =
-        [check_spacing(starts, record.last_verified, now), Limit::CodeMessagesPerDay.rule().check(starts, now)];
+fn check_starts(record: &mut PhoneRecord, flow: Flow, now: Timestamp) -> Result<(), Limited> {
+    let (verified, starts) = (record.last_verified, &record.counts(flow).starts);
+    let refused = [check_spacing(starts, verified, now), Limit::CodeMessagesPerDay.rule().check(starts, now)];
     let latest = refused.into_iter().filter_map(Result::err).max_by_key(|limited| limited.retry_after);
     latest.map_or(Ok(()), Err)
 }
@@ -138,7 +137,7 @@ pub(super) fn rollback(record: &mut PhoneRecord, flow: Flow, issued: &IssuedChal
             times.remove(position);
         }
     };
-    remove(&mut record.counts_mut(flow).starts);
+    remove(&mut record.counts(flow).starts);
     remove(&mut record.unconfirmed_sends);
     let is_untouched = |challenge: &Challenge| challenge.id == issued.challenge.id && challenge.attempts.is_empty();
     if !issued.is_repeated && record.challenges.get(&flow).is_some_and(is_untouched) {
@@ -168,24 +167,24 @@ fn is_live(challenge: &Challenge, now: Timestamp) -> bool {
 
 fn settle(record: &mut PhoneRecord, flow: Flow, challenge: &Challenge) {
     let wrong = challenge.attempts.iter().filter(|(id, _)| challenge.redeemed_by.as_ref() != Some(id));
-    let times = &mut record.counts_mut(flow).wrong_codes;
+    let times = &mut record.counts(flow).wrong_codes;
     times.extend(wrong.map(|(_, time)| *time));
     times.sort_unstable();
     record.challenges.remove(&flow);
 }
 
 /// How many attempts a new challenge gets.
-fn max_attempts(record: &PhoneRecord, flow: Flow, now: Timestamp) -> Result<usize, Limited> {
-    let times = &record.counts(flow).wrong_codes;
+fn max_attempts(record: &mut PhoneRecord, flow: Flow, now: Timestamp) -> Result<usize, Limited> {
+    let times = record.counts(flow).wrong_codes.clone();
     let (limit, other) = match flow {
         Flow::Register => (Limit::WrongCodes, record.challenges.get(&Flow::Login)),
         Flow::Login => (Limit::WrongCodes, record.challenges.get(&Flow::Register)),
         Flow::SecondFactor => (Limit::WrongCodesAfterPassword, None),
     };
     let rule = limit.rule();
-    rule.check(times, now)?;
+    rule.check(&times, now)?;
     let held = other.map_or(0, |challenge| challenge.max_attempts);
-    match rule.left(times, now).saturating_sub(held) {
+    match rule.left(&times, now).saturating_sub(held) {
         0 => Err(rule.until(now, other.map_or(now, |challenge| challenge.expires))),
         left => Ok(left.min(ATTEMPTS_PER_CHALLENGE)),
     }

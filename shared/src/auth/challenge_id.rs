@@ -9,22 +9,21 @@
 //! So `loginWithCode`, which gets no phone, reaches the phone's item by its key in one call, with no index to keep. Two ids of one phone
 //! have nothing in common; a made-up id resolves to an item that does not exist, or that does not hold it.
 
-use std::fmt;
-
 use crate::crypto::{EphemeralKeys, Keys, identifier, random};
 use crate::flow::Flow;
 use crate::store::PhoneKey;
 
 /// An id of our shape; whether there is such a transaction is for the store to say. Prints nothing: it stands for a pending
 /// login.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, derive_more::Debug)]
+#[debug("ChallengeId")]
 pub struct ChallengeId([u8; 16]);
 
 impl ChallengeId {
     /// A new id for a phone and a flow.
     pub fn new(keys: &Keys, phone: PhoneKey, flow: Flow) -> Self {
         let mut nonce = random::bytes::<8>();
-        nonce[7] = nonce[7] & !0b11 | tag(flow);
+        nonce[7] = nonce[7] & !0b11 | flow as u8;
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&nonce);
         bytes[8..].copy_from_slice(&mask(keys.current(), nonce, phone.0));
@@ -41,12 +40,7 @@ impl ChallengeId {
         let (mut nonce, mut hidden) = ([0; 8], [0; 8]);
         nonce.copy_from_slice(&self.0[..8]);
         hidden.copy_from_slice(&self.0[8..]);
-        let flow = match nonce[7] & 0b11 {
-            0 => Flow::Register,
-            1 => Flow::Login,
-            2 => Flow::SecondFactor,
-            _ => return Vec::new(),
-        };
+        let Some(flow) = Flow::ALL.get(usize::from(nonce[7] & 0b11)).copied() else { return Vec::new() };
         keys.ephemeral().map(|keys| (PhoneKey(mask(keys, nonce, hidden)), flow)).collect()
     }
 
@@ -60,20 +54,6 @@ impl ChallengeId {
 fn mask(keys: &EphemeralKeys, nonce: [u8; 8], value: [u8; 8]) -> [u8; 8] {
     let mask = keys.transaction_mask(&nonce);
     std::array::from_fn(|position| value[position] ^ mask[position])
-}
-
-const fn tag(flow: Flow) -> u8 {
-    match flow {
-        Flow::Register => 0,
-        Flow::Login => 1,
-        Flow::SecondFactor => 2,
-    }
-}
-
-impl fmt::Debug for ChallengeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ChallengeId")
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::str::FromStr as _;
 use email_address::{EmailAddress, Options};
 
 /// An address in the form that mail systems take (RFC 5321, at most 254 bytes).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, derive_more::Debug)]
+#[debug("Email")]
 pub struct Email(String);
 
 impl Email {
@@ -26,12 +27,6 @@ impl Email {
     /// What two spellings of one address share: case says nothing to any mail system in use.
     pub fn identity(&self) -> String {
         self.0.to_lowercase()
-    }
-}
-
-impl std::fmt::Debug for Email {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Email")
     }
 }
 

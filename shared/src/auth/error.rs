@@ -30,8 +30,8 @@ pub enum AuthError {
     #[error("not one's own")]
     NotOwn,
     /// A limit is reached.
-    #[error("limited by {}", .0.rule.limit.name())]
-    Limited(Limited),
+    #[error(transparent)]
+    Limited(#[from] Limited),
     /// A budget or the rule against pumping refuses the message.
     #[error("refused by {}", .rule.as_str())]
     SpendRefused {
@@ -67,10 +67,4 @@ pub enum AuthError {
     /// A pending code that was just sealed does not open.
     #[error(transparent)]
     Seal(#[from] SealError),
-}
-
-impl From<Limited> for AuthError {
-    fn from(limited: Limited) -> Self {
-        Self::Limited(limited)
-    }
 }

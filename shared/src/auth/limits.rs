@@ -144,7 +144,8 @@ pub fn check_passwords(times: &[Timestamp], now: Timestamp) -> Result<(), Limite
 }
 
 /// A limit is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("limited by {}", rule.limit.name())]
 pub struct Limited {
     /// Which, and its numbers.
     pub rule: Rule,

@@ -1,14 +1,13 @@
 //! One-time codes: drawn, read from what a client sent, and compared in constant time.
 
-use std::fmt;
-
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
 use crate::crypto::random;
 
 /// Digits that prove a phone. Prints nothing.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+#[debug("OneTimeCode")]
 pub struct OneTimeCode(SecretString);
 
 impl OneTimeCode {
@@ -38,12 +37,6 @@ impl OneTimeCode {
 impl From<SecretString> for OneTimeCode {
     fn from(code: SecretString) -> Self {
         Self(code)
-    }
-}
-
-impl fmt::Debug for OneTimeCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OneTimeCode")
     }
 }
 

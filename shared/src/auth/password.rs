@@ -1,7 +1,5 @@
 //! Passwords: which are accepted, and how they are checked.
 
-use std::fmt;
-
 use secrecy::{ExposeSecret as _, SecretString};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -47,7 +45,8 @@ pub enum PasswordError {
 pub struct HashError(pub(super) String);
 
 /// A password in its one normal form (NFC): two ways to type a letter are one. Prints nothing.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+#[debug("Password")]
 pub struct Password(SecretString);
 
 impl Password {
@@ -103,12 +102,6 @@ impl Password {
     /// [`HashError`] when the stored hash cannot be read.
     pub async fn verify(self, keys: &Keys, hash: Option<String>) -> Result<bool, HashError> {
         argon2id::verify(self.0, *keys.password_pepper(), hash).await
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password")
     }
 }
 

@@ -131,8 +131,8 @@ struct PlannedSend {
     may_send: bool,
     reservation: Reservation,
     entry: DecisionLogEntry,
-    /// Whether it counts as a message for its prefix.
-    is_counted: bool,
+    /// What it counts for its number's prefix.
+    prefix: [Addition; 1],
 }
 
 /// A challenge that is written, with what it has taken.
@@ -243,7 +243,9 @@ impl Start {
         let is_suspended = !may_send && decision.rule == Some(Rule::PrefixPumping);
         let about = (self.items.phone, self.items.prefix, self.items.client);
         let entry = DecisionLogEntry::new(about, inputs, decision, is_sent);
-        let planned = PlannedSend { may_send, reservation, entry, is_counted: is_counted || is_suspended };
+        let (name, amount) = (Field::Sends.of(volume_scope(self.flow)), i64::from(is_counted || is_suspended));
+        let prefix = [Addition { name, amount, max: None }];
+        let planned = PlannedSend { may_send, reservation, entry, prefix };
         let Some(rule) = decision.rule else { return Ok(planned) };
         metrics.count(Metric::Suspected(rule.as_str()), self.now);
         let (name, window) = (rule.as_str(), decision.window.map(Window::as_str));
@@ -356,10 +358,9 @@ impl Start {
     /// decision stands.
     async fn record(&self, planned: &PlannedSend) -> bool {
         let (prefix, counter) = (CounterKey::Prefix(self.items.prefix), self.state.prefix.clone());
-        let (counters, additions) = (&self.app.store.counters, [self.prefix_addition(planned)]);
         let (logged, counted) = tokio::join!(
             self.app.store.decision_log.add(&planned.entry),
-            counters.add(prefix, counter, &additions, self.now)
+            self.app.store.counters.add(prefix, counter, &planned.prefix, self.now)
         );
         if let Err(error) = logged {
             tracing::warn!(cause = logging::chain(&error), "a decision is not logged");
@@ -368,11 +369,6 @@ impl Start {
             tracing::warn!(cause = logging::chain(&error), "a message is not counted for its prefix");
             false
         })
-    }
-
-    fn prefix_addition(&self, planned: &PlannedSend) -> Addition {
-        let name = Field::Sends.of(volume_scope(self.flow));
-        Addition { name, amount: i64::from(planned.is_counted), max: None }
     }
 }
 
@@ -401,8 +397,7 @@ impl Issued {
             if was_not_sent {
                 let prefix = async {
                     if is_counted && planned.entry.decision.outcome == Outcome::Send {
-                        let additions = [start.prefix_addition(&planned)];
-                        start.release(CounterKey::Prefix(start.items.prefix), &additions).await;
+                        start.release(CounterKey::Prefix(start.items.prefix), &planned.prefix).await;
                     }
                 };
                 let money = start.release(CounterKey::Shard(shard), &planned.reservation.additions);

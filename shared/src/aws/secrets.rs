@@ -42,14 +42,6 @@ pub enum SecretError {
         /// Why.
         source: AwsError,
     },
-    /// A batch came back without it.
-    #[error("secret {name} is not given: {code}")]
-    NotGiven {
-        /// The setting that names it.
-        name: &'static str,
-        /// Secrets Manager's error code.
-        code: String,
-    },
     /// It was fetched and has the wrong format.
     #[error("secret {name} has the wrong format: {problem}")]
     Format {
@@ -238,24 +230,21 @@ impl Secrets {
             None => {
                 let error = batch.errors().iter().find(|error| is_it(error.secret_id()));
                 let code = error.and_then(|error| error.error_code()).unwrap_or("Missing").to_owned();
-                Err(SecretError::NotGiven { name: T::SECRET.setting(), code })
+                let source = AwsError::Refused { status: 400, code, message: String::new() };
+                Err(SecretError::Fetch { name: T::SECRET.setting(), source })
             }
         }
     }
 }
 
 /// A value and until when it is used.
+#[derive(derive_more::Debug)]
+#[debug("Cached")]
 struct Cached<T>(Mutex<Option<(Timestamp, Arc<T>)>>);
 
 impl<T> Default for Cached<T> {
     fn default() -> Self {
         Self(Mutex::new(None))
-    }
-}
-
-impl<T> std::fmt::Debug for Cached<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Cached")
     }
 }
 
@@ -332,9 +321,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_stale_secret_does_not_serve_where_it_was_replaced_or_access_was_revoked() {
-        let revoked = SecretError::NotGiven { name: "ROOT_SECRET", code: String::new() };
         let bad = SecretError::Format { name: "ROOT_SECRET", problem: String::new() };
-        for error in [bad, refused(400), revoked] {
+        for error in [bad, refused(400)] {
             let cached = Cached::<u32>::default();
             assert_eq!(*cached.get(START, async { Ok(1) }).await.unwrap(), 1);
             assert!(cached.get(START.plus(MAX_AGE), async { Err(error) }).await.is_err());

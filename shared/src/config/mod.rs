@@ -301,6 +301,7 @@ mod tests {
         let mut asked = asked.into_inner();
         asked.push("AWS_CA_BUNDLE".to_owned());
         asked.sort_unstable();
+        asked.dedup();
         let mut names: Vec<_> = NAMES.into_iter().chain(RESOURCE_NAMES).collect();
         names.sort_unstable();
         assert_eq!(asked, names);

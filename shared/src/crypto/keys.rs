@@ -56,6 +56,8 @@ impl RootKey {
 pub struct SealError;
 
 /// All keys. Prints nothing.
+#[derive(derive_more::Debug)]
+#[debug("Keys")]
 pub struct Keys {
     phone: hmac::Key,
     identity: hmac::Key,
@@ -71,12 +73,6 @@ pub struct Keys {
 pub(crate) struct EphemeralKeys {
     transaction: hmac::Key,
     code: LessSafeKey,
-}
-
-impl std::fmt::Debug for Keys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Keys")
-    }
 }
 
 impl Keys {

@@ -47,18 +47,6 @@ impl Problem {
         Self { message: reason.message().replace("%s", &short(name)), ..Self::new(reason) }
     }
 
-    pub(super) fn missing(name: &str) -> Self {
-        Self::field(Reason::MissingField, name)
-    }
-
-    pub(super) fn wrong_type(name: &str) -> Self {
-        Self::field(Reason::WrongType, name)
-    }
-
-    pub(super) fn unknown(name: &str) -> Self {
-        Self::field(Reason::UnknownField, name)
-    }
-
     pub(super) fn duplicate(name: &str, duplicates: Duplicates) -> Self {
         match duplicates {
             Duplicates::Service => Self::field(Reason::DuplicateField, name),
@@ -179,11 +167,10 @@ impl From<AuthError> for Problem {
             AuthError::SessionInvalid => Self::new(Reason::SessionInvalid),
             AuthError::NotOwn => Self::new(Reason::NotOwn),
             AuthError::Limited(limited) => limited.into(),
-            AuthError::SpendRefused { rule: Rule::Budget | Rule::CountryBudget, retry_after } => {
-                Self::new(Reason::BudgetSpent).retry_after(retry_after)
-            }
-            AuthError::SpendRefused { rule: Rule::CountryPumping | Rule::PrefixPumping, retry_after } => {
-                Self::new(Reason::NumbersSuspended).retry_after(retry_after)
+            AuthError::SpendRefused { rule, retry_after } => {
+                let is_budget = matches!(rule, Rule::Budget | Rule::CountryBudget);
+                let reason = if is_budget { Reason::BudgetSpent } else { Reason::NumbersSuspended };
+                Self::new(reason).retry_after(retry_after)
             }
             AuthError::SwitchedOff => Self::new(Reason::SwitchedOff),
             AuthError::CountryNotServed => Self::new(Reason::CountryNotServed),

@@ -31,11 +31,13 @@ fn bytes(request: &Request) -> Result<&[u8], Problem> {
     Ok(bytes)
 }
 
-fn parse(bytes: &[u8], duplicates: Duplicates) -> Result<Value, Problem> {
-    json::parse(bytes).map_err(|error| match error {
-        JsonError::Syntax => Problem::new(Reason::NotJson),
-        JsonError::Duplicate(name) => Problem::duplicate(&name, duplicates),
-    })
+fn object(bytes: &[u8], duplicates: Duplicates) -> Result<Fields, Problem> {
+    match json::parse(bytes) {
+        Ok(Value::Object(map)) => Ok(Fields(map)),
+        Ok(_) => Err(Problem::new(Reason::NotAnObject)),
+        Err(JsonError::Syntax) => Err(Problem::new(Reason::NotJson)),
+        Err(JsonError::Duplicate(name)) => Err(Problem::duplicate(&name, duplicates)),
+    }
 }
 
 /// The fields of a body that is a JSON object, whatever its content type says (the SDK sends none or `text/plain` at times).
@@ -43,10 +45,7 @@ fn parse(bytes: &[u8], duplicates: Duplicates) -> Result<Value, Problem> {
 /// # Errors
 /// Too large, empty, not JSON, a name twice, not an object.
 pub fn body(request: &Request, duplicates: Duplicates) -> Result<Fields, Problem> {
-    match parse(bytes(request)?, duplicates)? {
-        Value::Object(map) => Ok(Fields(map)),
-        _ => Err(Problem::new(Reason::NotAnObject)),
-    }
+    object(bytes(request)?, duplicates)
 }
 
 /// The fields of a JSON object that came in a text, not in a request.
@@ -54,10 +53,7 @@ pub fn body(request: &Request, duplicates: Duplicates) -> Result<Fields, Problem
 /// # Errors
 /// As [`body`], but for the size, which the text's carrier bounds.
 pub fn fields(text: &str) -> Result<Fields, Problem> {
-    match parse(text.as_bytes(), Duplicates::Service)? {
-        Value::Object(map) => Ok(Fields(map)),
-        _ => Err(Problem::new(Reason::NotAnObject)),
-    }
+    object(text.as_bytes(), Duplicates::Service)
 }
 
 /// The one argument of a service method in any of the forms that the SDK sends: a JSON string, an object with one field of this
@@ -76,7 +72,7 @@ pub fn text_body(request: &Request, name: &'static str) -> Result<String, Proble
             fields.finish()?;
             Ok(text)
         }
-        Ok(Value::Array(_) | Value::Bool(_) | Value::Null) => Err(Problem::wrong_type(name)),
+        Ok(Value::Array(_) | Value::Bool(_) | Value::Null) => Err(Problem::field(Reason::WrongType, name)),
         Err(JsonError::Duplicate(name)) => Err(Problem::duplicate(&name, Duplicates::Service)),
         // What begins like JSON was meant as JSON.
         Err(JsonError::Syntax) if text.starts_with(['{', '[', '"']) => Err(Problem::new(Reason::NotJson)),
@@ -86,13 +82,7 @@ pub fn text_body(request: &Request, name: &'static str) -> Result<String, Proble
 
 /// The fields of an object, taken out one by one.
 #[derive(Debug)]
-pub struct Fields(Map<String, Value>);
-
-impl From<Map<String, Value>> for Fields {
-    fn from(map: Map<String, Value>) -> Self {
-        Self(map)
-    }
-}
+pub struct Fields(pub Map<String, Value>);
 
 impl Fields {
     /// Takes a field out; `null` is absent.
@@ -108,7 +98,7 @@ impl Fields {
         match self.take(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(Problem::wrong_type(name)),
+            Some(_) => Err(Problem::field(Reason::WrongType, name)),
         }
     }
 
@@ -118,7 +108,7 @@ impl Fields {
     /// When it is missing, empty, or something else.
     pub fn string(&mut self, name: &str) -> Result<String, Problem> {
         let text = self.optional_string(name)?.filter(|text| !text.is_empty());
-        text.ok_or_else(|| Problem::missing(name))
+        text.ok_or_else(|| Problem::field(Reason::MissingField, name))
     }
 
     /// Takes a text out that may go by one of two names.
@@ -139,7 +129,7 @@ impl Fields {
     pub fn finish(self) -> Result<(), Problem> {
         match self.0.keys().next() {
             None => Ok(()),
-            Some(name) => Err(Problem::unknown(name)),
+            Some(name) => Err(Problem::field(Reason::UnknownField, name)),
         }
     }
 

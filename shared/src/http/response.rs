@@ -48,12 +48,10 @@ pub fn registered(settings: &Settings, account: &NewAccount) -> Value {
 
 /// The user object of `loginWithCode`, which carries the token.
 pub fn logged_in(settings: &Settings, login: &LoggedIn) -> Value {
-    let mut object = object(settings, &login.id, &login.profile);
-    object.insert("___jsonclass".to_owned(), json!("Users"));
-    object.insert("socialAccount".to_owned(), json!("BACKENDLESS"));
-    object.insert("lastLogin".to_owned(), json!(login.profile.last_login));
-    object.insert("user-token".to_owned(), json!(login.token.expose_secret()));
-    Value::Object(object)
+    let mut object = user(settings, &login.id, &login.profile);
+    object["___jsonclass"] = json!("Users");
+    object["user-token"] = json!(login.token.expose_secret());
+    object
 }
 
 /// The user object of `data/Users/{objectId}`.
@@ -67,19 +65,11 @@ pub fn user(settings: &Settings, id: &str, profile: &Profile) -> Value {
 /// The app's own properties first, so that none could ever stand over one of ours.
 fn object(settings: &Settings, id: &str, profile: &Profile) -> Map<String, Value> {
     let mut object: Map<String, Value> = serde_json::from_str(&profile.properties).unwrap_or_default();
-    let ours = [
-        ("userStatus", json!(profile.status)),
-        ("created", json!(profile.created)),
-        ("updated", json!(profile.updated)),
-        ("ownerId", json!(id)),
-        ("objectId", json!(id)),
-        ("___class", json!("Users")),
-        ("blUserLocale", json!(profile.locale)),
-        (settings.phone_column.as_str(), json!(profile.phone)),
-    ];
-    object.extend(ours.map(|(name, value)| (name.to_owned(), value)));
-    if let Some(email) = &profile.email {
-        object.insert("email".to_owned(), json!(email));
-    }
+    let ours = json!({
+        "userStatus": profile.status, "created": profile.created, "updated": profile.updated, "ownerId": id,
+        "objectId": id, "___class": "Users", "blUserLocale": profile.locale, (settings.phone_column.as_str()): profile.phone,
+    });
+    object.extend(ours.as_object().cloned().unwrap_or_default());
+    object.extend(profile.email.iter().map(|email| ("email".to_owned(), json!(email))));
     object
 }

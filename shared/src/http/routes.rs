@@ -6,31 +6,13 @@ use std::sync::LazyLock;
 
 use matchit::Router;
 
-/// Where a path begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Roots {
-    /// `/api` and `/{appId}/{apiKey}`.
-    Both,
-    /// Nothing: the path as it is.
-    None,
-}
-
-impl Roots {
-    const fn prefixes(self) -> &'static [&'static str] {
-        match self {
-            Self::Both => &["/api", "/{appId}/{apiKey}"],
-            Self::None => &[""],
-        }
-    }
-}
-
 /// A route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
     /// The method.
     pub method: &'static str,
-    /// What it stands below.
-    pub roots: Roots,
+    /// What the path stands below: `/api` and `/{appId}/{apiKey}`, or nothing.
+    pub roots: &'static [&'static str],
     /// The path below the root; `{name}` is one segment of any text.
     pub path: &'static str,
     /// The function that answers.
@@ -38,14 +20,14 @@ pub struct Route {
 }
 
 const fn route(method: &'static str, path: &'static str, function: &'static str) -> Route {
-    Route { method, roots: Roots::Both, path, function }
+    Route { method, roots: &["/api", "/{appId}/{apiKey}"], path, function }
 }
 
 /// All routes.
 pub const ROUTES: [Route; 10] = [
     route("POST", "/users/register", "register"),
     // The Backendless page's own example lacks a root.
-    Route { roots: Roots::None, ..route("POST", "/users/register", "register") },
+    Route { roots: &[""], ..route("POST", "/users/register", "register") },
     route("POST", "/services/Plivo/loginWithPhoneNumber", "login-phone"),
     route("POST", "/services/Plivo/loginWithPhoneNumberAndPassword", "login-password"),
     route("POST", "/services/Plivo/loginWithCode", "login-code"),
@@ -101,7 +83,7 @@ pub fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
 static ROUTER: LazyLock<Router<Vec<&'static Route>>> = LazyLock::new(|| {
     let mut by_path: BTreeMap<String, Vec<&Route>> = BTreeMap::new();
     for route in &ROUTES {
-        for root in route.roots.prefixes() {
+        for root in route.roots {
             by_path.entry(format!("{root}{}", route.path)).or_default().push(route);
         }
     }
@@ -152,11 +134,11 @@ mod tests {
         for route in &ROUTES {
             let path = route.path.replace("{token}", "T").replace("{objectId}", "T");
             let parameter = route.path.contains('{').then_some("T");
-            let rooted: &[(String, Option<(&str, &str)>)] = match route.roots {
-                Roots::Both => &[(format!("/api{path}"), None), (format!("/A/B{path}"), Some(("A", "B")))],
-                Roots::None => &[(path.clone(), None)],
+            let rooted = match route.roots {
+                [_, _] => vec![(format!("/api{path}"), None), (format!("/A/B{path}"), Some(("A", "B")))],
+                _ => vec![(path.clone(), None)],
             };
-            for (path, application) in rooted {
+            for (path, application) in &rooted {
                 let expected = Match { route, application: *application, parameter };
                 assert_eq!(find(route.method, path), Found::Route(expected), "{path}");
             }

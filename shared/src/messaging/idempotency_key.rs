@@ -12,14 +12,9 @@ pub struct KeyError;
 const CHOSEN: &str = "own/";
 
 /// A key. Prints nothing: it may hold what its owner likes.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, derive_more::Debug)]
+#[debug("IdempotencyKey")]
 pub struct IdempotencyKey(String);
-
-impl std::fmt::Debug for IdempotencyKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("IdempotencyKey")
-    }
-}
 
 impl IdempotencyKey {
     /// A caller's own, 1 to 255 characters of visible ASCII. One in quotes (the header's form in the IETF's draft

@@ -10,6 +10,7 @@ use reqwest::header::CONTENT_TYPE;
 use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 pub use error::PlivoError;
 
@@ -43,23 +44,6 @@ pub struct Accepted {
     pub api_id: String,
 }
 
-/// The body of `POST Message/`. Absent fields are left out.
-#[derive(Serialize)]
-struct Body<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    src: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    powerpack_uuid: Option<&'a str>,
-    dst: &'a str,
-    text: &'a str,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(skip_serializing_if = "<[url::Url]>::is_empty")]
-    media_urls: &'a [url::Url],
-    /// `number_only` keeps the number for the owner's bookkeeping and the text out.
-    log: &'static str,
-}
-
 /// A client of one account's messages.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -81,19 +65,17 @@ impl Client {
     /// # Errors
     /// [`PlivoError`].
     pub async fn send(&self, credentials: &PlivoCredentials, message: Message<'_>) -> Result<Accepted, PlivoError> {
-        let (src, powerpack_uuid) = match &self.sender {
-            Sender::Source(source) => (Some(source.as_str()), None),
-            Sender::Powerpack(uuid) => (None, Some(uuid.as_str())),
+        let (sender, source) = match &self.sender {
+            Sender::Source(source) => ("src", source),
+            Sender::Powerpack(uuid) => ("powerpack_uuid", uuid),
         };
-        let body = Body {
-            src,
-            powerpack_uuid,
-            dst: message.to,
-            text: message.text,
-            kind: if message.media.is_empty() { "sms" } else { "mms" },
-            media_urls: message.media,
-            log: if message.keep_text { "true" } else { "number_only" },
-        };
+        // `number_only` keeps the number for the owner's bookkeeping and the text out.
+        let log = if message.keep_text { "true" } else { "number_only" };
+        let kind = if message.media.is_empty() { "sms" } else { "mms" };
+        let mut body = json!({ sender: source, "dst": message.to, "text": message.text, "type": kind, "log": log });
+        if !message.media.is_empty() {
+            body["media_urls"] = json!(message.media);
+        }
         let (status, answer) = self.call(Method::POST, credentials, "Message/", Some(&body)).await?;
         read(status, &answer)
     }
@@ -105,7 +87,7 @@ impl Client {
     /// [`PlivoError`].
     pub async fn probe(&self, credentials: &PlivoCredentials) -> Result<(), PlivoError> {
         let (status, answer) = self.call(Method::GET, credentials, "", None).await?;
-        read::<serde_json::Value>(status, &answer).map(drop)
+        read::<Value>(status, &answer).map(drop)
     }
 
     async fn call(
@@ -113,7 +95,7 @@ impl Client {
         method: Method,
         credentials: &PlivoCredentials,
         resource: &str,
-        body: Option<&Body<'_>>,
+        body: Option<&Value>,
     ) -> Result<(StatusCode, Vec<u8>), PlivoError> {
         let (id, token) = (credentials.auth_id.expose_secret(), credentials.auth_token.expose_secret());
         let request = self.http.request(method, format!("{}/v1/Account/{id}/{resource}", self.base));

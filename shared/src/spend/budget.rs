@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use derive_more::{Add, Div, Mul, Sum};
 use phone_number::Country;
 
 use super::price::Money;
@@ -50,7 +51,7 @@ impl Window {
 }
 
 /// An amount for each window: a budget, or what was spent of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Add, Mul, Div, Sum)]
 pub struct Amounts {
     /// In this hour.
     pub hour: Money,
@@ -66,22 +67,10 @@ impl Amounts {
         [(Window::Hour, self.hour), (Window::Day, self.day), (Window::Month, self.month)]
     }
 
-    /// Each changed alike.
-    #[must_use]
-    pub fn map(self, change: impl Fn(Money) -> Money) -> Self {
-        Self { hour: change(self.hour), day: change(self.day), month: change(self.month) }
-    }
-
-    /// Both, window by window.
-    #[must_use]
-    pub const fn plus(self, other: Self) -> Self {
-        Self { hour: self.hour.plus(other.hour), day: self.day.plus(other.day), month: self.month.plus(other.month) }
-    }
-
     /// Whether so much more may be spent in each window. Where not, in which.
     pub fn room(&self, spent: Self, price: Money) -> Result<(), Window> {
         let windows = self.each().into_iter().zip(spent.each());
-        let full = windows.into_iter().find(|((_, most), (_, spent))| spent.plus(price) > *most);
+        let full = windows.into_iter().find(|((_, most), (_, spent))| *spent + price > *most);
         full.map_or(Ok(()), |((window, _), _)| Err(window))
     }
 
@@ -147,7 +136,7 @@ impl Budgets {
     pub fn of(&self, flow: Flow, country: &str) -> [Amounts; 2] {
         let percent = if flow.is_for_confirmed_phones() { 100 } else { REGISTRATION_PERCENT };
         let own = self.countries.get(country).copied().unwrap_or(self.all);
-        [self.all, own].map(|budget| budget.map(|amount| amount.percent(percent)))
+        [self.all, own].map(|budget| budget * percent / 100)
     }
 }
 

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use derive_more::{Add, Div, Mul, Sum};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -172,7 +173,7 @@ impl Addition {
 }
 
 /// The volume of this hour and the one before, beside the usual.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Add, Mul, Div, Sum)]
 pub struct Volume {
     /// Messages.
     pub sends: i64,
@@ -183,28 +184,6 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// Both together.
-    #[must_use]
-    pub const fn plus(self, other: Self) -> Self {
-        Self {
-            sends: self.sends + other.sends,
-            verified: self.verified + other.verified,
-            usual: self.usual + other.usual,
-        }
-    }
-
-    /// So many times all of it.
-    #[must_use]
-    pub const fn times(self, count: i64) -> Self {
-        Self { sends: self.sends * count, verified: self.verified * count, usual: self.usual * count }
-    }
-
-    /// One of so many equal parts, rounded down.
-    #[must_use]
-    pub const fn part_of(self, parts: i64) -> Self {
-        Self { sends: self.sends / parts, verified: self.verified / parts, usual: self.usual / parts }
-    }
-
     /// Whether there are more than so many times the usual.
     pub const fn is_above(&self, times: i64) -> bool {
         self.sends.saturating_mul(THOUSAND) > self.usual.saturating_mul(times)

@@ -16,7 +16,7 @@ pub const MMS: &str = "mms";
 pub const MESSAGE: &str = "message";
 
 /// Something that can be switched off: `register`, `login`, `second_factor`, `message`, `sms`, `mms`, or a country like `DE`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, derive_more::Display)]
 pub struct KillSwitch(String);
 
 impl KillSwitch {
@@ -25,12 +25,6 @@ impl KillSwitch {
         let is_flow = Flow::ALL.iter().any(|flow| flow.as_str() == name);
         let is_one = is_flow || [MESSAGE, SMS, MMS].contains(&name) || Country::parse(name).is_some();
         is_one.then(|| Self(name.to_owned()))
-    }
-}
-
-impl fmt::Display for KillSwitch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

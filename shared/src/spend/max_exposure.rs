@@ -23,17 +23,14 @@ pub struct MaxExposure {
 impl MaxExposure {
     /// Of these rules, where SMS go to these countries.
     pub fn of<'a>(rules: &SpendRules, countries: impl IntoIterator<Item = &'a str> + Clone) -> Self {
-        let sum = countries.clone().into_iter().fold(Amounts::default(), |sum, country| {
-            let [_, own] = rules.budgets.of(Flow::Login, country);
-            sum.plus(own)
-        });
+        let sum: Amounts = countries.clone().into_iter().map(|country| rules.budgets.of(Flow::Login, country)[1]).sum();
         let all = rules.budgets.all;
         let hour = all.hour.min(sum.hour);
-        let day = all.day.min(sum.day).min(hour.times(24));
-        let month = all.month.min(sum.month).min(day.times(DAYS));
+        let day = all.day.min(sum.day).min(hour * 24);
+        let month = all.month.min(sum.month).min(day * DAYS);
         let most = Amounts { hour, day, month };
         let cheapest = countries.into_iter().map(|country| rules.price(country)).min().unwrap_or_default();
-        Self { most, unconfirmed: most.map(|amount| amount.percent(REGISTRATION_PERCENT)), cheapest }
+        Self { most, unconfirmed: most * REGISTRATION_PERCENT / 100, cheapest }
     }
 
     /// How many messages an amount is at most.
@@ -46,7 +43,7 @@ impl MaxExposure {
 
     /// In any time that is as long, wherever it begins: two windows at most, and no more than the next longer window's two.
     pub fn in_any_window(&self) -> Amounts {
-        let twice = self.most.map(|amount| amount.times(2));
+        let twice = self.most * 2;
         Amounts { hour: twice.hour.min(twice.day), day: twice.day.min(twice.month), month: twice.month }
     }
 }

@@ -20,7 +20,7 @@ pub mod pumping;
 pub mod reservation;
 
 use budget::{Amounts, Budgets, REGISTRATION_PERCENT, Window};
-use counter::{ALL, Counter, VersionedCounter, country_volume_scope, end_of, volume_scope};
+use counter::{ALL, Counter, VersionedCounter, Volume, country_volume_scope, end_of, volume_scope};
 use price::Prices;
 use pumping::{Decision, Inputs, Pumping, Rule, Spent};
 
@@ -75,20 +75,17 @@ impl SpendRules {
         let shards: Vec<_> = shards.iter().map(|(_, shard)| shard.counter.at(now)).collect();
         let (all, read) = (to_i64(self.shards), to_i64(shards.len()).max(1));
         let scope = country_volume_scope(flow, country);
-        let volumes = shards.iter().map(|shard| shard.volume(&scope));
+        let volume: Volume = shards.iter().map(|shard| shard.volume(&scope)).sum();
         let inputs = Inputs {
             at: now,
             flow,
             country: country.to_owned(),
             shards: shards.iter().map(|shard| spent(shard, country)).collect(),
-            country_volume: volumes.reduce(|sum, volume| sum.plus(volume)).unwrap_or_default().times(all).part_of(read),
+            country_volume: volume * all / read,
             prefix_volume: prefix.counter.at(now).volume(volume_scope(flow)),
         };
         let decision = self.decide_on(&inputs);
-        let sum = |of: fn(&Spent) -> Amounts| {
-            let sum = inputs.shards.iter().fold(Amounts::default(), |sum, spent| sum.plus(of(spent)));
-            sum.map(|amount| amount.times(all).part_of(read))
-        };
+        let sum = |of: fn(&Spent) -> Amounts| inputs.shards.iter().map(of).sum::<Amounts>() * all / read;
         let [budget, own] = self.budgets.of(Flow::Login, country);
         let percent = budget.percent(sum(|spent| spent.all)).max(own.percent(sum(|spent| spent.country)));
         let is_refused = matches!(decision.rule, Some(Rule::Budget | Rule::CountryBudget));

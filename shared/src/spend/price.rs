@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use derive_more::{Add, Div, Mul, Sum};
 use phone_number::Country;
 
 /// Millionths of a dollar in one.
@@ -14,7 +15,7 @@ const MILLION: i64 = 1_000_000;
 const LARGEST_DOLLARS: i64 = 1_000_000_000;
 
 /// An amount of money, in millionths of a US dollar.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Add, Mul, Div, Sum)]
 #[serde(transparent)]
 pub struct Money(i64);
 
@@ -27,30 +28,6 @@ impl Money {
     /// In millionths of a dollar.
     pub const fn as_millionths(self) -> i64 {
         self.0
-    }
-
-    /// So many times as much.
-    #[must_use]
-    pub const fn times(self, count: i64) -> Self {
-        Self(self.0.saturating_mul(count))
-    }
-
-    /// Both.
-    #[must_use]
-    pub const fn plus(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
-    }
-
-    /// So many hundredths of it, rounded down.
-    #[must_use]
-    pub const fn percent(self, percent: i64) -> Self {
-        Self(self.0.saturating_mul(percent) / 100)
-    }
-
-    /// One of so many equal parts, rounded down.
-    #[must_use]
-    pub const fn part_of(self, parts: i64) -> Self {
-        Self(self.0 / parts)
     }
 }
 

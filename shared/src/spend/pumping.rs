@@ -185,7 +185,7 @@ impl SpendRules {
     /// What a flow may spend in one shard: in all countries together, and in this one.
     pub fn shard_budgets(&self, flow: Flow, country: &str) -> [Amounts; 2] {
         let shards = i64::try_from(self.shards).unwrap_or(i64::MAX);
-        self.budgets.of(flow, country).map(|budget| budget.map(|amount| amount.part_of(shards)))
+        self.budgets.of(flow, country).map(|budget| budget / shards)
     }
 
     /// What a code message to this country costs.

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::flow::Flow;
-    use crate::spend::budget::{Amounts, Budgets, SHARDS_READ, Window, shards_of};
+    use crate::spend::budget::{Budgets, SHARDS_READ, Window, shards_of};
     use crate::spend::counter::{hour_of, month_of};
     use crate::spend::max_exposure::MaxExposure;
     use crate::spend::price::{Money, Prices};
@@ -134,10 +134,10 @@ mod tests {
                         let counter: Vec<_> = shards.values().map(|shard| shard.counter.at(now)).collect();
                         let budgets = rules.budgets.of(flow, request.country);
                         // Three messages to each country, in each shard.
-                        let each = COUNTRIES.iter().fold(Money::default(), |sum, country| sum.plus(rules.price(country)));
-                        let stranded = each.times(3 * to_i64(rules.shards));
+                        let each = COUNTRIES.iter().map(|country| rules.price(country)).sum::<Money>();
+                        let stranded = each * (3 * to_i64(rules.shards));
                         let is_near = [ALL, request.country].into_iter().zip(budgets).any(|(scope, budget)| {
-                            let spent = counter.iter().fold(Amounts::default(), |sum, shard| sum.plus(shard.spent(scope)));
+                            let spent = counter.iter().map(|shard| shard.spent(scope)).sum();
                             budget.room(spent, stranded).is_err()
                         });
                         prop_assert!(is_near, "{request:?} {counter:?} {budgets:?}");

@@ -19,7 +19,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
-use super::table::{Backoff, Table, Written, write};
+use super::table::{Backoff, Table, write};
 use super::{Item, StoreError, names, number, values};
 use crate::aws::AwsError;
 use crate::clock::Timestamp;
@@ -108,10 +108,7 @@ impl Counters {
     async fn add_within_hour(&self, id: &str, hour: i64, additions: &[Addition]) -> Result<Option<Item>, StoreError> {
         let update = self.addition(id, hour, additions);
         let update = update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match write(|| update.clone().send()).await? {
-            Written::Done(_) => Ok(None),
-            Written::ConditionFailed(found) => Ok(Some(found)),
-        }
+        Ok(write(|| update.clone().send()).await?.conflicting_item())
     }
 
     /// The first change in a new hour.
@@ -139,10 +136,7 @@ impl Counters {
                 .expression_attribute_values(":seen", number(version)),
             None => put.condition_expression("attribute_not_exists(id)"),
         };
-        match write(|| put.clone().send()).await? {
-            Written::Done(_) => Ok(None),
-            Written::ConditionFailed(found) => Ok(Some(found)),
-        }
+        Ok(write(|| put.clone().send()).await?.conflicting_item())
     }
 
     /// Counts a code that came back right.

@@ -139,12 +139,8 @@ impl Messages {
             .condition_expression("attribute_not_exists(id) OR expires_at <= :now")
             .set_expression_attribute_values(values([(":now", number(now.as_seconds()))]))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match write(|| put.clone().send()).await? {
-            Written::Done(_) => Ok(None),
-            Written::ConditionFailed(found) => {
-                from_item(found).map(Some).map_err(|error| StoreError::malformed("messages", error))
-            }
-        }
+        let found = write(|| put.clone().send()).await?.conflicting_item();
+        found.map(from_item).transpose().map_err(|error| StoreError::malformed("messages", error))
     }
 
     /// Records what became of the message. Late is better than never: it may be `unknown` by then.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
-use super::table::{Table, Written, write};
+use super::table::{Table, write};
 use super::{Item, StoreError, number, text};
 use crate::clock::Timestamp;
 use crate::crypto::identifier;
@@ -82,9 +82,6 @@ async fn put<R: Versioned>(
         }
         None => put.condition_expression("attribute_not_exists(id)"),
     };
-    match write(|| put.clone().send()).await? {
-        Written::Done(_) => Ok(None),
-        // Empty where TTL removed it in between: the next decision starts from nothing.
-        Written::ConditionFailed(found) => read(Some(found)).map(Some),
-    }
+    // Empty where TTL removed it in between: the next decision starts from nothing.
+    write(|| put.clone().send()).await?.conflicting_item().map(|item| read(Some(item))).transpose()
 }

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
@@ -113,15 +113,7 @@ pub struct PhoneRecord {
 
 impl PhoneRecord {
     /// What is counted for a flow.
-    pub const fn counts(&self, flow: Flow) -> &PhoneCounts {
-        match flow {
-            Flow::Register | Flow::Login => &self.without_password,
-            Flow::SecondFactor => &self.after_password,
-        }
-    }
-
-    /// The same, to be changed.
-    pub const fn counts_mut(&mut self, flow: Flow) -> &mut PhoneCounts {
+    pub const fn counts(&mut self, flow: Flow) -> &mut PhoneCounts {
         match flow {
             Flow::Register | Flow::Login => &mut self.without_password,
             Flow::SecondFactor => &mut self.after_password,
@@ -229,8 +221,10 @@ impl Phones {
             .update(&phone.id(), "SET challenges.#flow.attempts.#attempt = :now, #version = :attempt")
             // The attempt is there already where the response to this write was lost and it is sent again.
             .condition_expression(
-                "challenges.#flow.id = :challenge AND challenges.#flow.expires > :now AND attribute_not_exists(challenges.#flow.redeemed_by) \
-                 AND (size(challenges.#flow.attempts) < challenges.#flow.max_attempts OR attribute_exists(challenges.#flow.attempts.#attempt))",
+                "challenges.#flow.id = :challenge AND challenges.#flow.expires > :now \
+                 AND attribute_not_exists(challenges.#flow.redeemed_by) \
+                 AND (size(challenges.#flow.attempts) < challenges.#flow.max_attempts \
+                 OR attribute_exists(challenges.#flow.attempts.#attempt))",
             )
             .set_expression_attribute_names(names([
                 ("#flow", flow.as_str()),
@@ -251,29 +245,24 @@ impl Phones {
 
     /// Whether this very attempt redeemed the code: what became of a transaction whose response was lost for good.
     pub(super) async fn was_redeemed(&self, code: VerifiedCode<'_>) -> Result<bool, StoreError> {
-        let record = self.get(code.phone).await?;
-        Ok(record
-            .challenges
-            .get(&code.flow)
-            .is_some_and(|challenge| challenge.redeemed_by.as_ref() == Some(&code.attempt.id)))
+        let challenge = self.get(code.phone).await?.challenges.remove(&code.flow);
+        Ok(challenge.is_some_and(|challenge| challenge.redeemed_by.as_ref() == Some(&code.attempt.id)))
     }
 
     /// The part of a transaction that redeems the code: on condition that the challenge is there, has not expired and is not redeemed.
     pub(super) fn redeem(&self, code: VerifiedCode<'_>, now: Timestamp) -> Result<TransactWriteItem, BuildError> {
         let VerifiedCode { phone, flow, attempt, network } = code;
         let networks = to_attribute_value(attempt.known_networks_with(network, now));
-        let update = Update::builder()
-            .table_name(&self.table.name)
-            .key("id", text(phone.id()))
-            .update_expression(
+        self.table.change(
+            &phone.id(),
+            (
                 "SET challenges.#flow.redeemed_by = :attempt, last_verified = :now, known_networks = :networks, \
                  wrong_passwords_in_a_row = :zero, expires_at = :expires, #version = :version REMOVE challenges.#flow.code",
-            )
-            .condition_expression(
-                "challenges.#flow.id = :challenge AND challenges.#flow.expires > :now AND attribute_not_exists(challenges.#flow.redeemed_by)",
-            )
-            .set_expression_attribute_names(names([("#flow", flow.as_str()), ("#version", "version")]))
-            .set_expression_attribute_values(values([
+                "challenges.#flow.id = :challenge AND challenges.#flow.expires > :now \
+                 AND attribute_not_exists(challenges.#flow.redeemed_by)",
+            ),
+            names([("#flow", flow.as_str()), ("#version", "version")]),
+            values([
                 (":attempt", text(&attempt.id)),
                 (":challenge", text(&attempt.challenge.id)),
                 (":networks", networks.map_err(BuildError::other)?),
@@ -281,7 +270,7 @@ impl Phones {
                 (":expires", number(now.plus(LONG_RETENTION).as_seconds())),
                 (":version", text(identifier::random())),
                 (":now", number(now.as_millis())),
-            ]));
-        Ok(TransactWriteItem::builder().update(update.build()?).build())
+            ]),
+        )
     }
 }

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
@@ -98,16 +98,14 @@ impl Sessions {
     /// The part of a transaction that makes a session: on condition that its token is new.
     pub(super) fn creation(&self, session: &NewSession<'_>) -> Result<TransactWriteItem, BuildError> {
         let idle = session.now.plus(session.idle);
-        let put = Put::builder()
-            .table_name(&self.table.name)
-            .item("id", text(id(session.token)))
-            .item("user", text(session.user))
-            .item("created", number(session.now.as_millis()))
-            .item("idle_until", number(idle.as_millis()))
-            .item("ends", number(session.now.plus(session.life).as_millis()))
-            .item("expires_at", number(idle.as_seconds()))
-            .condition_expression("attribute_not_exists(id)");
-        Ok(TransactWriteItem::builder().put(put.build()?).build())
+        let item = values([
+            ("user", text(session.user)),
+            ("created", number(session.now.as_millis())),
+            ("idle_until", number(idle.as_millis())),
+            ("ends", number(session.now.plus(session.life).as_millis())),
+            ("expires_at", number(idle.as_seconds())),
+        ]);
+        self.table.creation(&id(session.token), item.unwrap_or_default())
     }
 }
 

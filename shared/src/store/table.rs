@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::{Item, StoreError, text};
@@ -60,6 +60,26 @@ impl Table {
         self.client.delete_item().table_name(&self.name).key("id", text(id))
     }
 
+    /// The part of a transaction that makes an item: on condition that there is none.
+    pub(super) fn creation(&self, id: &str, item: Item) -> Result<TransactWriteItem, BuildError> {
+        let put = Put::builder().table_name(&self.name).set_item(Some(item)).item("id", text(id));
+        Ok(TransactWriteItem::builder().put(put.condition_expression("attribute_not_exists(id)").build()?).build())
+    }
+
+    /// The part of a transaction that changes an item, on this condition.
+    pub(super) fn change(
+        &self,
+        id: &str,
+        (expression, condition): (&str, &str),
+        names: Option<HashMap<String, String>>,
+        values: Option<Item>,
+    ) -> Result<TransactWriteItem, BuildError> {
+        let update = Update::builder().table_name(&self.name).key("id", text(id)).update_expression(expression);
+        let update = update.condition_expression(condition).set_expression_attribute_names(names);
+        let update = update.set_expression_attribute_values(values).build()?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
     /// Carries out all writes or none, whatever tables they are to. A lost response does not write twice: the SDK gives all attempts of a
     /// call one token. Conflicts are retried a bounded number of times, and never taken for a condition that failed.
     pub(super) async fn transact(
@@ -99,6 +119,16 @@ pub(super) enum Written<T> {
     Done(T),
     /// The condition did not hold. The item as it stands, where the write asked for it and there is one.
     ConditionFailed(Item),
+}
+
+impl<T> Written<T> {
+    /// The item that made the condition fail, if it did.
+    pub(super) fn conflicting_item(self) -> Option<Item> {
+        match self {
+            Self::Done(_) => None,
+            Self::ConditionFailed(found) => Some(found),
+        }
+    }
 }
 
 /// How a transaction ended.

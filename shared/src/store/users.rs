@@ -7,7 +7,7 @@
 //! | `user#` + objectId | the profile | `phone`, `email`, `created`, `updated`, `last_login`, `status`, `locale`, `properties` |
 
 use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
@@ -118,7 +118,8 @@ impl Users {
         let login = Login { user: user.id.to_owned(), password: user.password.to_owned() };
         let mut rows = vec![self.row(&phone_id(user.phone), &login)?, self.row(&user_id(user.id), user.profile)?];
         if let Some(identity) = user.identity {
-            rows.push(self.row(&format!("identity#{}", identity.long()), &Owner { user: user.id })?);
+            let owner = values([("user", text(user.id))]).unwrap_or_default();
+            rows.push(self.table.creation(&format!("identity#{}", identity.long()), owner)?);
         }
         Ok(rows)
     }
@@ -135,18 +136,13 @@ impl Users {
         sessions: &Sessions,
         session: &NewSession<'_>,
     ) -> Result<bool, StoreError> {
-        let last_login = Update::builder()
-            .table_name(&self.table.name)
-            .key("id", text(user_id(session.user)))
-            .update_expression("SET last_login = :now")
-            .condition_expression("#status = :enabled")
-            .set_expression_attribute_names(names([("#status", "status")]))
-            .set_expression_attribute_values(values([
-                (":enabled", text(ENABLED)),
-                (":now", number(session.now.as_millis())),
-            ]));
         let writes = || {
-            let last_login = TransactWriteItem::builder().update(last_login.build()?).build();
+            let last_login = self.table.change(
+                &user_id(session.user),
+                ("SET last_login = :now", "#status = :enabled"),
+                names([("#status", "status")]),
+                values([(":enabled", text(ENABLED)), (":now", number(session.now.as_millis()))]),
+            )?;
             Ok(vec![phones.redeem(code, session.now)?, sessions.creation(session)?, last_login])
         };
         Ok(self.transact_or_find(phones, code, writes()).await? == Transacted::Done)
@@ -171,12 +167,7 @@ impl Users {
 
     fn row(&self, id: &str, row: &impl Serialize) -> Result<TransactWriteItem, BuildError> {
         let item: Item = to_item(row).map_err(BuildError::other)?;
-        let put = Put::builder()
-            .table_name(&self.table.name)
-            .set_item(Some(item))
-            .item("id", text(id))
-            .condition_expression("attribute_not_exists(id)");
-        Ok(TransactWriteItem::builder().put(put.build()?).build())
+        self.table.creation(id, item)
     }
 }
 
@@ -193,11 +184,6 @@ pub struct NewUser<'a> {
     pub password: &'a str,
     /// The rest.
     pub profile: &'a Profile,
-}
-
-#[derive(Serialize)]
-struct Owner<'a> {
-    user: &'a str,
 }
 
 /// A row from its item.
