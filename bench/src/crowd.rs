@@ -74,10 +74,10 @@ impl Names {
     fn of(keys: &Keys, person: usize) -> Result<Self, Failure> {
         let (phone, email) = (phone_of(person), format!("person{person}@example.com"));
         let owner = keys.phone(&phone);
-        let transaction = ChallengeId::new(keys, PhoneKey(owner.short()), Flow::Login)?.text();
+        let transaction = ChallengeId::new(keys, PhoneKey(owner.short()), Flow::Login).text();
         Ok(Self {
             identity: keys.identity(&email),
-            user: identifier::format(&shared::crypto::random::bytes()),
+            user: identifier::random(),
             code: keys.seal_code("012345", &transaction)?,
             token: token_bytes(person),
             phone,
@@ -200,22 +200,22 @@ async fn write(app: &App, names: &Names, password: &str) -> Result<(), Failure> 
         expires: now.plus(DAY),
         max_attempts: ATTEMPTS_PER_CHALLENGE,
         attempts: BTreeMap::new(),
-        used: None,
+        redeemed_by: None,
         user: Some(names.user.clone()),
     };
     let phone = PhoneKey(names.owner.short());
     let record = app.store.phones.get(phone).await?;
-    let change = app.store.phones.change(phone, record, now.plus(2 * DAY), |record| {
+    let change = app.store.phones.update(phone, record, now.plus(2 * DAY), |record| {
         // Past the wait for the next message.
-        record.without_password.sends = vec![now.minus(MINUTE)];
-        record.login = Some(pending.clone());
+        record.without_password.starts = vec![now.minus(MINUTE)];
+        record.challenges.insert(Flow::Login, pending.clone());
         Ok::<_, Infallible>(())
     });
     change.await??;
     let settings = &app.settings;
     let session =
         NewSession { token: &names.token, user: id, now, idle: settings.session_idle, life: settings.session_life };
-    Ok(app.store.sessions.begin(&session).await.map(drop)?)
+    Ok(app.store.sessions.create(&session).await.map(drop)?)
 }
 
 /// The items of the writes since the last time, with their tables.
@@ -247,14 +247,14 @@ fn drop_times(value: &mut Value) {
 mod tests {
     use shared::app::App;
     use shared::crypto::KeyedHash;
-    use shared::store::{ClientKey, StartState, Who};
+    use shared::store::{ClientKey, StartKeys, StartState};
 
     use super::*;
 
     async fn read(app: &App, owner: &KeyedHash, now: Timestamp) -> StartState {
-        let phone = PhoneKey(owner.short());
-        let who = Who { phone, owner, prefix: [0; 8], address: ClientKey([0; 8]), shards: &[0, 1, 2, 3] };
-        app.load_start_state(who, now).await.unwrap()
+        let (phone, owner) = (PhoneKey(owner.short()), owner.clone());
+        let keys = StartKeys { phone, owner, prefix: [0; 8], client: ClientKey([0; 8]), shards: vec![0, 1, 2, 3] };
+        app.store.load_start_state(&keys, now).await.unwrap()
     }
 
     #[tokio::test]
@@ -271,7 +271,7 @@ mod tests {
             let login = before.login.unwrap();
             let profile = app.store.users.profile(&login.user).await.unwrap().unwrap();
             assert_eq!(profile.phone, phone_of(person));
-            assert_eq!(before.record.login.unwrap().user.as_ref(), Some(&login.user));
+            assert_eq!(before.phone.challenges[&Flow::Login].user.as_ref(), Some(&login.user));
             let session = app.store.sessions.touch(&token_bytes(person), now, DAY).await.unwrap().unwrap();
             assert_eq!(session.user, login.user);
         }

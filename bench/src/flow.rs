@@ -137,7 +137,7 @@ impl Clients {
             let token = tokens.get(person % tokens.len().max(1)).ok_or("nobody has logged in")?;
             format!("/api/users/isvalidusertoken/{token}")
         };
-        match self.app(self.request(Method::GET, &path)).await? {
+        match self.service(self.request(Method::GET, &path)).await? {
             Value::Bool(true) => Ok(()),
             other => Err(format!("a token is {other}").into()),
         }
@@ -156,7 +156,7 @@ impl Clients {
 
     async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         let request = self.request(Method::POST, path).header("content-type", "application/json");
-        self.app(request.body(body.to_string())).await
+        self.service(request.body(body.to_string())).await
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -165,7 +165,7 @@ impl Clients {
     }
 
     /// Asks the service, and notes the time.
-    async fn app(&self, request: RequestBuilder) -> Result<Value, Failure> {
+    async fn service(&self, request: RequestBuilder) -> Result<Value, Failure> {
         let started = Instant::now();
         let answer = self.send(request).await;
         self.times.lock().unwrap_or_else(PoisonError::into_inner).push(started.elapsed());

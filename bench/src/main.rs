@@ -8,9 +8,8 @@
 //! | `delay` | a distance before storage and Plivo, so that calls side by side are seen as such |
 //! | `rounds`, `prices` | the table of round trips, capacity and prices |
 //! | `replay` | storage and Plivo that answer at once, from a recording |
-//! | `partitions` | a simulation: how hot the tables' partitions get |
 //! | `cold` | the tables of the functions' binaries: cold starts, warm requests, sizes; peers |
-//! | `times`, `parts`, `cpu` | the tables of time in our own code |
+//! | `times`, `cpu` | the tables of time in our own code |
 //! | `load`, `users` | the tables of the local stack under load, and with many users |
 //! | `contest`, `flow`, `process` | servers that go through the same flows in turns |
 //! | `ceiling` | what the store alone can do |
@@ -30,8 +29,6 @@ mod flow;
 mod load;
 mod machine;
 mod operation;
-mod partitions;
-mod parts;
 mod prices;
 mod process;
 mod record;
@@ -56,8 +53,8 @@ use crate::report::Report;
 /// Anything that ends the benchmark early.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Measures Otpost on this machine and prints Markdown. Ends with 1 when an operation takes more round trips than it may, a zip is
-/// larger than it may be, or a partition is over its limit with recommended settings.
+/// Measures Otpost on this machine and prints Markdown. Ends with 1 when an operation takes more round trips than it may or a zip is larger than it
+/// may be.
 #[derive(Parser)]
 #[command(version, about, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct Arguments {
@@ -92,8 +89,6 @@ enum Part {
     Rounds,
     /// Time in our own code.
     Times,
-    /// How hot DynamoDB's partitions get at 10, 1,000 and 100,000 logins a second: a simulation.
-    Partitions,
     /// The functions' binaries as Lambda starts them; needs `cargo build --release` of them and of `empty` first.
     Cold,
     /// The local stack under load, beside better-auth where `bench/peers/install better-auth` has put it, and with many users.
@@ -168,15 +163,11 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         silence::print(effort, &mut report).await?;
     }
     let recording = record::record(When::Now).await?;
-    if asked(Part::Rounds) || asked(Part::Partitions) || asked(Part::Times) {
+    if asked(Part::Rounds) || asked(Part::Times) {
         if asked(Part::Rounds) {
             report.say("## What operations ask of others");
             report.say(&rounds::table(&recording.operations)?);
             broken.extend(rounds::over_the_limit(&recording.operations));
-        }
-        if asked(Part::Partitions) {
-            report.say("## How hot partitions get");
-            broken.extend(partitions::print(&recording, effort, &mut report).await?);
         }
         if asked(Part::Times) {
             report.say("## Our own code");

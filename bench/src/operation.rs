@@ -1,12 +1,14 @@
 //! An operation: the request that asks for it and the function that answers. Uses the functions' libraries, as their binaries do.
 
+use std::sync::Arc;
+
 use lambda_http::http::{HeaderName, Method};
 use lambda_http::{Body, Context, Request, RequestExt as _, Response};
 use local::fault_proxy::Call;
 use serde_json::{Value, json};
 use shared::app::App;
+use shared::crypto::identifier;
 use shared::http::serve;
-use shared::{random, uuid};
 use tokio::time::Instant;
 
 use crate::Failure;
@@ -74,7 +76,7 @@ impl Ask {
     }
 
     /// Has the function answer it, and do what it does after the answer; and says when it had answered.
-    pub(crate) async fn answer(&self, app: &App) -> Result<(Response<Body>, Instant), Failure> {
+    pub(crate) async fn answer(&self, app: &Arc<App>) -> Result<(Response<Body>, Instant), Failure> {
         let request = self.request()?;
         let name = self.function.name();
         let answer = match self.function {

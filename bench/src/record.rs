@@ -76,7 +76,7 @@ impl Recorder {
         if when == When::Future {
             stack.clock.advance(APART);
         }
-        stack.app.warm(&[Need::Keys, Need::Plivo, Need::Message]).await;
+        stack.app.warm_up(&[Secret::RootKey, Secret::Plivo, Secret::MessageKey]).await;
         Ok(Self { operations: Vec::new(), store, proxy, plivo, stack })
     }
 

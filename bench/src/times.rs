@@ -1,5 +1,6 @@
 //! Time in our own code: each recorded operation again and again, one at a time, with `replay` in the place of storage and Plivo.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use local::{Data, Options, Stack};
@@ -14,7 +15,7 @@ use crate::record::Recording;
 use crate::replay::Replay;
 use crate::report::Report;
 use crate::table::{self, percentile, time};
-use crate::{Effort, Failure, parts};
+use crate::{Effort, Failure};
 
 /// How often a full run does what takes less than a millisecond.
 pub(crate) const MANY: usize = 5_000;
@@ -37,8 +38,6 @@ pub(crate) async fn print(recording: &Recording, effort: Effort, report: &mut Re
         rows.push(samples.row(operation.name));
     }
     report.say(&table::markdown("Time in our own code, one request", &COLUMNS, &rows));
-    let rows = parts::measure(recording, &replay, &stack.app, &meter, effort).await?;
-    report.say(&table::markdown("Its parts", &COLUMNS, &rows));
     memory.push(memory_row("after all of the above", "self"));
     report.say(&table::markdown("Memory of the benchmark's own process", &MEMORY_COLUMNS, &memory));
     Ok(())
@@ -53,11 +52,11 @@ async fn stack(recording: &Recording, stub: &str) -> Result<Stack, Failure> {
     let data = Data::At(recording.store.config.dynamodb_endpoint.clone());
     let stack = Stack::start(Options { data, settings, ..Options::default() }).await?;
     stack.clock.advance(Duration::from_secs(60));
-    stack.app.warm(&[Need::Keys, Need::Plivo, Need::Message]).await;
+    stack.app.warm_up(&[Secret::RootKey, Secret::Plivo, Secret::MessageKey]).await;
     Ok(stack)
 }
 
-async fn measure(operation: &Operation, app: &App, meter: &Meter, effort: Effort) -> Result<Samples, Failure> {
+async fn measure(operation: &Operation, app: &Arc<App>, meter: &Meter, effort: Effort) -> Result<Samples, Failure> {
     Samples::take(operation.hashing, meter, effort, async || {
         let (answer, _) = operation.ask.answer(app).await?;
         if answer.status() == operation.ending.status() {

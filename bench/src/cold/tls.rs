@@ -22,7 +22,7 @@ impl Authority {
         let mut authority = CertificateParams::new(Vec::new())?;
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         authority.distinguished_name.push(DnType::CommonName, "An authority for a moment");
-        authority.key_usages = vec![KeyUsageFlow::KeyCertSign, KeyUsageFlow::CrlSign];
+        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let bundle = folder.join("authority.pem");
         std::fs::write(&bundle, authority.self_signed(&key)?.pem())?;
         let issuer = Issuer::new(authority, key);

@@ -38,7 +38,7 @@ async fn each_start_that_got_past_its_limits_leaves_one() {
     assert_eq!(flows, [("register", true), ("login", true), ("second_factor", true), ("login", false)]);
     assert!(records.iter().all(|record| record.decision.outcome == Outcome::Send && record.decision.rule.is_none()));
     let last = records.last().unwrap();
-    let spent = last.inputs.shards.iter().fold(Money::default(), |sum, shard| sum.plus(shard.all.hour));
+    let spent: Money = last.inputs.shards.iter().map(|shard| shard.all.hour).sum();
     assert_eq!((last.inputs.shards.len(), spent.to_string()), (4, "0.0231".to_owned()), "three messages before it");
     assert_eq!((last.inputs.prefix_volume.sends, last.inputs.prefix_volume.verified), (2, 0), "of logins");
     assert_eq!(last.inputs.country, "US");
