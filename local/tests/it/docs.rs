@@ -81,7 +81,8 @@ fn every_test_that_the_security_page_names_exists() {
                 && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit());
             if word.ends_with(".rs") {
                 let read = |folder: &&str| std::fs::read_to_string(root.join(folder).join(word)).ok();
-                source = ["local/tests/it", "shared/src", "."].iter().find_map(read).unwrap_or_else(|| panic!("{word}"));
+                source =
+                    ["local/tests/it", "shared/src", "."].iter().find_map(read).unwrap_or_else(|| panic!("{word}"));
             } else if is_name && !source.is_empty() {
                 assert!(source.contains(&format!("fn {word}(")), "{word} of {row}");
                 named += 1;
