@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::StackError;
-use crate::template::{ANY, Template, TemplateError};
+use crate::template::{ANY, Template};
 
 /// An action, like `dynamodb:GetItem`, and the logical id of the resource.
 pub type Permission = (String, String);
@@ -41,8 +41,8 @@ impl Guard {
     /// A guard by the template of this repository.
     ///
     /// # Errors
-    /// [`TemplateError`].
-    pub fn new() -> Result<Self, TemplateError> {
+    /// [`StackError`].
+    pub fn new() -> Result<Self, StackError> {
         let template = Template::read()?;
         let local = crate::environment("", "", "", "");
         let known = template.environment.iter().filter_map(|(name, logical)| {

@@ -1,128 +1,87 @@
-//! Reads `template.yaml`, so that tests can hold what is deployed against the code: routes, names, settings, permissions. No
-//! program does. Uses `saphyr`.
+//! Reads `template.yaml`, for the IAM check and for the tests that compare the template with the code.
 //!
-//! CloudFormation's short forms become the long ones (`!Ref X` is `{"Ref": "X"}`), so that there is one kind of tree, JSON.
+//! CloudFormation's short forms become the long ones (`!Ref X` is `{"Ref": "X"}`), so the template is one tree of JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Number, Value, json};
 
-const TEXT: &str = include_str!("../../template.yaml");
+use crate::StackError;
 
-/// The template is not what this reader can judge. Says where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemplateError(String);
-
-impl std::fmt::Display for TemplateError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "template.yaml: {}", self.0)
-    }
-}
-
-impl std::error::Error for TemplateError {}
-
-/// What the template makes.
+/// The template of this repository.
 #[derive(Debug, Clone)]
 pub struct Template {
-    /// The functions, by the name of their folder.
+    /// The functions by the name of their folder.
     pub functions: BTreeMap<String, Function>,
-    /// The environment of all functions: a variable's name, and the resource or parameter that it refers to (the first, where
-    /// there are several); the text itself where it refers to none.
+    /// The environment that all functions share: a variable, and the logical ID that its value refers to or its text.
     pub environment: BTreeMap<String, String>,
-    /// The parameters.
-    pub parameters: Map<String, Value>,
-    /// The resources, by their logical ids.
-    pub resources: Map<String, Value>,
-    /// All of it.
+    /// The whole template.
     pub document: Value,
 }
 
-/// A function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A function of the template.
+#[derive(Debug, Clone)]
 pub struct Function {
-    /// Its logical id.
-    pub logical: String,
-    /// The binary that is built for it.
+    /// Its logical ID.
+    pub logical_id: String,
+    /// The binary that `sam build` builds for it.
     pub binary: String,
-    /// The gateway's routes that lead to it, like `POST /api/users/register`, or `$default`.
+    /// Its routes at the gateway, like `POST /api/users/register` or `$default`.
     pub routes: BTreeSet<String>,
-    /// What it may do: an action, like `dynamodb:GetItem`, and the logical id of the resource.
+    /// What its role allows: an action, like `dynamodb:GetItem`, and the logical ID of the resource.
     pub permissions: BTreeSet<(String, String)>,
-    /// The logical id of its role.
-    pub role: String,
-    /// The logical id of its log group.
-    pub log_group: String,
-    /// Seconds.
+    /// Its timeout in seconds.
     pub timeout: u64,
-    /// Megabytes.
+    /// Its memory in megabytes.
     pub memory: u64,
 }
 
 impl Template {
-    /// Reads the template of this repository.
+    /// Reads the template.
     ///
     /// # Errors
-    /// [`TemplateError`], also where a role is not exact: an action with `*`, a resource that is not one of the template's.
-    pub fn read() -> Result<Self, TemplateError> {
-        Self::parse(TEXT)
-    }
-
-    /// Reads a template.
-    ///
-    /// # Errors
-    /// [`TemplateError`].
-    pub fn parse(text: &str) -> Result<Self, TemplateError> {
-        let documents = Yaml::load_from_str(text).map_err(|error| TemplateError(error.to_string()))?;
-        let [document] = documents.as_slice() else { return Err(TemplateError("not one document".to_owned())) };
-        let document = plain(document)?;
-        let resources = object(&document, "/Resources")?.clone();
-        let functions = resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
-        let functions = functions.map(|(logical, resource)| {
-            let function = Function::read(logical, resource, &resources)?;
-            Ok((kebab(logical), function))
+    /// [`StackError`] where it is not YAML or a role is not exact (see [`permissions`]).
+    pub fn read() -> Result<Self, StackError> {
+        let documents = Yaml::load_from_str(include_str!("../../template.yaml"));
+        let documents = documents.map_err(StackError::new("template.yaml is not YAML"))?;
+        let document = to_json(documents.first().ok_or_else(|| StackError::plain("template.yaml is empty"))?)?;
+        let mut functions = BTreeMap::new();
+        for (logical_id, resource) in document["Resources"].as_object().into_iter().flatten() {
+            if resource["Type"] == "AWS::Serverless::Function" {
+                let properties = &resource["Properties"];
+                let role = reference(&properties["Role"]).unwrap_or_default();
+                let function = Function {
+                    logical_id: logical_id.clone(),
+                    binary: text(&resource["Metadata"]["BuildProperties"]["Binary"]).unwrap_or_default(),
+                    routes: routes(&properties["Events"]),
+                    permissions: permissions(&role, &document["Resources"][&role])?,
+                    timeout: properties["Timeout"].as_u64().unwrap_or_default(),
+                    memory: properties["MemorySize"].as_u64().unwrap_or_default(),
+                };
+                functions.insert(kebab(logical_id), function);
+            }
+        }
+        let environment = document["Globals"]["Function"]["Environment"]["Variables"].as_object().into_iter().flatten();
+        let environment = environment.map(|(name, value)| {
+            (name.clone(), reference(value).or_else(|| text(value)).unwrap_or_else(|| value.to_string()))
         });
-        let environment = object(&document, "/Globals/Function/Environment/Variables")?;
-        let refers = |value: &Value| reference(value).or_else(|| text_of(value)).unwrap_or_default();
-        Ok(Self {
-            functions: functions.collect::<Result<_, _>>()?,
-            environment: environment.iter().map(|(name, value)| (name.clone(), refers(value))).collect(),
-            parameters: object(&document, "/Parameters")?.clone(),
-            resources,
-            document,
-        })
+        Ok(Self { functions, environment: environment.collect(), document })
     }
 
-    /// The resources of one type, like `AWS::DynamoDB::Table`: logical id and properties.
+    /// The resources of a type, like `AWS::DynamoDB::Table`: logical ID and properties.
     pub fn of_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
-        let of_kind = self.resources.iter().filter(move |(_, resource)| resource["Type"] == kind);
-        of_kind.map(|(logical, resource)| (logical.as_str(), &resource["Properties"]))
+        let resources = self.document["Resources"].as_object().into_iter().flatten();
+        let of_kind = resources.filter(move |(_, resource)| resource["Type"] == kind);
+        of_kind.map(|(logical_id, resource)| (logical_id.as_str(), &resource["Properties"]))
     }
 }
 
-impl Function {
-    fn read(logical: &str, resource: &Value, resources: &Map<String, Value>) -> Result<Self, TemplateError> {
-        let properties = &resource["Properties"];
-        let missing = |what: &str| TemplateError(format!("{logical} has no {what}"));
-        let role = reference(&properties["Role"]).ok_or_else(|| missing("role of its own"))?;
-        let binary = &resource["Metadata"]["BuildProperties"]["Binary"];
-        Ok(Self {
-            logical: logical.to_owned(),
-            binary: text_of(binary).ok_or_else(|| missing("Binary"))?,
-            routes: routes(&properties["Events"]),
-            permissions: permissions(&role, &resources[&role])?,
-            role,
-            log_group: reference(&properties["LoggingConfig"]["LogGroup"]).ok_or_else(|| missing("log group"))?,
-            timeout: properties["Timeout"].as_u64().ok_or_else(|| missing("Timeout"))?,
-            memory: properties["MemorySize"].as_u64().ok_or_else(|| missing("MemorySize"))?,
-        })
-    }
-}
-
-/// The routes of a function's events; an event without a path is the gateway's `$default`.
+/// The routes of a function at the gateway. Without `ApiId`, SAM would make a second gateway, so such an event is no route here.
 fn routes(events: &Value) -> BTreeSet<String> {
-    let events = events.as_object().into_iter().flat_map(Map::values).filter(|event| event["Type"] == "HttpApi");
-    let route = |event: &Value| match (&event["Properties"]["Method"], &event["Properties"]["Path"]) {
+    let events = events.as_object().into_iter().flatten().map(|(_, event)| &event["Properties"]);
+    let events = events.filter(|event| event["ApiId"] == json!({ "Ref": "Api" }));
+    let route = |event: &Value| match (&event["Method"], &event["Path"]) {
         (Value::String(method), Value::String(path)) => format!("{method} {path}"),
         _ => "$default".to_owned(),
     };
@@ -131,30 +90,27 @@ fn routes(events: &Value) -> BTreeSet<String> {
 
 /// The resource of an action that takes none.
 pub const ANY: &str = "*";
-/// The actions that take none (Service Authorization Reference). This one gives nothing by itself: each secret is judged besides.
+/// The actions that take no resource (Service Authorization Reference). This one needs a permission for each secret besides.
 const WITHOUT_RESOURCE: [&str; 1] = ["secretsmanager:BatchGetSecretValue"];
 
-/// What a role allows. Refuses what cannot be judged exactly: managed policies, denials, wildcards, foreign resources.
-fn permissions(role: &str, resource: &Value) -> Result<BTreeSet<(String, String)>, TemplateError> {
-    let inexact = |what: String| TemplateError(format!("{role} {what}"));
+/// What a role allows. Refuses what this reader cannot judge exactly: managed policies, denials, wildcards, foreign resources.
+fn permissions(role: &str, resource: &Value) -> Result<BTreeSet<(String, String)>, StackError> {
     let properties = &resource["Properties"];
-    if !properties["ManagedPolicyArns"].is_null() {
-        return Err(inexact("has managed policies".to_owned()));
+    let inexact = |statement: &Value| StackError::plain(format!("template.yaml: {role} is not exact: {statement}"));
+    if properties["Policies"].is_null() || !properties["ManagedPolicyArns"].is_null() {
+        return Err(inexact(properties));
     }
     let mut permissions = BTreeSet::new();
-    let statements =
-        many(&properties["Policies"]).iter().flat_map(|policy| many(&policy["PolicyDocument"]["Statement"]));
-    for statement in statements {
+    let policies = list(&properties["Policies"]).iter();
+    for statement in policies.flat_map(|policy| list(&policy["PolicyDocument"]["Statement"])) {
         if statement["Effect"] != "Allow" || !statement["NotAction"].is_null() || !statement["NotResource"].is_null() {
-            return Err(inexact(format!("has a statement of another kind: {statement}")));
+            return Err(inexact(statement));
         }
-        for action in many(&statement["Action"]) {
-            let action = text_of(action).filter(|action| !action.contains('*'));
-            let action = action.ok_or_else(|| inexact(format!("has an action that is not one: {statement}")))?;
-            for on in many(&statement["Resource"]) {
+        for action in list(&statement["Action"]) {
+            let action = text(action).filter(|action| !action.contains('*')).ok_or_else(|| inexact(statement))?;
+            for on in list(&statement["Resource"]) {
                 let any = || (on == ANY && WITHOUT_RESOURCE.contains(&action.as_str())).then(|| ANY.to_owned());
-                let on = reference(on).or_else(any);
-                let on = on.ok_or_else(|| inexact(format!("has a resource that is not one: {statement}")))?;
+                let on = reference(on).or_else(any).ok_or_else(|| inexact(statement))?;
                 permissions.insert((action.clone(), on));
             }
         }
@@ -162,8 +118,8 @@ fn permissions(role: &str, resource: &Value) -> Result<BTreeSet<(String, String)
     Ok(permissions)
 }
 
-/// A list's elements, or the one that stands where a list could.
-fn many(value: &Value) -> &[Value] {
+/// A list's elements, or the one value that stands in place of a list.
+fn list(value: &Value) -> &[Value] {
     match value {
         Value::Null => &[],
         Value::Array(values) => values,
@@ -171,31 +127,26 @@ fn many(value: &Value) -> &[Value] {
     }
 }
 
-/// What a value refers to by `Ref` or `Fn::GetAtt`, itself or in the first branch of an `Fn::If`.
+/// The logical ID that a value refers to by `Ref` or `Fn::GetAtt`, itself or in the first branch of an `Fn::If`.
 pub fn reference(value: &Value) -> Option<String> {
     let (name, argument) = value.as_object().filter(|object| object.len() == 1)?.iter().next()?;
     match name.as_str() {
-        "Ref" => text_of(argument),
-        "Fn::GetAtt" => text_of(&argument[0]),
+        "Ref" => text(argument),
+        "Fn::GetAtt" => text(&argument[0]),
         "Fn::If" => reference(&argument[1]),
         _ => None,
     }
 }
 
-/// A text, also that of an `Fn::Sub`.
-fn text_of(value: &Value) -> Option<String> {
+/// A string, also that of an `Fn::Sub`.
+fn text(value: &Value) -> Option<String> {
     value.as_str().or_else(|| value["Fn::Sub"].as_str()).map(str::to_owned)
 }
 
-fn object<'a>(document: &'a Value, pointer: &str) -> Result<&'a Map<String, Value>, TemplateError> {
-    let found = document.pointer(pointer).and_then(Value::as_object);
-    found.ok_or_else(|| TemplateError(format!("{pointer} is missing")))
-}
-
 /// `LoginPhone` to `login-phone`.
-fn kebab(logical: &str) -> String {
+fn kebab(logical_id: &str) -> String {
     let mut name = String::new();
-    for letter in logical.chars() {
+    for letter in logical_id.chars() {
         if letter.is_ascii_uppercase() && !name.is_empty() {
             name.push('-');
         }
@@ -204,106 +155,51 @@ fn kebab(logical: &str) -> String {
     name
 }
 
-/// YAML to JSON, with CloudFormation's tags as what they are short for.
-fn plain(node: &Yaml<'_>) -> Result<Value, TemplateError> {
-    match node {
-        Yaml::Value(scalar) => Ok(match scalar {
-            Scalar::Null => Value::Null,
-            Scalar::Boolean(value) => Value::Bool(*value),
-            Scalar::Integer(value) => Value::from(*value),
-            Scalar::FloatingPoint(value) => Number::from_f64(value.0).map_or(Value::Null, Value::Number),
-            Scalar::String(text) => Value::from(text.as_ref()),
-        }),
-        Yaml::Sequence(nodes) => nodes.iter().map(plain).collect(),
+/// YAML to JSON, with CloudFormation's tags in their long form.
+fn to_json(node: &Yaml<'_>) -> Result<Value, StackError> {
+    let unknown = |what: String| StackError::plain(format!("template.yaml: {what} is unknown to this reader"));
+    Ok(match node {
+        Yaml::Value(Scalar::Null) => Value::Null,
+        Yaml::Value(Scalar::Boolean(value)) => Value::Bool(*value),
+        Yaml::Value(Scalar::Integer(value)) => Value::from(*value),
+        Yaml::Value(Scalar::FloatingPoint(value)) => Number::from_f64(value.0).map_or(Value::Null, Value::Number),
+        Yaml::Value(Scalar::String(text)) => Value::from(text.as_ref()),
+        Yaml::Sequence(nodes) => nodes.iter().map(to_json).collect::<Result<_, _>>()?,
         Yaml::Mapping(entries) => {
-            let entry = |(key, value): (&Yaml<'_>, &Yaml<'_>)| {
-                let key = key.as_str().ok_or_else(|| TemplateError(format!("{key:?} is no name")))?;
-                Ok((key.to_owned(), plain(value)?))
-            };
-            entries.iter().map(entry).collect::<Result<_, _>>().map(Value::Object)
+            let mut object = Map::new();
+            for (key, value) in entries {
+                let key = key.as_str().ok_or_else(|| unknown(format!("the key {key:?}")))?;
+                object.insert(key.to_owned(), to_json(value)?);
+            }
+            Value::Object(object)
         }
-        Yaml::Tagged(tag, argument) => function(&tag.suffix, plain(argument)?),
-        other => Err(TemplateError(format!("{other:?} cannot be read"))),
-    }
-}
-
-/// A short form's long one.
-fn function(name: &str, argument: Value) -> Result<Value, TemplateError> {
-    match (name, argument) {
-        ("Ref" | "Condition", argument) => Ok(json!({ name: argument })),
-        ("GetAtt", Value::String(path)) => Ok(json!({ "Fn::GetAtt": path.splitn(2, '.').collect::<Vec<_>>() })),
-        ("Sub" | "If" | "Not" | "Equals" | "Select" | "Split" | "Join" | "And" | "Or", argument) => {
-            Ok(json!({ format!("Fn::{name}"): argument }))
-        }
-        (other, _) => Err(TemplateError(format!("!{other} is not known to this reader"))),
-    }
+        Yaml::Tagged(tag, argument) => match (tag.suffix.as_str(), to_json(argument)?) {
+            (name @ ("Ref" | "Condition"), argument) => json!({ name: argument }),
+            ("GetAtt", Value::String(path)) => json!({ "Fn::GetAtt": path.splitn(2, '.').collect::<Vec<_>>() }),
+            (name, argument) => json!({ format!("Fn::{name}"): argument }),
+        },
+        other => return Err(unknown(format!("{other:?}"))),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A template of one function, with this statement in its role.
-    fn with_statement(statement: &str) -> String {
-        format!(
-            "Parameters: {{}}
-Globals: {{Function: {{Environment: {{Variables: {{A: !Ref T, B: !If [c, !Ref P, x], C: !Sub 'x/${{y}}'}}}}}}}}
-Resources:
-  LoginPhone:
-    Type: AWS::Serverless::Function
-    Metadata: {{BuildProperties: {{Binary: login-phone}}}}
-    Properties:
-      Role: !GetAtt R.Arn
-      MemorySize: 256
-      Timeout: 29
-      LoggingConfig: {{LogGroup: !Ref L}}
-      Events:
-        A: {{Type: HttpApi, Properties: {{Method: GET, Path: /a}}}}
-        B: {{Type: HttpApi}}
-  R: {{Type: AWS::IAM::Role, Properties: {{Policies: [{{PolicyDocument: {{Statement: [{statement}]}}}}]}}}}
-"
-        )
-    }
-
     #[test]
-    fn a_function_is_read_with_its_environment_and_permissions() {
-        let text = with_statement("{Effect: Allow, Action: ['a:B', 'a:C'], Resource: [!GetAtt T.Arn, !Ref S]}");
-        let template = Template::parse(&text).unwrap();
-        let set = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect::<BTreeSet<_>>();
-        let function = &template.functions["login-phone"];
-        assert_eq!((function.logical.as_str(), function.role.as_str()), ("LoginPhone", "R"));
-        assert_eq!(function.routes, set(&["GET /a", "$default"]));
-        let expected = [("a:B", "S"), ("a:B", "T"), ("a:C", "S"), ("a:C", "T")];
-        assert_eq!(function.permissions, expected.map(|(a, r)| (a.to_owned(), r.to_owned())).into());
-        let expected = [("A", "T"), ("B", "P"), ("C", "x/${y}")];
-        assert_eq!(template.environment, expected.map(|(a, r)| (a.to_owned(), r.to_owned())).into());
-    }
-
-    #[test]
-    fn an_action_that_takes_no_resource_is_on_any() {
-        let text = with_statement("{Effect: Allow, Action: 'secretsmanager:BatchGetSecretValue', Resource: '*'}");
-        let permissions = &Template::parse(&text).unwrap().functions["login-phone"].permissions;
-        let batch = ("secretsmanager:BatchGetSecretValue".to_owned(), ANY.to_owned());
-        assert!(permissions.contains(&batch), "{permissions:?}");
-    }
-
-    #[test]
-    fn what_is_not_exact_is_refused() {
-        for statement in [
-            "{Effect: Allow, Action: 'a:*', Resource: !Ref T}",
-            "{Effect: Allow, Action: 'a:B', Resource: '*'}",
-            "{Effect: Allow, Action: ['secretsmanager:BatchGetSecretValue', 'a:B'], Resource: '*'}",
-            "{Effect: Allow, Action: 'secretsmanager:GetSecretValue', Resource: '*'}",
-            "{Effect: Allow, Action: 'a:B', Resource: !Sub '${T.Arn}/*'}",
-            "{Effect: Allow, NotAction: 'a:B', Resource: !Ref T}",
-            "{Effect: Deny, Action: 'a:B', Resource: !Ref T}",
-        ] {
-            assert!(Template::parse(&with_statement(statement)).is_err(), "{statement}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_tag_is_refused() {
-        assert!(Template::parse("A: !ImportValue x").is_err());
+    fn only_a_role_of_exact_statements_is_read() {
+        let (table, batch) = (json!({"Fn::GetAtt": ["T", "Arn"]}), "secretsmanager:BatchGetSecretValue");
+        let read = |effect: &str, action: Value, resource: Value| {
+            let statement = json!({"Effect": effect, "Action": action, "Resource": resource});
+            permissions("R", &json!({"Properties": {"Policies": [{"PolicyDocument": {"Statement": [statement]}}]}}))
+        };
+        let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, on)| ((*a).to_owned(), (*on).to_owned())).collect();
+        let two = read("Allow", json!(["a:B", "a:C"]), json!([table, {"Ref": "S"}])).unwrap();
+        assert_eq!(two, pairs(&[("a:B", "S"), ("a:B", "T"), ("a:C", "S"), ("a:C", "T")]));
+        assert_eq!(read("Allow", json!(batch), json!("*")).unwrap(), pairs(&[(batch, ANY)]));
+        assert!(read("Allow", json!("a:*"), table.clone()).is_err());
+        assert!(read("Allow", json!([batch, "a:B"]), json!("*")).is_err());
+        assert!(read("Allow", json!("a:B"), json!({"Fn::Sub": "${T.Arn}/*"})).is_err());
+        assert!(read("Deny", json!("a:B"), table).is_err());
     }
 }
