@@ -12,6 +12,7 @@ mod events;
 mod faults;
 mod flows;
 mod gateway;
+mod imports;
 mod kill_switches;
 mod limits;
 mod messages;
