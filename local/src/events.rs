@@ -35,14 +35,14 @@ pub struct EventFile {
     /// Who gets it.
     pub function: &'static str,
     /// The answer to it.
-    pub answer: Answer,
+    pub expected: Expected,
     /// The event.
     pub event: Value,
 }
 
 /// What an event file's name says of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum Expected {
     /// A refusal.
     Refusal(Reason),
     /// The id of a transaction.
@@ -85,11 +85,11 @@ impl EventFile {
         let what = || format!("event file {}", path.display());
         let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json"));
         let name = name.ok_or_else(|| StackError::plain(format!("{} is not JSON by its name", what())))?;
-        let (function, answer) =
+        let (function, expected) =
             parse(name).ok_or_else(|| StackError::plain(format!("{} says no answer by its name", what())))?;
         let text = std::fs::read(path).map_err(StackError::new(format!("{} cannot be read", what())))?;
         let event = serde_json::from_slice(&text).map_err(StackError::new(format!("{} is not JSON", what())))?;
-        Ok(Self { name: name.to_owned(), function, answer, event })
+        Ok(Self { name: name.to_owned(), function, expected, event })
     }
 
     /// Whether API Gateway would send it.
@@ -107,10 +107,10 @@ impl EventFile {
                 let body = answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
                 self.is_right(&body) && answer["statusCode"] == self.status()
             }
-            Ok(answer) => !matches!(self.answer, Answer::Refusal(_)) && self.is_right(answer),
+            Ok(answer) => !matches!(self.expected, Expected::Refusal(_)) && self.is_right(answer),
             // A failed invocation's text is the body that HTTP answers.
-            Err(failure) => match self.answer {
-                Answer::Refusal(reason) if !self.is_http() && failure.error_type == reason.as_str() => {
+            Err(failure) => match self.expected {
+                Expected::Refusal(reason) if !self.is_http() && failure.error_type == reason.as_str() => {
                     serde_json::from_str(&failure.error_message).is_ok_and(|body| self.is_right(&body))
                 }
                 _ => false,
@@ -124,48 +124,48 @@ impl EventFile {
     }
 
     fn status(&self) -> u16 {
-        match self.answer {
-            Answer::Refusal(reason) => reason.status().as_u16(),
+        match self.expected {
+            Expected::Refusal(reason) => reason.status().as_u16(),
             _ => 200,
         }
     }
 
     fn is_right(&self, body: &Value) -> bool {
-        match self.answer {
-            Answer::Refusal(reason) => is_refusal(self.function, reason, body),
+        match self.expected {
+            Expected::Refusal(reason) => is_refusal(self.function, reason, body),
             success => is_success(success, body),
         }
     }
 }
 
 /// The function and the answer that a name says.
-fn parse(name: &str) -> Option<(&'static str, Answer)> {
+fn parse(name: &str) -> Option<(&'static str, Expected)> {
     let mut words = name.splitn(3, '.');
     let first = words.next()?;
     let function = functions::NAMES.into_iter().find(|function| *function == first)?;
     let (what, variant) = (words.next(), words.next());
     let reason = what.and_then(|what| Reason::ALL.iter().find(|reason| reason.as_str() == what));
     if let Some(reason) = reason {
-        return Some((function, Answer::Refusal(*reason)));
+        return Some((function, Expected::Refusal(*reason)));
     }
     let answer = match (function, what) {
-        ("register", None | Some("rooted" | "no-root")) => Answer::Transaction,
-        ("register", Some("finish")) => Answer::User,
-        ("login-phone", None | Some("json-string" | "object" | "no-user")) => Answer::Transaction,
-        ("login-password", None) => Answer::Transaction,
-        ("login-code", None | Some("second-factor")) => Answer::LoggedIn,
+        ("register", None | Some("rooted" | "no-root")) => Expected::Transaction,
+        ("register", Some("finish")) => Expected::User,
+        ("login-phone", None | Some("json-string" | "object" | "no-user")) => Expected::Transaction,
+        ("login-password", None) => Expected::Transaction,
+        ("login-code", None | Some("second-factor")) => Expected::LoggedIn,
         ("send-message", None | Some("media" | "idempotency-key" | "eventbridge" | "scheduler" | "direct")) => {
-            Answer::Accepted
+            Expected::Accepted
         }
-        ("send-message", Some("sns")) => Answer::Null,
-        ("send-message", Some("sqs" | "sqs-poisoned" | "sqs-unknown" | "sqs-fifo")) => Answer::Again(0),
-        ("send-message", Some("sqs-in-flight")) => Answer::Again(1),
-        ("send-message", Some("sqs-fifo-in-flight")) => Answer::Again(2),
-        ("session", None) => Answer::Valid(true),
-        ("session", Some("ended")) => Answer::Valid(false),
-        ("session", Some("info")) => Answer::Info,
-        ("session", Some("profile")) => Answer::User,
-        ("session", Some("logout")) => Answer::Nothing,
+        ("send-message", Some("sns")) => Expected::Null,
+        ("send-message", Some("sqs" | "sqs-poisoned" | "sqs-unknown" | "sqs-fifo")) => Expected::Again(0),
+        ("send-message", Some("sqs-in-flight")) => Expected::Again(1),
+        ("send-message", Some("sqs-fifo-in-flight")) => Expected::Again(2),
+        ("session", None) => Expected::Valid(true),
+        ("session", Some("ended")) => Expected::Valid(false),
+        ("session", Some("info")) => Expected::Info,
+        ("session", Some("profile")) => Expected::User,
+        ("session", Some("logout")) => Expected::Nothing,
         _ => return None,
     };
     variant.is_none().then_some((function, answer))
@@ -187,18 +187,18 @@ fn is_refusal(function: &str, reason: Reason, body: &Value) -> bool {
         && data["reason"] == reason.as_str()
 }
 
-fn is_success(answer: Answer, body: &Value) -> bool {
+fn is_success(answer: Expected, body: &Value) -> bool {
     match answer {
-        Answer::Refusal(_) => false,
-        Answer::Transaction => has_fields(body, &["transactionId"]) && is_id(&body["transactionId"]),
-        Answer::User => is_user(body) && body.get("user-token").is_none(),
-        Answer::LoggedIn => is_user(body) && is_id(&body["user-token"]),
-        Answer::Accepted => has_fields(body, &["message", "message_uuid", "api_id"]),
-        Answer::Valid(valid) => *body == valid,
-        Answer::Info => has_fields(body, &["appId", "apiKey", "rtURL"]),
-        Answer::Nothing => has_fields(body, &[]),
-        Answer::Null => body.is_null(),
-        Answer::Again(count) => body["batchItemFailures"].as_array().is_some_and(|again| again.len() == count),
+        Expected::Refusal(_) => false,
+        Expected::Transaction => has_fields(body, &["transactionId"]) && is_id(&body["transactionId"]),
+        Expected::User => is_user(body) && body.get("user-token").is_none(),
+        Expected::LoggedIn => is_user(body) && is_id(&body["user-token"]),
+        Expected::Accepted => has_fields(body, &["message", "message_uuid", "api_id"]),
+        Expected::Valid(valid) => *body == valid,
+        Expected::Info => has_fields(body, &["appId", "apiKey", "rtURL"]),
+        Expected::Nothing => has_fields(body, &[]),
+        Expected::Null => body.is_null(),
+        Expected::Again(count) => body["batchItemFailures"].as_array().is_some_and(|again| again.len() == count),
     }
 }
 

@@ -51,7 +51,7 @@ pub struct Call {
 }
 
 #[derive(Default)]
-struct Plan {
+struct ProxyState {
     faults: VecDeque<(&'static str, &'static str, Fault)>,
     always: Option<Fault>,
     calls: Vec<Call>,
@@ -60,25 +60,26 @@ struct Plan {
 
 /// A running proxy. Stops with its runtime.
 #[derive(Clone)]
-pub struct Proxy {
+pub struct FaultProxy {
     /// Its own address.
     pub url: String,
     target: String,
     client: reqwest::Client,
-    plan: Arc<Mutex<Plan>>,
+    state: Arc<Mutex<ProxyState>>,
 }
 
-impl Proxy {
+impl FaultProxy {
     /// Starts a proxy before this address.
     ///
     /// # Errors
     /// [`StackError`] when there is no port.
     pub async fn start(target: &str) -> Result<Self, StackError> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("the proxy has no port"))?;
-        let address = listener.local_addr().map_err(StackError::new("the proxy has no port"))?;
+        let listener =
+            TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("the fault proxy has no port"))?;
+        let address = listener.local_addr().map_err(StackError::new("the fault proxy has no port"))?;
         let client = crate::http_client()?;
-        let proxy = Self { url: format!("http://{address}"), target: target.to_owned(), client, plan: Arc::default() };
-        let app = Router::new().fallback(answer).with_state(proxy.clone());
+        let proxy = Self { url: format!("http://{address}"), target: target.to_owned(), client, state: Arc::default() };
+        let app = Router::new().fallback(respond).with_state(proxy.clone());
         tokio::spawn(axum::serve(listener, app).into_future());
         Ok(proxy)
     }
@@ -90,22 +91,22 @@ impl Proxy {
 
     /// The same for a table whose name ends so.
     pub fn once_of(&self, operation: &'static str, table: &'static str, fault: Fault) {
-        self.plan().faults.push_back((operation, table, fault));
+        self.state().faults.push_back((operation, table, fault));
     }
 
     /// Spoils every call from now on; `None` ends it.
     pub fn always(&self, fault: Option<Fault>) {
-        self.plan().always = fault;
+        self.state().always = fault;
     }
 
     /// Asks DynamoDB what each call consumed; the answers then hold `ConsumedCapacity`.
     pub fn measure(&self) {
-        self.plan().measure = true;
+        self.state().measure = true;
     }
 
     /// Takes what was recorded so far.
     pub fn take_calls(&self) -> Vec<Call> {
-        std::mem::take(&mut self.plan().calls)
+        std::mem::take(&mut self.state().calls)
     }
 
     /// The operations of the calls so far, in the order of their names. `PutItem` and `UpdateItem` are both a write of one item: which of
@@ -120,16 +121,16 @@ impl Proxy {
         operations
     }
 
-    fn plan(&self) -> MutexGuard<'_, Plan> {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, ProxyState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fault(&self, operation: &str, request: &Value) -> Option<Fault> {
-        let mut plan = self.plan();
+        let mut state = self.state();
         let name = request["TableName"].as_str().unwrap_or_default();
-        let position = plan.faults.iter().position(|(of, table, _)| *of == operation && name.ends_with(table));
-        let planned = position.and_then(|position| plan.faults.remove(position)).map(|(.., fault)| fault);
-        planned.or(plan.always)
+        let position = state.faults.iter().position(|(of, table, _)| *of == operation && name.ends_with(table));
+        let once = position.and_then(|position| state.faults.remove(position)).map(|(.., fault)| fault);
+        once.or(state.always)
     }
 
     async fn forward(&self, headers: &HeaderMap, body: Vec<u8>) -> Result<(StatusCode, Bytes), reqwest::Error> {
@@ -141,12 +142,12 @@ impl Proxy {
     }
 }
 
-async fn answer(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) -> Response {
+async fn respond(State(proxy): State<FaultProxy>, headers: HeaderMap, body: Bytes) -> Response {
     let started = Instant::now();
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
     let mut request: Value = serde_json::from_slice(&body).unwrap_or_default();
-    if proxy.plan().measure {
+    if proxy.state().measure {
         request["ReturnConsumedCapacity"] = json!("TOTAL");
     }
     let fault = proxy.fault(&operation, &request);
@@ -168,7 +169,7 @@ async fn answer(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) -> 
         Some(Fault::LoseAnswer) | None => match proxy.forward(&headers, request.to_string().into_bytes()).await {
             Ok((status, bytes)) => {
                 let answer = serde_json::from_slice(&bytes).unwrap_or_default();
-                proxy.plan().calls.push(Call { operation, started, ended: Instant::now(), request, answer });
+                proxy.state().calls.push(Call { operation, started, ended: Instant::now(), request, answer });
                 if fault.is_some() {
                     hang_up()
                 } else {

@@ -15,7 +15,7 @@ use shared::config::SettingError;
 use shared::http::respond;
 use tokio::sync::watch;
 
-use crate::metrics::Counted;
+use crate::metrics::CountedMetrics;
 
 /// All functions.
 pub const NAMES: [&str; 6] = ["register", "login-phone", "login-password", "login-code", "send-message", "session"];
@@ -25,11 +25,11 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The functions of a stack.
 pub(crate) struct Functions {
-    services: HashMap<&'static str, Arc<App>>,
+    apps: HashMap<&'static str, Arc<App>>,
     dead_letters: DeadLetters,
     clock: Arc<dyn Clock>,
     /// What functions do after their answers: each ends when its sender is gone.
-    afterwards: Mutex<Vec<watch::Receiver<()>>>,
+    background: Mutex<Vec<watch::Receiver<()>>>,
 }
 
 impl Functions {
@@ -37,7 +37,7 @@ impl Functions {
     pub(crate) fn new(
         settings: &HashMap<String, String>,
         clock: Arc<dyn Clock>,
-        counted: &Counted,
+        metrics: &CountedMetrics,
         password_cost: Cost,
     ) -> Result<Self, SettingError> {
         let app = |name: &'static str| {
@@ -45,18 +45,18 @@ impl Functions {
                 "AWS_ACCESS_KEY_ID" => Some(name.to_owned()),
                 _ => settings.get(setting).cloned(),
             };
-            let mut app = App::new(&lookup, Arc::clone(&clock), counted.sink())?;
+            let mut app = App::new(&lookup, Arc::clone(&clock), metrics.sink())?;
             app.password_cost = password_cost;
             Ok::<_, SettingError>(app)
         };
         let dead_letters = app("send-message")?.dead_letters();
-        let services = NAMES.into_iter().map(|name| Ok((name, Arc::new(app(name)?)))).collect::<Result<_, _>>()?;
-        Ok(Self { services, dead_letters, clock, afterwards: Mutex::default() })
+        let apps = NAMES.into_iter().map(|name| Ok((name, Arc::new(app(name)?)))).collect::<Result<_, _>>()?;
+        Ok(Self { apps, dead_letters, clock, background: Mutex::default() })
     }
 
     /// What each does at its start.
     pub(crate) async fn warm(&self) {
-        for (name, app) in &self.services {
+        for (name, app) in &self.apps {
             let secrets = match *name {
                 "register" => register::SECRETS,
                 "login-phone" => login_phone::SECRETS,
@@ -76,8 +76,8 @@ impl Functions {
 
     /// Waits until all is done that functions do after the answers that they have given.
     pub(crate) async fn settle(&self) {
-        let afterwards = self.afterwards.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for mut work in afterwards {
+        let background = self.background.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for mut work in background {
             // It never changes: an error is its end, also where it panicked.
             let _ = work.changed().await;
         }
@@ -86,7 +86,7 @@ impl Functions {
     /// The same, with what Lambda would tell about the invocation.
     pub(crate) async fn invoke_in(&self, function: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
         let unknown = || failure("Unknown", "there is no such function");
-        let (&name, app) = self.services.get_key_value(function).ok_or_else(unknown)?;
+        let (&name, app) = self.apps.get_key_value(function).ok_or_else(unknown)?;
         let answer = match name {
             "register" => respond(app, name, event, register::handle).await,
             "login-phone" => respond(app, name, event, login_phone::handle).await,
@@ -103,10 +103,10 @@ impl Functions {
             work.await;
             drop(doing);
         });
-        let mut afterwards = self.afterwards.lock().unwrap_or_else(PoisonError::into_inner);
-        afterwards.retain(|work| work.has_changed().is_ok());
-        afterwards.push(done);
-        drop(afterwards);
+        let mut background = self.background.lock().unwrap_or_else(PoisonError::into_inner);
+        background.retain(|work| work.has_changed().is_ok());
+        background.push(done);
+        drop(background);
         answer.map_err(|error| failure("Event", error))
     }
 }

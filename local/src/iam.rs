@@ -20,9 +20,9 @@ use crate::template::{ANY, Template};
 /// An action, like `dynamodb:GetItem`, and the logical id of the resource.
 pub type Permission = (String, String);
 
-/// A guard. Clones share what they note.
+/// A iam. Clones share what they note.
 #[derive(Debug, Clone)]
-pub struct Guard {
+pub struct Iam {
     /// By function.
     allowed: Arc<BTreeMap<String, BTreeSet<Permission>>>,
     /// Logical ids by the names that resources have here.
@@ -31,13 +31,13 @@ pub struct Guard {
 }
 
 #[derive(Clone)]
-struct Gate {
-    guard: Guard,
+struct Check {
+    iam: Iam,
     target: String,
     http: reqwest::Client,
 }
 
-impl Guard {
+impl Iam {
     /// A guard by the template of this repository.
     ///
     /// # Errors
@@ -61,11 +61,12 @@ impl Guard {
 
     /// Stands before an API and answers the address to call instead of it.
     pub(crate) async fn before(&self, target: &str, stop: watch::Receiver<()>) -> Result<String, StackError> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("the guard has no port"))?;
-        let address = listener.local_addr().map_err(StackError::new("the guard has no port"))?;
+        let listener =
+            TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("the IAM check has no port"))?;
+        let address = listener.local_addr().map_err(StackError::new("the IAM check has no port"))?;
         let http = crate::http_client()?;
-        let gate = Gate { guard: self.clone(), target: target.to_owned(), http };
-        let app = Router::new().fallback(pass).with_state(gate);
+        let check = Check { iam: self.clone(), target: target.to_owned(), http };
+        let app = Router::new().fallback(pass).with_state(check);
         tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(crate::stopped(stop)).into_future());
         Ok(format!("http://{address}"))
     }
@@ -120,12 +121,12 @@ fn needs(operation: &str, request: &Value) -> Vec<Permission> {
     }
 }
 
-async fn pass(State(gate): State<Gate>, mut headers: HeaderMap, body: Bytes) -> Response {
+async fn pass(State(check): State<Check>, mut headers: HeaderMap, body: Bytes) -> Response {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let (operation, authorization) = (text("x-amz-target"), text("authorization"));
     let function = authorization.split_once("Credential=").and_then(|(_, scope)| scope.split('/').next());
     let request = serde_json::from_slice(&body).unwrap_or_default();
-    if let Err(problem) = gate.guard.check(function.unwrap_or_default(), &operation, &request) {
+    if let Err(problem) = check.iam.check(function.unwrap_or_default(), &operation, &request) {
         tracing::error!("{problem}");
         let body = json!({ "__type": "com.amazon.coral.service#AccessDeniedException", "Message": problem });
         return (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], body.to_string())
@@ -134,7 +135,7 @@ async fn pass(State(gate): State<Gate>, mut headers: HeaderMap, body: Bytes) -> 
     headers.remove(header::HOST);
     headers.remove(header::CONTENT_LENGTH);
     let passed = async {
-        let answer = gate.http.post(format!("{}/", gate.target)).headers(headers).body(body).send().await?;
+        let answer = check.http.post(format!("{}/", check.target)).headers(headers).body(body).send().await?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         Ok::<_, reqwest::Error>((status, headers, answer.bytes().await?))
     };

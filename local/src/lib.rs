@@ -61,8 +61,8 @@ use tokio::task::JoinHandle;
 use crate::clock::{MovableClock, Pace};
 use crate::functions::Functions;
 use crate::gateway::Gateway;
-use crate::iam::Guard;
-use crate::metrics::Counted;
+use crate::iam::Iam;
+use crate::metrics::CountedMetrics;
 use crate::secrets::Secrets;
 use crate::simulator::Simulator;
 use crate::sqs::{QUEUES, Queues};
@@ -108,7 +108,7 @@ pub struct Options {
     /// How far the clock is behind the machine's, so that what happens here lies in the past of who reads it there.
     pub behind: Duration,
     /// What lets each function do what its role allows; without one, each may do all.
-    pub guard: Option<Guard>,
+    pub iam: Option<Iam>,
     /// What hashing a password costs. Only the benchmark has another than the default.
     pub password_cost: Cost,
 }
@@ -189,7 +189,7 @@ pub struct Stack {
     /// Messages that could not be sent.
     pub dead_letters: Queues,
     /// What the functions count.
-    pub counted: Counted,
+    pub metrics: CountedMetrics,
     functions: Arc<Functions>,
     stop: watch::Sender<()>,
     server: JoinHandle<()>,
@@ -209,18 +209,18 @@ impl Stack {
         let url = format!("http://{}", listener.local_addr().map_err(StackError::new("the gateway has no port"))?);
 
         let apis = Apis::start(&options.data, &stopped).await?;
-        let guarded = match &options.guard {
-            Some(guard) => apis.behind(guard, &stopped).await?,
+        let checked = match &options.iam {
+            Some(iam) => apis.behind(iam, &stopped).await?,
             None => apis.clone(),
         };
-        let counted = Counted::default();
-        let mut settings = environment(&url, &guarded.dynamodb, &guarded.secrets, &guarded.sqs);
+        let metrics = CountedMetrics::default();
+        let mut settings = environment(&url, &checked.dynamodb, &checked.secrets, &checked.sqs);
         settings.extend(options.settings);
-        let app = App::new(&|name| settings.get(name).cloned(), clock.clone(), counted.sink());
+        let app = App::new(&|name| settings.get(name).cloned(), clock.clone(), metrics.sink());
         let mut app = app.map_err(StackError::new("a setting is wrong"))?;
         app.password_cost = options.password_cost;
         let app = Arc::new(app);
-        let functions = Functions::new(&settings, clock.clone(), &counted, options.password_cost);
+        let functions = Functions::new(&settings, clock.clone(), &metrics, options.password_cost);
         let functions = Arc::new(functions.map_err(StackError::new("a setting is wrong"))?);
         let simulator = Simulator::new(PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN, {
             let clock = clock.clone();
@@ -248,7 +248,7 @@ impl Stack {
         if let Some(file) = &options.seed {
             seed::load(&app, file).await?;
         }
-        Ok(Self { config, clock, simulator, settings, app, secrets, dead_letters, counted, functions, stop, server })
+        Ok(Self { config, clock, simulator, settings, app, secrets, dead_letters, metrics, functions, stop, server })
     }
 
     /// Has each function do what it does at its start. Without it they do so with their first requests.
@@ -317,12 +317,12 @@ impl Apis {
         Ok(Self { dynamodb, secrets, sqs, secrets_api, dead_letters })
     }
 
-    /// The same, each behind a guard.
-    async fn behind(&self, guard: &Guard, stopped: &watch::Receiver<()>) -> Result<Self, StackError> {
+    /// The same, each behind a iam.
+    async fn behind(&self, iam: &Iam, stopped: &watch::Receiver<()>) -> Result<Self, StackError> {
         Ok(Self {
-            dynamodb: guard.before(&self.dynamodb, stopped.clone()).await?,
-            secrets: guard.before(&self.secrets, stopped.clone()).await?,
-            sqs: guard.before(&self.sqs, stopped.clone()).await?,
+            dynamodb: iam.before(&self.dynamodb, stopped.clone()).await?,
+            secrets: iam.before(&self.secrets, stopped.clone()).await?,
+            sqs: iam.before(&self.sqs, stopped.clone()).await?,
             ..self.clone()
         })
     }
@@ -335,7 +335,7 @@ fn router(config: &Config, settings: &HashMap<String, String>, gateway: Gateway,
     let own = inbox::router(simulator.clone())
         .merge(control_api::router(config.clone(), settings, clock, simulator.clone()))
         .layer(from_fn_with_state(functions, settled));
-    Router::new().fallback(gateway::answer).with_state(gateway).merge(simulator.router()).merge(own)
+    Router::new().fallback(gateway::respond).with_state(gateway).merge(simulator.router()).merge(own)
 }
 
 /// Whoever asks the stack itself, like for a message, finds what earlier answers led to.

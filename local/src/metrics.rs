@@ -7,9 +7,9 @@ use shared::metrics::Sink;
 
 /// The lines that were counted, the newest last.
 #[derive(Debug, Clone, Default)]
-pub struct Counted(Arc<Mutex<Option<Vec<Value>>>>);
+pub struct CountedMetrics(Arc<Mutex<Option<Vec<Value>>>>);
 
-impl Counted {
+impl CountedMetrics {
     /// Keeps what is counted from now on; until then it is dropped, so that a stack that runs for days does not grow.
     pub fn keep(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
@@ -22,9 +22,9 @@ impl Counted {
 
     /// Where a function counts.
     pub(crate) fn sink(&self) -> Sink {
-        let counted = Arc::clone(&self.0);
+        let kept = Arc::clone(&self.0);
         Arc::new(move |line| {
-            if let Some(lines) = counted.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            if let Some(lines) = kept.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
                 lines.push(serde_json::from_str(line).unwrap_or_default());
             }
         })

@@ -22,13 +22,13 @@ use crate::{Options, Stack, StackError, environment, events};
 /// A function binary that runs beside a stack, on its storage, secrets and Plivo. Ends when dropped.
 pub struct Function {
     events: mpsc::Sender<Value>,
-    answers: mpsc::Receiver<Result<Value, Diagnostic>>,
+    responses: mpsc::Receiver<Result<Value, Diagnostic>>,
     _process: Child,
 }
 
 struct Runtime {
     events: Mutex<mpsc::Receiver<Value>>,
-    answers: mpsc::Sender<Result<Value, Diagnostic>>,
+    responses: mpsc::Sender<Result<Value, Diagnostic>>,
 }
 
 impl Function {
@@ -38,8 +38,8 @@ impl Function {
     /// [`StackError`] when it cannot be started.
     pub async fn start(binary: &Path, config: &crate::Config) -> Result<Self, StackError> {
         let (events, queue) = mpsc::channel(1);
-        let (sender, answers) = mpsc::channel(1);
-        let runtime = Arc::new(Runtime { events: Mutex::new(queue), answers: sender });
+        let (sender, responses) = mpsc::channel(1);
+        let runtime = Arc::new(Runtime { events: Mutex::new(queue), responses: sender });
         let app = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
@@ -60,7 +60,7 @@ impl Function {
             .kill_on_drop(true)
             .spawn()
             .map_err(StackError::new("the function does not start"))?;
-        Ok(Self { events, answers, _process: process })
+        Ok(Self { events, responses, _process: process })
     }
 
     /// Hands it an event and waits for its answer.
@@ -70,7 +70,7 @@ impl Function {
     pub async fn invoke(&mut self, event: Value) -> Result<Value, Diagnostic> {
         let ended = || failed("Ended", "the function has ended");
         self.events.send(event).await.map_err(|_| ended())?;
-        self.answers.recv().await.unwrap_or_else(|| Err(ended()))
+        self.responses.recv().await.unwrap_or_else(|| Err(ended()))
     }
 }
 
@@ -98,7 +98,7 @@ async fn response(
 ) -> StatusCode {
     let answer = serde_json::from_slice(&body).map_err(|_| failed("Answer", "the answer is not JSON"));
     // Nobody waits only when the test is over.
-    let _ = runtime.answers.send(answer).await;
+    let _ = runtime.responses.send(answer).await;
     StatusCode::ACCEPTED
 }
 
@@ -109,15 +109,15 @@ async fn error(
 ) -> StatusCode {
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = |name: &str| body[name].as_str().unwrap_or_default();
-    let _ = runtime.answers.send(Err(failed(text("errorType"), text("errorMessage")))).await;
+    let _ = runtime.responses.send(Err(failed(text("errorType"), text("errorMessage")))).await;
     StatusCode::ACCEPTED
 }
 
 /// Hands a binary all event files of its function, in order, beside a stack of its own that holds their seeds.
 ///
 /// # Errors
-/// [`StackError`] when it answers one of them otherwise than the file's name says.
-pub async fn answer_events(function: &str, binary: &str) -> Result<(), StackError> {
+/// [`StackError`] when it responses one of them otherwise than the file's name says.
+pub async fn run_event_files(function: &str, binary: &str) -> Result<(), StackError> {
     let stack = Stack::start(Options { seed: Some(events::seed()), ..Options::default() }).await?;
     let mut process = Function::start(Path::new(binary), &stack.config).await?;
     for file in events::all()?.into_iter().filter(|file| file.function == function) {

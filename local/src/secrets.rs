@@ -45,20 +45,20 @@ impl Secrets {
     pub(crate) async fn start(&self, stop: watch::Receiver<()>) -> Result<String, StackError> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("secrets have no port"))?;
         let address = listener.local_addr().map_err(StackError::new("secrets have no port"))?;
-        let app = Router::new().route("/", post(answer)).with_state(self.clone());
+        let app = Router::new().route("/", post(respond)).with_state(self.clone());
         tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(crate::stopped(stop)).into_future());
         Ok(format!("http://{address}"))
     }
 }
 
 /// AWS JSON 1.1, as Secrets Manager speaks it.
-async fn answer(State(secrets): State<Secrets>, headers: HeaderMap, body: Bytes) -> Response {
+async fn respond(State(secrets): State<Secrets>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     match target {
         "secretsmanager.GetSecretValue" => match secrets.value(body["SecretId"].as_str().unwrap_or_default()) {
-            Some(value) => reply(StatusCode::OK, &value),
-            None => reply(StatusCode::BAD_REQUEST, &json!({ "__type": NOT_FOUND, "Message": NOT_FOUND_MESSAGE })),
+            Some(value) => response(StatusCode::OK, &value),
+            None => response(StatusCode::BAD_REQUEST, &json!({ "__type": NOT_FOUND, "Message": NOT_FOUND_MESSAGE })),
         },
         "secretsmanager.BatchGetSecretValue" => {
             let (mut values, mut errors) = (Vec::new(), Vec::new());
@@ -70,15 +70,15 @@ async fn answer(State(secrets): State<Secrets>, headers: HeaderMap, body: Bytes)
                     }
                 }
             }
-            reply(StatusCode::OK, &json!({ "SecretValues": values, "Errors": errors }))
+            response(StatusCode::OK, &json!({ "SecretValues": values, "Errors": errors }))
         }
-        _ => reply(StatusCode::BAD_REQUEST, &json!({ "__type": "UnknownOperationException" })),
+        _ => response(StatusCode::BAD_REQUEST, &json!({ "__type": "UnknownOperationException" })),
     }
 }
 
 const NOT_FOUND: &str = "ResourceNotFoundException";
 const NOT_FOUND_MESSAGE: &str = "Secrets Manager can't find the specified secret.";
 
-fn reply(status: StatusCode, body: &Value) -> Response {
+fn response(status: StatusCode, body: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], body.to_string()).into_response()
 }

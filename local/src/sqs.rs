@@ -49,7 +49,7 @@ impl Queues {
     pub(crate) async fn start(&self, stop: watch::Receiver<()>) -> Result<String, StackError> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("queues have no port"))?;
         let address = listener.local_addr().map_err(StackError::new("queues have no port"))?;
-        let app = Router::new().route("/", post(answer)).with_state(self.clone());
+        let app = Router::new().route("/", post(respond)).with_state(self.clone());
         tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(crate::stopped(stop)).into_future());
         Ok(format!("http://{address}"))
     }
@@ -73,17 +73,17 @@ impl Queues {
 }
 
 /// AWS JSON 1.0, as SQS speaks it.
-async fn answer(State(queues): State<Queues>, headers: HeaderMap, body: Bytes) -> Response {
+async fn respond(State(queues): State<Queues>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = |name: &str| body[name].as_str().map(str::to_owned);
     let queue = body["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).filter(|name| QUEUES.contains(name));
     let (Some("AmazonSQS.SendMessage"), Some(queue)) = (target, queue) else {
-        return reply(StatusCode::BAD_REQUEST, &json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist"}));
+        return response(StatusCode::BAD_REQUEST, &json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist"}));
     };
     let (group, deduplication_id) = (text("MessageGroupId"), text("MessageDeduplicationId"));
     if queue.ends_with(".fifo") != (group.is_some() && deduplication_id.is_some()) {
-        return reply(
+        return response(
             StatusCode::BAD_REQUEST,
             &json!({"__type": "com.amazon.coral.service#InvalidParameterValueException"}),
         );
@@ -93,9 +93,9 @@ async fn answer(State(queues): State<Queues>, headers: HeaderMap, body: Bytes) -
     let body = text("MessageBody").unwrap_or_default();
     queues.add(Queued { queue: queue.to_owned(), body, attributes, group, deduplication_id });
     let id = shared::crypto::identifier::random();
-    reply(StatusCode::OK, &json!({ "MessageId": id }))
+    response(StatusCode::OK, &json!({ "MessageId": id }))
 }
 
-fn reply(status: StatusCode, body: &Value) -> Response {
+fn response(status: StatusCode, body: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], body.to_string()).into_response()
 }

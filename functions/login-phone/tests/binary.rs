@@ -11,5 +11,5 @@ fn a_missing_setting_ends_the_start_with_one_line() {
 
 #[tokio::test]
 async fn it_answers_its_event_files() {
-    runtime_api::answer_events(env!("CARGO_PKG_NAME"), BINARY).await.unwrap();
+    runtime_api::run_event_files(env!("CARGO_PKG_NAME"), BINARY).await.unwrap();
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lambda_http::{Context, LambdaEvent};
-use local::fault_proxy::{Fault, Proxy};
+use local::fault_proxy::{Fault, FaultProxy};
 use local::runtime_api::{self, Function};
 use local::{Options, Stack};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn a_missing_setting_ends_the_start_with_one_line() {
 
 #[tokio::test]
 async fn it_answers_its_event_files() {
-    runtime_api::answer_events(env!("CARGO_PKG_NAME"), BINARY).await.unwrap();
+    runtime_api::run_event_files(env!("CARGO_PKG_NAME"), BINARY).await.unwrap();
 }
 
 /// Lambda's runtime prints the errors of handlers.
@@ -43,7 +43,7 @@ fn delivery(receives: u32) -> Value {
 #[tokio::test]
 async fn killed_between_plivo_s_answer_and_its_own_note_it_sends_nothing_twice_and_says_so() {
     let stack = Stack::start(Options::default()).await.unwrap();
-    let proxy = Proxy::start(&stack.config.dynamodb_endpoint).await.unwrap();
+    let proxy = FaultProxy::start(&stack.config.dynamodb_endpoint).await.unwrap();
     let mut config = stack.config.clone();
     config.dynamodb_endpoint = proxy.url.clone();
     proxy.once("UpdateItem", Fault::Stall);

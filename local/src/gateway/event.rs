@@ -12,13 +12,13 @@ use shared::clock::Timestamp;
 /// The gateway's name. Handlers see this one, as on AWS they see the API's, so that no client's can confuse them.
 const HOST: &str = "localhost";
 
-/// The event of a request. `source` is the caller's address.
-pub(crate) fn from_request(parts: &Parts, body: &Bytes, source: &str, now: Timestamp, request_id: &str) -> Value {
+/// The event of a request. `client` is the caller's address.
+pub(crate) fn from_request(parts: &Parts, body: &Bytes, client: &str, now: Timestamp, request_id: &str) -> Value {
     let path = parts.uri.path();
     let (body, base64) = encode(parts, body);
     let mut headers = headers(parts);
     // The gateway's own, whatever the client says.
-    for (name, value) in [("host", HOST), ("x-forwarded-for", source), ("x-forwarded-proto", "http")] {
+    for (name, value) in [("host", HOST), ("x-forwarded-for", client), ("x-forwarded-proto", "http")] {
         headers.insert(name.to_owned(), json!(value));
     }
     let user_agent = headers.get("user-agent").cloned().unwrap_or(Value::Null);
@@ -38,7 +38,7 @@ pub(crate) fn from_request(parts: &Parts, body: &Bytes, source: &str, now: Times
             "stage": "$default",
             "time": "01/Jan/2026:00:00:00 +0000",
             "timeEpoch": now.as_millis(),
-            "http": { "method": parts.method.as_str(), "path": path, "protocol": "HTTP/1.1", "sourceIp": source, "userAgent": user_agent },
+            "http": { "method": parts.method.as_str(), "path": path, "protocol": "HTTP/1.1", "sourceIp": client, "userAgent": user_agent },
         },
         "isBase64Encoded": base64,
     });

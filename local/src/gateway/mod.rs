@@ -30,9 +30,9 @@ pub(crate) struct Gateway {
 }
 
 /// Answers every path that is not the stack's own.
-pub(crate) async fn answer(
+pub(crate) async fn respond(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(source): ConnectInfo<SocketAddr>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
     request: Request<Body>,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
@@ -46,7 +46,7 @@ pub(crate) async fn answer(
     }
     let mut response = match axum::body::to_bytes(body, LARGEST_BODY).await {
         Ok(body) => {
-            let (function, event) = gateway.event(&parts, &body, source);
+            let (function, event) = gateway.event(&parts, &body, client);
             gateway.invoke(function, event).await
         }
         Err(_) => plain(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
@@ -57,13 +57,13 @@ pub(crate) async fn answer(
 
 impl Gateway {
     /// Who answers, and the event that it gets.
-    fn event(&self, parts: &Parts, body: &Bytes, source: SocketAddr) -> (&'static str, Value) {
+    fn event(&self, parts: &Parts, body: &Bytes, client: SocketAddr) -> (&'static str, Value) {
         let function = match routes::find(parts.method.as_str(), parts.uri.path()) {
             Found::Route(found) => found.route.function,
             Found::OtherMethods(_) | Found::Nothing => FALLBACK,
         };
         let id = shared::crypto::identifier::random();
-        (function, event::from_request(parts, body, &source.ip().to_string(), self.clock.now(), &id))
+        (function, event::from_request(parts, body, &client.ip().to_string(), self.clock.now(), &id))
     }
 
     async fn invoke(&self, function: &'static str, event: Value) -> Response<Body> {

@@ -11,9 +11,9 @@ use axum::routing::{any, get};
 use serde_json::{Map, Value, json};
 
 use super::Simulator;
-use super::answer::{self, Refused};
 use super::list::Listing;
 use super::request::Outgoing;
+use super::response::{self, Refused};
 
 /// Ours: room for a thousand numbers, the longest text and ten long links, with every character escaped.
 const MAX_BODY: usize = 256 * 1_024;
@@ -33,18 +33,18 @@ pub(super) fn router(simulator: Simulator) -> Router {
 }
 
 /// A caller who knows the credentials of the account in the path.
-struct Caller;
+struct Authorized;
 
 /// The answer to everybody else.
 struct Unauthorized;
 
 impl IntoResponse for Unauthorized {
     fn into_response(self) -> Response {
-        answer::of_status(StatusCode::UNAUTHORIZED)
+        response::of_status(StatusCode::UNAUTHORIZED)
     }
 }
 
-impl FromRequestParts<Simulator> for Caller {
+impl FromRequestParts<Simulator> for Authorized {
     type Rejection = Unauthorized;
 
     async fn from_request_parts(parts: &mut Parts, simulator: &Simulator) -> Result<Self, Unauthorized> {
@@ -58,21 +58,21 @@ impl FromRequestParts<Simulator> for Caller {
     }
 }
 
-async fn not_found(_: Caller) -> Response {
-    answer::of_status(StatusCode::NOT_FOUND)
+async fn not_found(_: Authorized) -> Response {
+    response::of_status(StatusCode::NOT_FOUND)
 }
 
-async fn method_not_allowed(_: Caller) -> Response {
-    answer::of_status(StatusCode::METHOD_NOT_ALLOWED)
+async fn method_not_allowed(_: Authorized) -> Response {
+    response::of_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
-async fn account(_: Caller, State(simulator): State<Simulator>) -> Response {
+async fn account(_: Authorized, State(simulator): State<Simulator>) -> Response {
     let fault = simulator.fault().of_reading();
     if let Some(answer) = fault.instead() {
         return answer;
     }
     let auth_id = simulator.auth_id();
-    let answer = answer::object(
+    let answer = response::object(
         StatusCode::OK,
         json!({
             "account_type": "standard",
@@ -93,12 +93,12 @@ async fn account(_: Caller, State(simulator): State<Simulator>) -> Response {
 
 async fn send_message(
     State(simulator): State<Simulator>,
-    caller: Result<Caller, Unauthorized>,
+    authorized: Result<Authorized, Unauthorized>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     simulator.count_message_call();
-    if let Err(unauthorized) = caller {
+    if let Err(unauthorized) = authorized {
         return unauthorized.into_response();
     }
     let fault = simulator.fault().of_sending(body.as_deref().unwrap_or_default());
@@ -107,7 +107,7 @@ async fn send_message(
     }
     let answer = match body {
         Ok(body) => accept(&simulator, &headers, &body).unwrap_or_else(IntoResponse::into_response),
-        Err(rejection) => answer::error(rejection.status(), "request body cannot be read or is too large"),
+        Err(rejection) => response::error(rejection.status(), "request body cannot be read or is too large"),
     };
     fault.spoil(answer).await
 }
@@ -123,7 +123,7 @@ fn accept(simulator: &Simulator, headers: &HeaderMap, body: &[u8]) -> Result<Res
     if !invalid.is_empty() {
         fields["invalid_number"] = invalid.into();
     }
-    Ok(answer::object(StatusCode::ACCEPTED, fields))
+    Ok(response::object(StatusCode::ACCEPTED, fields))
 }
 
 /// A body's parameters: JSON, which is what Plivo documents, or a form as a courtesy.
@@ -157,7 +157,7 @@ fn form(body: &[u8]) -> Option<Map<String, Value>> {
 }
 
 async fn list_messages(
-    _: Caller,
+    _: Authorized,
     State(simulator): State<Simulator>,
     Query(query): Query<Vec<(String, String)>>,
     RawQuery(raw): RawQuery,
@@ -166,31 +166,31 @@ async fn list_messages(
     let messages = simulator.all();
     let place = (simulator.auth_id(), raw.as_deref().unwrap_or(""));
     let page = listing.page(messages.iter().map(AsRef::as_ref), simulator.now(), place);
-    Ok(answer::object(StatusCode::OK, page))
+    Ok(response::object(StatusCode::OK, page))
 }
 
 async fn one_message(
-    _: Caller,
+    _: Authorized,
     State(simulator): State<Simulator>,
     Path((_, uuid)): Path<(String, String)>,
 ) -> Response {
     match simulator.find(&uuid) {
-        Some(message) => answer::object(StatusCode::OK, message.record(simulator.auth_id(), simulator.now())),
-        None => answer::of_status(StatusCode::NOT_FOUND),
+        Some(message) => response::object(StatusCode::OK, message.record(simulator.auth_id(), simulator.now())),
+        None => response::of_status(StatusCode::NOT_FOUND),
     }
 }
 
 async fn media_of_message(
-    _: Caller,
+    _: Authorized,
     State(simulator): State<Simulator>,
     Path((_, uuid)): Path<(String, String)>,
 ) -> Response {
     let Some(message) = simulator.find(&uuid) else {
-        return answer::of_status(StatusCode::NOT_FOUND);
+        return response::of_status(StatusCode::NOT_FOUND);
     };
     let objects = message.media();
     let meta = json!({"limit": 20, "next": null, "offset": 0, "previous": null, "total_count": objects.len()});
-    answer::object(StatusCode::OK, json!({"meta": meta, "message_uuid": uuid, "objects": objects}))
+    response::object(StatusCode::OK, json!({"meta": meta, "message_uuid": uuid, "objects": objects}))
 }
 
 #[cfg(test)]

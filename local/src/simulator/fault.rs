@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::answer::{self, Refused};
+use super::response::{self, Refused};
 
 /// What goes wrong, on sending a message and on reading the account, for a caller with the right credentials.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Fault {
     /// The answer of a fault that keeps the request from being looked at.
     pub(super) fn instead(&self) -> Option<Response> {
         match self {
-            Self::Status(status) | Self::SendStatus(status) => Some(answer::of_status(status_code(*status))),
+            Self::Status(status) | Self::SendStatus(status) => Some(response::of_status(status_code(*status))),
             Self::Refuse400(text) => Some(Refused(text.clone()).into_response()),
             Self::Raw(status, body) => {
                 let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
@@ -97,7 +97,7 @@ fn status_code(status: u16) -> StatusCode {
 }
 
 fn redirect(to: &str) -> Response {
-    let mut response = answer::of_status(StatusCode::TEMPORARY_REDIRECT);
+    let mut response = response::of_status(StatusCode::TEMPORARY_REDIRECT);
     if let Ok(to) = HeaderValue::from_str(to) {
         response.headers_mut().insert(header::LOCATION, to);
     }
@@ -198,8 +198,8 @@ mod tests {
         let (simulator, _) = at(1_000);
         simulator.set_fault(Fault::Slow(Duration::from_secs(3_600)));
         let mut arrivals = simulator.subscribe();
-        let caller = simulator.clone();
-        let request = tokio::spawn(async move { sms(&caller, "15550001111", "hello").await });
+        let client = simulator.clone();
+        let request = tokio::spawn(async move { sms(&client, "15550001111", "hello").await });
 
         arrivals.changed().await.unwrap();
         assert_eq!(simulator.messages(None).len(), 1);

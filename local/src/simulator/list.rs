@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::answer::Refused;
 use super::message::Message;
 use super::number::digits;
+use super::response::Refused;
 use super::time;
 
 /// A page's size where none is asked for, and the largest one.

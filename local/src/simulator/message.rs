@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::answer::uuid;
 use super::number::{Sender, international, mask};
 use super::request::{Content, Kind, Log, Outgoing};
+use super::response::uuid;
 use super::text::Length;
 use super::time;
 

@@ -11,7 +11,6 @@
 //! * `answer`: the shapes of answers; `fault`: how to make them go wrong
 //! * `time`: Plivo's way to write times
 
-mod answer;
 mod api;
 mod fault;
 mod list;
@@ -19,6 +18,7 @@ mod message;
 mod number;
 mod parameter;
 mod request;
+mod response;
 #[cfg(test)]
 mod testing;
 mod text;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::answer::Refused;
+use super::response::Refused;
 
 /// Ours: links are kept, so they must have a bound.
 const MAX_URL: usize = 2_000;

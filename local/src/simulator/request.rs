@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::answer::{Refused, uuid};
 use super::number::{Sender, is_destination, is_north_american, strip};
 use super::parameter::{is_url, is_uuid, list, refused, string};
+use super::response::{Refused, uuid};
 use shared::messaging::sms_encoding;
 
 /// The numbers of the "Plivo: Send a message" page.

@@ -33,33 +33,33 @@ pub(super) fn at(time: i64) -> (Simulator, Clock) {
 }
 
 /// An answer with its body read; `json` is null where it is none.
-pub(super) struct Answer {
+pub(super) struct Reply {
     pub(super) status: u16,
     headers: HeaderMap,
     pub(super) text: String,
     pub(super) json: Value,
 }
 
-impl Answer {
+impl Reply {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 }
 
-pub(super) async fn get(simulator: &Simulator, resource: &str) -> Answer {
+pub(super) async fn get(simulator: &Simulator, resource: &str) -> Reply {
     request(simulator, "GET", resource, "").await
 }
 
-pub(super) async fn sms(simulator: &Simulator, dst: &str, text: &str) -> Answer {
+pub(super) async fn sms(simulator: &Simulator, dst: &str, text: &str) -> Reply {
     send(simulator, json!({"src": "14155550100", "dst": dst, "text": text})).await
 }
 
-pub(super) async fn send(simulator: &Simulator, body: Value) -> Answer {
+pub(super) async fn send(simulator: &Simulator, body: Value) -> Reply {
     request(simulator, "POST", "Message/", &body.to_string()).await
 }
 
 /// A call of the account's owner.
-pub(super) async fn request(simulator: &Simulator, method: &str, resource: &str, body: &str) -> Answer {
+pub(super) async fn request(simulator: &Simulator, method: &str, resource: &str, body: &str) -> Reply {
     read(simulator, method, &format!("/v1/Account/{ACCOUNT}/{resource}"), Some(BASIC), body).await
 }
 
@@ -70,27 +70,27 @@ pub(super) async fn read(
     path: &str,
     authorization: Option<&str>,
     body: &str,
-) -> Answer {
+) -> Reply {
     let mut request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
     if let Some(authorization) = authorization {
         request = request.header(header::AUTHORIZATION, authorization);
     }
-    answer(simulator, request.body(Body::from(body.to_owned())).unwrap()).await
+    send_request(simulator, request.body(Body::from(body.to_owned())).unwrap()).await
 }
 
 /// A message sent as a form.
-pub(super) async fn form(simulator: &Simulator, body: &str) -> Answer {
+pub(super) async fn form(simulator: &Simulator, body: &str) -> Reply {
     let request = Request::post(format!("/v1/Account/{ACCOUNT}/Message/"))
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8")
         .header(header::AUTHORIZATION, BASIC);
-    answer(simulator, request.body(Body::from(body.to_owned())).unwrap()).await
+    send_request(simulator, request.body(Body::from(body.to_owned())).unwrap()).await
 }
 
-async fn answer(simulator: &Simulator, request: Request<Body>) -> Answer {
+async fn send_request(simulator: &Simulator, request: Request<Body>) -> Reply {
     let response = simulator.router().oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let headers = response.headers().clone();
     let text = String::from_utf8(to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap();
     let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-    Answer { status, headers, text, json }
+    Reply { status, headers, text, json }
 }

@@ -13,7 +13,7 @@ use shared::client_network::ClientNetwork;
 use shared::flow::Flow;
 use shared::store::PhoneKey;
 
-use crate::support::{App, PASSWORD, transaction, wrong};
+use crate::support::{PASSWORD, TestApp, transaction, wrong};
 
 const PHONE: &str = "+14155550101";
 /// How many addresses guess.
@@ -27,7 +27,7 @@ fn address(number: usize) -> String {
 /// A day's guessing by 10,000 addresses: 25 codes are compared, whatever is tried at once; and the owner, who has a password, gets in.
 #[tokio::test]
 async fn ten_thousand_addresses_guess_twenty_five_codes_a_day() {
-    let app = App::options(Options { password_cost: Cost::LEAST, ..Options::default() }).await;
+    let app = TestApp::options(Options { password_cost: Cost::LEAST, ..Options::default() }).await;
     app.register(PHONE, "jane@example.com").await;
     app.advance(DAY);
     let service = &app.stack.app;

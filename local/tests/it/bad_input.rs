@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{App, PASSWORD, transaction};
+use crate::support::{PASSWORD, TestApp, transaction};
 
 const PHONE: &str = "+14155550101";
 const REGISTER: &str = "/api/users/register";
@@ -15,7 +15,7 @@ const ALL: [&str; 5] = [REGISTER, PHONE_LOGIN, PASSWORD_LOGIN, CODE_LOGIN, SEND]
 const ID: &str = "5E1F0B5C-0000-0000-0000-00000000BBBB";
 
 /// Posts bytes with the key that `sendMessage` wants, checks the refusal, and that nothing happened.
-async fn refuse(app: &App, path: &str, body: impl Into<reqwest::Body>, expected: (u16, u32, &str)) {
+async fn refuse(app: &TestApp, path: &str, body: impl Into<reqwest::Body>, expected: (u16, u32, &str)) {
     let request =
         app.request(Method::POST, path).bearer_auth(local::MESSAGE_KEY).header("content-type", "application/json");
     let reply = app.send(request.body(body)).await;
@@ -25,13 +25,13 @@ async fn refuse(app: &App, path: &str, body: impl Into<reqwest::Body>, expected:
     assert_eq!(app.dump().await, [], "{path}");
 }
 
-async fn refuse_json(app: &App, path: &str, body: Value, expected: (u16, u32, &str)) {
+async fn refuse_json(app: &TestApp, path: &str, body: Value, expected: (u16, u32, &str)) {
     refuse(app, path, body.to_string(), expected).await;
 }
 
 #[tokio::test]
 async fn bodies_that_are_none() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     for path in ALL {
         refuse(&app, path, "", (400, 8005, "empty_body")).await;
         refuse(&app, path, " \r\n", (400, 8005, "empty_body")).await;
@@ -67,7 +67,7 @@ async fn bodies_that_are_none() {
 
 #[tokio::test]
 async fn fields_that_are_unknown_or_twice() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let bodies = [
         (PHONE_LOGIN, json!({"phoneNumber": PHONE, "admin": true})),
         (PASSWORD_LOGIN, json!({"phoneNumber": PHONE, "password": PASSWORD, "___class": "x"})),
@@ -96,7 +96,7 @@ async fn fields_that_are_unknown_or_twice() {
 
 #[tokio::test]
 async fn fields_that_are_missing_empty_or_of_another_type() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     for value in [None, Some(json!("")), Some(Value::Null)] {
         let with = |body: Value, name: &str| {
             let mut body = body;
@@ -128,7 +128,7 @@ async fn fields_that_are_missing_empty_or_of_another_type() {
 
 #[tokio::test]
 async fn numbers_that_are_none_or_not_served() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let invalid = [
         "phone",
         "+1",
@@ -162,7 +162,7 @@ async fn numbers_that_are_none_or_not_served() {
 
 #[tokio::test]
 async fn ids_and_codes_of_another_shape() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     for id in [
         "T",
         "5E1F0B5C00000000000000000000BBBB",
@@ -178,7 +178,7 @@ async fn ids_and_codes_of_another_shape() {
             (400, 8008, "invalid_transaction_id"),
         )
         .await;
-        let body = App::registration(PHONE, "jane@example.com", id, "123456");
+        let body = TestApp::registration(PHONE, "jane@example.com", id, "123456");
         refuse_json(&app, REGISTER, body, (400, 8008, "invalid_transaction_id")).await;
     }
     for code in [
@@ -197,7 +197,7 @@ async fn ids_and_codes_of_another_shape() {
         refuse_json(
             &app,
             REGISTER,
-            App::registration(PHONE, "jane@example.com", ID, code),
+            TestApp::registration(PHONE, "jane@example.com", ID, code),
             (400, 8008, "invalid_code"),
         )
         .await;
@@ -206,7 +206,7 @@ async fn ids_and_codes_of_another_shape() {
     refuse_json(
         &app,
         REGISTER,
-        App::registration(PHONE, "jane@example.com", ID, "123456"),
+        TestApp::registration(PHONE, "jane@example.com", ID, "123456"),
         (401, 14000, "code_rejected"),
     )
     .await;
@@ -214,9 +214,9 @@ async fn ids_and_codes_of_another_shape() {
 
 #[tokio::test]
 async fn a_registration_s_own_rules() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let with = |name: &str, value: Value| {
-        let mut body = App::registration(PHONE, "jane@example.com", ID, "123456");
+        let mut body = TestApp::registration(PHONE, "jane@example.com", ID, "123456");
         body[name] = value;
         body
     };
@@ -246,28 +246,28 @@ async fn a_registration_s_own_rules() {
 }
 
 #[tokio::test]
-async fn bad_input_costs_no_try() {
-    let app = App::start().await;
+async fn bad_input_costs_no_attempt() {
+    let app = TestApp::start().await;
     let id = transaction(&app.register_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
     for _ in 0..10 {
-        let mut body = App::registration(PHONE, "jane@example.com", &id, &code);
+        let mut body = TestApp::registration(PHONE, "jane@example.com", &id, &code);
         body["password"] = json!("short");
         app.post(REGISTER, &body).await.refused(400, 14000, "password_too_short");
-        app.post(REGISTER, &App::registration(PHONE, "jane@example.com", &id, "12")).await.refused(
+        app.post(REGISTER, &TestApp::registration(PHONE, "jane@example.com", &id, "12")).await.refused(
             400,
             8008,
             "invalid_code",
         );
     }
-    app.post(REGISTER, &App::registration(PHONE, "jane@example.com", &id, &code)).await.ok();
+    app.post(REGISTER, &TestApp::registration(PHONE, "jane@example.com", &id, &code)).await.ok();
 }
 
 #[tokio::test]
-async fn a_caller_sets_no_system_property() {
-    let app = App::start().await;
+async fn a_client_sets_no_system_property() {
+    let app = TestApp::start().await;
     let id = transaction(&app.register_start(PHONE).await.ok());
-    let mut body = App::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
+    let mut body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
     let evil = json!({"ownerId": "X", "userStatus": "DISABLED", "user-token": "X", "lastLogin": 1, "socialAccount": "X", "___class": "Admins",
         "___jsonclass": "X", "__meta": "X", "roles": ["Admin"], "userRoles": ["Admin"], "objectId": null});
     body.as_object_mut().unwrap().extend(evil.as_object().unwrap().clone());
@@ -294,17 +294,17 @@ async fn a_caller_sets_no_system_property() {
 
 #[tokio::test]
 async fn a_step_two_with_another_phone_is_refused() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let id = transaction(&app.register_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
-    let body = App::registration("+14155550102", "jane@example.com", &id, &code);
+    let body = TestApp::registration("+14155550102", "jane@example.com", &id, &code);
     app.post(REGISTER, &body).await.refused(401, 14000, "code_rejected");
-    app.post(REGISTER, &App::registration(PHONE, "jane@example.com", &id, &code)).await.ok();
+    app.post(REGISTER, &TestApp::registration(PHONE, "jane@example.com", &id, &code)).await.ok();
 }
 
 #[tokio::test]
 async fn messages_that_cannot_be_sent() {
-    let app = App::with(&[("SMS_COUNTRIES", "US,GB")]).await;
+    let app = TestApp::with(&[("SMS_COUNTRIES", "US,GB")]).await;
     let with = |name: &str, value: Value| {
         let mut body = json!({"phoneNumber": PHONE, "message": "Look"});
         body[name] = value;
@@ -335,7 +335,7 @@ async fn messages_that_cannot_be_sent() {
 
 #[tokio::test]
 async fn send_message_without_its_key() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let body = json!({"phoneNumber": PHONE, "message": "x"}).to_string();
     let keys = [
         None,
@@ -362,7 +362,7 @@ async fn send_message_without_its_key() {
 
 #[tokio::test]
 async fn paths_methods_and_applications_that_are_unknown() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     for path in [
         "/",
         "/api",

@@ -7,11 +7,11 @@ use shared::auth::start;
 use shared::client_network::ClientNetwork;
 use shared::spend::budget::SHARDS_READ;
 
-use crate::support::{App, PASSWORD};
+use crate::support::{PASSWORD, TestApp};
 
 /// Messages at 1 cent; the hour's budget is what ends.
-async fn app(hour: &str) -> App {
-    App::with(&[
+async fn app(hour: &str) -> TestApp {
+    TestApp::with(&[
         ("SMS_PRICES", "*=0.01"),
         ("BUDGET", &format!("{hour}/100/1000")),
         ("PUMPING_MODE", "monitor"),
@@ -25,7 +25,7 @@ fn phone(line: usize) -> String {
 }
 
 /// Starts so many registrations at once, and answers how many of them went well.
-async fn register_at_once(app: &App, phones: std::ops::Range<usize>) -> usize {
+async fn register_at_once(app: &TestApp, phones: std::ops::Range<usize>) -> usize {
     let (app, us) = (&app.stack.app, Country::parse("US").unwrap());
     let starts = iter(phones).map(|line| async move {
         let number = PhoneNumber::parse(&phone(line), us).unwrap();
@@ -88,7 +88,7 @@ async fn a_phone_without_a_user_costs_nothing_and_is_told_the_same() {
 
 #[tokio::test]
 async fn a_country_s_own_budget_ends_for_that_country_only() {
-    let app = App::with(&[
+    let app = TestApp::with(&[
         ("SMS_PRICES", "US=0.01,*=0.1"),
         ("BUDGET", "10/100/1000"),
         ("COUNTRY_BUDGETS", "GB=0.5/5/5"),
@@ -105,7 +105,7 @@ async fn a_country_s_own_budget_ends_for_that_country_only() {
 #[tokio::test]
 async fn each_window_ends_a_budget_until_it_is_over() {
     for (budget, window) in [("0.05/100/1000", 3600), ("100/0.05/1000", 86_400)] {
-        let app = App::with(&[("SMS_PRICES", "*=0.01"), ("BUDGET", budget)]).await;
+        let app = TestApp::with(&[("SMS_PRICES", "*=0.01"), ("BUDGET", budget)]).await;
         assert_eq!(register_at_once(&app, 0..10).await, 4);
         let refused = app.register_start("+12125550100").await;
         refused.refused_in(503, "budget_spent");
@@ -134,12 +134,12 @@ async fn what_plivo_does_not_take_costs_nothing() {
 #[tokio::test]
 async fn the_fullest_budget_is_counted_with_each_start() {
     let app = app("0.40").await;
-    app.stack.counted.keep();
+    app.stack.metrics.keep();
     let mut seen = Vec::new();
     for line in 0..33 {
         app.register_start(&phone(line)).await;
     }
-    for line in app.stack.counted.take() {
+    for line in app.stack.metrics.take() {
         if let Some(percent) = line["BudgetPercent"].as_u64() {
             seen.push(percent);
         }
@@ -149,13 +149,13 @@ async fn the_fullest_budget_is_counted_with_each_start() {
 
 #[tokio::test]
 async fn confirmed_countries_are_for_logins_only() {
-    let app = App::with(&[("SMS_COUNTRIES", "US,GB")]).await;
+    let app = TestApp::with(&[("SMS_COUNTRIES", "US,GB")]).await;
     let british = "+447400123456";
     app.register(british, "jane@example.com").await;
     let data = local::Data::At(app.stack.config.dynamodb_endpoint.clone());
     let settings = [("SMS_COUNTRIES", "US"), ("CONFIRMED_COUNTRIES", "GB")];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let later = App::options(local::Options { data, settings, ..local::Options::default() }).await;
+    let later = TestApp::options(local::Options { data, settings, ..local::Options::default() }).await;
     later.advance(60);
     later.register_start("+447400123457").await.refused(400, 14000, "country_not_served");
     later.register_start(british).await.refused(400, 14000, "country_not_served");

@@ -2,15 +2,15 @@
 
 use serde_json::json;
 
-use crate::support::{App, PASSWORD, transaction};
+use crate::support::{PASSWORD, TestApp, transaction};
 
 const PHONE: &str = "+14155550101";
 const HOME: &str = "198.51.100.7";
 
 /// With the limits as they are deployed, but for what else would be in the way.
-async fn app(settings: &[(&str, &str)]) -> App {
+async fn app(settings: &[(&str, &str)]) -> TestApp {
     let own = [("STARTS_PER_ADDRESS", "20"), ("PUMPING_MODE", "monitor")];
-    App::with(&[&own[..], settings].concat()).await
+    TestApp::with(&[&own[..], settings].concat()).await
 }
 
 fn phone(line: usize) -> String {
@@ -112,7 +112,7 @@ async fn wrong_passwords_wait_and_the_wait_ends_at_its_second() {
 async fn a_stranger_s_passwords_do_not_shut_out_an_owner_at_home() {
     let app = app(&[]).await;
     let id = transaction(&app.register_from(HOME, PHONE).await.ok());
-    let body = App::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
+    let body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
     app.post_from(HOME, &json!({}), "/api/users/register", &body).await.ok();
     app.advance(30);
     for stranger in 0..20 {
@@ -151,7 +151,7 @@ async fn a_right_password_is_no_wrong_one_where_the_start_is_refused_for_somethi
 /// Else anybody could have decisions written without end.
 #[tokio::test]
 async fn a_start_that_a_rule_refuses_counts_for_its_network() {
-    let app = App::with(&[("STARTS_PER_ADDRESS", "5"), ("BUDGET", "0.001/1/1")]).await;
+    let app = TestApp::with(&[("STARTS_PER_ADDRESS", "5"), ("BUDGET", "0.001/1/1")]).await;
     for _ in 0..5 {
         app.register_from(HOME, PHONE).await.refused_in(503, "budget_spent");
     }

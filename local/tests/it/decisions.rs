@@ -6,11 +6,11 @@ use shared::spend::price::Money;
 use shared::spend::pumping::{Outcome, Rule};
 use shared::store::DecisionLogEntry;
 
-use crate::support::{App, PASSWORD};
+use crate::support::{PASSWORD, TestApp};
 
 const PHONE: &str = "+14155550101";
 
-async fn decisions(app: &App) -> Vec<DecisionLogEntry> {
+async fn decisions(app: &TestApp) -> Vec<DecisionLogEntry> {
     let items = app.dump().await.into_iter().filter(|(table, _)| *table == "decisions");
     let mut records: Vec<_> = items
         .map(|(_, item)| {
@@ -24,7 +24,7 @@ async fn decisions(app: &App) -> Vec<DecisionLogEntry> {
 
 #[tokio::test]
 async fn each_start_that_got_past_its_limits_leaves_one() {
-    let app = App::options(Options { password_cost: Cost::LEAST, ..Options::default() }).await;
+    let app = TestApp::options(Options { password_cost: Cost::LEAST, ..Options::default() }).await;
     app.register(PHONE, "jane@example.com").await;
     app.login_start(PHONE).await.ok();
     app.login_start(PHONE).await.limited("too_many_messages");
@@ -48,7 +48,7 @@ async fn each_start_that_got_past_its_limits_leaves_one() {
 
 #[tokio::test]
 async fn a_refused_message_leaves_its_rule() {
-    let app = App::with(&[("PUMPING_PREFIX", "2/0/50"), ("PUMPING_MODE", "refuse")]).await;
+    let app = TestApp::with(&[("PUMPING_PREFIX", "2/0/50"), ("PUMPING_MODE", "refuse")]).await;
     for line in 1..4 {
         app.register_start(&format!("+1415555010{line}")).await;
     }

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use local::events::{self, Answer, EventFile};
+use local::events::{self, EventFile, Expected};
 use local::{Options, functions};
 use serde_json::Value;
 use shared::http::Reason::{self, *};
 use shared::http::routes::{self, FALLBACK, Found};
 
-use crate::support::App;
+use crate::support::TestApp;
 
 /// The reasons that each function can answer.
 const REASONS: [(&str, &[&[Reason]]); 6] = [
@@ -97,7 +97,7 @@ fn out_of_reach(function: &str, reason: Reason) -> Option<&'static str> {
 
 #[tokio::test]
 async fn every_event_is_answered_as_its_file_says() {
-    let app = App::options(Options { seed: Some(events::seed()), ..Options::default() }).await;
+    let app = TestApp::options(Options { seed: Some(events::seed()), ..Options::default() }).await;
     for file in events::all().unwrap() {
         let answer = app.stack.invoke(file.function, file.event.clone()).await;
         file.check(&answer).unwrap();
@@ -109,8 +109,8 @@ fn every_reason_has_an_event_or_is_out_of_reach() {
     let files = events::all().unwrap();
     let refused: BTreeSet<_> = files
         .iter()
-        .filter_map(|file| match file.answer {
-            Answer::Refusal(reason) => Some((file.function, reason.as_str())),
+        .filter_map(|file| match file.expected {
+            Expected::Refusal(reason) => Some((file.function, reason.as_str())),
             _ => None,
         })
         .collect();

@@ -1,12 +1,12 @@
 //! Faults of what the service depends on: a clear answer, nothing half-written, no code burnt, no session, one line in the log.
 
 use local::Options;
-use local::fault_proxy::{Fault as StoreFault, Proxy};
+use local::fault_proxy::{Fault as StoreFault, FaultProxy};
 use local::simulator::Fault;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{App, PASSWORD, log, transaction};
+use crate::support::{PASSWORD, TestApp, log, transaction};
 
 const PHONE: &str = "+14155550101";
 
@@ -25,12 +25,12 @@ async fn a_start_whose_message_fails_for_good_counts_nowhere() {
         (503, "sms_unavailable"),
     ];
     for (status, reason) in statuses {
-        let app = App::start().await;
+        let app = TestApp::start().await;
         app.stack.simulator.set_fault(Fault::Status(status));
         app.register_start(PHONE).await.refused(503, 14000, reason);
         app.stack.simulator.set_fault(Fault::None);
         let id = transaction(&app.register_start(PHONE).await.ok());
-        let body = App::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
+        let body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
         app.post("/api/users/register", &body).await.ok();
     }
 }
@@ -38,7 +38,7 @@ async fn a_start_whose_message_fails_for_good_counts_nowhere() {
 #[tokio::test]
 async fn a_start_whose_message_may_have_arrived_counts() {
     for fault in [Fault::Nonsense, Fault::HangUp] {
-        let app = App::start().await;
+        let app = TestApp::start().await;
         app.stack.simulator.set_fault(fault.clone());
         let reply = app.register_start(PHONE).await;
         reply.refused(503, 14000, "sms_unknown");
@@ -56,7 +56,7 @@ async fn a_start_whose_message_may_have_arrived_counts() {
 #[tokio::test]
 async fn plivo_that_may_have_sent_all_the_same_gets_no_more_than_the_limits_allow() {
     for status in [500, 502, 504] {
-        let app = App::start().await;
+        let app = TestApp::start().await;
         app.stack.simulator.set_fault(Fault::Status(status));
         for _ in 0..20 {
             assert!([429, 503].contains(&app.register_start(PHONE).await.status.as_u16()));
@@ -68,16 +68,16 @@ async fn plivo_that_may_have_sent_all_the_same_gets_no_more_than_the_limits_allo
 
 #[tokio::test]
 async fn plivo_that_is_slow_is_waited_for() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.stack.simulator.set_fault(Fault::Slow(std::time::Duration::from_millis(300)));
     let id = transaction(&app.register_start(PHONE).await.ok());
-    let body = App::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
+    let body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
     app.post("/api/users/register", &body).await.ok();
 }
 
 #[tokio::test]
 async fn a_second_factor_that_fails_is_told_after_the_right_password_only() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     app.stack.simulator.set_fault(Fault::Status(503));
     app.password_start(PHONE, "another password").await.refused(401, 3003, "login_rejected");
@@ -89,7 +89,7 @@ async fn a_second_factor_that_fails_is_told_after_the_right_password_only() {
 
 #[tokio::test]
 async fn a_login_whose_message_fails_answers_the_same_and_is_logged() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     app.stack.simulator.set_fault(Fault::Refuse400("'14155550101' is not a valid phone number.".to_owned()));
     transaction(&app.login_start(PHONE).await.ok());
@@ -99,7 +99,7 @@ async fn a_login_whose_message_fails_answers_the_same_and_is_logged() {
 
 #[tokio::test]
 async fn plivo_that_cannot_be_reached() {
-    let app = App::with(&[("PLIVO_API_URL", "http://127.0.0.1:1")]).await;
+    let app = TestApp::with(&[("PLIVO_API_URL", "http://127.0.0.1:1")]).await;
     app.register_start(PHONE).await.refused(503, 14000, "sms_unavailable");
     app.message(&json!({"phoneNumber": PHONE, "message": "x"})).await.refused(503, 14000, "sms_unavailable");
     assert!(log().contains("Plivo cannot be reached"));
@@ -107,7 +107,7 @@ async fn plivo_that_cannot_be_reached() {
 
 #[tokio::test]
 async fn a_message_s_failures_are_told_apart() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let statuses = [
         (Fault::Status(400), 400, "message_rejected"),
         (Fault::Status(401), 503, "sms_unavailable"),
@@ -133,7 +133,7 @@ async fn a_message_s_failures_are_told_apart() {
 #[tokio::test]
 async fn storage_that_throttles_fails_or_is_gone_is_a_503_and_changes_nothing() {
     for fault in [StoreFault::Throttle, StoreFault::Fail, StoreFault::HangUp] {
-        let (app, proxy, _store) = App::behind_proxy().await;
+        let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
         app.register(PHONE, "jane@example.com").await;
         let id = transaction(&app.login_start(PHONE).await.ok());
         let code = app.last_code(PHONE);
@@ -161,7 +161,7 @@ async fn storage_that_throttles_fails_or_is_gone_is_a_503_and_changes_nothing() 
 /// What cannot be counted is not sent: whichever of the calls before a message fails for good, it is not sent.
 #[tokio::test]
 async fn no_message_goes_out_that_no_limit_has_counted() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     app.register(PHONE, "jane@example.com").await;
     for fault in [StoreFault::Throttle, StoreFault::Fail, StoreFault::HangUp] {
         // The read; the caller's count, which writes first; the money, where others have counted in this hour; and the phone's item.
@@ -183,7 +183,7 @@ async fn no_message_goes_out_that_no_limit_has_counted() {
 /// The same where the phone's item is written beside the money: that is given back.
 #[tokio::test]
 async fn a_phone_s_item_that_cannot_be_written_costs_nothing() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     app.register_start("+14155550102").await.ok();
     let spent = async || {
         let items = app.dump().await.into_iter().map(|(_, item)| item);
@@ -204,13 +204,13 @@ async fn a_phone_s_item_that_cannot_be_written_costs_nothing() {
 
 #[tokio::test]
 async fn a_lost_answer_is_found_again_and_counts_once() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     proxy.once("PutItem", StoreFault::LoseAnswer);
     let id = transaction(&app.register_start(PHONE).await.ok());
     assert_eq!(app.sent(), 1);
     proxy.once("UpdateItem", StoreFault::LoseAnswer);
     proxy.once("TransactWriteItems", StoreFault::LoseAnswer);
-    let body = App::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
+    let body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
     app.post("/api/users/register", &body).await.ok();
     app.advance(30);
     let id = transaction(&app.login_start(PHONE).await.ok());
@@ -226,7 +226,7 @@ async fn a_lost_answer_is_found_again_and_counts_once() {
 
 #[tokio::test]
 async fn a_read_that_finds_no_capacity_is_tried_again_and_never_taken_for_nothing_there() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     app.register(PHONE, "jane@example.com").await;
     proxy.once("BatchGetItem", StoreFault::Unprocessed);
     app.login_start(PHONE).await.ok();
@@ -239,7 +239,7 @@ async fn a_read_that_finds_no_capacity_is_tried_again_and_never_taken_for_nothin
 
 #[tokio::test]
 async fn how_plivo_does_is_read_once_in_fifteen_seconds() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     let reads = async |phone| {
         proxy.take_calls();
         app.login_start(phone).await.ok();
@@ -257,7 +257,7 @@ async fn how_plivo_does_is_read_once_in_fifteen_seconds() {
 
 #[tokio::test]
 async fn a_conflict_is_tried_again_and_never_a_wrong_code() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     let conflicts = || {
         for _ in 0..3 {
             for operation in ["PutItem", "UpdateItem", "TransactWriteItems"] {
@@ -275,7 +275,7 @@ async fn a_conflict_is_tried_again_and_never_a_wrong_code() {
 
 #[tokio::test]
 async fn conflicts_without_end_are_a_503_and_no_code_is_burnt() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     app.register(PHONE, "jane@example.com").await;
     let id = transaction(&app.login_start(PHONE).await.ok());
     for _ in 0..5 {
@@ -287,7 +287,7 @@ async fn conflicts_without_end_are_a_503_and_no_code_is_burnt() {
 
 #[tokio::test]
 async fn an_answer_that_is_lost_for_good_is_looked_up() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     let lose = || {
         for _ in 0..3 {
             proxy.once("TransactWriteItems", StoreFault::LoseAnswer);
@@ -295,7 +295,7 @@ async fn an_answer_that_is_lost_for_good_is_looked_up() {
     };
     let id = transaction(&app.register_start(PHONE).await.ok());
     lose();
-    let body = App::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
+    let body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
     app.post("/api/users/register", &body).await.ok();
     app.advance(30);
     let id = transaction(&app.login_start(PHONE).await.ok());
@@ -307,7 +307,7 @@ async fn an_answer_that_is_lost_for_good_is_looked_up() {
 
 #[tokio::test]
 async fn a_profile_that_cannot_be_read_does_not_lose_a_login() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     app.register(PHONE, "jane@example.com").await;
     let id = transaction(&app.login_start(PHONE).await.ok());
     for _ in 0..3 {
@@ -319,7 +319,7 @@ async fn a_profile_that_cannot_be_read_does_not_lose_a_login() {
 
 #[tokio::test]
 async fn a_write_that_was_carried_out_before_a_conflict_is_not_decided_again() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     proxy.once("PutItem", StoreFault::LoseAnswer);
     proxy.once("PutItem", StoreFault::Conflict);
     app.register_start(PHONE).await.ok();
@@ -328,7 +328,7 @@ async fn a_write_that_was_carried_out_before_a_conflict_is_not_decided_again() {
 
 #[tokio::test]
 async fn a_login_that_dies_between_its_two_writes_leaves_the_code_good() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     app.register(PHONE, "jane@example.com").await;
     let id = transaction(&app.login_start(PHONE).await.ok());
     for _ in 0..3 {
@@ -341,7 +341,7 @@ async fn a_login_that_dies_between_its_two_writes_leaves_the_code_good() {
 
 #[tokio::test]
 async fn secrets_that_cannot_be_fetched_are_a_503_until_they_can() {
-    let store = App::start().await;
+    let store = TestApp::start().await;
     let (app, proxy) = with_secrets_of(&store, &[]).await;
     proxy.always(Some(StoreFault::HangUp));
     let message = json!({"phoneNumber": PHONE, "message": "x"});
@@ -363,8 +363,8 @@ async fn secrets_that_cannot_be_fetched_are_a_503_until_they_can() {
 
 /// Found by a review: the prefix had one message fewer than it got.
 #[tokio::test]
-async fn what_could_not_be_counted_for_a_prefix_is_not_taken_back() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+async fn what_could_not_be_counted_for_a_prefix_is_not_rolled_back() {
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     app.register_start("+14155550101").await.ok();
     app.stack.simulator.set_fault(Fault::Refuse400("no".to_owned()));
     // The money comes from a shard that nobody has used, so the prefix's count is the first update.
@@ -380,17 +380,17 @@ async fn what_could_not_be_counted_for_a_prefix_is_not_taken_back() {
 }
 
 /// A stack whose secrets are another's, behind a proxy.
-async fn with_secrets_of(store: &App, settings: &[(&str, &str)]) -> (App, Proxy) {
-    let proxy = Proxy::start(&store.stack.config.secrets_endpoint).await.unwrap();
+async fn with_secrets_of(store: &TestApp, settings: &[(&str, &str)]) -> (TestApp, FaultProxy) {
+    let proxy = FaultProxy::start(&store.stack.config.secrets_endpoint).await.unwrap();
     let endpoint = ("AWS_ENDPOINT_URL_SECRETS_MANAGER", proxy.url.as_str());
     let settings = settings.iter().chain([&endpoint]).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let settings = settings.collect();
-    (App::options(Options { settings, ..Options::default() }).await, proxy)
+    (TestApp::options(Options { settings, ..Options::default() }).await, proxy)
 }
 
 #[tokio::test]
 async fn what_a_function_needs_is_fetched_once_and_at_its_start() {
-    let store = App::start().await;
+    let store = TestApp::start().await;
     let (app, proxy) = with_secrets_of(&store, &[]).await;
     app.stack.warm().await;
     let mut operations: Vec<_> = proxy.take_calls().into_iter().map(|call| call.operation).collect();
@@ -406,7 +406,7 @@ async fn what_a_function_needs_is_fetched_once_and_at_its_start() {
 
 #[tokio::test]
 async fn a_start_that_is_refused_a_batch_fetches_one_by_one() {
-    let store = App::start().await;
+    let store = TestApp::start().await;
     let (app, proxy) = with_secrets_of(&store, &[]).await;
     for _ in 0..4 {
         proxy.once("BatchGetSecretValue", StoreFault::Throttle);
@@ -419,7 +419,7 @@ async fn a_start_that_is_refused_a_batch_fetches_one_by_one() {
 
 #[tokio::test]
 async fn a_secret_that_is_missing_or_bad_at_the_start_leaves_the_others_good() {
-    let store = App::start().await;
+    let store = TestApp::start().await;
     store.stack.secrets.put("message", "short");
     let bad = with_secrets_of(&store, &[]).await;
     let missing = with_secrets_of(&store, &[("MESSAGE_SECRET", "nowhere")]).await;
@@ -438,7 +438,7 @@ async fn a_secret_that_is_missing_or_bad_at_the_start_leaves_the_others_good() {
 
 #[tokio::test]
 async fn a_message_that_fails_is_logged_once() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.stack.simulator.set_fault(Fault::Refuse400("this very text is logged once".to_owned()));
     app.register_start(PHONE).await.refused(503, 14000, "sms_rejected");
     assert_eq!(log().matches("this very text is logged once").count(), 1);
@@ -446,7 +446,8 @@ async fn a_message_that_fails_is_logged_once() {
 
 #[tokio::test]
 async fn a_request_that_fails_is_logged_once_with_its_cause() {
-    let app = App::with(&[("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1"), ("PHONES_TABLE", "logged-once")]).await;
+    let app =
+        TestApp::with(&[("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1"), ("PHONES_TABLE", "logged-once")]).await;
     let request =
         app.request(Method::GET, "/api/users/logout").header("user-token", "B83FA46D-A19A-A8CE-FF2B-976B7A1D8100");
     app.send(request).await.refused(503, 14000, "unavailable");

@@ -2,19 +2,19 @@
 
 use serde_json::json;
 
-use crate::support::{App, PASSWORD, transaction, wrong};
+use crate::support::{PASSWORD, TestApp, transaction, wrong};
 
 const PHONE: &str = "+14155550101";
 
 #[tokio::test]
 async fn a_phone_is_registered_in_two_steps() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let id = transaction(&app.register_start("(415) 555-0101").await.ok());
     assert_eq!(
         app.texts(PHONE),
         [format!("{} is your Otpost code to sign up. Valid 5 min. Do not share it.", app.last_code(PHONE))]
     );
-    let mut body = App::registration("4155550101", "Jane@example.com", &id, &app.last_code(PHONE));
+    let mut body = TestApp::registration("4155550101", "Jane@example.com", &id, &app.last_code(PHONE));
     body["name"] = json!("Jané");
     body["age"] = json!(42);
     body["address"] = json!({"city": "Paris", "zip": null});
@@ -32,7 +32,7 @@ async fn a_phone_is_registered_in_two_steps() {
 
 #[tokio::test]
 async fn a_user_logs_in_without_a_password() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let registered = app.register(PHONE, "jane@example.com").await;
     let id = transaction(&app.login_start("+1 415 555 0101").await.ok());
     assert!(app.texts(PHONE)[0].ends_with("is your Otpost code to log in. Valid 5 min. Do not share it."));
@@ -51,7 +51,7 @@ async fn a_user_logs_in_without_a_password() {
 
 #[tokio::test]
 async fn a_user_logs_in_with_two_factors() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let before = app.sent();
     app.password_start(PHONE, "another password").await.refused(401, 3003, "login_rejected");
@@ -65,7 +65,7 @@ async fn a_user_logs_in_with_two_factors() {
 
 #[tokio::test]
 async fn a_wrong_code_leaves_the_right_one_good() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let id = transaction(&app.login_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
@@ -77,7 +77,7 @@ async fn a_wrong_code_leaves_the_right_one_good() {
 
 #[tokio::test]
 async fn the_fifth_wrong_code_ends_the_transaction() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let id = transaction(&app.login_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
@@ -89,7 +89,7 @@ async fn the_fifth_wrong_code_ends_the_transaction() {
 
 #[tokio::test]
 async fn a_code_works_once() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let id = transaction(&app.login_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
@@ -109,7 +109,7 @@ async fn a_code_works_until_its_second() {
         ("60", 59, true),
         ("60", 60, false),
     ] {
-        let app = App::with(&[("CODE_LIFE_SECONDS", life)]).await;
+        let app = TestApp::with(&[("CODE_LIFE_SECONDS", life)]).await;
         app.register(PHONE, "jane@example.com").await;
         let id = transaction(&app.login_start(PHONE).await.ok());
         app.advance(seconds);
@@ -124,7 +124,7 @@ async fn a_code_works_until_its_second() {
 
 #[tokio::test]
 async fn a_code_of_one_purpose_is_unknown_to_the_others() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let login = transaction(&app.login_start(PHONE).await.ok());
     let login_code = app.last_code(PHONE);
@@ -136,7 +136,7 @@ async fn a_code_of_one_purpose_is_unknown_to_the_others() {
     let second_code = app.last_code(PHONE);
     app.enter(&register, &register_code).await.refused(401, 14000, "code_rejected");
     for (id, code) in [(&login, &login_code), (&second, &second_code)] {
-        let body = App::registration("+14155550101", "new@example.com", id, code);
+        let body = TestApp::registration("+14155550101", "new@example.com", id, code);
         app.post("/api/users/register", &body).await.refused(401, 14000, "code_rejected");
     }
     app.enter(&login, &login_code).await.ok();
@@ -145,7 +145,7 @@ async fn a_code_of_one_purpose_is_unknown_to_the_others() {
 
 #[tokio::test]
 async fn starting_again_sends_the_same_code_for_the_same_transaction() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let first = transaction(&app.login_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
@@ -162,7 +162,7 @@ async fn starting_again_sends_the_same_code_for_the_same_transaction() {
 
 #[tokio::test]
 async fn a_code_that_is_nearly_over_is_superseded() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let first = transaction(&app.login_start(PHONE).await.ok());
     let old = app.last_code(PHONE);
@@ -175,33 +175,33 @@ async fn a_code_that_is_nearly_over_is_superseded() {
 
 #[tokio::test]
 async fn a_taken_phone_is_told_only_to_who_has_proven_it() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let id = transaction(&app.register_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
-    let body = App::registration(PHONE, "new@example.com", &id, &wrong(&code));
+    let body = TestApp::registration(PHONE, "new@example.com", &id, &wrong(&code));
     app.post("/api/users/register", &body).await.refused(401, 14000, "code_rejected");
-    let body = App::registration(PHONE, "new@example.com", &id, &code);
+    let body = TestApp::registration(PHONE, "new@example.com", &id, &code);
     app.post("/api/users/register", &body).await.refused(409, 3033, "user_exists");
 }
 
 #[tokio::test]
 async fn a_taken_email_leaves_the_code_good_for_another() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let other = "+14155550102";
     let id = transaction(&app.register_start(other).await.ok());
     let code = app.last_code(other);
-    let body = App::registration(other, "JANE@example.com", &id, &code);
+    let body = TestApp::registration(other, "JANE@example.com", &id, &code);
     app.post("/api/users/register", &body).await.refused(409, 3033, "user_exists");
-    let body = App::registration(other, "joe@example.com", &id, &code);
+    let body = TestApp::registration(other, "joe@example.com", &id, &code);
     app.post("/api/users/register", &body).await.ok();
 }
 
 #[tokio::test]
 async fn no_row_of_a_user_exists_before_the_phone_is_proven() {
     // Twenty neighbours who never enter their codes look pumped.
-    let app = App::with(&[("PUMPING_MODE", "monitor")]).await;
+    let app = TestApp::with(&[("PUMPING_MODE", "monitor")]).await;
     for line in 0..20 {
         app.register_start(&format!("+141555502{line:02}")).await.ok();
         app.login_start(&format!("+141555503{line:02}")).await.ok();
@@ -214,7 +214,7 @@ async fn no_row_of_a_user_exists_before_the_phone_is_proven() {
 /// Whatever is asked of whichever route: nobody gets a session but by a code.
 #[tokio::test]
 async fn no_route_but_a_login_s_end_makes_a_session() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let user = app.register(PHONE, "jane@example.com").await;
     let id = transaction(&app.login_start(PHONE).await.ok());
     let token = "B83FA46D-A19A-A8CE-FF2B-976B7A1D8100";
@@ -246,9 +246,9 @@ async fn no_route_but_a_login_s_end_makes_a_session() {
 
 #[tokio::test]
 async fn the_page_s_own_slips_work() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let id = transaction(&app.post("/users/register", &json!({"phoneNumber": PHONE})).await.ok());
-    let mut body = App::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
+    let mut body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
     let id = body.as_object_mut().unwrap().remove("transactionId").unwrap();
     body["transactioniId"] = id;
     app.post("/users/register", &body).await.ok();
@@ -256,7 +256,7 @@ async fn the_page_s_own_slips_work() {
 
 #[tokio::test]
 async fn the_phone_column_can_be_renamed_and_be_the_identity() {
-    let app = App::with(&[
+    let app = TestApp::with(&[
         ("PHONE_COLUMN", "mobile"),
         ("IDENTITY_COLUMN", "mobile"),
         ("CODE_LENGTH", "8"),
@@ -278,14 +278,14 @@ async fn the_phone_column_can_be_renamed_and_be_the_identity() {
 
 #[tokio::test]
 async fn the_default_country_reads_national_numbers() {
-    let app = App::with(&[("DEFAULT_COUNTRY", "DE")]).await;
+    let app = TestApp::with(&[("DEFAULT_COUNTRY", "DE")]).await;
     app.register_start("0151 23456789").await.ok();
     assert_eq!(app.texts("+4915123456789").len(), 1);
 }
 
 #[tokio::test]
 async fn a_text_is_sent_with_the_key() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let answer = app.message(&json!({"phoneNumber": "415-555-0101", "message": "Hello, wörld € 😀"})).await.ok();
     assert_eq!(answer["message"], "message(s) queued");
     assert!(answer["api_id"].is_string());
@@ -299,7 +299,7 @@ async fn a_text_is_sent_with_the_key() {
 
 #[tokio::test]
 async fn media_is_sent_from_links_in_both_forms() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let links = "https%3A%2F%2Fa.example%2Fone%2Ctwo.png,https://b.example/three.png";
     app.message(&json!({"phoneNumber": PHONE, "message": "Look", "mediaUrls": links})).await.ok();
     app.message(&json!({"phoneNumber": PHONE, "mediaUrl": "https://b.example/only.png"})).await.ok();

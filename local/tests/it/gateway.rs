@@ -3,13 +3,13 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::App;
+use crate::support::TestApp;
 
 const ORIGIN: &str = "http://localhost:18099";
 
 #[tokio::test]
 async fn every_path_answers_a_preflight() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     for path in [
         "/api/users/register",
         "/api/services/Plivo/loginWithCode",
@@ -40,7 +40,7 @@ async fn every_path_answers_a_preflight() {
 
 #[tokio::test]
 async fn plain_options_lists_the_methods() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     for (path, allow) in [("/api/users/register", "POST, OPTIONS"), ("/api/info", "GET, OPTIONS")] {
         let reply = app.send(app.request(Method::OPTIONS, path)).await;
         assert_eq!((reply.status.as_u16(), &reply.headers["allow"]), (204, &allow.parse().unwrap()), "{path}");
@@ -50,7 +50,7 @@ async fn plain_options_lists_the_methods() {
 
 #[tokio::test]
 async fn answers_and_errors_are_for_every_origin() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     for path in ["/api/info", "/nothing", "/api/users/logout", "/x/y/info"] {
         let reply = app.send(app.request(Method::GET, path).header("origin", ORIGIN)).await;
         assert_eq!(reply.headers["access-control-allow-origin"], "*", "{path}");
@@ -64,7 +64,7 @@ async fn answers_and_errors_are_for_every_origin() {
 
 #[tokio::test]
 async fn origins_can_be_limited() {
-    let app = App::with(&[("ALLOWED_ORIGINS", "https://app.example.com,http://localhost:18099")]).await;
+    let app = TestApp::with(&[("ALLOWED_ORIGINS", "https://app.example.com,http://localhost:18099")]).await;
     let reply = app.send(app.request(Method::GET, "/api/info").header("origin", ORIGIN)).await;
     assert_eq!(reply.headers["access-control-allow-origin"], ORIGIN);
     for origin in ["https://evil.example", "null", "https://app.example.com.evil.example", "http://app.example.com"] {
@@ -80,7 +80,7 @@ async fn origins_can_be_limited() {
 
 #[tokio::test]
 async fn what_a_client_says_of_hosts_and_proxies_confuses_nobody() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     for host in ["a b", "exa%mple", "http://x", "", "a:b", "127.0.0.1:99999", "[::1", "256.0.0.1", ":", "my_app:3000"] {
         app.send(app.request(Method::GET, "/api/info").header("host", host)).await.ok();
     }
@@ -89,7 +89,7 @@ async fn what_a_client_says_of_hosts_and_proxies_confuses_nobody() {
 
 #[tokio::test]
 async fn every_answer_is_json_that_nobody_keeps() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     for path in ["/api/info", "/nothing", "/api/users/logout"] {
         let reply = app.get(path, None).await;
         assert_eq!(
@@ -102,7 +102,7 @@ async fn every_answer_is_json_that_nobody_keeps() {
 
 #[tokio::test]
 async fn info_tells_the_application_below_both_roots() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let expected = json!({"appId": local::APP_ID, "apiKey": local::API_KEY, "rtURL": ""});
     assert_eq!(app.get("/api/info", None).await.ok(), expected);
     assert_eq!(app.get(&format!("/{}/{}/info", local::APP_ID, local::API_KEY), None).await.ok(), expected);
@@ -110,7 +110,7 @@ async fn info_tells_the_application_below_both_roots() {
 
 #[tokio::test]
 async fn a_body_may_be_exactly_as_large_as_allowed() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let body = format!("{{\"phoneNumber\":\"+14155550101\",\"own\":\"{}\"}}", "x".repeat(16 * 1024));
     let padded = format!("{:<width$}", "{\"phoneNumber\":\"+14155550101\"}", width = 16 * 1024);
     app.post_text("/api/users/register", padded).await.ok();

@@ -5,11 +5,11 @@ use shared::clock::Timestamp;
 use shared::spend::kill_switch::KillSwitch;
 use shared::store::KillSwitchChange;
 
-use crate::support::{App, PASSWORD, log};
+use crate::support::{PASSWORD, TestApp, log};
 
 const PHONE: &str = "+14155550101";
 
-async fn switch(app: &App, name: &str, off: bool) {
+async fn switch(app: &TestApp, name: &str, off: bool) {
     let change = KillSwitchChange {
         at: Timestamp::from_millis(0),
         by: "a test".to_owned(),
@@ -22,7 +22,7 @@ async fn switch(app: &App, name: &str, off: bool) {
 
 #[tokio::test]
 async fn each_switch_stops_its_own_within_a_minute_and_starts_it_again() {
-    let app = App::with(&[("SMS_COUNTRIES", "US,GB")]).await;
+    let app = TestApp::with(&[("SMS_COUNTRIES", "US,GB")]).await;
     app.register(PHONE, "jane@example.com").await;
     app.advance(86_400);
     let message = json!({"phoneNumber": PHONE, "message": "Hello"});
@@ -69,7 +69,7 @@ async fn each_switch_stops_its_own_within_a_minute_and_starts_it_again() {
 
 #[tokio::test]
 async fn a_switch_works_after_fifteen_seconds_in_a_function_that_has_read_it() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register_start(PHONE).await.ok();
     switch(&app, "register", true).await;
     app.advance(14);
@@ -80,7 +80,7 @@ async fn a_switch_works_after_fifteen_seconds_in_a_function_that_has_read_it() {
 
 #[tokio::test]
 async fn a_switch_stops_users_and_others_alike() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     switch(&app, "login", true).await;
     app.advance(60);
@@ -90,7 +90,7 @@ async fn a_switch_stops_users_and_others_alike() {
 
 #[tokio::test]
 async fn a_message_that_was_stopped_can_be_sent_later_under_its_key() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     switch(&app, "message", true).await;
     let send = async || {
         let request = app.request(reqwest::Method::POST, "/api/services/Plivo/sendMessage");
@@ -105,7 +105,7 @@ async fn a_message_that_was_stopped_can_be_sent_later_under_its_key() {
 
 #[tokio::test]
 async fn what_was_changed_and_by_whom_is_kept() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     for number in 0..105 {
         switch(&app, "DE", number % 2 == 0).await;
     }

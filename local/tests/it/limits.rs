@@ -2,13 +2,13 @@
 
 use local::{Data, Options};
 
-use crate::support::{App, PASSWORD, transaction, wrong};
+use crate::support::{PASSWORD, TestApp, transaction, wrong};
 
 const PHONE: &str = "+14155550101";
 
 #[tokio::test]
 async fn one_message_in_thirty_seconds_over_the_flows_without_a_password() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     app.login_start(PHONE).await.ok();
     assert_eq!(app.login_start("415 555 0101").await.limited("too_many_messages"), 30);
@@ -23,7 +23,7 @@ async fn one_message_in_thirty_seconds_over_the_flows_without_a_password() {
 
 #[tokio::test]
 async fn the_wait_doubles_until_the_owner_enters_a_code() {
-    let app = App::with(&[("CODE_LIFE_SECONDS", "600")]).await;
+    let app = TestApp::with(&[("CODE_LIFE_SECONDS", "600")]).await;
     app.register(PHONE, "jane@example.com").await;
     app.advance(86_400);
     let mut id = String::new();
@@ -39,7 +39,7 @@ async fn the_wait_doubles_until_the_owner_enters_a_code() {
 
 #[tokio::test]
 async fn five_messages_a_day_to_a_phone_that_nobody_confirmed_and_ten_to_another() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register("+14155550102", "joe@example.com").await;
     app.advance(86_400);
     for (phone, most) in [(PHONE, 5), ("+14155550102", 10)] {
@@ -59,7 +59,7 @@ async fn five_messages_a_day_to_a_phone_that_nobody_confirmed_and_ten_to_another
 
 #[tokio::test]
 async fn a_phone_without_a_user_has_the_same_limits() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     for wait in [30, 60, 120, 240, 480, 960, 1920, 1920, 1920] {
         app.login_start(PHONE).await.ok();
         assert_eq!(app.login_start(PHONE).await.limited("too_many_messages"), wait);
@@ -72,7 +72,7 @@ async fn a_phone_without_a_user_has_the_same_limits() {
 
 #[tokio::test]
 async fn an_owner_with_a_password_gets_in_when_a_stranger_has_used_up_the_phones_starts() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     app.advance(86_400);
     for _ in 0..10 {
@@ -86,7 +86,7 @@ async fn an_owner_with_a_password_gets_in_when_a_stranger_has_used_up_the_phones
 
 #[tokio::test]
 async fn twenty_five_wrong_codes_in_a_day_and_the_owner_with_a_password_still_gets_in() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     // Past the day of the registration's own message, so that five logins fit in one.
     app.advance(86_400);
@@ -113,13 +113,13 @@ async fn twenty_five_wrong_codes_in_a_day_and_the_owner_with_a_password_still_ge
 
 #[tokio::test]
 async fn limits_hold_over_several_stacks_on_one_store() {
-    let store = App::start().await;
+    let store = TestApp::start().await;
     let data = || Data::At(store.stack.config.dynamodb_endpoint.clone());
     let (one, two) = (
-        App::options(Options { data: data(), ..Options::default() }).await,
-        App::options(Options { data: data(), ..Options::default() }).await,
+        TestApp::options(Options { data: data(), ..Options::default() }).await,
+        TestApp::options(Options { data: data(), ..Options::default() }).await,
     );
-    let start = |app: &App| {
+    let start = |app: &TestApp| {
         app.request(reqwest::Method::POST, "/api/users/register")
             .body(format!("{{\"phoneNumber\":\"{PHONE}\"}}"))
             .send()
@@ -131,10 +131,10 @@ async fn limits_hold_over_several_stacks_on_one_store() {
 }
 
 #[tokio::test]
-async fn tries_are_counted_over_several_stacks_on_one_store() {
-    let one = App::start().await;
+async fn attempts_are_counted_over_several_stacks_on_one_store() {
+    let one = TestApp::start().await;
     let data = Data::At(one.stack.config.dynamodb_endpoint.clone());
-    let two = App::options(Options { data, ..Options::default() }).await;
+    let two = TestApp::options(Options { data, ..Options::default() }).await;
     one.register(PHONE, "jane@example.com").await;
     let id = transaction(&one.login_start(PHONE).await.ok());
     let code = one.last_code(PHONE);

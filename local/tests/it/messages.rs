@@ -8,7 +8,7 @@ use shared::clock::Clock as _;
 use shared::messaging::IdempotencyKey;
 use shared::store::{Claim, Claimed, MessageState};
 
-use crate::support::{App, Reply};
+use crate::support::{Reply, TestApp};
 
 const PHONE: &str = "+14155550101";
 
@@ -16,13 +16,13 @@ fn hello() -> Value {
     json!({"phoneNumber": PHONE, "message": "Hello"})
 }
 
-async fn send(app: &App, key: &str, body: &Value) -> Reply {
+async fn send(app: &TestApp, key: &str, body: &Value) -> Reply {
     let request = app.request(reqwest::Method::POST, "/api/services/Plivo/sendMessage").bearer_auth(local::MESSAGE_KEY);
     app.send(request.header("idempotency-key", key).body(body.to_string())).await
 }
 
 /// What a function does that then dies: it takes the key for this message, and no more.
-pub(crate) async fn die_while_sending(app: &App, key: &IdempotencyKey, content: &str) -> Claim {
+pub(crate) async fn die_while_sending(app: &TestApp, key: &IdempotencyKey, content: &str) -> Claim {
     let (app, now) = (&app.stack.app, app.stack.clock.now());
     let keys = app.secrets.keys(now).await.unwrap();
     let claimed = app.store.messages.claim(&keys.message(key.as_str()), &keys.message(content), now).await.unwrap();
@@ -34,7 +34,7 @@ pub(crate) async fn die_while_sending(app: &App, key: &IdempotencyKey, content: 
 
 #[tokio::test]
 async fn what_is_no_key_is_refused_before_anything_is_sent() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     for key in ["", "\"\"", " ", &"a".repeat(256)] {
         send(&app, key, &hello()).await.refused(400, 8008, "invalid_idempotency_key");
     }
@@ -54,7 +54,7 @@ async fn what_is_no_key_is_refused_before_anything_is_sent() {
 
 #[tokio::test]
 async fn another_message_under_the_same_key_is_refused() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     send(&app, "k", &hello()).await.ok();
     for body in [
         json!({"phoneNumber": PHONE, "message": "Hello!"}),
@@ -68,7 +68,7 @@ async fn another_message_under_the_same_key_is_refused() {
 
 #[tokio::test]
 async fn the_same_message_under_the_same_key_gets_the_first_answer() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let first = send(&app, "k", &hello()).await.ok();
     let mut inside = hello();
     inside["idempotencyKey"] = json!("k");
@@ -84,7 +84,7 @@ async fn the_same_message_under_the_same_key_gets_the_first_answer() {
 
 #[tokio::test]
 async fn without_a_key_each_request_is_a_message() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.message(&hello()).await.ok();
     app.message(&hello()).await.ok();
     assert_eq!(app.sent(), 2);
@@ -92,7 +92,7 @@ async fn without_a_key_each_request_is_a_message() {
 
 #[tokio::test]
 async fn an_invocation_that_lambda_tries_again_is_the_same_message() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     for _ in 0..2 {
         let mut context = Context::default();
         context.request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned();
@@ -103,7 +103,7 @@ async fn an_invocation_that_lambda_tries_again_is_the_same_message() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_at_once_send_one() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let body = hello();
     let replies = futures_util::future::join_all((0..20).map(|_| send(&app, "k", &body))).await;
     assert_eq!(app.sent(), 1);
@@ -116,7 +116,7 @@ async fn twenty_at_once_send_one() {
 
 #[tokio::test]
 async fn a_message_whose_sender_died_is_in_flight_then_unknown_and_never_sent() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let key = IdempotencyKey::parse("k").unwrap();
     let claim = die_while_sending(&app, &key, "+14155550101\n\nHello").await;
     let reply = send(&app, "k", &hello()).await;
@@ -145,7 +145,7 @@ async fn a_message_whose_sender_died_is_in_flight_then_unknown_and_never_sent() 
 
 #[tokio::test]
 async fn a_message_whose_sender_died_is_not_sent_however_late_somebody_asks() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     die_while_sending(&app, &IdempotencyKey::parse("k").unwrap(), "+14155550101\n\nHello").await;
     app.advance(300 * 24 * 60 * 60);
     send(&app, "k", &hello()).await.refused(503, 14000, "sms_unknown");
@@ -154,7 +154,7 @@ async fn a_message_whose_sender_died_is_not_sent_however_late_somebody_asks() {
 
 #[tokio::test]
 async fn who_waits_as_long_as_told_finds_nothing_in_flight() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     die_while_sending(&app, &IdempotencyKey::parse("k").unwrap(), "+14155550101\n\nHello").await;
     app.stack.clock.advance(std::time::Duration::from_millis(500));
     let wait = send(&app, "k", &hello()).await.body["errorData"]["retryAfter"].as_u64().unwrap();
@@ -164,7 +164,7 @@ async fn who_waits_as_long_as_told_finds_nothing_in_flight() {
 
 #[tokio::test]
 async fn a_key_is_free_again_when_no_queue_can_hold_its_message_any_more() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     send(&app, "k", &hello()).await.ok();
     app.advance(15 * 24 * 60 * 60 - 1);
     send(&app, "k", &hello()).await.ok();
@@ -177,7 +177,7 @@ async fn a_key_is_free_again_when_no_queue_can_hold_its_message_any_more() {
 #[tokio::test]
 async fn what_may_have_arrived_is_not_sent_again() {
     for fault in [Fault::HangUp, Fault::Nonsense, Fault::Status(500)] {
-        let app = App::start().await;
+        let app = TestApp::start().await;
         app.stack.simulator.set_fault(fault.clone());
         let first = send(&app, "k", &hello()).await;
         first.refused(503, 14000, "sms_unknown");
@@ -191,7 +191,7 @@ async fn what_may_have_arrived_is_not_sent_again() {
 #[tokio::test]
 async fn what_plivo_refused_is_refused_again_without_asking() {
     for status in [400, 403] {
-        let app = App::start().await;
+        let app = TestApp::start().await;
         app.stack.simulator.set_fault(Fault::Status(status));
         let first = send(&app, "k", &hello()).await;
         first.refused(400, 14000, "message_rejected");
@@ -204,7 +204,7 @@ async fn what_plivo_refused_is_refused_again_without_asking() {
 #[tokio::test]
 async fn what_surely_was_not_sent_may_be_tried_again_under_its_key() {
     for status in [401, 402, 429, 503] {
-        let app = App::start().await;
+        let app = TestApp::start().await;
         app.stack.simulator.set_fault(Fault::Status(status));
         send(&app, "k", &hello()).await.refused(503, 14000, "sms_unavailable");
         app.stack.simulator.set_fault(Fault::None);
@@ -215,7 +215,7 @@ async fn what_surely_was_not_sent_may_be_tried_again_under_its_key() {
 
 #[tokio::test]
 async fn nothing_is_sent_while_it_cannot_be_written_down() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     for fault in [StoreFault::HangUp, StoreFault::Throttle, StoreFault::Fail] {
         proxy.always(Some(fault));
         app.message(&hello()).await.refused(503, 14000, "unavailable");
@@ -225,7 +225,7 @@ async fn nothing_is_sent_while_it_cannot_be_written_down() {
 
 #[tokio::test]
 async fn a_message_that_was_sent_and_not_written_down_is_never_sent_again() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     for _ in 0..3 {
         proxy.once("UpdateItem", StoreFault::HangUp);
     }
@@ -237,7 +237,7 @@ async fn a_message_that_was_sent_and_not_written_down_is_never_sent_again() {
 
 #[tokio::test]
 async fn a_message_whose_key_could_not_be_taken_for_sure_may_be_tried_again() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     for _ in 0..3 {
         proxy.once("PutItem", StoreFault::LoseAnswer);
     }
@@ -249,7 +249,7 @@ async fn a_message_whose_key_could_not_be_taken_for_sure_may_be_tried_again() {
 
 #[tokio::test]
 async fn a_lost_answer_of_the_store_does_not_lose_the_message() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     proxy.once("PutItem", StoreFault::LoseAnswer);
     proxy.once("UpdateItem", StoreFault::LoseAnswer);
     let first = send(&app, "k", &hello()).await.ok();
@@ -259,8 +259,8 @@ async fn a_lost_answer_of_the_store_does_not_lose_the_message() {
 
 #[tokio::test]
 async fn what_is_counted_names_no_phone() {
-    let app = App::start().await;
-    app.stack.counted.keep();
+    let app = TestApp::start().await;
+    app.stack.metrics.keep();
     app.register(PHONE, "jane@example.com").await;
     app.log_in(PHONE).await;
     app.login_start("+14155550199").await.ok();
@@ -268,7 +268,7 @@ async fn what_is_counted_names_no_phone() {
     app.message(&json!({"phoneNumber": PHONE})).await.refused(400, 8007, "message_empty");
     app.stack.simulator.set_fault(Fault::Status(429));
     app.message(&hello()).await.refused(503, 14000, "sms_unavailable");
-    let lines = app.stack.counted.take();
+    let lines = app.stack.metrics.take();
     let counted: Vec<_> = lines
         .iter()
         .map(|line| {

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use local::Options;
 use local::fault_proxy::Fault as StoreFault;
-use local::iam::{Guard, Permission};
+use local::iam::{Iam, Permission};
 use local::simulator::Fault;
 use local::template::Template;
 use serde_json::json;
 
-use crate::support::{App, PASSWORD, transaction, wrong};
+use crate::support::{PASSWORD, TestApp, transaction, wrong};
 
 const PHONE: &str = "+14155550101";
 
@@ -24,18 +24,18 @@ fn allowed(template: &Template, function: &str) -> BTreeSet<Permission> {
 
 #[tokio::test]
 async fn no_function_may_do_what_it_never_does() {
-    let guard = Guard::new().unwrap();
-    flows(&guard).await;
-    rare_ways(&guard).await;
+    let iam = Iam::new().unwrap();
+    flows(&iam).await;
+    failures(&iam).await;
     let template = Template::read().unwrap();
     let allowed: BTreeMap<_, _> =
         template.functions.keys().map(|name| (name.clone(), allowed(&template, name))).collect();
-    assert_eq!(guard.used(), allowed);
+    assert_eq!(iam.used(), allowed);
 }
 
 /// Every operation, as it goes well.
-async fn flows(guard: &Guard) {
-    let app = App::options(Options { guard: Some(guard.clone()), ..Options::default() }).await;
+async fn flows(iam: &Iam) {
+    let app = TestApp::options(Options { iam: Some(iam.clone()), ..Options::default() }).await;
     app.stack.warm().await;
     let user = app.register(PHONE, "jane@example.com").await;
     let token = app.log_in(PHONE).await;
@@ -56,8 +56,8 @@ async fn flows(guard: &Guard) {
 
 /// What follows failures: messages are taken back, Plivo's state is noted and forgotten, a transaction whose answer was lost is
 /// looked for.
-async fn rare_ways(guard: &Guard) {
-    let (app, proxy, _store) = App::behind_proxy_and(guard).await;
+async fn failures(iam: &Iam) {
+    let (app, proxy, _store) = TestApp::behind_fault_proxy_with(iam).await;
     app.register(PHONE, "jane@example.com").await;
     for fault in [Fault::Status(503), Fault::None] {
         app.stack.simulator.set_fault(fault);
@@ -91,18 +91,18 @@ async fn rare_ways(guard: &Guard) {
         proxy.once("TransactWriteItems", StoreFault::HangUp);
     }
     let code = app.last_code("+14155550103");
-    let body = App::registration("+14155550103", "joe@example.com", &id, &code);
+    let body = TestApp::registration("+14155550103", "joe@example.com", &id, &code);
     app.post("/api/users/register", &body).await.refused(503, 14000, "unavailable");
 }
 
 #[tokio::test]
-async fn the_guard_refuses_what_no_role_allows() {
+async fn iam_refuses_what_no_role_allows() {
     // Under another name each function's table is one that its role does not know.
     for (table, path, function) in [
         ("USERS_TABLE", "/api/services/Plivo/loginWithPhoneNumber", "login-phone"),
         ("PHONES_TABLE", "/api/users/register", "register"),
     ] {
-        let app = App::with(&[(table, "messages")]).await;
+        let app = TestApp::with(&[(table, "messages")]).await;
         app.post(path, &json!({"phoneNumber": PHONE})).await.refused(503, 14000, "unavailable");
         let refusal = format!("{function} is not authorized to perform dynamodb:BatchGetItem on MessagesTable");
         assert!(crate::support::log().contains(&refusal));

@@ -9,14 +9,14 @@ use ring::hmac;
 use serde_json::json;
 use shared::crypto::Keys;
 
-use crate::support::{App, PASSWORD, log, remember, secrets, transaction, wrong};
+use crate::support::{PASSWORD, TestApp, log, remember, secrets, transaction, wrong};
 
 const PHONE: &str = "+14155550142";
 const OTHER: &str = "+14155550143";
 
 /// Every flow, with refusals and failures in between. Ten digits, since six stand in many a number by chance.
-async fn all_flows() -> App {
-    let app = App::with(&[("CODE_LENGTH", "10")]).await;
+async fn all_flows() -> TestApp {
+    let app = TestApp::with(&[("CODE_LENGTH", "10")]).await;
     app.register(PHONE, "jane@example.com").await;
     let token = app.log_in(PHONE).await;
     let id = transaction(&app.password_start(PHONE, PASSWORD).await.ok());
@@ -124,7 +124,7 @@ async fn auth_events_have_one_form() {
 /// Whoever has all tables and not the root key attempts every code there is, in the ways that codes are commonly hidden.
 #[tokio::test]
 async fn without_the_root_key_a_million_tries_find_no_code() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let id = transaction(&app.register_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
     let items = app.dump().await;
@@ -190,7 +190,7 @@ async fn items_that_expire_say_when() {
 
 #[tokio::test]
 async fn nothing_that_holds_secrets_prints_them() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register_start(PHONE).await.ok();
     let now = app.stack.clock.advance(std::time::Duration::ZERO);
     let app = &app.stack.app;

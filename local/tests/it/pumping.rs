@@ -6,7 +6,7 @@ use local::simulator::Fault;
 use serde_json::json;
 use shared::auth::password::Cost;
 
-use crate::support::{App, transaction};
+use crate::support::{TestApp, transaction};
 
 /// Draws numbers, the same each time: SplitMix64.
 struct Dice(u64);
@@ -71,7 +71,7 @@ struct Figures {
 async fn run(mode: &str) -> Figures {
     let settings = [("SMS_COUNTRIES", "US,GB"), ("PUMPING_MODE", mode), ("BUDGET", "1000/10000/100000")];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let app = App::options(Options { settings, password_cost: Cost::LEAST, ..Options::default() }).await;
+    let app = TestApp::options(Options { settings, password_cost: Cost::LEAST, ..Options::default() }).await;
     let (mut figures, mut now, mut pending) = (Figures::default(), 0, std::collections::BTreeMap::new());
     for (second, event) in plan() {
         app.advance(second - now);
@@ -92,7 +92,7 @@ async fn run(mode: &str) -> Figures {
             }
             Event::Finish(phone) => {
                 let Some(id) = pending.remove(&phone) else { continue };
-                let mut body = App::registration(&phone, "", &id, &app.last_code(&phone));
+                let mut body = TestApp::registration(&phone, "", &id, &app.last_code(&phone));
                 body["email"] = json!(format!("p{}@example.com", phone.trim_start_matches('+')));
                 app.post("/api/users/register", &body).await.ok();
             }
@@ -112,7 +112,7 @@ async fn a_pumping_run_is_stopped_at_twenty_messages_a_prefix_and_nobody_else_lo
 async fn in_suppress_mode_nothing_goes_out_either_and_everybody_is_answered_as_if_it_did() {
     let figures = run("suppress").await;
     assert_eq!(figures, Figures { attacks_sent: 100, people_refused: 0, people_without_message: 0 });
-    let app = App::with(&[("PUMPING_MODE", "suppress"), ("PUMPING_PREFIX", "3/0/50")]).await;
+    let app = TestApp::with(&[("PUMPING_MODE", "suppress"), ("PUMPING_PREFIX", "3/0/50")]).await;
     let mut answers = Vec::new();
     for line in 0..6 {
         let reply = app.register_start(&format!("+1415555010{line}")).await;
@@ -126,7 +126,7 @@ async fn in_suppress_mode_nothing_goes_out_either_and_everybody_is_answered_as_i
 /// Who is held back in silence waits for Plivo like anybody, and is told when it is down.
 #[tokio::test]
 async fn in_suppress_mode_plivo_s_failures_are_told_as_if_it_had_been_asked() {
-    let app = App::with(&[("PUMPING_MODE", "suppress"), ("PUMPING_PREFIX", "3/0/50")]).await;
+    let app = TestApp::with(&[("PUMPING_MODE", "suppress"), ("PUMPING_PREFIX", "3/0/50")]).await;
     for line in 0..3 {
         app.register_start(&format!("+1415555010{line}")).await.ok();
     }
@@ -139,7 +139,7 @@ async fn in_suppress_mode_plivo_s_failures_are_told_as_if_it_had_been_asked() {
 
 #[tokio::test]
 async fn messages_that_surely_did_not_go_out_suspend_nobody() {
-    let app = App::with(&[("PUMPING_PREFIX", "3/0/50"), ("PUMPING_COUNTRY", "3/0/50")]).await;
+    let app = TestApp::with(&[("PUMPING_PREFIX", "3/0/50"), ("PUMPING_COUNTRY", "3/0/50")]).await;
     app.stack.simulator.set_fault(Fault::Status(400));
     for line in 0..5 {
         app.register_start(&format!("+1415555010{line}")).await.refused(503, 14000, "sms_rejected");
@@ -153,20 +153,20 @@ async fn messages_that_surely_did_not_go_out_suspend_nobody() {
 
 #[tokio::test]
 async fn in_monitor_mode_everything_goes_out_and_is_counted() {
-    let app = App::with(&[("PUMPING_MODE", "monitor"), ("PUMPING_PREFIX", "3/0/50")]).await;
-    app.stack.counted.keep();
+    let app = TestApp::with(&[("PUMPING_MODE", "monitor"), ("PUMPING_PREFIX", "3/0/50")]).await;
+    app.stack.metrics.keep();
     for line in 0..6 {
         app.register_start(&format!("+1415555010{line}")).await.ok();
     }
     assert_eq!(app.sent(), 6);
-    let suspected = app.stack.counted.take().into_iter().filter(|line| line["Suspected"].is_number());
+    let suspected = app.stack.metrics.take().into_iter().filter(|line| line["Suspected"].is_number());
     assert_eq!(suspected.map(|line| line["Rule"].clone()).collect::<Vec<_>>(), vec![json!("prefix_pumping"); 3]);
 }
 
 /// Registrations that are suspended keep no owner out.
 #[tokio::test]
 async fn logins_are_counted_apart_from_registrations() {
-    let app = App::with(&[("PUMPING_PREFIX", "3/0/50")]).await;
+    let app = TestApp::with(&[("PUMPING_PREFIX", "3/0/50")]).await;
     app.register("+14155550198", "jane@example.com").await;
     for line in 0..6 {
         app.register_start(&format!("+1415555010{line}")).await;
@@ -179,7 +179,7 @@ async fn logins_are_counted_apart_from_registrations() {
 #[tokio::test]
 async fn an_attack_spread_over_many_prefixes_is_stopped_by_its_country() {
     let app =
-        App::with(&[("SMS_COUNTRIES", "US,GB"), ("PUMPING_MODE", "refuse"), ("BUDGET", "1000/10000/100000")]).await;
+        TestApp::with(&[("SMS_COUNTRIES", "US,GB"), ("PUMPING_MODE", "refuse"), ("BUDGET", "1000/10000/100000")]).await;
     for number in 0..120 {
         let reply = app.register_start(&format!("+4474{:02}{:02}0000", 10 + number % 60, number / 60)).await;
         assert_eq!(reply.status, if number < 100 { 200 } else { 503 }, "{number}: {}", reply.body);

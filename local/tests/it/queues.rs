@@ -8,7 +8,7 @@ use shared::clock::Clock as _;
 use shared::messaging::IdempotencyKey;
 
 use crate::messages::die_while_sending;
-use crate::support::App;
+use crate::support::TestApp;
 
 const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:messages";
 const FIFO: &str = "arn:aws:sqs:us-east-1:000000000000:messages.fifo";
@@ -45,7 +45,7 @@ fn put_back(id: &str, letter: &local::sqs::Queued) -> Value {
 }
 
 /// The ids of those that must come again.
-async fn deliver(app: &App, records: &[Value]) -> Vec<String> {
+async fn deliver(app: &TestApp, records: &[Value]) -> Vec<String> {
     ids(&app.stack.invoke("send-message", json!({ "Records": records })).await.unwrap())
 }
 
@@ -56,7 +56,7 @@ fn ids(answer: &Value) -> Vec<String> {
     ids
 }
 
-fn reasons(app: &App) -> Vec<(String, String)> {
+fn reasons(app: &TestApp) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let letters = app.stack.dead_letters.messages();
     letters.iter().map(|letter| (text(&letter.attributes["messageId"]), text(&letter.attributes["reason"]))).collect()
@@ -68,7 +68,7 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn poisoned_messages_go_to_the_dead_letter_queue_and_block_nobody() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let poison = [
         ("not_json", "{".to_owned()),
         ("not_json", "hello".to_owned()),
@@ -102,7 +102,7 @@ async fn poisoned_messages_go_to_the_dead_letter_queue_and_block_nobody() {
 
 #[tokio::test]
 async fn a_message_that_is_delivered_twice_is_sent_once() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let records = [record("one", message(1), 1), record("two", message(2), 1)];
     assert_eq!(deliver(&app, &records).await, [""; 0]);
     assert_eq!(deliver(&app, &[record("one", message(1), 2), record("three", message(3), 1)]).await, [""; 0]);
@@ -114,7 +114,7 @@ async fn a_message_that_is_delivered_twice_is_sent_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_instances_with_the_same_batch_send_each_message_once() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let records: Vec<_> = (0..10).map(|at| record(&at.to_string(), message(at), 1)).collect();
     let (one, two) = tokio::join!(deliver(&app, &records), deliver(&app, &records));
     assert_eq!(app.sent(), 10);
@@ -126,14 +126,14 @@ async fn two_instances_with_the_same_batch_send_each_message_once() {
 
 #[tokio::test]
 async fn the_same_body_in_two_messages_is_two_messages() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     deliver(&app, &[record("one", message(1), 1), record("two", message(1), 1)]).await;
     assert_eq!(app.sent(), 2);
 }
 
 #[tokio::test]
 async fn what_plivo_fails_for_comes_again_and_the_others_are_sent() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.stack.simulator.set_fault(Fault::To("14155550102", Box::new(Fault::Status(503))));
     let records: Vec<_> = (1..=3).map(|at| record(&at.to_string(), message(at), 1)).collect();
     assert_eq!(deliver(&app, &records).await, ["2"]);
@@ -145,7 +145,7 @@ async fn what_plivo_fails_for_comes_again_and_the_others_are_sent() {
 
 #[tokio::test]
 async fn what_fails_again_and_again_is_reported_and_may_be_put_back() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.stack.simulator.set_fault(Fault::Status(503));
     for receives in 1..=4 {
         assert_eq!(deliver(&app, &[record("one", message(1), receives)]).await, ["one"]);
@@ -160,7 +160,7 @@ async fn what_fails_again_and_again_is_reported_and_may_be_put_back() {
 
 #[tokio::test]
 async fn what_may_have_been_sent_is_reported_and_not_sent_again_even_when_put_back() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.stack.simulator.set_fault(Fault::HangUp);
     assert_eq!(deliver(&app, &[record("one", message(1), 1)]).await, [""; 0]);
     app.stack.simulator.set_fault(Fault::None);
@@ -174,7 +174,7 @@ async fn what_may_have_been_sent_is_reported_and_not_sent_again_even_when_put_ba
 async fn what_plivo_refuses_is_reported_at_once_and_once_mended_is_sent_once() {
     let own = json!({"phoneNumber": phone(1), "message": "Hello", "idempotencyKey": "order-7"}).to_string();
     for body in [message(1), own] {
-        let app = App::start().await;
+        let app = TestApp::start().await;
         app.stack.simulator.set_fault(Fault::Status(400));
         // The answer to the first is lost, so it comes again, and there are two letters.
         for receives in 1..=2 {
@@ -191,7 +191,7 @@ async fn what_plivo_refuses_is_reported_at_once_and_once_mended_is_sent_once() {
 
 #[tokio::test]
 async fn what_may_have_been_sent_is_never_sent_again_however_often_it_is_put_back() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.stack.simulator.set_fault(Fault::HangUp);
     deliver(&app, &[record("0", message(1), 1)]).await;
     app.stack.simulator.set_fault(Fault::None);
@@ -206,7 +206,7 @@ async fn what_may_have_been_sent_is_never_sent_again_however_often_it_is_put_bac
 #[tokio::test]
 async fn a_batch_without_secrets_comes_again_and_is_reported_in_the_end() {
     let settings = vec![("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), "http://127.0.0.1:1".to_owned())];
-    let app = App::options(Options { settings, ..Options::default() }).await;
+    let app = TestApp::options(Options { settings, ..Options::default() }).await;
     let batch = [record("1", message(1), 4), record("2", message(2), 5), record("3", "poison", 1)];
     assert_eq!(deliver(&app, &batch).await, ["1"]);
     assert_eq!((app.sent(), reasons(&app)), (0, pairs(&[("2", "unavailable"), ("3", "not_json")])));
@@ -217,7 +217,7 @@ async fn a_batch_without_secrets_comes_again_and_is_reported_in_the_end() {
 
 #[tokio::test]
 async fn a_function_that_dies_in_the_middle_of_a_batch_sends_nothing_twice_and_hides_nothing() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     // It sent the first, died while it sent the second, and never came to the third.
     deliver(&app, &[record("1", message(1), 1)]).await;
     let key = IdempotencyKey::of(QUEUE, "2");
@@ -233,7 +233,7 @@ async fn a_function_that_dies_in_the_middle_of_a_batch_sends_nothing_twice_and_h
 
 #[tokio::test]
 async fn a_fifo_group_keeps_its_order_behind_a_failure_and_holds_up_no_other() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.stack.simulator.set_fault(Fault::To("14155550102", Box::new(Fault::Status(503))));
     let batch = |receives| {
         [
@@ -256,7 +256,7 @@ async fn a_fifo_group_keeps_its_order_behind_a_failure_and_holds_up_no_other() {
 
 #[tokio::test]
 async fn a_poisoned_fifo_message_goes_to_the_fifo_dead_letter_queue_once_and_its_group_goes_on() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let batch = [fifo("a1", "a", "poison", 1), fifo("a2", "a", message(2), 1)];
     for _ in 0..2 {
         assert_eq!(deliver(&app, &batch).await, [""; 0]);
@@ -269,7 +269,7 @@ async fn a_poisoned_fifo_message_goes_to_the_fifo_dead_letter_queue_once_and_its
 
 #[tokio::test]
 async fn groups_of_a_standard_queue_have_no_order() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.stack.simulator.set_fault(Fault::To("14155550101", Box::new(Fault::Status(503))));
     let mut batch = [record("1", message(1), 1), record("2", message(2), 1)];
     for record in &mut batch {
@@ -282,14 +282,14 @@ async fn groups_of_a_standard_queue_have_no_order() {
 #[tokio::test]
 async fn a_message_stays_in_its_queue_while_the_dead_letter_queue_cannot_be_reached() {
     let settings = vec![("AWS_ENDPOINT_URL_SQS".to_owned(), "http://127.0.0.1:1".to_owned())];
-    let app = App::options(Options { settings, ..Options::default() }).await;
+    let app = TestApp::options(Options { settings, ..Options::default() }).await;
     assert_eq!(deliver(&app, &[record("bad", "poison", 1), record("good", message(1), 1)]).await, ["bad"]);
     assert_eq!(app.sent(), 1);
 }
 
 #[tokio::test]
 async fn nothing_is_begun_for_which_there_is_no_time() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let mut context = Context::default();
     context.request_id = "late".to_owned();
     context.deadline = u64::try_from(app.stack.clock.now().as_millis()).unwrap() + 5_000;
@@ -301,7 +301,7 @@ async fn nothing_is_begun_for_which_there_is_no_time() {
 
 #[tokio::test]
 async fn a_deadline_that_has_passed_before_the_start_is_none() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let mut context = Context::default();
     context.request_id = "emulated".to_owned();
     context.deadline = 600_000;
@@ -312,7 +312,7 @@ async fn a_deadline_that_has_passed_before_the_start_is_none() {
 
 #[tokio::test]
 async fn a_batch_of_any_length_is_dealt_with() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let records: Vec<_> = (0..50).map(|at| record(&at.to_string(), message(at), 1)).collect();
     assert_eq!(deliver(&app, &records).await, [""; 0]);
     assert_eq!(app.sent(), 50);
@@ -320,7 +320,7 @@ async fn a_batch_of_any_length_is_dealt_with() {
 
 #[tokio::test]
 async fn a_batch_that_cannot_be_told_apart_comes_again_as_a_whole() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let mut nameless = record("1", message(1), 1);
     nameless.as_object_mut().unwrap().remove("messageId");
     let batch = json!({"Records": [record("2", message(2), 1), nameless]});

@@ -4,12 +4,12 @@ use serde_json::json;
 use shared::store::PhoneKey;
 use tokio::task::JoinSet;
 
-use crate::support::{App, Reply, transaction, wrong};
+use crate::support::{Reply, TestApp, transaction, wrong};
 
 const PHONE: &str = "+14155550101";
 
 /// Posts the same body so many times at once.
-async fn at_once(app: &App, path: &str, body: &serde_json::Value, times: usize) -> Vec<u16> {
+async fn at_once(app: &TestApp, path: &str, body: &serde_json::Value, times: usize) -> Vec<u16> {
     let mut requests = JoinSet::new();
     for _ in 0..times {
         let request =
@@ -29,7 +29,7 @@ fn one_wins(statuses: &[u16], refusal: u16) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_right_codes_give_one_session() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let id = transaction(&app.login_start(PHONE).await.ok());
     let body = json!({"transactionId": id, "code": app.last_code(PHONE)});
@@ -40,7 +40,7 @@ async fn two_hundred_right_codes_give_one_session() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_wrong_codes_count_as_five_tries() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let id = transaction(&app.login_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
@@ -56,9 +56,9 @@ async fn two_hundred_wrong_codes_count_as_five_tries() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_registrations_of_one_phone_give_one_user() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let id = transaction(&app.register_start(PHONE).await.ok());
-    let body = App::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
+    let body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
     let statuses = at_once(&app, "/api/users/register", &body, 200).await;
     one_wins(&statuses, 401);
     assert_eq!(app.dump().await.iter().filter(|(table, _)| *table == "users").count(), 3, "login, profile, identity");
@@ -66,7 +66,7 @@ async fn two_hundred_registrations_of_one_phone_give_one_user() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_starts_send_one_message() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let statuses = at_once(&app, "/api/users/register", &json!({"phoneNumber": PHONE}), 200).await;
     one_wins(&statuses, 429);
     assert_eq!(app.sent(), 1);
@@ -74,11 +74,11 @@ async fn two_hundred_starts_send_one_message() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_phones_race_for_one_email_and_one_gets_it() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let mut bodies = Vec::new();
     for phone in [PHONE, "+14155550102"] {
         let id = transaction(&app.register_start(phone).await.ok());
-        bodies.push(App::registration(phone, "jane@example.com", &id, &app.last_code(phone)));
+        bodies.push(TestApp::registration(phone, "jane@example.com", &id, &app.last_code(phone)));
     }
     let (one, two) =
         tokio::join!(app.post("/api/users/register", &bodies[0]), app.post("/api/users/register", &bodies[1]));
@@ -88,7 +88,7 @@ async fn two_phones_race_for_one_email_and_one_gets_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_code_that_is_used_twice_at_once_logs_in_once_while_starts_go_on() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let id = transaction(&app.login_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
@@ -101,7 +101,7 @@ async fn a_code_that_is_used_twice_at_once_logs_in_once_while_starts_go_on() {
 /// What is known of an owner's networks outlives a start that had read the phone's item before his right code came.
 #[tokio::test]
 async fn a_start_that_races_a_right_code_does_not_shorten_what_is_kept() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let service = &app.stack.app;
     let now = app.stack.clock.advance(std::time::Duration::ZERO);

@@ -4,25 +4,25 @@ use reqwest::StatusCode;
 use serde_json::json;
 use shared::aws::secrets::MAX_AGE;
 
-use crate::support::{App, PASSWORD, transaction};
+use crate::support::{PASSWORD, TestApp, transaction};
 
 const PHONE: &str = "+14155550101";
 const NEXT_ROOT: &str = "next-root-key-9876543210fedcba9876543210";
 const NEXT_MESSAGE_KEY: &str = "next-message-key-9876543210";
 
 /// When every function has fetched what was put.
-fn wait(app: &App) {
+fn wait(app: &TestApp) {
     app.advance(MAX_AGE.as_secs());
 }
 
-async fn send_with(app: &App, key: &str) -> StatusCode {
+async fn send_with(app: &TestApp, key: &str) -> StatusCode {
     let request = app.request(reqwest::Method::POST, "/api/services/Plivo/sendMessage").bearer_auth(key);
     app.send(request.body(json!({"phoneNumber": PHONE, "message": "Hello"}).to_string())).await.status
 }
 
 #[tokio::test]
 async fn the_message_key_is_changed_while_both_are_taken() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     assert_eq!([send_with(&app, local::MESSAGE_KEY).await, send_with(&app, NEXT_MESSAGE_KEY).await], [200, 401]);
     let both = format!("{} {NEXT_MESSAGE_KEY}", local::MESSAGE_KEY);
     app.stack.secrets.put("message", &both);
@@ -36,7 +36,7 @@ async fn the_message_key_is_changed_while_both_are_taken() {
 
 #[tokio::test]
 async fn the_key_of_pending_transactions_is_changed_while_they_are_pending() {
-    let app = App::with(&[("CODE_LIFE_SECONDS", "600")]).await;
+    let app = TestApp::with(&[("CODE_LIFE_SECONDS", "600")]).await;
     app.register(PHONE, "jane@example.com").await;
     let root = local::ROOT_KEY;
     let steps = [
@@ -52,7 +52,7 @@ async fn the_key_of_pending_transactions_is_changed_while_they_are_pending() {
         app.stack.secrets.put("root", &step.to_string());
         wait(&app);
         app.enter(&login, &app.last_code(PHONE)).await.ok();
-        let body = App::registration(&new, &format!("{new}@example.com"), &register, &app.last_code(&new));
+        let body = TestApp::registration(&new, &format!("{new}@example.com"), &register, &app.last_code(&new));
         app.post("/api/users/register", &body).await.ok();
         app.advance(24 * 60 * 60);
     }
@@ -62,7 +62,7 @@ async fn the_key_of_pending_transactions_is_changed_while_they_are_pending() {
 
 #[tokio::test]
 async fn plivo_s_new_token_is_in_use_after_the_stated_time() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     assert_eq!(send_with(&app, local::MESSAGE_KEY).await, 200);
     app.stack.secrets.put("plivo", &json!({"authId": local::PLIVO_AUTH_ID, "authToken": "another"}).to_string());
     app.advance(MAX_AGE.as_secs() - 1);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::App;
+use crate::support::TestApp;
 
 const PHONE: &str = "+14155550101";
 
@@ -14,7 +14,7 @@ fn schema() -> jsonschema::Validator {
 
 #[tokio::test]
 async fn what_the_schema_refuses_is_refused() {
-    let (app, schema) = (App::start().await, schema());
+    let (app, schema) = (TestApp::start().await, schema());
     for message in [
         json!({}),
         json!([]),
@@ -44,7 +44,7 @@ async fn what_the_schema_refuses_is_refused() {
 
 #[tokio::test]
 async fn what_is_taken_is_of_the_schema() {
-    let (app, schema) = (App::start().await, schema());
+    let (app, schema) = (TestApp::start().await, schema());
     let messages = [
         json!({"phoneNumber": PHONE, "message": "Hello"}),
         json!({"phoneNumber": "4155550101", "message": "Hello", "mediaUrls": null, "idempotencyKey": null}),

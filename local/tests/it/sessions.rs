@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use crate::support::{App, PASSWORD, transaction};
+use crate::support::{PASSWORD, TestApp, transaction};
 
 const PHONE: &str = "+14155550101";
 
 #[tokio::test]
 async fn what_is_no_session_is_refused() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let stale = "B83FA46D-A19A-A8CE-FF2B-976B7A1D8100";
     for token in [Some(stale), Some("nonsense"), None] {
         app.get("/api/users/logout", token).await.refused(401, 3064, "session_invalid");
@@ -25,7 +25,7 @@ async fn what_is_no_session_is_refused() {
 
 #[tokio::test]
 async fn a_session_is_valid_until_logout() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let user = app.register(PHONE, "jane@example.com").await;
     let token = app.log_in(PHONE).await;
     let path = format!("/api/users/isvalidusertoken/{token}");
@@ -42,7 +42,7 @@ async fn a_session_is_valid_until_logout() {
 
 #[tokio::test]
 async fn nobody_reads_another_user() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let other = app.register("+14155550102", "joe@example.com").await;
     let token = app.log_in(PHONE).await;
@@ -54,7 +54,7 @@ async fn nobody_reads_another_user() {
 
 #[tokio::test]
 async fn a_session_ends_when_it_is_idle_or_old() {
-    let app = App::with(&[("SESSION_IDLE_SECONDS", "1000"), ("SESSION_LIFE_SECONDS", "2500")]).await;
+    let app = TestApp::with(&[("SESSION_IDLE_SECONDS", "1000"), ("SESSION_LIFE_SECONDS", "2500")]).await;
     app.register(PHONE, "jane@example.com").await;
     let valid = async |token: &str| app.get(&format!("/api/users/isvalidusertoken/{token}"), None).await.ok();
     let token = app.log_in(PHONE).await;
@@ -71,7 +71,7 @@ async fn a_session_ends_when_it_is_idle_or_old() {
 
 #[tokio::test]
 async fn a_stale_token_is_ignored_where_none_is_needed() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let stale = "B83FA46D-A19A-A8CE-FF2B-976B7A1D8100";
     app.get("/api/info", Some(stale)).await.ok();
     app.register(PHONE, "jane@example.com").await;
@@ -89,7 +89,7 @@ async fn a_stale_token_is_ignored_where_none_is_needed() {
 
 #[tokio::test]
 async fn each_login_has_its_own_session() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let (first, second) = (app.log_in(PHONE).await, app.log_in(PHONE).await);
     assert_ne!(first, second);

@@ -3,7 +3,7 @@
 use local::simulator::Fault;
 use serde_json::json;
 
-use crate::support::{App, PASSWORD, Reply, transaction, wrong};
+use crate::support::{PASSWORD, Reply, TestApp, transaction, wrong};
 
 const KNOWN: &str = "+14155550101";
 const UNKNOWN: &str = "+14155550102";
@@ -26,7 +26,7 @@ fn shape(reply: &Reply) -> (u16, Vec<String>, String) {
 
 #[tokio::test]
 async fn a_login_s_start_does_not_tell_who_is_a_user() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     app.register(KNOWN, "jane@example.com").await;
     app.advance(86_400);
     let sent = app.sent();
@@ -57,7 +57,7 @@ async fn a_login_s_start_does_not_tell_who_is_a_user_when_plivo_fails() {
         Fault::Nonsense,
     ];
     for fault in faults {
-        let (app, proxy, _store) = App::behind_proxy().await;
+        let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
         app.register(KNOWN, "jane@example.com").await;
         app.advance(86_400);
         app.stack.simulator.set_fault(fault.clone());
@@ -75,8 +75,8 @@ async fn a_login_s_start_does_not_tell_who_is_a_user_when_plivo_fails() {
 }
 
 #[tokio::test]
-async fn a_login_s_start_leaves_nothing_that_tells_the_next_caller_who_is_a_user() {
-    let app = App::start().await;
+async fn a_login_s_start_leaves_nothing_that_tells_the_next_client_who_is_a_user() {
+    let app = TestApp::start().await;
     app.register(KNOWN, "jane@example.com").await;
     app.stack.simulator.set_fault(Fault::SendStatus(402));
     for line in 0..2 {
@@ -93,7 +93,7 @@ async fn a_login_s_start_leaves_nothing_that_tells_the_next_caller_who_is_a_user
 
 #[tokio::test]
 async fn everybody_is_told_alike_while_plivo_is_known_to_be_down() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(KNOWN, "jane@example.com").await;
     app.stack.simulator.set_fault(Fault::Status(503));
     for line in 0..3 {
@@ -119,7 +119,7 @@ async fn everybody_is_told_alike_while_plivo_is_known_to_be_down() {
 #[tokio::test]
 async fn a_rate_limit_or_a_refused_number_stops_nobody_else() {
     for fault in [Fault::Status(429), Fault::Status(400), Fault::Status(403)] {
-        let app = App::start().await;
+        let app = TestApp::start().await;
         app.stack.simulator.set_fault(fault);
         for line in 0..5 {
             assert_eq!(app.register_start(&format!("+1415555030{line}")).await.status, 503);
@@ -131,7 +131,7 @@ async fn a_rate_limit_or_a_refused_number_stops_nobody_else() {
 
 #[tokio::test]
 async fn wrong_passwords_and_unknown_phones_are_alike() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     app.register(KNOWN, "jane@example.com").await;
     let sent = app.sent();
     proxy.take_calls();
@@ -146,7 +146,7 @@ async fn wrong_passwords_and_unknown_phones_are_alike() {
 
 #[tokio::test]
 async fn a_registration_s_start_does_not_tell_who_is_a_user() {
-    let (app, proxy, _store) = App::behind_proxy().await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     app.register(KNOWN, "jane@example.com").await;
     app.advance(86_400);
     for _ in 0..11 {
@@ -168,7 +168,7 @@ async fn a_registration_s_start_past_five_does_not_tell_who_is_a_user_when_plivo
     for fault in
         [Fault::SendStatus(402), Fault::SendStatus(500), Fault::Refuse400("no such number".to_owned()), Fault::HangUp]
     {
-        let app = App::start().await;
+        let app = TestApp::start().await;
         app.register(KNOWN, "jane@example.com").await;
         app.advance(86_400);
         for start in 0..10 {
@@ -191,7 +191,7 @@ async fn registrations_past_five_suspend_a_prefix_or_a_country_alike() {
     for setting in ["PUMPING_PREFIX", "PUMPING_COUNTRY"] {
         let mut answers = Vec::new();
         for phone in [KNOWN, UNKNOWN] {
-            let app = App::with(&[(setting, "8/0/100")]).await;
+            let app = TestApp::with(&[(setting, "8/0/100")]).await;
             app.register(KNOWN, "jane@example.com").await;
             app.advance(86_400);
             let mut statuses = Vec::new();
@@ -212,7 +212,7 @@ async fn registrations_past_five_suspend_a_prefix_or_a_country_alike() {
 /// What is kept of them must not end sooner for who is no user.
 #[tokio::test]
 async fn wrong_passwords_in_a_row_are_kept_as_long_with_and_without_a_user() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(KNOWN, "jane@example.com").await;
     app.advance(86_400);
     for phone in [KNOWN, UNKNOWN] {
@@ -229,7 +229,7 @@ async fn wrong_passwords_in_a_row_are_kept_as_long_with_and_without_a_user() {
 /// What was sent for logins depends on who is a user: whatever it looks like, all are answered alike.
 #[tokio::test]
 async fn logins_that_look_pumped_are_answered_alike() {
-    let app = App::with(&[("PUMPING_PREFIX", "2/0/100"), ("PUMPING_COUNTRY", "2/0/100")]).await;
+    let app = TestApp::with(&[("PUMPING_PREFIX", "2/0/100"), ("PUMPING_COUNTRY", "2/0/100")]).await;
     app.register(KNOWN, "jane@example.com").await;
     app.advance(86_400);
     for _ in 0..8 {
@@ -242,7 +242,7 @@ async fn logins_that_look_pumped_are_answered_alike() {
 
 #[tokio::test]
 async fn codes_are_refused_alike_whatever_is_wrong() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register(KNOWN, "jane@example.com").await;
     let mut replies = Vec::new();
     let right = transaction(&app.login_start(KNOWN).await.ok());
@@ -269,12 +269,12 @@ async fn codes_are_refused_alike_whatever_is_wrong() {
 
 #[tokio::test]
 async fn a_registration_s_codes_are_refused_alike_too() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let mut replies = Vec::new();
     let id = transaction(&app.register_start(KNOWN).await.ok());
     let code = app.last_code(KNOWN);
     let post = async |id: &str, code: &str| {
-        app.post("/api/users/register", &App::registration(KNOWN, "jane@example.com", id, code)).await
+        app.post("/api/users/register", &TestApp::registration(KNOWN, "jane@example.com", id, code)).await
     };
     replies.push(post(&id, &wrong(&code)).await);
     replies.push(post("5E1F0B5C-0000-0000-0000-00000000BBBB", &code).await);

@@ -3,7 +3,7 @@
 use local::simulator::Fault;
 use serde_json::{Value, json};
 
-use crate::support::App;
+use crate::support::TestApp;
 
 const PHONE: &str = "+14155550101";
 
@@ -30,7 +30,7 @@ fn scheduled(execution: &str, time: &str) -> Value {
 }
 
 /// The reason and HTTP's body.
-async fn fails(app: &App, event: Value) -> (String, Value) {
+async fn fails(app: &TestApp, event: Value) -> (String, Value) {
     let failed = app.stack.invoke("send-message", event).await.unwrap_err();
     let body = serde_json::from_str(&failed.error_message).unwrap_or(Value::String(failed.error_message));
     (failed.error_type, body)
@@ -38,7 +38,7 @@ async fn fails(app: &App, event: Value) -> (String, Value) {
 
 #[tokio::test]
 async fn an_event_of_no_known_kind_fails_and_says_so() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     for event in [
         json!(null),
         json!("text"),
@@ -73,7 +73,7 @@ async fn an_event_of_no_known_kind_fails_and_says_so() {
 
 #[tokio::test]
 async fn a_message_of_another_shape_fails_with_its_reason() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let shapes = [
         ("not_json", sns("1", "hello")),
         ("not_an_object", sns("2", "[]")),
@@ -94,7 +94,7 @@ async fn a_message_of_another_shape_fails_with_its_reason() {
 
 #[tokio::test]
 async fn the_same_event_twice_is_one_message() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let with_key = json!({"phoneNumber": PHONE, "message": "Hello", "idempotencyKey": "order-7"});
     let twice = [
         (sns("one", &hello().to_string()), sns("one", &hello().to_string())),
@@ -116,7 +116,7 @@ async fn the_same_event_twice_is_one_message() {
 
 #[tokio::test]
 async fn other_events_are_other_messages() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     for event in [
         sns("one", &hello().to_string()),
         sns("two", &hello().to_string()),
@@ -134,7 +134,7 @@ async fn other_events_are_other_messages() {
 
 #[tokio::test]
 async fn a_chosen_key_does_not_take_a_schedule_s() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let key = "arn:aws:scheduler:us-east-1:000000000000:schedule/default/hello/2026-01-01T09:00:00Z";
     app.message(&json!({"phoneNumber": PHONE, "message": "x", "idempotencyKey": key})).await.ok();
     app.stack.invoke("send-message", scheduled("execution-1", "2026-01-01T09:00:00Z")).await.unwrap();
@@ -143,7 +143,7 @@ async fn a_chosen_key_does_not_take_a_schedule_s() {
 
 #[tokio::test]
 async fn what_a_sender_wrote_is_not_logged() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let event = json!({"phoneNumber": PHONE, "message": "x", "Hi Jane, this is no field": 1});
     assert_eq!(fails(&app, event).await.0, "unknown_field");
     assert!(!crate::support::log().contains("Hi Jane"));
@@ -151,7 +151,7 @@ async fn what_a_sender_wrote_is_not_logged() {
 
 #[tokio::test]
 async fn a_direct_invocation_answers_what_http_answers() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let answer = app.stack.invoke("send-message", hello()).await.unwrap();
     let by_http = app.message(&hello()).await.ok();
     let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
@@ -163,7 +163,7 @@ async fn a_direct_invocation_answers_what_http_answers() {
 
 #[tokio::test]
 async fn a_failed_notification_comes_again_and_is_sent_once() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.stack.simulator.set_fault(Fault::Status(503));
     let event = sns("one", &hello().to_string());
     assert_eq!(fails(&app, event.clone()).await.0, "sms_unavailable");
@@ -175,7 +175,7 @@ async fn a_failed_notification_comes_again_and_is_sent_once() {
 
 #[tokio::test]
 async fn one_bad_notification_of_several_keeps_none_from_being_sent() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let mut event = sns("bad", "poison");
     let good = sns("good", &hello().to_string())["Records"][0].clone();
     event["Records"].as_array_mut().unwrap().push(good);
@@ -186,7 +186,7 @@ async fn one_bad_notification_of_several_keeps_none_from_being_sent() {
 
 #[tokio::test]
 async fn what_may_have_been_sent_fails_each_time_and_is_not_sent_again() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.stack.simulator.set_fault(Fault::HangUp);
     let event = bus("one", &hello());
     assert_eq!(fails(&app, event.clone()).await.0, "sms_unknown");

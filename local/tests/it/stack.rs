@@ -6,13 +6,13 @@ use local::{Data, Options, Stack};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{App, transaction};
+use crate::support::{TestApp, transaction};
 
 const PHONE: &str = "+14155550101";
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_said() {
-    let first = App::start().await;
+    let first = TestApp::start().await;
     let port = first.stack.config.url.rsplit(':').next().unwrap().parse().unwrap();
     let error = Stack::start(Options { port, ..Options::default() }).await.err().unwrap();
     assert!(error.to_string().contains(&port.to_string()), "{error}");
@@ -27,7 +27,7 @@ async fn a_wrong_setting_is_named() {
 
 #[tokio::test]
 async fn the_config_is_what_programs_need() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let config = app.get("/_local/config", None).await.ok();
     let names: Vec<_> = config.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(
@@ -48,7 +48,7 @@ async fn the_config_is_what_programs_need() {
 
 #[tokio::test]
 async fn the_clock_moves_forward_only() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let now = |reply: crate::support::Reply| reply.ok()["now"].as_i64().unwrap();
     let first = now(app.post("/_local/clock", &json!({"advance": 0})).await);
     let second = now(app.post("/_local/clock", &json!({"advance": 3600})).await);
@@ -67,7 +67,7 @@ async fn the_clock_moves_forward_only() {
 
 #[tokio::test]
 async fn the_inbox_hears_of_messages_of_the_clock_and_of_the_end() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let version = async || app.get("/_local/events", None).await.ok()["version"].as_u64().unwrap();
     let wait = async |seen: u64| {
         app.get(&format!("/_local/events?after={seen}"), None).await.ok()["version"].as_u64().unwrap()
@@ -87,7 +87,7 @@ async fn the_inbox_hears_of_messages_of_the_clock_and_of_the_end() {
 
 #[tokio::test]
 async fn messages_are_listed_for_programs() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     app.register_start(PHONE).await.ok();
     app.message(&json!({"phoneNumber": PHONE, "message": "Hello", "mediaUrls": "https://a.example/x.png"})).await.ok();
     app.register_start("+14155550102").await.ok();
@@ -106,7 +106,7 @@ async fn messages_are_listed_for_programs() {
 
 #[tokio::test]
 async fn other_hosts_names_see_nothing_of_the_stack() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     for path in ["/_local/", "/_local/config", "/_local/messages"] {
         let reply = app.send(app.request(Method::GET, path).header("host", "evil.example")).await;
         assert_eq!(reply.status, 403, "{path}");
@@ -123,18 +123,18 @@ async fn other_hosts_names_see_nothing_of_the_stack() {
 async fn data_in_a_folder_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let options = || Options { data: Data::Folder(folder.path().to_owned()), ..Options::default() };
-    let first = App::options(options()).await;
+    let first = TestApp::options(options()).await;
     first.register(PHONE, "jane@example.com").await;
     let token = first.log_in(PHONE).await;
     first.stack.stop(Duration::from_secs(5)).await;
-    let second = App::options(options()).await;
+    let second = TestApp::options(options()).await;
     assert_eq!(second.get(&format!("/api/users/isvalidusertoken/{token}"), None).await.ok(), json!(true));
 }
 
 #[tokio::test]
 async fn a_seed_is_there_as_if_it_had_happened() {
     let seed = local::events::seed();
-    let app = App::options(Options { seed: Some(seed.clone()), ..Options::default() }).await;
+    let app = TestApp::options(Options { seed: Some(seed.clone()), ..Options::default() }).await;
     let text = std::fs::read_to_string(seed).unwrap();
     let seed: serde_json::Value = serde_json::from_str(&text).unwrap();
     let (user, session) = (&seed["users"][0], &seed["sessions"][0]);

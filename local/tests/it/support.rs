@@ -5,8 +5,8 @@ use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
 use local::clock::Pace;
-use local::fault_proxy::Proxy;
-use local::iam::Guard;
+use local::fault_proxy::FaultProxy;
+use local::iam::Iam;
 use local::{Data, Options, Stack};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -61,12 +61,12 @@ impl Reply {
 }
 
 /// A stack and a client.
-pub(crate) struct App {
+pub(crate) struct TestApp {
     pub(crate) stack: Stack,
     http: reqwest::Client,
 }
 
-impl App {
+impl TestApp {
     pub(crate) async fn start() -> Self {
         Self::with(&[]).await
     }
@@ -78,26 +78,26 @@ impl App {
 
     pub(crate) async fn options(options: Options) -> Self {
         log_to_memory();
-        let guard = Some(options.guard.unwrap_or_else(|| guard().clone()));
-        let options = Options { pace: Pace::Stands, guard, ..options };
+        let iam = Some(options.iam.unwrap_or_else(|| iam().clone()));
+        let options = Options { pace: Pace::Stands, iam, ..options };
         let stack = Stack::start(options).await.expect("the stack starts");
         Self { stack, http: local::http_client().expect("a client") }
     }
 
     /// A stack whose handlers reach DynamoDB through a proxy. The store, and the guard before it, are another stack's, which is kept
     /// with it.
-    pub(crate) async fn behind_proxy() -> (Self, Proxy, Self) {
-        Self::behind_proxy_and(guard()).await
+    pub(crate) async fn behind_fault_proxy() -> (Self, FaultProxy, Self) {
+        Self::behind_fault_proxy_with(iam()).await
     }
 
     /// The same with a guard of one's own.
-    pub(crate) async fn behind_proxy_and(guard: &Guard) -> (Self, Proxy, Self) {
-        let store = Self::options(Options { guard: Some(guard.clone()), ..Options::default() }).await;
-        let proxy = Proxy::start(&store.stack.settings["AWS_ENDPOINT_URL_DYNAMODB"]).await.expect("a proxy");
+    pub(crate) async fn behind_fault_proxy_with(iam: &Iam) -> (Self, FaultProxy, Self) {
+        let store = Self::options(Options { iam: Some(iam.clone()), ..Options::default() }).await;
+        let proxy = FaultProxy::start(&store.stack.settings["AWS_ENDPOINT_URL_DYNAMODB"]).await.expect("a proxy");
         let settings = vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url.clone())];
         let data = Data::At(store.stack.config.dynamodb_endpoint.clone());
-        let guard = Some(guard.clone());
-        let app = Self::options(Options { data, settings, guard, ..Options::default() }).await;
+        let iam = Some(iam.clone());
+        let app = Self::options(Options { data, settings, iam, ..Options::default() }).await;
         proxy.take_calls();
         (app, proxy, store)
     }
@@ -269,9 +269,9 @@ impl App {
 }
 
 /// Each function may do what its role in the template allows, in every test.
-fn guard() -> &'static Guard {
-    static GUARD: OnceLock<Guard> = OnceLock::new();
-    GUARD.get_or_init(|| Guard::new().expect("a template"))
+fn iam() -> &'static Iam {
+    static IAM: OnceLock<Iam> = OnceLock::new();
+    IAM.get_or_init(|| Iam::new().expect("a template"))
 }
 
 /// The id in an answer, in the one shape.

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::support::{App, PASSWORD, Reply, transaction};
+use crate::support::{PASSWORD, Reply, TestApp, transaction};
 
 const PHONE: &str = "+15550001111";
 
@@ -27,8 +27,8 @@ struct Recorded {
 }
 
 /// A stack with a user, a session and pending transactions, and what stands for the recorded ids.
-async fn prepare(recorded: &Recorded) -> (App, HashMap<&'static str, String>) {
-    let app = App::start().await;
+async fn prepare(recorded: &Recorded) -> (TestApp, HashMap<&'static str, String>) {
+    let app = TestApp::start().await;
     let mut live = HashMap::new();
     let registration = recorded.path == "/users/register";
     if registration && recorded.body.contains("transactionCode") {
@@ -53,7 +53,7 @@ async fn prepare(recorded: &Recorded) -> (App, HashMap<&'static str, String>) {
     (app, live)
 }
 
-async fn replay(app: &App, recorded: &Recorded, live: &HashMap<&'static str, String>) -> Reply {
+async fn replay(app: &TestApp, recorded: &Recorded, live: &HashMap<&'static str, String>) -> Reply {
     let fill = |text: &str| live.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
     let root =
         if recorded.root == "api" { "/api".to_owned() } else { format!("/{}/{}", local::APP_ID, local::API_KEY) };
@@ -117,7 +117,7 @@ async fn every_recorded_request_is_answered() {
 
 #[tokio::test]
 async fn the_recorded_password_is_too_short_for_us() {
-    let app = App::start().await;
+    let app = TestApp::start().await;
     let id = transaction(&app.register_start(PHONE).await.ok());
     let body = json!({"email": "jane@example.com", "password": "s3cret", "phoneNumber": PHONE, "transactionId": id, "transactionCode": app.last_code(PHONE)});
     app.post("/api/users/register", &body).await.refused(400, 14000, "password_too_short");
