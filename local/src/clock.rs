@@ -1,17 +1,17 @@
-//! The clock that is moved: by people through `/_local/clock`, by tests directly. Uses `shared::clock`.
+//! A clock that can be moved: by people through `/_local/clock`, by tests directly.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use shared::clock::{Clock, SystemClock, Timestamp};
 
-/// What the clock does by itself.
+/// Whether the clock runs by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pace {
-    /// It runs with the machine's.
+    /// It runs with the machine's clock.
     #[default]
     Runs,
-    /// It stands still until it is moved: in a test, no machine is too slow for a second to be exact.
+    /// It stands still until it is moved, so that tests are exact to the second on a slow machine.
     Stands,
 }
 
@@ -24,13 +24,13 @@ pub struct MovableClock {
 }
 
 impl MovableClock {
-    /// A clock that shows the machine's time, or one that is so far behind it.
+    /// A clock that is this far behind the machine's.
     pub fn new(pace: Pace, behind: Duration) -> Self {
         let ahead = -i64::try_from(behind.as_millis()).unwrap_or(i64::MAX / 4);
         Self { started: SystemClock.now(), pace, ahead_millis: AtomicI64::new(ahead) }
     }
 
-    /// Moves the time forward and answers it.
+    /// Moves the clock forward and returns the new time.
     pub fn advance(&self, by: Duration) -> Timestamp {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
         self.ahead_millis.fetch_add(by, Ordering::SeqCst);

@@ -1,5 +1,4 @@
-//! What programs ask of the stack itself: `GET /_local/config`, `GET /_local/environment`, `POST /_local/clock`. Uses `clock`, and
-//! wakes the inbox.
+//! The stack's own API for programs: `GET /_local/config`, `GET /_local/environment`, `POST /_local/clock`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,12 +16,12 @@ use crate::Config;
 use crate::clock::MovableClock;
 use crate::simulator::Simulator;
 
-/// The longest step of the clock, in seconds: a hundred years.
-const LONGEST_STEP: u64 = 100 * 366 * 24 * 60 * 60;
+/// How far the clock may be moved at once, in seconds: a hundred years.
+const MAX_ADVANCE: u64 = 100 * 366 * 24 * 60 * 60;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Step {
+struct ClockRequest {
     advance: u64,
 }
 
@@ -37,21 +36,21 @@ pub(crate) fn router(
     Router::new()
         .route("/_local/environment", get(move || async move { environment }))
         .route("/_local/config", get(move || async move { Json(config) }))
-        .route("/_local/clock", post(move |step: Bytes| async move { advance(&clock, &simulator, &step) }))
+        .route("/_local/clock", post(move |body: Bytes| async move { advance(&clock, &simulator, &body) }))
         .layer(axum::middleware::from_fn(crate::inbox::loopback_only))
 }
 
-/// What a function binary that runs beside the stack needs, in the form of `cargo lambda watch --env-file`.
+/// The environment of a function that runs beside the stack, as a file for `cargo lambda watch --env-file`.
 fn environment_file(settings: &HashMap<String, String>) -> String {
     let mut lines: Vec<_> = settings.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     lines.sort_unstable();
     lines.concat()
 }
 
-/// The body is JSON whatever its content type says: `curl -d` calls it a form.
-fn advance(clock: &MovableClock, simulator: &Simulator, step: &[u8]) -> Response {
-    match serde_json::from_slice(step) {
-        Ok(Step { advance }) if advance <= LONGEST_STEP => {
+/// Moves the clock. The body is JSON whatever its content type: `curl -d` calls it a form.
+fn advance(clock: &MovableClock, simulator: &Simulator, body: &[u8]) -> Response {
+    match serde_json::from_slice(body) {
+        Ok(ClockRequest { advance }) if advance <= MAX_ADVANCE => {
             let now = clock.advance(Duration::from_secs(advance));
             simulator.wake();
             Json(json!({ "now": now })).into_response()

@@ -1,5 +1,4 @@
-//! DynamoDB's API in this process: `dynoxide` behind its HTTP server on a free port, with the tables that the template makes.
-//! Uses `dynoxide`, and the functions' own client to make the tables.
+//! DynamoDB's API in this process: `dynoxide` behind its HTTP server on a free port, with the tables of the template.
 
 use std::path::Path;
 use std::time::Duration;
@@ -27,10 +26,10 @@ pub const TABLES: [(&str, bool); 7] = [
     ("decisions", true),
 ];
 
-/// How often expired items are removed. Nothing depends on it but memory, and it reads all items: a million take many seconds.
+/// How often expired items are removed. It only saves memory, and it reads all items: a million take many seconds.
 const SWEEP: Duration = Duration::from_secs(600);
 
-/// The store itself: in memory, or in a file below `folder`.
+/// Opens the database: in memory, or in a file in `folder`.
 ///
 /// # Errors
 /// [`StackError`] when the file cannot be made or read.
@@ -39,8 +38,8 @@ pub fn open(folder: Option<&Path>) -> Result<Database, StackError> {
         None => Database::memory(),
         Some(folder) => {
             std::fs::create_dir_all(folder).map_err(StackError::new("the data folder cannot be made"))?;
-            // The one way to have a write not wait for the disk: from then on a commit is synced with the next checkpoint
-            // (`synchronous = NORMAL`). A machine that loses its power may forget the last writes, and nothing else.
+            // The only way to set `synchronous = NORMAL`, so that a write does not wait for the disk. A machine that loses power loses
+            // the last writes, and nothing else.
             Database::new(&folder.join("otpost.sqlite").to_string_lossy())
                 .and_then(|database| database.disable_bulk_loading().map(|()| database))
         }
@@ -48,7 +47,7 @@ pub fn open(folder: Option<&Path>) -> Result<Database, StackError> {
     database.map_err(StackError::new("storage does not start"))
 }
 
-/// Starts the API and answers its address, like `http://127.0.0.1:40001`. In memory, or in a file below `folder`.
+/// Starts the API and returns its URL. The database is in memory, or in a file in `folder`.
 pub(crate) async fn start(folder: Option<&Path>, stop: watch::Receiver<()>) -> Result<String, StackError> {
     let database = open(folder)?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("storage has no port"))?;
@@ -58,7 +57,7 @@ pub(crate) async fn start(folder: Option<&Path>, stop: watch::Receiver<()>) -> R
     Ok(format!("http://{address}"))
 }
 
-/// Removes expired items now and then, as DynamoDB does.
+/// Removes expired items from time to time, as DynamoDB does.
 async fn sweep(database: Database, stop: watch::Receiver<()>) {
     let mut ticks = tokio::time::interval_at(Instant::now() + SWEEP, SWEEP);
     let stopped = crate::stopped(stop);
@@ -77,7 +76,7 @@ async fn sweep(database: Database, stop: watch::Receiver<()>) {
     }
 }
 
-/// Makes the tables that are not there yet.
+/// Creates the tables that do not exist yet.
 pub(crate) async fn make_tables(client: &Client) -> Result<(), StackError> {
     for (name, expires) in TABLES {
         let failed = || StackError::plain("a table cannot be made");

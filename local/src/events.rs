@@ -1,13 +1,11 @@
-//! The event files of `events/`, for `cargo lambda invoke` and for tests: an event each, and in the file's name the answer to it
-//! beside a stack that has just loaded [`seed`].
+//! The event files of `events/`, for `cargo lambda invoke` and for tests. Each holds an event; its name says the response to expect from
+//! a stack that has just loaded [`seed`].
 //!
-//! | name | answer |
+//! | name | response |
 //! |---|---|
 //! | `<function>.json` | the function's main success |
 //! | `<function>.<what>.json` | another success |
-//! | `<function>.<reason>[.<variant>].json` | this refusal of docs/errors.md |
-//!
-//! Uses [`functions::NAMES`] and `shared::http` for the reasons.
+//! | `<function>.<reason>[.<variant>].json` | the error of this reason, see docs/errors.md |
 
 use std::path::{Path, PathBuf};
 
@@ -32,43 +30,43 @@ fn folder() -> PathBuf {
 pub struct EventFile {
     /// Its name, without `.json`.
     pub name: String,
-    /// Who gets it.
+    /// The function to invoke.
     pub function: &'static str,
-    /// The answer to it.
+    /// The response to expect.
     pub expected: Expected,
     /// The event.
     pub event: Value,
 }
 
-/// What an event file's name says of the answer.
+/// The response that an event file's name promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// A refusal.
+    /// An error.
     Refusal(Reason),
-    /// The id of a transaction.
+    /// The ID of a challenge, as `transactionId`.
     Transaction,
     /// A user.
     User,
     /// A user with the token of a new session.
     LoggedIn,
-    /// Plivo's own.
+    /// Plivo's own response.
     Accepted,
-    /// Whether a session stands.
+    /// Whether a session is valid.
     Valid(bool),
-    /// The application's id and key.
+    /// The application's ID and key.
     Info,
     /// An empty object.
     Nothing,
-    /// Nothing at all: a notification's.
+    /// `null`, for a notification.
     Null,
-    /// So many messages of a batch must come again.
+    /// The number of messages of a batch that SQS must deliver again.
     Again(usize),
 }
 
 /// All event files, in alphabetical order.
 ///
 /// # Errors
-/// [`StackError`] names a file that cannot be read, is not JSON, or has a name that says no answer.
+/// [`StackError`] names a file that cannot be read, is not JSON, or whose name promises no response.
 pub fn all() -> Result<Vec<EventFile>, StackError> {
     let entries = std::fs::read_dir(folder()).and_then(|entries| {
         let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
@@ -86,21 +84,21 @@ impl EventFile {
         let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json"));
         let name = name.ok_or_else(|| StackError::plain(format!("{} is not JSON by its name", what())))?;
         let (function, expected) =
-            parse(name).ok_or_else(|| StackError::plain(format!("{} says no answer by its name", what())))?;
+            parse(name).ok_or_else(|| StackError::plain(format!("{} has a name that promises no response", what())))?;
         let text = std::fs::read(path).map_err(StackError::new(format!("{} cannot be read", what())))?;
         let event = serde_json::from_slice(&text).map_err(StackError::new(format!("{} is not JSON", what())))?;
         Ok(Self { name: name.to_owned(), function, expected, event })
     }
 
-    /// Whether API Gateway would send it.
+    /// Whether it is an event of API Gateway.
     pub fn is_http(&self) -> bool {
         self.event["requestContext"]["http"].is_object()
     }
 
-    /// Compares what the function answered, or left when it failed, with what the name says.
+    /// Compares a function's response with the one that the file's name promises.
     ///
     /// # Errors
-    /// [`StackError`] shows an answer that is another.
+    /// [`StackError`] shows another response.
     pub fn check(&self, answer: &Result<Value, Diagnostic>) -> Result<(), StackError> {
         let right = match answer {
             Ok(answer) if self.is_http() => {
@@ -108,7 +106,7 @@ impl EventFile {
                 self.is_right(&body) && answer["statusCode"] == self.status()
             }
             Ok(answer) => !matches!(self.expected, Expected::Refusal(_)) && self.is_right(answer),
-            // A failed invocation's text is the body that HTTP answers.
+            // A failed invocation's message is the body of the HTTP response.
             Err(failure) => match self.expected {
                 Expected::Refusal(reason) if !self.is_http() && failure.error_type == reason.as_str() => {
                     serde_json::from_str(&failure.error_message).is_ok_and(|body| self.is_right(&body))
@@ -138,7 +136,7 @@ impl EventFile {
     }
 }
 
-/// The function and the answer that a name says.
+/// The function and the response that a name promises.
 fn parse(name: &str) -> Option<(&'static str, Expected)> {
     let mut words = name.splitn(3, '.');
     let first = words.next()?;
@@ -173,7 +171,7 @@ fn parse(name: &str) -> Option<(&'static str, Expected)> {
 
 fn is_refusal(function: &str, reason: Reason, body: &Value) -> bool {
     let code = match (function, reason) {
-        // Backendless has a code of its own for it there.
+        // Backendless has a code of its own for registrations.
         ("register", Reason::DuplicateField) => 3043,
         _ => reason.code(),
     };
@@ -210,7 +208,7 @@ fn is_id(value: &Value) -> bool {
     value.as_str().is_some_and(|text| identifier::parse(text).is_some())
 }
 
-/// Whether these are all its fields, in this order.
+/// Whether the object has exactly these fields, in this order.
 fn has_fields(value: &Value, names: &[&str]) -> bool {
     value.as_object().is_some_and(|fields| fields.keys().eq(names))
 }

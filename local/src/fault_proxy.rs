@@ -1,6 +1,5 @@
-//! A proxy before an HTTP API, for tests and the benchmark: it records each call, and can refuse, spoil or lose the answer of the
-//! next ones. It stands before DynamoDB's API because the embedded store never throttles, never meets a
-//! conflict and never loses an answer. Nothing of the running stack uses it.
+//! A proxy between the functions and an AWS API, for tests and the benchmark. It records every call and can inject faults: the embedded
+//! DynamoDB never throttles, never has a conflict and never loses a response.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,22 +15,22 @@ use tokio::time::Instant;
 
 use crate::StackError;
 
-/// What happens to a call.
+/// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It meets a transaction on the same item; nothing is written.
+    /// Another transaction holds the item; nothing is written.
     Conflict,
-    /// Too much is asked of the table; nothing is written.
+    /// The table is throttled; nothing is written.
     Throttle,
     /// The service fails; nothing is written.
     Fail,
-    /// It is carried out, and the connection ends before the answer.
+    /// The call is carried out, and the connection closes before the response.
     LoseAnswer,
-    /// The connection ends before anything is carried out.
+    /// The connection closes; nothing is carried out.
     HangUp,
-    /// Nothing is carried out, and no answer ever comes.
+    /// No response ever comes; nothing is carried out.
     Stall,
-    /// A read of several items finds none of them, for want of capacity.
+    /// A batch read returns all keys as unprocessed.
     Unprocessed,
 }
 
@@ -40,13 +39,13 @@ pub enum Fault {
 pub struct Call {
     /// The operation, like `PutItem`.
     pub operation: String,
-    /// When it came.
+    /// When the proxy received it.
     pub started: Instant,
-    /// When its answer went out.
+    /// When the response came back.
     pub ended: Instant,
-    /// What was asked.
+    /// The request's body.
     pub request: Value,
-    /// What was answered; `null` when it was spoilt.
+    /// The response's body.
     pub answer: Value,
 }
 
@@ -58,10 +57,10 @@ struct ProxyState {
     measure: bool,
 }
 
-/// A running proxy. Stops with its runtime.
+/// A running fault proxy. It stops with its Tokio runtime. Clones share its state.
 #[derive(Clone)]
 pub struct FaultProxy {
-    /// Its own address.
+    /// Its URL.
     pub url: String,
     target: String,
     client: reqwest::Client,
@@ -69,7 +68,7 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// Starts a proxy before this address.
+    /// Starts a proxy to the API at this URL.
     ///
     /// # Errors
     /// [`StackError`] when there is no port.
@@ -84,33 +83,33 @@ impl FaultProxy {
         Ok(proxy)
     }
 
-    /// Spoils the next call of this operation. Several wait for their turn.
+    /// Injects a fault into the next call of this operation. Several faults take effect in turn.
     pub fn once(&self, operation: &'static str, fault: Fault) {
         self.once_of(operation, "", fault);
     }
 
-    /// The same for a table whose name ends so.
+    /// Like [`Self::once`], for a table whose name ends with `table`.
     pub fn once_of(&self, operation: &'static str, table: &'static str, fault: Fault) {
         self.state().faults.push_back((operation, table, fault));
     }
 
-    /// Spoils every call from now on; `None` ends it.
+    /// Injects a fault into every call from now on; `None` ends it.
     pub fn always(&self, fault: Option<Fault>) {
         self.state().always = fault;
     }
 
-    /// Asks DynamoDB what each call consumed; the answers then hold `ConsumedCapacity`.
+    /// Has DynamoDB return `ConsumedCapacity` with every response.
     pub fn measure(&self) {
         self.state().measure = true;
     }
 
-    /// Takes what was recorded so far.
+    /// Takes the calls recorded so far.
     pub fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.state().calls)
     }
 
-    /// The operations of the calls so far, in the order of their names. `PutItem` and `UpdateItem` are both a write of one item: which of
-    /// them it is can depend on whether somebody counted in this hour before.
+    /// Takes the operations recorded so far, sorted by name. `PutItem` and `UpdateItem` are both called `write`: the first write of a
+    /// counter in an hour is a put, the others are updates.
     pub fn take_operations(&self) -> Vec<String> {
         let name = |call: Call| match call.operation.as_str() {
             "PutItem" | "UpdateItem" => "write".to_owned(),
@@ -202,7 +201,7 @@ fn error(status: StatusCode, body: Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], body.to_string()).into_response()
 }
 
-/// Promises a byte and ends before it: the connection closes without an answer.
+/// Announces a body of one byte and ends before it, so that the connection closes without a response.
 fn hang_up() -> Response {
     ([(header::CONTENT_LENGTH, "1")], Body::from_stream(Body::empty().into_data_stream())).into_response()
 }

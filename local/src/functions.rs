@@ -1,5 +1,4 @@
-//! The functions, each as Lambda runs it: with a service of its own, under its own credentials (the function's name), an event in
-//! and an answer out. Uses the functions' libraries.
+//! Runs the functions' handlers as Lambda does. Each has an app of its own and its own credentials: its name is the access key.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,10 +16,10 @@ use tokio::sync::watch;
 
 use crate::metrics::CountedMetrics;
 
-/// All functions.
+/// The names of all functions.
 pub const NAMES: [&str; 6] = ["register", "login-phone", "login-password", "login-code", "send-message", "session"];
 
-/// How long an invocation may take, as in the template.
+/// The timeout of an invocation, as in the template.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The functions of a stack.
@@ -28,12 +27,12 @@ pub(crate) struct Functions {
     apps: HashMap<&'static str, Arc<App>>,
     dead_letters: DeadLetters,
     clock: Arc<dyn Clock>,
-    /// What functions do after their answers: each ends when its sender is gone.
+    /// The background tasks. Each receiver fails once its task is done.
     background: Mutex<Vec<watch::Receiver<()>>>,
 }
 
 impl Functions {
-    /// Builds each function's service from the stack's settings.
+    /// Builds each function's app from the stack's settings.
     pub(crate) fn new(
         settings: &HashMap<String, String>,
         clock: Arc<dyn Clock>,
@@ -54,7 +53,7 @@ impl Functions {
         Ok(Self { apps, dead_letters, clock, background: Mutex::default() })
     }
 
-    /// What each does at its start.
+    /// Does the work of each function's cold start.
     pub(crate) async fn warm(&self) {
         for (name, app) in &self.apps {
             let secrets = match *name {
@@ -69,21 +68,21 @@ impl Functions {
         }
     }
 
-    /// What Lambda does: JSON in, the handler, JSON out. The error is what a failed invocation leaves.
+    /// Invokes a function as Lambda does. The error is that of a failed invocation.
     pub(crate) async fn invoke(&self, function: &str, event: Value) -> Result<Value, Diagnostic> {
         self.invoke_in(function, LambdaEvent::new(event, context(self.clock.now()))).await
     }
 
-    /// Waits until all is done that functions do after the answers that they have given.
+    /// Waits until all background tasks are done.
     pub(crate) async fn settle(&self) {
         let background = self.background.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for mut work in background {
-            // It never changes: an error is its end, also where it panicked.
+            // Nothing is ever sent. The error means that the task has ended, also by a panic.
             let _ = work.changed().await;
         }
     }
 
-    /// The same, with what Lambda would tell about the invocation.
+    /// Like [`Self::invoke`], with Lambda's context.
     pub(crate) async fn invoke_in(&self, function: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
         let unknown = || failure("Unknown", "there is no such function");
         let (&name, app) = self.apps.get_key_value(function).ok_or_else(unknown)?;
@@ -115,7 +114,7 @@ fn failure(kind: &str, problem: impl ToString) -> Diagnostic {
     Diagnostic { error_type: kind.to_owned(), error_message: problem.to_string() }
 }
 
-/// What Lambda tells a function about an invocation.
+/// The context that Lambda gives a function with an invocation.
 fn context(now: Timestamp) -> Context {
     let mut context = Context::default();
     context.request_id = shared::crypto::identifier::random();

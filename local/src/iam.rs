@@ -1,6 +1,6 @@
-//! What IAM does, for tests: it stands before the APIs of DynamoDB, Secrets Manager and SQS, lets each function do what its role in
-//! `template.yaml` allows and no more, and notes what was used. A function is known by its access key, which is its name; whoever has
-//! another key is the owner and may do all. Uses `template`.
+//! Checks permissions as IAM does, for tests. The check is a proxy before the APIs of DynamoDB, Secrets Manager and SQS. It lets each
+//! function do only what its role in `template.yaml` allows, and records which permissions the function uses. The access key is the
+//! function's name; a client with another key may do everything.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,12 +20,12 @@ use crate::template::{ANY, Template};
 /// An action, like `dynamodb:GetItem`, and the logical id of the resource.
 pub type Permission = (String, String);
 
-/// A iam. Clones share what they note.
+/// The permissions of the functions' roles. Clones share the record of those used.
 #[derive(Debug, Clone)]
 pub struct Iam {
-    /// By function.
+    /// Permissions by function.
     allowed: Arc<BTreeMap<String, BTreeSet<Permission>>>,
-    /// Logical ids by the names that resources have here.
+    /// Logical IDs by the resources' local names.
     resources: Arc<HashMap<String, String>>,
     used: Arc<Mutex<BTreeMap<String, BTreeSet<Permission>>>>,
 }
@@ -38,7 +38,7 @@ struct Check {
 }
 
 impl Iam {
-    /// A guard by the template of this repository.
+    /// Reads the roles from the template.
     ///
     /// # Errors
     /// [`StackError`].
@@ -54,24 +54,24 @@ impl Iam {
         Ok(Self { allowed: Arc::new(allowed), resources: Arc::new(resources), used: Arc::default() })
     }
 
-    /// What each function has used so far.
+    /// The permissions that each function has used so far.
     pub fn used(&self) -> BTreeMap<String, BTreeSet<Permission>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Stands before an API and answers the address to call instead of it.
-    pub(crate) async fn before(&self, target: &str, stop: watch::Receiver<()>) -> Result<String, StackError> {
+    /// Starts the check before the API at this URL, and returns the URL to call instead.
+    pub(crate) async fn start_before(&self, target: &str, stop: watch::Receiver<()>) -> Result<String, StackError> {
         let listener =
             TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("the IAM check has no port"))?;
         let address = listener.local_addr().map_err(StackError::new("the IAM check has no port"))?;
         let http = crate::http_client()?;
         let check = Check { iam: self.clone(), target: target.to_owned(), http };
-        let app = Router::new().fallback(pass).with_state(check);
+        let app = Router::new().fallback(forward).with_state(check);
         tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(crate::stopped(stop)).into_future());
         Ok(format!("http://{address}"))
     }
 
-    /// Notes what a function needs for this call; the first thing that it may not do is the error.
+    /// Records the permissions that a call needs. The first one that the function lacks is the error.
     fn check(&self, function: &str, operation: &str, request: &Value) -> Result<(), String> {
         let Some(allowed) = self.allowed.get(function) else { return Ok(()) };
         for (action, name) in needs(operation, request) {
@@ -87,7 +87,7 @@ impl Iam {
     }
 }
 
-/// What a call takes: actions and the names of resources. A transaction takes what is inside it (AWS: "Amazon DynamoDB
+/// The permissions that a call needs, with resources by name. A transaction needs those of the operations in it (AWS: "Amazon DynamoDB
 /// Transactions: How it works", IAM).
 fn needs(operation: &str, request: &Value) -> Vec<Permission> {
     let named = |prefix: &str, name: &Value| {
@@ -96,7 +96,7 @@ fn needs(operation: &str, request: &Value) -> Vec<Permission> {
         vec![(format!("{prefix}:{}", operation.rsplit('.').next().unwrap_or_default()), name.to_owned())]
     };
     match operation.split('.').next().unwrap_or_default() {
-        // It takes no resource of its own, and each secret takes what it takes alone (API reference: "BatchGetSecretValue").
+        // The batch itself has no resource, and each secret needs its own permission (API reference: "BatchGetSecretValue").
         "secretsmanager" if operation.ends_with(".BatchGetSecretValue") => {
             let ids = request["SecretIdList"].as_array().into_iter().flatten().filter_map(Value::as_str);
             let each = ids.map(|id| ("secretsmanager:GetSecretValue".to_owned(), id.to_owned()));
@@ -121,7 +121,7 @@ fn needs(operation: &str, request: &Value) -> Vec<Permission> {
     }
 }
 
-async fn pass(State(check): State<Check>, mut headers: HeaderMap, body: Bytes) -> Response {
+async fn forward(State(check): State<Check>, mut headers: HeaderMap, body: Bytes) -> Response {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let (operation, authorization) = (text("x-amz-target"), text("authorization"));
     let function = authorization.split_once("Credential=").and_then(|(_, scope)| scope.split('/').next());

@@ -1,23 +1,22 @@
-//! The local stack: what `cargo run` starts and what the tests drive. The gateway with the very handlers of the functions, storage
-//! and secrets by AWS's own APIs, Plivo's API, an inbox, a clock that can be moved; all in this process, all on 127.0.0.1.
+//! The local stack, which `cargo run` starts and the tests drive: a gateway before the functions' own handlers, the APIs of DynamoDB,
+//! Secrets Manager, SQS and Plivo, an inbox, and a clock that can be moved. All of it runs in this process, on 127.0.0.1.
 //!
 //! | module | for |
 //! |---|---|
 //! | [`gateway`] | HTTP to Lambda events and back |
-//! | [`functions`] | the functions, each as Lambda runs it |
+//! | [`functions`] | runs the functions' handlers as Lambda does |
 //! | [`dynamodb`], [`secrets`], [`sqs`] | the APIs of DynamoDB, Secrets Manager and SQS |
 //! | [`simulator`] | Plivo's API |
-//! | [`inbox`] | what was "delivered", for people and programs |
+//! | [`inbox`] | the messages that the simulator delivered |
 //! | `control_api` | `/_local/config`, `/_local/environment`, `/_local/clock` |
-//! | [`seed`] | users, transactions, counts and sessions from a file |
-//! | [`events`] | the event files, and what their names say |
-//! | [`clock`] | the clock that is moved |
-//! | [`metrics`] | what the functions count |
-//! | [`template`], [`iam`] | what `template.yaml` says, and its permissions in force, for tests |
-//! | [`fault_proxy`] | faults and measurements, for tests and the benchmark |
-//! | [`runtime_api`] | runs a function binary as Lambda does, for tests |
-//!
-//! Uses `shared` and the functions; nothing uses it but tests and the benchmark.
+//! | [`seed`] | loads users, challenges, counts and sessions from a file |
+//! | [`events`] | the event files and the responses that their names promise |
+//! | [`clock`] | a clock that can be moved |
+//! | [`metrics`] | the metrics that the functions write |
+//! | [`template`] | reads `template.yaml`, for tests |
+//! | [`iam`] | enforces the permissions of `template.yaml`, for tests |
+//! | [`fault_proxy`] | injects faults and records calls, for tests and the benchmark |
+//! | [`runtime_api`] | runs a function's binary as Lambda does, for tests |
 
 pub mod clock;
 mod control_api;
@@ -67,28 +66,28 @@ use crate::secrets::Secrets;
 use crate::simulator::Simulator;
 use crate::sqs::{QUEUES, Queues};
 
-/// The local application's id. This and what follows are known to everybody: nothing here is worth a secret.
+/// The local application's ID. This and the keys below are public: they protect nothing.
 pub const APP_ID: &str = "10CA1000-0000-0000-0000-0000000000A1";
 /// The local application's key.
 pub const API_KEY: &str = "10CA1000-0000-0000-0000-0000000000B2";
 /// The local key of `sendMessage`.
 pub const MESSAGE_KEY: &str = "local-message-key-0123456789";
-/// The local root key. Fixed, so that kept data and seeds stay readable.
+/// The local root key. It is fixed so that kept data and seeds stay readable.
 pub const ROOT_KEY: &str = "local-root-key-0123456789abcdef0123456789";
 /// The simulator's account.
 pub const PLIVO_AUTH_ID: &str = "MALOCALLOCALLOCALLOC";
 /// The simulator's token.
 pub const PLIVO_AUTH_TOKEN: &str = "bG9jYWwtcGxpdm8tYXV0aC10b2tlbi0wMTIzNDU2";
 
-/// Where the data is.
+/// Where the data is kept.
 #[derive(Debug, Clone, Default)]
 pub enum Data {
-    /// In memory, gone with the stack.
+    /// In memory, lost when the stack stops.
     #[default]
     Memory,
-    /// In a file below this folder, kept.
+    /// In a file in this folder, kept between runs.
     Folder(PathBuf),
-    /// With another stack, whose DynamoDB API is at this address.
+    /// In another stack, whose DynamoDB API has this URL.
     At(String),
 }
 
@@ -97,23 +96,23 @@ pub enum Data {
 pub struct Options {
     /// The gateway's port; 0 picks a free one.
     pub port: u16,
-    /// Where the data is.
+    /// Where the data is kept.
     pub data: Data,
-    /// Settings (and `AWS_…` variables) that stand over the stack's own.
+    /// Settings and `AWS_…` variables that override the stack's own.
     pub settings: Vec<(String, String)>,
     /// A file of users, transactions and sessions to load.
     pub seed: Option<PathBuf>,
-    /// What the clock does by itself.
+    /// Whether the clock runs by itself.
     pub pace: Pace,
-    /// How far the clock is behind the machine's, so that what happens here lies in the past of who reads it there.
+    /// How far the clock is behind the machine's. The benchmark fills tables in the past with it.
     pub behind: Duration,
-    /// What lets each function do what its role allows; without one, each may do all.
+    /// Limits each function to what its role allows. Without it, every function may do everything.
     pub iam: Option<Iam>,
-    /// What hashing a password costs. Only the benchmark has another than the default.
+    /// The cost of hashing a password. Only the benchmark changes it.
     pub password_cost: Cost,
 }
 
-/// The stack cannot start.
+/// A stack that cannot start.
 #[derive(Debug)]
 pub struct StackError {
     what: String,
@@ -121,7 +120,7 @@ pub struct StackError {
 }
 
 impl StackError {
-    /// Makes one of another error, for `map_err`.
+    /// Wraps another error, for `map_err`.
     pub(crate) fn new<E>(what: impl Into<String>) -> impl FnOnce(E) -> Self
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -147,7 +146,7 @@ impl std::error::Error for StackError {
     }
 }
 
-/// What programs need to know of a running stack: the body of `GET /_local/config`.
+/// How to reach a running stack: the body of `GET /_local/config`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Config {
@@ -167,14 +166,14 @@ pub struct Config {
     pub dynamodb_endpoint: String,
     /// Secrets Manager's API.
     pub secrets_endpoint: String,
-    /// SQS's API. Not in that body, whose form is fixed; `GET /_local/environment` names it.
+    /// SQS's API. It is not in that body, whose form is fixed; `GET /_local/environment` has it.
     #[serde(skip)]
     pub sqs_endpoint: String,
 }
 
 /// A running stack. Stops when dropped.
 pub struct Stack {
-    /// Where and how to reach it.
+    /// How to reach it.
     pub config: Config,
     /// Its clock.
     pub clock: Arc<MovableClock>,
@@ -182,13 +181,13 @@ pub struct Stack {
     pub simulator: Simulator,
     /// The functions' environment.
     pub settings: HashMap<String, String>,
-    /// What a function would use; seeds and tests look through it into storage.
+    /// An app like the functions' own, through which seeds and tests reach storage.
     pub app: Arc<App>,
     /// Its secrets.
     pub secrets: Secrets,
-    /// Messages that could not be sent.
+    /// The messages in its dead-letter queues.
     pub dead_letters: Queues,
-    /// What the functions count.
+    /// The metrics that its functions write.
     pub metrics: CountedMetrics,
     functions: Arc<Functions>,
     stop: watch::Sender<()>,
@@ -196,10 +195,10 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts all parts and answers when all of them take requests.
+    /// Starts all parts and returns when all of them accept requests.
     ///
     /// # Errors
-    /// [`StackError`], like a port that is taken or a setting that is wrong.
+    /// [`StackError`], for example when a port is taken or a setting is wrong.
     pub async fn start(options: Options) -> Result<Self, StackError> {
         let (stop, stopped) = watch::channel(());
         let clock = Arc::new(MovableClock::new(options.pace, options.behind));
@@ -251,35 +250,35 @@ impl Stack {
         Ok(Self { config, clock, simulator, settings, app, secrets, dead_letters, metrics, functions, stop, server })
     }
 
-    /// Has each function do what it does at its start. Without it they do so with their first requests.
+    /// Lets each function do the work of its cold start. Otherwise the first request does it.
     pub async fn warm(&self) {
         self.functions.warm().await;
     }
 
-    /// Waits until all is done that functions do after the answers that they have given.
+    /// Waits until the functions' background tasks are done.
     pub async fn settle(&self) {
         self.functions.settle().await;
     }
 
-    /// Hands a function an event, whatever it came from, as `aws lambda invoke` does, and waits until the function would take the next.
+    /// Invokes a function with any event, as `aws lambda invoke` does, and waits for its background tasks.
     ///
     /// # Errors
-    /// What a failed invocation leaves.
+    /// The error of a failed invocation.
     pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, Diagnostic> {
         let answer = self.functions.invoke(function, event).await;
         self.settle().await;
         answer
     }
 
-    /// The same, with what Lambda would tell the function about the invocation.
+    /// Like [`Self::invoke`], with Lambda's context, and without waiting for background tasks.
     ///
     /// # Errors
-    /// What a failed invocation leaves.
+    /// The error of a failed invocation.
     pub async fn invoke_in(&self, function: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
         self.functions.invoke_in(function, event).await
     }
 
-    /// Stops taking requests and waits until those under way are answered, or for so long.
+    /// Stops accepting requests and waits at most this long for those in flight.
     pub async fn stop(self, longest: Duration) {
         let Self { stop, server, functions, .. } = self;
         drop(stop);
@@ -287,12 +286,12 @@ impl Stack {
             let _ = server.await;
             functions.settle().await;
         };
-        // A client that has sent half a request would keep the server waiting.
+        // A client that has sent half a request would keep the server from ending.
         let _ = tokio::time::timeout(longest, ended).await;
     }
 }
 
-/// Where AWS's services are.
+/// The APIs of AWS's services and their URLs.
 #[derive(Clone)]
 struct Apis {
     dynamodb: String,
@@ -317,18 +316,18 @@ impl Apis {
         Ok(Self { dynamodb, secrets, sqs, secrets_api, dead_letters })
     }
 
-    /// The same, each behind a iam.
+    /// The same APIs, each behind the IAM check.
     async fn behind(&self, iam: &Iam, stopped: &watch::Receiver<()>) -> Result<Self, StackError> {
         Ok(Self {
-            dynamodb: iam.before(&self.dynamodb, stopped.clone()).await?,
-            secrets: iam.before(&self.secrets, stopped.clone()).await?,
-            sqs: iam.before(&self.sqs, stopped.clone()).await?,
+            dynamodb: iam.start_before(&self.dynamodb, stopped.clone()).await?,
+            secrets: iam.start_before(&self.secrets, stopped.clone()).await?,
+            sqs: iam.start_before(&self.sqs, stopped.clone()).await?,
             ..self.clone()
         })
     }
 }
 
-/// Everything that the gateway's port answers.
+/// The router of the gateway's port.
 fn router(config: &Config, settings: &HashMap<String, String>, gateway: Gateway, simulator: &Simulator) -> Router {
     let (clock, functions) = (Arc::clone(&gateway.clock), Arc::clone(&gateway.functions));
     let gateway = Arc::new(gateway);
@@ -338,13 +337,13 @@ fn router(config: &Config, settings: &HashMap<String, String>, gateway: Gateway,
     Router::new().fallback(gateway::respond).with_state(gateway).merge(simulator.router()).merge(own)
 }
 
-/// Whoever asks the stack itself, like for a message, finds what earlier answers led to.
+/// Waits for background tasks, so that a client that asks for messages finds those of earlier requests.
 async fn settled(State(functions): State<Arc<Functions>>, request: Request, next: Next) -> Response {
     functions.settle().await;
     next.run(request).await
 }
 
-/// Serves until the stack stops; then lets those who wait for messages go, and ends with the last request.
+/// Serves until the stack stops. Then it ends the inbox's long polls, and itself after the last request.
 fn serve(listener: TcpListener, router: Router, simulator: Simulator, stop: watch::Receiver<()>) -> JoinHandle<()> {
     let served = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(stopped(stop.clone()));
@@ -359,7 +358,7 @@ fn serve(listener: TcpListener, router: Router, simulator: Simulator, stop: watc
     })
 }
 
-/// DynamoDB's API itself, whatever stands in the handlers' way.
+/// A client of DynamoDB's API itself, without the IAM check or a fault proxy in between.
 fn direct(dynamodb: &str) -> Result<aws_sdk_dynamodb::Client, StackError> {
     let environment = environment("", dynamodb, "", "");
     let lookup = |name: &str| environment.get(name).cloned().filter(|value| !value.is_empty());
@@ -368,7 +367,7 @@ fn direct(dynamodb: &str) -> Result<aws_sdk_dynamodb::Client, StackError> {
     Ok(aws.dynamodb())
 }
 
-/// An HTTP client for whoever calls the service, on this machine: the functions' TLS, no proxies.
+/// An HTTP client that calls the service from this machine, with the functions' TLS and without proxies.
 ///
 /// # Errors
 /// [`StackError`] when it cannot be built.
@@ -376,7 +375,7 @@ pub fn http_client() -> Result<reqwest::Client, StackError> {
     http_client_from(Ipv4Addr::LOCALHOST)
 }
 
-/// The same from another address of this machine (127.0.0.0/8, on Linux).
+/// Like [`http_client`], from another address of this machine (127.0.0.0/8, on Linux).
 ///
 /// # Errors
 /// [`StackError`] when it cannot be built.
@@ -387,9 +386,9 @@ pub fn http_client_from(address: Ipv4Addr) -> Result<reqwest::Client, StackError
     builder.redirect(reqwest::redirect::Policy::none()).build().map_err(StackError::new("no HTTP client"))
 }
 
-/// Ends when the stack stops or is dropped.
+/// Completes when the stack stops or is dropped.
 pub(crate) async fn stopped(mut stop: watch::Receiver<()>) {
-    // An error means that the stack is gone, which is the signal.
+    // The sender never sends; it is dropped with the stack.
     let _ = stop.changed().await;
 }
 
@@ -402,7 +401,7 @@ fn local_secrets() -> Secrets {
     secrets
 }
 
-/// The environment of a function that runs beside a stack: the settings that the template would make, and where AWS is.
+/// The environment of a function that runs beside a stack: the settings that the template would set, and the URLs of AWS's APIs.
 pub fn environment(url: &str, dynamodb: &str, secrets: &str, sqs: &str) -> HashMap<String, String> {
     let [dead_letters, dead_letters_fifo] = QUEUES.map(|name| format!("{sqs}/000000000000/{name}"));
     let own = [
@@ -422,7 +421,7 @@ pub fn environment(url: &str, dynamodb: &str, secrets: &str, sqs: &str) -> HashM
         ("APP_ID", APP_ID),
         ("API_KEY", API_KEY),
         ("PLIVO_SENDER", "+14155550199"),
-        // Everybody here comes from this machine.
+        // All clients here have the address of this machine.
         ("STARTS_PER_ADDRESS", "10000"),
         ("PLIVO_API_URL", url),
         ("AWS_REGION", "us-east-1"),

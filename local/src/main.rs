@@ -1,4 +1,4 @@
-//! `cargo run`: starts the local stack and says how to use it.
+//! `cargo run`: starts the local stack and prints how to use it.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -13,20 +13,20 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Otpost on this machine: every operation over HTTP, with a simulated Plivo and an inbox. No account, no server, no container.
+/// Run all of Otpost on this machine, with a simulated Plivo and an inbox. Needs no account, server or container.
 #[derive(Parser)]
 #[command(version, about)]
 struct Arguments {
-    /// The port to listen on, at 127.0.0.1; 0 picks a free one.
+    /// Listen on this port of 127.0.0.1; 0 picks a free one.
     #[arg(long, default_value_t = 3000)]
     port: u16,
-    /// A folder in which the data is kept between runs. Without it, the data is in memory.
+    /// Keep the data in this folder between runs. Without it, the data is in memory.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// A setting to override, as often as you like; README.md lists them.
+    /// Override a setting; can be repeated. README.md lists the settings.
     #[arg(long = "config", value_name = "KEY=VALUE", value_parser = setting)]
     settings: Vec<(String, String)>,
-    /// A JSON file of users, transactions, counts of phones and sessions to load; see events/seed.json.
+    /// Load users, challenges, counts and sessions from a JSON file like events/seed.json.
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
 }
@@ -69,12 +69,12 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Says it to whoever still listens: `cargo run | head` is no reason to stop.
+/// Prints, and ignores a closed standard output: `cargo run | head` must not stop the stack.
 fn say(text: &str) {
     drop(writeln!(std::io::stdout(), "{text}"));
 }
 
-/// What a newcomer needs.
+/// How to use the stack.
 fn welcome(config: &Config) -> String {
     let Config { url, app_id, api_key, message_key, .. } = config;
     format!(

@@ -1,5 +1,4 @@
-//! Lambda's Runtime API on loopback: runs a function binary as Lambda does and hands it events. For tests of the binaries. Uses
-//! [`crate::Config`] for the environment of a running stack.
+//! Lambda's Runtime API on 127.0.0.1. It runs a function's binary as Lambda does and passes it events, for tests of the binaries.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -19,7 +18,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::{Options, Stack, StackError, environment, events};
 
-/// A function binary that runs beside a stack, on its storage, secrets and Plivo. Ends when dropped.
+/// A function's binary that runs beside a stack, with the stack's storage, secrets and Plivo. It is killed when dropped.
 pub struct Function {
     events: mpsc::Sender<Value>,
     responses: mpsc::Receiver<Result<Value, Diagnostic>>,
@@ -63,10 +62,10 @@ impl Function {
         Ok(Self { events, responses, _process: process })
     }
 
-    /// Hands it an event and waits for its answer.
+    /// Invokes the function and waits for its response.
     ///
     /// # Errors
-    /// What a failed invocation leaves; also where the function has ended.
+    /// The error of a failed invocation, also if the function has ended.
     pub async fn invoke(&mut self, event: Value) -> Result<Value, Diagnostic> {
         let ended = || failed("Ended", "the function has ended");
         self.events.send(event).await.map_err(|_| ended())?;
@@ -97,7 +96,7 @@ async fn response(
     body: Bytes,
 ) -> StatusCode {
     let answer = serde_json::from_slice(&body).map_err(|_| failed("Answer", "the answer is not JSON"));
-    // Nobody waits only when the test is over.
+    // Sending fails only when the test is over.
     let _ = runtime.responses.send(answer).await;
     StatusCode::ACCEPTED
 }
@@ -113,10 +112,10 @@ async fn error(
     StatusCode::ACCEPTED
 }
 
-/// Hands a binary all event files of its function, in order, beside a stack of its own that holds their seeds.
+/// Invokes a binary with all event files of its function, in order, beside a stack with their seeds.
 ///
 /// # Errors
-/// [`StackError`] when it responses one of them otherwise than the file's name says.
+/// [`StackError`] when a response is not the one that the file's name promises.
 pub async fn run_event_files(function: &str, binary: &str) -> Result<(), StackError> {
     let stack = Stack::start(Options { seed: Some(events::seed()), ..Options::default() }).await?;
     let mut process = Function::start(Path::new(binary), &stack.config).await?;
@@ -127,10 +126,10 @@ pub async fn run_event_files(function: &str, binary: &str) -> Result<(), StackEr
     Ok(())
 }
 
-/// The one line that a binary leaves when it is started without any setting.
+/// Starts a binary without any setting and returns the one line that it logs.
 ///
 /// # Errors
-/// [`StackError`] when it leaves anything else, or ends well.
+/// [`StackError`] when it logs anything else, or exits with success.
 pub fn start_without_settings(binary: &str) -> Result<String, StackError> {
     let output = std::process::Command::new(binary).env_clear().output();
     let output = output.map_err(StackError::new("the function does not start"))?;

@@ -1,5 +1,4 @@
-//! Secrets Manager's API in this process: `GetSecretValue` and `BatchGetSecretValue` of the stack's three secrets, which tests can
-//! change. Uses nothing of this crate but errors.
+//! Secrets Manager's API in this process: `GetSecretValue` and `BatchGetSecretValue` of the stack's three secrets. Tests can change them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,12 +26,12 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Puts a value in the place of the one that is there, as `aws secretsmanager put-secret-value` does.
+    /// Sets a secret's value, as `aws secretsmanager put-secret-value` does.
     pub fn put(&self, name: &str, value: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), value.to_owned());
     }
 
-    /// A secret, as both operations answer it.
+    /// A secret, as both operations return it.
     fn value(&self, name: &str) -> Option<Value> {
         let secret = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()?;
         Some(json!({
@@ -41,7 +40,7 @@ impl Secrets {
         }))
     }
 
-    /// Starts the API and answers its address.
+    /// Starts the API and returns its URL.
     pub(crate) async fn start(&self, stop: watch::Receiver<()>) -> Result<String, StackError> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("secrets have no port"))?;
         let address = listener.local_addr().map_err(StackError::new("secrets have no port"))?;
@@ -51,7 +50,7 @@ impl Secrets {
     }
 }
 
-/// AWS JSON 1.1, as Secrets Manager speaks it.
+/// Secrets Manager's protocol is AWS JSON 1.1.
 async fn respond(State(secrets): State<Secrets>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();

@@ -1,5 +1,4 @@
-//! Seeds: users, transactions, what was counted for phones, messages and sessions, from a JSON file: what event files refer to. Uses
-//! `shared::store`.
+//! Seeds: loads the users, challenges, counts, messages and sessions of a JSON file, to which the event files refer.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -25,26 +24,26 @@ use shared::store::{
 use crate::StackError;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// What was counted for a phone was counted so long ago: past the wait for the next message, and for almost a day to come.
+/// How long ago a phone's counts were made: past the wait for the next message, and valid for almost a day.
 const AGO: Duration = Duration::from_secs(60);
 
 /// A seed file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Seed {
-    /// Users, who are there as if they had registered.
+    /// Registered users.
     #[serde(default)]
     pub users: Vec<SeedUser>,
-    /// Transactions, which are pending unless they say otherwise.
+    /// Challenges, which are open unless they say otherwise.
     #[serde(default)]
-    pub transactions: Vec<SeedTransaction>,
-    /// What was counted for phones.
+    pub challenges: Vec<SeedChallenge>,
+    /// Counts of phones.
     #[serde(default)]
     pub phones: Vec<SeedPhone>,
-    /// Messages that were asked for before.
+    /// Messages that were requested before.
     #[serde(default)]
     pub messages: Vec<SeedMessage>,
-    /// Sessions, which stand as if their users had just logged in, unless they say otherwise.
+    /// Sessions, which have just begun unless they say otherwise.
     #[serde(default)]
     pub sessions: Vec<SeedSession>,
 }
@@ -68,23 +67,23 @@ pub struct SeedUser {
     pub properties: Map<String, Value>,
 }
 
-/// A transaction. One that is pending stays so for a day, so that a stack that was started a while ago still knows it.
+/// A challenge. It stays open for a day, so that a stack that was started a while ago still accepts its code.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SeedTransaction {
-    /// An id that belongs to the phone and the purpose; a wrong one is answered with one that would do.
+pub struct SeedChallenge {
+    /// An ID that belongs to the phone and the flow. The error for a wrong one shows a right one.
     pub transaction_id: String,
-    /// `register`, `login` or `secondFactor`.
-    pub purpose: String,
+    /// The flow.
+    pub flow: Flow,
     /// In any spelling.
     pub phone_number: String,
-    /// The code, as it would be sent.
+    /// The code.
     pub code: String,
-    /// Who logs in.
+    /// The user who logs in.
     pub object_id: Option<String>,
     /// How long ago it expired, in seconds.
     pub expired_for: Option<u64>,
-    /// How many wrong codes were entered for it; five are all it takes.
+    /// The number of wrong codes that were entered; five end it.
     #[serde(default)]
     pub wrong_codes: usize,
     /// Whether its code was used.
@@ -92,22 +91,22 @@ pub struct SeedTransaction {
     pub used: bool,
 }
 
-/// What was counted for a phone a minute ago.
+/// A phone's counts, a minute old.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SeedPhone {
     /// In any spelling.
     pub phone_number: String,
-    /// Starts without a password, each of which may send a code message.
+    /// Starts without a password.
     #[serde(default)]
     pub messages: usize,
-    /// Wrong codes that needed no password, beside those of its transactions.
+    /// Wrong codes without a password, besides those of its challenges.
     #[serde(default)]
     pub wrong_codes: usize,
     /// Wrong codes after a right password.
     #[serde(default)]
     pub wrong_codes_after_password: usize,
-    /// Starts behind the password.
+    /// Starts after a right password.
     #[serde(default)]
     pub messages_after_password: usize,
     /// Wrong passwords in a row.
@@ -115,7 +114,7 @@ pub struct SeedPhone {
     pub wrong_passwords: u32,
 }
 
-/// A message that was asked for before.
+/// A message that was requested before.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SeedMessage {
@@ -125,19 +124,19 @@ pub struct SeedMessage {
     pub phone_number: String,
     /// The text.
     pub message: String,
-    /// What became of it.
+    /// Its state.
     pub state: SeedState,
 }
 
-/// What became of a message.
+/// The state of a message.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SeedState {
-    /// Somebody is sending it, for a day.
+    /// It is being sent, for a day to come.
     Sending,
-    /// Plivo took it.
+    /// Plivo accepted it.
     Sent,
-    /// Whoever was sending it is gone.
+    /// Nobody knows whether it was sent.
     Unknown,
 }
 
@@ -147,13 +146,13 @@ pub enum SeedState {
 pub struct SeedSession {
     /// The token, a UUID.
     pub user_token: String,
-    /// Whose it is.
+    /// Its user.
     pub object_id: String,
     /// How long ago it ended, in seconds.
     pub ended_for: Option<u64>,
 }
 
-/// Loads a file. Users and sessions that are there already stay, transactions and counts are made anew: a kept store can be
+/// Loads a seed file. Existing users and sessions stay; challenges and counts are replaced. So a stack that keeps its data can be
 /// started with the same seed again.
 pub(crate) async fn load(app: &App, file: &Path) -> Result<(), StackError> {
     let text = std::fs::read(file).map_err(StackError::new(format!("seed file {} cannot be read", file.display())))?;
@@ -163,8 +162,8 @@ pub(crate) async fn load(app: &App, file: &Path) -> Result<(), StackError> {
     for user in &seed.users {
         add_user(app, &keys, user).await?;
     }
-    for transaction in &seed.transactions {
-        add_transaction(app, &keys, transaction).await?;
+    for challenge in &seed.challenges {
+        add_challenge(app, &keys, challenge).await?;
     }
     for phone in &seed.phones {
         add_phone(app, &keys, phone).await?;
@@ -206,21 +205,13 @@ async fn add_user(app: &App, keys: &Keys, seed: &SeedUser) -> Result<(), StackEr
     app.store.users.create(&user).await.map(drop).map_err(StackError::new("a seed's user"))
 }
 
-async fn add_transaction(app: &App, keys: &Keys, seed: &SeedTransaction) -> Result<(), StackError> {
-    let flow = match seed.purpose.as_str() {
-        "register" => Flow::Register,
-        "login" => Flow::Login,
-        "secondFactor" => Flow::SecondFactor,
-        other => {
-            return Err(StackError::plain(format!("a seed's purpose is register, login or secondFactor, not {other}")));
-        }
-    };
-    let key = key(app, keys, &seed.phone_number)?;
+async fn add_challenge(app: &App, keys: &Keys, seed: &SeedChallenge) -> Result<(), StackError> {
+    let (flow, key) = (seed.flow, key(app, keys, &seed.phone_number)?);
     let id = ChallengeId::parse(&seed.transaction_id).filter(|id| id.open(keys).contains(&(key, flow)));
     let Some(id) = id else {
         let fitting = ChallengeId::new(keys, key, flow).text();
         return Err(StackError::plain(format!(
-            "seed transactionId {} is not of its phone and purpose; {fitting} would be",
+            "seed transactionId {} does not belong to its phone and flow; {fitting} would",
             seed.transaction_id
         )));
     };
@@ -246,7 +237,7 @@ async fn add_transaction(app: &App, keys: &Keys, seed: &SeedTransaction) -> Resu
 
 async fn add_phone(app: &App, keys: &Keys, seed: &SeedPhone) -> Result<(), StackError> {
     let then = app.clock.now().minus(AGO);
-    change(app, key(app, keys, &seed.phone_number)?, |record| {
+    update(app, key(app, keys, &seed.phone_number)?, |record| {
         let counts =
             |messages, wrong_codes| PhoneCounts { starts: vec![then; messages], wrong_codes: vec![then; wrong_codes] };
         record.without_password = counts(seed.messages, seed.wrong_codes);
@@ -256,8 +247,8 @@ async fn add_phone(app: &App, keys: &Keys, seed: &SeedPhone) -> Result<(), Stack
     .await
 }
 
-/// Changes what is kept about a phone.
-async fn change(app: &App, key: PhoneKey, change: impl Fn(&mut PhoneRecord)) -> Result<(), StackError> {
+/// Updates a phone's record.
+async fn update(app: &App, key: PhoneKey, change: impl Fn(&mut PhoneRecord)) -> Result<(), StackError> {
     let record = app.store.phones.get(key).await.map_err(StackError::new("storage"))?;
     let decide = |record: &mut PhoneRecord| {
         change(record);

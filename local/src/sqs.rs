@@ -1,5 +1,4 @@
-//! SQS's API in this process: `SendMessage` to the two dead-letter queues, and what was sent, for people and tests. Uses nothing of this
-//! crate but errors.
+//! SQS's API in this process: `SendMessage` to the two dead-letter queues, whose messages people and tests can read.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,15 +18,15 @@ use crate::StackError;
 /// The standard dead-letter queue, and the one of the FIFO queue.
 pub const QUEUES: [&str; 2] = ["dead-letters", "dead-letters.fifo"];
 
-/// A message that is in a queue.
+/// A message in a queue.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Queued {
-    /// Which queue.
+    /// The queue's name.
     pub queue: String,
     /// The text.
     pub body: String,
-    /// Its attributes, all of them texts.
+    /// Its attributes, all of them strings.
     pub attributes: Map<String, Value>,
     /// Its group, in a FIFO queue.
     pub group: Option<String>,
@@ -40,12 +39,12 @@ pub struct Queued {
 pub struct Queues(Arc<Mutex<Vec<Queued>>>);
 
 impl Queues {
-    /// What is in them, oldest first.
+    /// All messages, oldest first.
     pub fn messages(&self) -> Vec<Queued> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Starts the API and answers its address.
+    /// Starts the API and returns its URL.
     pub(crate) async fn start(&self, stop: watch::Receiver<()>) -> Result<String, StackError> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("queues have no port"))?;
         let address = listener.local_addr().map_err(StackError::new("queues have no port"))?;
@@ -54,7 +53,7 @@ impl Queues {
         Ok(format!("http://{address}"))
     }
 
-    /// What is in them, as JSON.
+    /// `GET /_local/dead-letters`: all messages as JSON.
     pub(crate) fn router(&self) -> Router {
         let queues = self.clone();
         Router::new()
@@ -62,7 +61,7 @@ impl Queues {
             .layer(axum::middleware::from_fn(crate::inbox::loopback_only))
     }
 
-    /// A FIFO queue takes a deduplication id once.
+    /// Adds a message. A FIFO queue accepts each deduplication ID once.
     fn add(&self, message: Queued) {
         let mut messages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |other: &Queued| other.queue == message.queue && other.deduplication_id == message.deduplication_id;
@@ -72,7 +71,7 @@ impl Queues {
     }
 }
 
-/// AWS JSON 1.0, as SQS speaks it.
+/// SQS's protocol is AWS JSON 1.0.
 async fn respond(State(queues): State<Queues>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();

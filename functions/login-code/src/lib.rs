@@ -1,4 +1,4 @@
-//! `POST services/Plivo/loginWithCode`: ends a login of either kind.
+//! `POST services/Plivo/loginWithCode`: finishes a login of either kind.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use shared::auth::otp::OneTimeCode;
 use shared::aws::secrets::Secret;
 use shared::http::{self, Duplicates, HandlerResult, Problem, Reason};
 
-/// The secrets that it fetches at its cold start.
+/// The secrets to fetch at the cold start.
 pub const SECRETS: &[Secret] = &[Secret::RootKey];
 
-/// Answers the user with a `user-token`.
+/// Responds with the user and a `user-token`.
 ///
 /// # Errors
 /// [`Problem`].

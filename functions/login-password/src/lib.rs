@@ -1,4 +1,4 @@
-//! `POST services/Plivo/loginWithPhoneNumberAndPassword`: starts a login with two factors.
+//! `POST services/Plivo/loginWithPhoneNumberAndPassword`: starts a login with a password and a code.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use shared::auth::start;
 use shared::aws::secrets::Secret;
 use shared::http::{self, Duplicates, HandlerResult};
 
-/// The secrets that it fetches at its cold start.
+/// The secrets to fetch at the cold start.
 pub const SECRETS: &[Secret] = &[Secret::RootKey, Secret::Plivo];
 
-/// Answers `{"transactionId"}` when the password is right; else 3003, whatever was wrong.
+/// Responds with `{"transactionId"}` if the password is right, else with code 3003, whatever was wrong.
 ///
 /// # Errors
 /// [`http::Problem`].

@@ -10,10 +10,10 @@ use shared::auth::start;
 use shared::aws::secrets::Secret;
 use shared::http::{self, HandlerResult};
 
-/// The secrets that it fetches at its cold start.
+/// The secrets to fetch at the cold start.
 pub const SECRETS: &[Secret] = &[Secret::RootKey, Secret::Plivo];
 
-/// Answers `{"transactionId"}` for any number that can be sent to, whether or not a user has it.
+/// Responds with `{"transactionId"}` for any number that can receive SMS, whether or not a user has it.
 ///
 /// # Errors
 /// [`http::Problem`].

@@ -1,4 +1,4 @@
-//! `POST users/register`, both steps: without a `transactionId` it starts a registration, with one it ends it.
+//! `POST users/register`, both steps: without a `transactionId` it starts a registration, with one it finishes it.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use shared::aws::secrets::Secret;
 use shared::config::Identity;
 use shared::http::{self, Duplicates, Fields, HandlerResult, Problem, Reason};
 
-/// The secrets that it fetches at its cold start.
+/// The secrets to fetch at the cold start.
 pub const SECRETS: &[Secret] = &[Secret::RootKey, Secret::Plivo];
 
-/// Answers `{"transactionId"}` (step 1) or the user (step 2).
+/// Responds with `{"transactionId"}` (step 1) or the user (step 2).
 ///
 /// # Errors
 /// [`Problem`].
@@ -41,7 +41,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     }
 }
 
-/// Checks the form of every part of step 2, so that bad input costs no attempt.
+/// Checks all input of step 2 before the code is compared, so that bad input costs no attempt.
 fn registration(app: &App, phone: PhoneNumber, transaction: &str, mut fields: Fields) -> Result<Registration, Problem> {
     let challenge =
         ChallengeId::parse(transaction).ok_or_else(|| Problem::field(Reason::InvalidTransactionId, "transactionId"))?;
@@ -84,7 +84,7 @@ fn password(fields: &mut Fields) -> Result<Password, Problem> {
     }
 }
 
-/// Two letters, `en` where the client sends none.
+/// The locale: two letters, `en` if the client sends none.
 fn locale(value: Option<Value>) -> String {
     let sent = value.as_ref().and_then(Value::as_str).map(str::to_ascii_lowercase);
     sent.filter(|text| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_lowercase()))

@@ -1,6 +1,6 @@
-//! Which kind of event it is, and what makes a message of it the same message when it comes again: every source delivers at
-//! least once. Only what is used is read, by hand: the library of AWS's events (`aws_lambda_events`) asks for fields that we do
-//! not need, so that one of them could fail a whole batch, and brings a calendar.
+//! The kinds of events, and the idempotency key of each message. Every source delivers at least once, so a redelivered message must keep
+//! its key. Events are parsed by hand. AWS's library (`aws_lambda_events`) requires fields that are not needed here, so one missing field could
+//! fail a whole batch, and it adds a calendar to the binary.
 
 use serde_json::{Map, Value};
 use shared::http::{self, Fields, Problem, Reason};
@@ -14,13 +14,13 @@ pub enum Event {
     Queue(Vec<Record>),
     /// SNS's.
     Notifications(Vec<Carried>),
-    /// EventBridge's, Scheduler's, or a message itself, by whoever may invoke the function.
+    /// EventBridge's, Scheduler's, or a direct invocation with a message.
     One(Carried),
 }
 
-/// A message and the key that follows from where it came from.
+/// A message, and the idempotency key that follows from its source.
 pub struct Carried {
-    /// The key.
+    /// The idempotency key.
     pub key: IdempotencyKey,
     /// The message, if it is a JSON object.
     pub fields: Result<Fields, Problem>,
@@ -28,22 +28,22 @@ pub struct Carried {
 
 /// A message of a queue.
 pub struct Record {
-    /// SQS's id of it.
+    /// SQS's ID of the message.
     pub id: String,
     /// Its text.
     pub body: String,
     /// The queue's ARN.
     pub source: String,
-    /// In a FIFO queue, those of one group come in their order.
+    /// Its group, in a FIFO queue.
     pub group: Option<String>,
-    /// How often it was delivered, this time included.
+    /// The number of deliveries, including this one.
     pub receives: u32,
-    /// The one that the dead-letter queue kept, of a message that was put back.
+    /// The key that the dead-letter queue kept, if the message was moved back from there.
     pub key: Option<IdempotencyKey>,
 }
 
 impl Event {
-    /// Tells an event's kind.
+    /// Parses an event.
     ///
     /// # Errors
     /// [`Reason::UnknownEvent`].
@@ -62,7 +62,7 @@ impl Event {
             return bus(&event).map(Self::One).ok_or_else(unknown);
         }
         if event.contains_key("phoneNumber") {
-            // Lambda keeps the id when it tries an asynchronous invocation again.
+            // Lambda keeps the ID when it retries an asynchronous invocation.
             let key = IdempotencyKey::of("invocation", request_id);
             return Ok(Self::One(Carried { key, fields: Ok(Fields(event)) }));
         }
@@ -88,12 +88,12 @@ fn records_of(records: &[Value]) -> Result<Event, Problem> {
     }
 }
 
-/// `None` for one that could not be told apart from others, so that the whole batch must come again.
+/// `None` if the message lacks an identity, so that SQS must deliver the whole batch again.
 fn record(record: &Value) -> Option<Record> {
     let source = record["eventSourceARN"].as_str()?;
     let attributes = &record["attributes"];
     let key = record["messageAttributes"]["idempotencyKey"]["stringValue"].as_str();
-    // A standard queue's messages may have groups, too, for fairness; they have no order.
+    // Messages of a standard queue may have groups, too, for fairness, but no order.
     let group = attributes["MessageGroupId"].as_str().filter(|_| source.ends_with(".fifo"));
     Some(Record {
         id: record["messageId"].as_str()?.to_owned(),
@@ -111,13 +111,13 @@ fn notification(record: &Value) -> Option<Carried> {
     Some(Carried { key, fields: http::fields(sns["Message"].as_str().unwrap_or_default()) })
 }
 
-/// An event of a bus has an id. Scheduler's have one per try: there, the schedule and the time that it was for are what stays
-/// (AWS: "Adding context attributes" of EventBridge Scheduler).
+/// An event of a bus has an ID. Scheduler's is new with each attempt, so there the key is the schedule and its scheduled time (AWS: "Adding
+/// context attributes" of EventBridge Scheduler).
 fn bus(event: &Map<String, Value>) -> Option<Carried> {
     let text = |name: &str| event.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let key = if text("source")? == "aws.scheduler" {
         let (schedule, time) = (event.get("resources")?.get(0)?.as_str()?, text("time")?);
-        // A slip in the input's `<aws.scheduler…>` stays as it is, the same every day.
+        // A misspelt `<aws.scheduler…>` attribute is passed as it is, so it would be the same every day.
         if schedule.starts_with('<') || time.starts_with('<') {
             return None;
         }

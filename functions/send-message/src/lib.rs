@@ -1,10 +1,10 @@
-//! Sends the app's own SMS and MMS: for `POST services/Plivo/sendMessage`, and for the events of other AWS services. All of them
-//! carry one shape of message (`docs/message.schema.json`), and none sends one message twice.
+//! Sends the app's own SMS and MMS, for `POST services/Plivo/sendMessage` and for the events of other AWS services. All carry messages of
+//! one schema (`docs/message.schema.json`), and no message is sent twice.
 //!
 //! | module | for |
 //! |---|---|
-//! | `event` | which kind of event it is |
-//! | `message` | the shape of a message |
+//! | `event` | the kinds of events |
+//! | `message` | parses a message |
 //! | `queue` | batches from SQS |
 
 pub mod event;
@@ -28,10 +28,10 @@ use queue::Batch;
 
 const NAME: &str = "send-message";
 
-/// The secrets that it fetches at its cold start.
+/// The secrets to fetch at the cold start.
 pub const SECRETS: &[Secret] = &[Secret::MessageKey, Secret::Plivo, Secret::RootKey];
 
-/// A failed invocation. What Lambda's runtime prints of it is the reason only: the message can quote what the sender wrote.
+/// A failed invocation. Its `Debug` form, which Lambda's runtime logs, is only the reason: the message can quote the sender's input.
 pub struct Failure(Problem);
 
 impl std::fmt::Debug for Failure {
@@ -46,12 +46,12 @@ impl From<Failure> for Diagnostic {
     }
 }
 
-/// Answers any of its events. HTTP gets HTTP's answers. A queue gets the messages that it must deliver again. Whoever invokes
-/// the function with a message gets Plivo's answer; or a failed invocation, whose type is the reason and whose message is the
-/// body of HTTP's answer, so that Lambda tries an asynchronous one again and hands it to the failure destination.
+/// Handles an event of any kind. HTTP gets an HTTP response. A queue gets the messages that SQS must deliver again. A direct invocation
+/// gets Plivo's response, or fails: the error's type is the reason, its message the body of the HTTP response. Lambda then retries an
+/// asynchronous invocation, and passes it to the failure destination at last.
 ///
 /// # Errors
-/// What a failed invocation leaves.
+/// The error of a failed invocation.
 pub async fn respond(app: &Arc<App>, dead_letters: &DeadLetters, event: LambdaEvent<Value>) -> Result<Value, Failure> {
     let request_id = event.context.request_id.clone();
     let deadline = deadline(event.context.deadline, app.clock.now());
@@ -71,14 +71,13 @@ pub async fn respond(app: &Arc<App>, dead_letters: &DeadLetters, event: LambdaEv
     })
 }
 
-/// When the invocation ends. Lambda stops a function at its deadline, so one that has passed before the function begins is none:
-/// `cargo lambda watch` sends ten minutes past 1970 with every event.
+/// The invocation's deadline. One in the past is not real: `cargo lambda watch` sends ten minutes past 1970 with every event.
 fn deadline(millis: u64, now: Timestamp) -> Option<Timestamp> {
     let deadline = Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
     (now < deadline).then_some(deadline)
 }
 
-/// `POST services/Plivo/sendMessage`, for who has the key: answers what Plivo answered.
+/// `POST services/Plivo/sendMessage`, for clients that have the key. Responds with Plivo's response.
 ///
 /// # Errors
 /// [`Problem`].
@@ -100,15 +99,15 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     Ok(http::ok(&json!(accepted)))
 }
 
-/// Sends a message of an event. Its own idempotency key stands before the event's.
+/// Sends the message of an event. The message's own idempotency key overrides the event's.
 async fn send(app: &App, carried: Carried) -> Result<Value, Problem> {
     let (message, own) = message::read(&app.settings, carried.fields?)?;
     let accepted = messaging::send(app, &own.unwrap_or(carried.key), &message).await?;
     Ok(json!(accepted))
 }
 
-/// Sends all messages of an event; fails with the first failure, once all have been tried. When the event comes again, those that
-/// were sent are not sent again.
+/// Sends all messages of an event, then fails with the first error, if any. When the event is delivered again, those that were sent are
+/// not sent again.
 async fn send_all(app: &App, messages: Vec<Carried>) -> Result<Value, Problem> {
     let mut failure = None;
     for carried in messages {

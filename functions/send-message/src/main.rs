@@ -12,7 +12,7 @@ async fn main() -> ExitCode {
         Err(code) => return code,
     };
     let dead_letters = app.dead_letters();
-    // Boxed: the compiler bounds how deep futures may nest.
+    // Boxed because the compiler limits how deep futures may nest.
     let respond = |event| Box::pin(send_message::respond(&app, &dead_letters, event));
     exit_code(lambda_runtime::run(service_fn(respond)).await)
 }

@@ -1,18 +1,18 @@
-//! The shape of a message, the same wherever it comes from; `docs/message.schema.json` is its schema.
+//! Parses a message, which has the same schema from every source: `docs/message.schema.json`.
 
 use phone_number::PhoneNumber;
 use shared::config::Settings;
 use shared::http::{Fields, Problem};
 use shared::messaging::{IdempotencyKey, Message, media};
 
-/// Reads `{"phoneNumber", "message", "mediaUrls"?, "idempotencyKey"?}`.
+/// Parses `{"phoneNumber", "message", "mediaUrls"?, "idempotencyKey"?}`.
 ///
 /// # Errors
 /// [`Problem`].
 pub fn read(settings: &Settings, mut fields: Fields) -> Result<(Message, Option<IdempotencyKey>), Problem> {
     let phone = fields.string("phoneNumber")?;
     let text = fields.optional_string("message")?.unwrap_or_default();
-    // As the page's text has it, `mediaUrl`.
+    // Backendless's page calls it `mediaUrl` in its text.
     let links = fields.alias("mediaUrls", "mediaUrl")?.unwrap_or_default();
     let key = fields.optional_string("idempotencyKey")?;
     fields.finish()?;

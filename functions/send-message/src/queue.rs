@@ -1,6 +1,5 @@
-//! Batches from SQS. Each message ends in one of three ways: it is sent; or it is in the dead-letter queue with its reason; or it is
-//! answered as failed, and SQS delivers it again. None is lost, and none holds up the others, but for those behind it in its
-//! FIFO group, which keep their order.
+//! Batches from SQS. Each message is sent, or moved to the dead-letter queue with its reason, or reported as failed so that SQS delivers it
+//! again. None is lost. A failed message holds up only those behind it in its FIFO group, which keep their order.
 
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
@@ -15,22 +14,22 @@ use shared::metrics::Metric;
 use crate::event::Record;
 use crate::{NAME, message};
 
-/// Messages that are sent at the same time: the batch size of the template.
+/// The number of messages that are sent concurrently: the template's batch size.
 const CONCURRENCY: usize = 10;
-/// A message that cannot be sent at its fifth delivery goes to the dead-letter queue. SQS's own redrive comes later, for those whose
-/// function died each time: it tells no reason.
+/// A message that cannot be sent at its fifth delivery moves to the dead-letter queue. SQS's own redrive, which records no reason, comes
+/// later: it is for messages that kill the function.
 const MAX_RECEIVES: u32 = 5;
 
-/// What a batch needs.
+/// The context of a batch.
 pub(crate) struct Batch<'a> {
     pub(crate) app: &'a App,
     pub(crate) dead_letters: &'a DeadLetters,
-    /// When the invocation ends, where that is known. A message for which there is no time left is not begun.
+    /// The invocation's deadline, if known. A message for which no time is left is not begun.
     pub(crate) deadline: Option<Timestamp>,
 }
 
 impl Batch<'_> {
-    /// Processes a batch. Returns what SQS must deliver again (AWS: "Implementing partial batch responses").
+    /// Processes a batch. Returns the messages that SQS must deliver again (AWS: "Implementing partial batch responses").
     pub(crate) async fn send(&self, records: Vec<Record>) -> Value {
         let setup_error = messaging::prepare(self.app).await.err().map(|error| {
             tracing::error!(function = NAME, cause = logging::chain(&error), "nothing of a batch can be sent");
@@ -42,7 +41,7 @@ impl Batch<'_> {
         json!({ "batchItemFailures": failed })
     }
 
-    /// Sends one after the other. Behind one that must come again, the others of its group must come again, too. Returns their ids.
+    /// Sends the messages of a group in order. After one that must be delivered again, so must the rest. Returns their IDs.
     async fn send_group(&self, group: Vec<Record>, setup_error: Option<Reason>) -> Vec<String> {
         let mut records = group.into_iter();
         while let Some(record) = records.next() {
@@ -53,7 +52,7 @@ impl Batch<'_> {
         Vec::new()
     }
 
-    /// Whether the message is dealt with: sent, or in the dead-letter queue. An setup_error stands before all messages.
+    /// Sends a message or moves it to the dead-letter queue; false if SQS must deliver it again. A setup error fails every message.
     async fn process(&self, record: &Record, setup_error: Option<Reason>) -> bool {
         let now = self.app.clock.now();
         if self.deadline.is_some_and(|deadline| !messaging::has_time(now, deadline)) {
@@ -72,7 +71,7 @@ impl Batch<'_> {
         self.dead_letter(record, problem.reason(), key.filter(|_| may_be_sent)).await
     }
 
-    /// Fails with the message's key, where it has one, and the reason. The key that a dead letter kept stands before the message's own.
+    /// Sends a message. The error has the message's key, if known. A key that the dead-letter queue kept overrides the message's own.
     async fn send_one(
         &self,
         record: &Record,
@@ -90,8 +89,8 @@ impl Batch<'_> {
         }
     }
 
-    /// Puts the message into the dead-letter queue, with the key that it is to have when it is put back: its own, where it may have been
-    /// sent; a new one where it was refused, the same for each copy, since SQS may keep two.
+    /// Moves a message to the dead-letter queue, with the key that it has when it is moved back: its own if it may have been sent; a new
+    /// one if it was refused, derived from the message so that two copies, which SQS may keep, have the same.
     async fn dead_letter(&self, record: &Record, reason: Reason, key: Option<IdempotencyKey>) -> bool {
         let key = key.unwrap_or_else(|| IdempotencyKey::of_another_try(&record.source, &record.id));
         let letter = DeadLetter {
@@ -111,7 +110,7 @@ impl Batch<'_> {
     }
 }
 
-/// Those of one FIFO group together, in their order; every other message alone.
+/// The messages of each FIFO group, in order. Every other message is a group of its own.
 fn in_groups(records: Vec<Record>) -> Vec<Vec<Record>> {
     let mut groups: Vec<Vec<Record>> = Vec::new();
     for record in records {

@@ -21,7 +21,7 @@ async fn it_answers_its_event_files() {
     runtime_api::run_event_files(env!("CARGO_PKG_NAME"), BINARY).await.unwrap();
 }
 
-/// Lambda's runtime prints the errors of handlers.
+/// Lambda's runtime logs the errors of handlers.
 #[tokio::test]
 async fn what_the_runtime_may_print_of_a_failure_quotes_no_sender() {
     let stack = Stack::start(Options::default()).await.unwrap();
@@ -31,7 +31,7 @@ async fn what_the_runtime_may_print_of_a_failure_quotes_no_sender() {
     assert_eq!(format!("{failure:?}"), "invocation failed: unknown_field");
 }
 
-/// A message of a queue, so often delivered.
+/// A message of a queue at its delivery of this number.
 fn delivery(receives: u32) -> Value {
     json!({"Records": [{
         "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:messages", "messageId": "one",

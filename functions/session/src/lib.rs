@@ -1,5 +1,4 @@
-//! What follows a login, and every path that nothing else answers: `info`, `users/isvalidusertoken`, `users/logout`,
-//! `data/Users/{objectId}`.
+//! Sessions and every path without a route: `info`, `users/isvalidusertoken`, `users/logout`, `data/Users/{objectId}`.
 
 use std::sync::Arc;
 
@@ -12,10 +11,10 @@ use shared::aws::secrets::Secret;
 use shared::http::routes::{self, Found};
 use shared::http::{self, HandlerResult, Problem, Reason};
 
-/// The secrets that it fetches at its cold start.
+/// The secrets to fetch at the cold start.
 pub const SECRETS: &[Secret] = &[];
 
-/// Answers by the route.
+/// Responds by the route.
 ///
 /// # Errors
 /// [`Problem`].
@@ -29,7 +28,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     let parameter = found.parameter.unwrap_or_default();
     let settings = &app.settings;
     let body = match found.route.path {
-        // Ignores any token: with a stale one the SDK would never settle.
+        // Ignores the token: an error for a stale one would keep the SDK from initializing.
         "/info" => json!({ "appId": settings.app_id, "apiKey": settings.api_key, "rtURL": "" }),
         "/users/isvalidusertoken/{token}" => json!(session::is_valid(&app, parameter).await?),
         "/users/logout" => {

@@ -1,5 +1,5 @@
-//! What an operator does from a terminal: see what an attack can cost, switch something off, try other rules on what was decided. A crate of
-//! its own, so that a kill switch does not link an emulator.
+//! The operator's commands: print the maximum exposure, set kill switches, replay decisions with other rules. They are a crate of their own
+//! so that they do not link the local stack.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -12,10 +12,10 @@ use shared::spend::max_exposure::MaxExposure;
 use shared::spend::pumping::{Outcome, Spent};
 use shared::store::{DecisionLogEntry, KillSwitchRecord};
 
-/// So many differences are listed one by one.
+/// The maximum number of entries that are listed one by one.
 const LISTED: usize = 20;
 
-/// What an attacker can cost at most by these rules, as a table. SMS go to all phones of some countries, and to the confirmed ones of others.
+/// The maximum exposure under these rules, as a table. SMS go to all phones of the first countries, and to confirmed phones of the second.
 pub fn max_exposure(rules: &SpendRules, sms_countries: &[Country], confirmed_countries: &[Country]) -> String {
     let countries: BTreeSet<_> =
         sms_countries.iter().chain(confirmed_countries).map(|country| country.code()).collect();
@@ -47,23 +47,23 @@ fn exposure_table(exposure: &MaxExposure) -> String {
     text
 }
 
-/// What is switched off, and the last changes.
+/// The kill switches that are set, and the last changes.
 pub fn kill_switches(record: &KillSwitchRecord) -> String {
     let off: Vec<_> = record.off.iter().map(String::as_str).collect();
     let mut text = format!("Off: {}\n", if off.is_empty() { "nothing".to_owned() } else { off.join(", ") });
     for change in record.changes.iter().rev().take(LISTED) {
         let state = if change.off { "off" } else { "on" };
-        // A writer of text does not fail.
+        // Writing to a string cannot fail.
         let _ =
             writeln!(text, "  {} ms: {} {state}, by {}: {}", change.at.as_millis(), change.name, change.by, change.why);
     }
     text
 }
 
-/// Reads all decisions that are kept, oldest first. The functions may not do this; an operator may.
+/// Reads the whole decision log, oldest entry first. Only an operator may: the functions' roles do not allow scans.
 ///
 /// # Errors
-/// When the table cannot be read.
+/// If the table cannot be read.
 pub async fn decisions(
     dynamodb: &aws_sdk_dynamodb::Client,
     table: &str,
@@ -76,8 +76,8 @@ pub async fn decisions(
     Ok(entries)
 }
 
-/// What these rules would have decided on what was known then. (What follows from a decision, like less money spent, is as it was, and so
-/// is into how many shards that money was divided.)
+/// What these rules would have decided on the logged inputs. The consequences of earlier decisions, like the money spent, and the number of
+/// shards stay as they were.
 pub fn replay(records: &[DecisionLogEntry], rules: &SpendRules) -> String {
     let word = |outcome: Outcome, rule: Option<&'static str>| {
         let outcome = match outcome {

@@ -1,4 +1,4 @@
-//! `cargo run -p otpost`: an operator's commands.
+//! `cargo run -p otpost`: the operator's commands.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -16,15 +16,15 @@ use shared::logging::chain;
 use shared::spend::kill_switch::KillSwitch;
 use shared::store::{Controls, KillSwitchChange};
 
-/// Otpost for its operator. Settings come from the environment, like the functions', and from --config; credentials and region as the AWS
-/// CLI finds them.
+/// Operate Otpost. Settings come from the environment, as for the functions, and from --config. Credentials and region come from where the
+/// AWS CLI takes them.
 #[derive(Parser)]
 #[command(name = "otpost", version, about)]
 struct Arguments {
-    /// A setting to override, as often as you like; README.md lists them.
+    /// Override a setting; can be repeated. README.md lists the settings.
     #[arg(long = "config", value_name = "KEY=VALUE", value_parser = setting, global = true)]
     settings: Vec<(String, String)>,
-    /// The profile of your AWS configuration.
+    /// The profile in your AWS configuration.
     #[arg(long, global = true)]
     profile: Option<String>,
     /// The AWS region.
@@ -36,26 +36,26 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print what an attacker can cost at most in an hour, a day and a month; calls nobody.
+    /// Print what an attacker can cost at most in an hour, a day and a month. Makes no calls.
     MaxExposure,
-    /// Print what is switched off, and the last changes. Reads the table CONTROLS_TABLE.
+    /// Print the kill switches that are set, and the last changes. Reads the table CONTROLS_TABLE.
     Switches,
-    /// Switch something off within 15 seconds: register, login, second_factor, message, sms, mms, or a country like DE.
+    /// Set a kill switch within 15 seconds: register, login, second_factor, message, sms, mms, or a country like DE.
     Off(Change),
-    /// Switch it on again.
+    /// Clear a kill switch.
     On(Change),
-    /// Try these settings on the decisions of the last 30 days, and print what would have been different. Reads the table DECISIONS_TABLE.
+    /// Apply these settings to the decisions of the last 30 days, and print what would differ. Reads the table DECISIONS_TABLE.
     Replay,
 }
 
 #[derive(clap::Args)]
 struct Change {
-    /// What.
+    /// The kill switch.
     name: String,
-    /// Who you are; kept with the change.
+    /// Who you are. Recorded with the change.
     #[arg(long)]
     by: String,
-    /// Why; kept with the change.
+    /// Why. Recorded with the change.
     #[arg(long)]
     why: String,
 }
@@ -73,7 +73,7 @@ fn setting(text: &str) -> Result<(String, String), String> {
 async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(text) => {
-            // A closed standard output is no reason to fail.
+            // Ignores a closed standard output.
             drop(write!(std::io::stdout(), "{text}"));
             ExitCode::SUCCESS
         }
@@ -121,7 +121,7 @@ async fn switch(
     Ok(otpost::kill_switches(&controls.switch(&switch, change).await?))
 }
 
-/// DynamoDB with credentials and region as the AWS CLI finds them: profile, SSO, environment, container.
+/// A DynamoDB client. Credentials and region come from where the AWS CLI takes them: profile, SSO, environment, container.
 async fn dynamodb(profile: Option<String>, region: Option<String>) -> Result<aws_sdk_dynamodb::Client, Box<dyn Error>> {
     let mut config = aws_config::defaults(BehaviorVersion::latest()).http_client(AwsHttpClient::new(&environment)?);
     if let Some(profile) = profile {

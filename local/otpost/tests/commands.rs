@@ -1,4 +1,4 @@
-//! The operator's commands, as they are typed: the binary on a stack's tables.
+//! Runs the operator's commands against a stack's tables.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
@@ -22,7 +22,7 @@ async fn otpost(stack: &Stack, arguments: &[&str]) -> Output {
     command.output().await.unwrap()
 }
 
-/// What a command that succeeds prints.
+/// Runs a command, asserts that it succeeds, and returns its output.
 async fn printed(stack: &Stack, arguments: &[&str]) -> String {
     let output = otpost(stack, arguments).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -101,7 +101,7 @@ async fn stored_decisions_are_tried_on_other_rules() {
     assert!(poor.contains("send -> refuse (budget)"), "{poor}");
 }
 
-/// Found by a review: what the shards have left together can be one message more, which none of them has room for.
+/// Found by a review: the remainders of all shards together can be enough for a message that no single shard has room for.
 #[tokio::test]
 async fn a_refusal_by_a_budget_is_one_again_by_the_same_rules() {
     let stack = start(&[("BUDGET", "0.05/1/1"), ("BUDGET_SHARDS", "2")]).await;

@@ -1,21 +1,20 @@
-//! CORS as API Gateway does it for an HTTP API that is configured for it: preflights are answered without calling a function, and
-//! `access-control-allow-origin` is on every answer to a request that has an `Origin`. That the gateway does it, here and on
-//! AWS, is the one decision: a preflight through a function would be a second cold start before each login. Uses `axum`.
+//! CORS as API Gateway does it: the gateway answers preflights itself, and adds `access-control-allow-origin` to every response to a
+//! request with an `Origin`. A preflight through a function would be a second cold start before each login.
 
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
-/// What pages may send: what the SDK sends, and the key of `sendMessage`.
+/// The request headers that pages may send: those of the SDK, and the key of `sendMessage`.
 pub const HEADERS: &str = "content-type,user-token,bl-execution-type,authorization,idempotency-key,application-id,secret-key,application-type";
 /// The methods of the SDK.
 pub const METHODS: &str = "GET,POST,PUT,DELETE,OPTIONS";
-/// What pages may read of the answers' headers.
+/// The response headers that pages may read.
 pub const EXPOSED: &str = "retry-after,ratelimit,ratelimit-policy";
-/// How long a browser may keep a preflight's answer, in seconds: the longest that Chromium keeps it.
+/// How long a browser may cache a preflight, in seconds: Chromium's maximum.
 pub const MAX_AGE: &str = "7200";
 
-/// A preflight's answer; `None` when the request is none.
+/// The response to a preflight; `None` if the request is not one.
 pub(crate) fn preflight(parts: &Parts, origins: &[String]) -> Option<Response<Body>> {
     let asked =
         parts.headers.contains_key(header::ORIGIN) && parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -34,7 +33,7 @@ pub(crate) fn preflight(parts: &Parts, origins: &[String]) -> Option<Response<Bo
     Some(response)
 }
 
-/// Adds the headers that every answer carries.
+/// Adds the headers of every other response.
 pub(crate) fn add(request: &HeaderMap, response: &mut Response<Body>, origins: &[String]) {
     if let Some(origin) = allowed(request, origins) {
         let headers = response.headers_mut();

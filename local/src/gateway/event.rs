@@ -1,5 +1,5 @@
-//! HTTP requests as API Gateway's events (HTTP API, payload 2.0) and its functions' answers back as HTTP, so that the handlers see
-//! here what they see on AWS. Shapes: AWS, "Working with AWS Lambda proxy integrations for HTTP APIs". Uses `axum`, `base64`.
+//! Turns HTTP requests into API Gateway's events (HTTP API, payload 2.0), and functions' responses into HTTP. Handlers see here what
+//! they see on AWS. Shapes: AWS, "Working with AWS Lambda proxy integrations for HTTP APIs".
 
 use axum::body::Bytes;
 use axum::http::request::Parts;
@@ -9,15 +9,15 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use shared::clock::Timestamp;
 
-/// The gateway's name. Handlers see this one, as on AWS they see the API's, so that no client's can confuse them.
+/// The gateway's name. Handlers see it in place of the client's `Host`, as on AWS they see the API's name.
 const HOST: &str = "localhost";
 
-/// The event of a request. `client` is the caller's address.
+/// The event of a request. `client` is the client's address.
 pub(crate) fn from_request(parts: &Parts, body: &Bytes, client: &str, now: Timestamp, request_id: &str) -> Value {
     let path = parts.uri.path();
     let (body, base64) = encode(parts, body);
     let mut headers = headers(parts);
-    // The gateway's own, whatever the client says.
+    // The gateway sets these, whatever the client sends.
     for (name, value) in [("host", HOST), ("x-forwarded-for", client), ("x-forwarded-proto", "http")] {
         headers.insert(name.to_owned(), json!(value));
     }
@@ -51,7 +51,7 @@ pub(crate) fn from_request(parts: &Parts, body: &Bytes, client: &str, now: Times
     event
 }
 
-/// Names in lower case, duplicates joined by commas.
+/// The headers, with names in lower case and duplicates joined by commas.
 fn headers(parts: &Parts) -> Map<String, Value> {
     let mut headers = Map::new();
     for name in parts.headers.keys() {
@@ -62,7 +62,7 @@ fn headers(parts: &Parts) -> Map<String, Value> {
     headers
 }
 
-/// A body is text when its content type says so, else base64: with no content type, or one that the gateway does not know.
+/// The body, as text if its content type is a known text type, else as base64.
 fn encode(parts: &Parts, body: &Bytes) -> (Option<String>, bool) {
     if body.is_empty() {
         return (None, false);
@@ -92,7 +92,7 @@ fn query_parameters(query: &str) -> Value {
     Value::Object(parameters)
 }
 
-/// The HTTP answer of a function's answer; `None` when it has not API Gateway's shape.
+/// A function's response as HTTP; `None` if it does not have API Gateway's shape.
 pub(crate) fn to_response(answer: &Value) -> Option<Response<axum::body::Body>> {
     let status = u16::try_from(answer["statusCode"].as_u64()?).ok()?;
     let body = answer["body"].as_str().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The gateway: each HTTP request becomes the event that API Gateway would send, goes to the function that the route
-//! names, and its answer comes back as HTTP. Uses `shared::http::routes` for who answers, `functions`, `event`, `cors`.
+//! The gateway. It turns each HTTP request into the event that API Gateway would send, invokes the function of the route, and turns
+//! the function's response back into HTTP.
 
 pub mod cors;
 mod event;
@@ -22,14 +22,14 @@ use crate::functions::Functions;
 /// API Gateway's own limit on a body, in bytes (AWS: "Quotas for HTTP APIs").
 const LARGEST_BODY: usize = 10 * 1024 * 1024;
 
-/// What the gateway needs.
+/// The gateway's parts.
 pub(crate) struct Gateway {
     pub(crate) functions: Arc<Functions>,
     pub(crate) origins: Vec<String>,
     pub(crate) clock: Arc<MovableClock>,
 }
 
-/// Answers every path that is not the stack's own.
+/// Responds to every path that is not the stack's own.
 pub(crate) async fn respond(
     State(gateway): State<Arc<Gateway>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
@@ -56,7 +56,7 @@ pub(crate) async fn respond(
 }
 
 impl Gateway {
-    /// Who answers, and the event that it gets.
+    /// The function of a request, and the event for it.
     fn event(&self, parts: &Parts, body: &Bytes, client: SocketAddr) -> (&'static str, Value) {
         let function = match routes::find(parts.method.as_str(), parts.uri.path()) {
             Found::Route(found) => found.route.function,
@@ -74,13 +74,13 @@ impl Gateway {
     }
 }
 
-/// What API Gateway answers for a function that fails.
+/// API Gateway's response when a function fails.
 fn failed(function: &str, error: &str) -> Response<Body> {
     tracing::error!(function, error, "function failed");
     plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
 }
 
-/// The gateway's own answers have one field.
+/// The gateway's own responses have one field.
 fn plain(status: StatusCode, message: &str) -> Response<Body> {
     (status, axum::Json(json!({ "message": message }))).into_response()
 }

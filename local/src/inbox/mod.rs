@@ -1,7 +1,7 @@
-//! The inbox of the laptop stack: what the simulated Plivo delivered, for people (`/_local/`) and programs (`/_local/messages`).
+//! The inbox: the messages that the simulated Plivo delivered, for people (`/_local/`) and programs (`/_local/messages`).
 //!
-//! Reads the simulator and nothing else. It shows one-time codes without any login, so it answers only to names of this machine
-//! (another site could point a name of its own at 127.0.0.1), and sends no CORS header.
+//! It shows one-time codes without a login. So it responds only to names of this machine (another site could point a name of its own at
+//! 127.0.0.1), and sends no CORS header.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -19,13 +19,13 @@ use serde_json::json;
 
 use crate::simulator::Simulator;
 
-/// The whole page: no other file is ever asked for.
+/// The whole page. It loads no other file.
 const PAGE: &str = include_str!("page.html");
 
-/// How long a page waits for news before it asks again.
+/// The timeout of a long poll.
 const WAIT: Duration = Duration::from_secs(20);
 
-/// The page under `/_local/` and the two resources that it reads. It has no fallback, so it can be merged into any other router.
+/// The page and the two resources that it reads. It has no fallback, so it can be merged into any other router.
 pub fn router(simulator: Simulator) -> Router {
     let policy = content_security_policy(PAGE);
     let page = move || async move { ([(header::CONTENT_SECURITY_POLICY, policy)], Html(PAGE)) };
@@ -34,13 +34,13 @@ pub fn router(simulator: Simulator) -> Router {
         .route("/_local/", get(page))
         .route("/_local/messages", get(messages))
         .route("/_local/events", get(events))
-        .layer(map_response(quiet))
+        .layer(map_response(protect))
         .layer(from_fn(loopback_only))
         .with_state(simulator)
 }
 
-/// Refuses requests whose `Host` is not a name of this machine, else any site could reach a tool without a login by DNS rebinding;
-/// and those that a page of another machine makes, which could move the clock without reading the answer.
+/// Refuses requests whose `Host` is not a name of this machine: otherwise any site could reach the stack by DNS rebinding. Refuses
+/// requests by pages of other machines, too: they could move the clock without reading the response.
 pub async fn loopback_only(request: Request, next: Next) -> Response {
     if is_loopback(request.headers()) && is_from_here(request.headers()) {
         next.run(request).await
@@ -60,7 +60,7 @@ fn is_loopback(headers: &HeaderMap) -> bool {
     is_loopback_name(host)
 }
 
-/// A name or an address of this machine, with or without a port.
+/// Whether a host, with or without a port, is a name or an address of this machine.
 fn is_loopback_name(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split_once(']').map_or("", |(address, _)| address),
@@ -76,13 +76,13 @@ fn is_from_here(headers: &HeaderMap) -> bool {
     })
 }
 
-/// An error in the form of the service's own.
+/// An error in the service's form.
 fn refusal(status: StatusCode, reason: &str, message: &str) -> Response {
     (status, Json(json!({"code": 14_000, "message": message, "errorData": {"reason": reason}}))).into_response()
 }
 
-/// Codes are to be read once and by this page only: no cache, no guessing of types, no frames, no word to linked sites.
-async fn quiet(mut response: Response) -> Response {
+/// Keeps codes on this page: no cache, no guessing of types, no frames, no referrer.
+async fn protect(mut response: Response) -> Response {
     const HEADERS: [(HeaderName, &str); 5] = [
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -96,8 +96,8 @@ async fn quiet(mut response: Response) -> Response {
     response
 }
 
-/// Lets the page run its own style and script, by their hashes, and talk to this server. Whatever a message's text might smuggle
-/// in is neither run nor loaded.
+/// Allows the page its own style and script, by their hashes, and requests to this server. Nothing that a message's text might contain
+/// is run or loaded.
 fn content_security_policy(page: &str) -> String {
     let hash = |tag: &str| {
         let inner = page.split_once(&format!("<{tag}>")).and_then(|(_, rest)| rest.split_once(&format!("</{tag}>")));
@@ -116,7 +116,7 @@ fn parameter<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
     pairs.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
 }
 
-/// `?to=` keeps one number, `?limit=` the newest so many.
+/// `?to=` selects a number, `?limit=` the newest messages.
 async fn messages(State(simulator): State<Simulator>, pairs: Pairs) -> Response {
     match parameter(&pairs, "limit").map_or(Ok(usize::MAX), str::parse) {
         Ok(limit) => Json(simulator.newest_messages(parameter(&pairs, "to"), limit)).into_response(),
@@ -124,7 +124,7 @@ async fn messages(State(simulator): State<Simulator>, pairs: Pairs) -> Response 
     }
 }
 
-/// A long poll: answers when there is news since `?after=` (at once without it), and at the latest after [`WAIT`]. `now` is the
+/// A long poll: responds when a message has arrived since `?after=` (at once without it), and at the latest after [`WAIT`]. `now` is the
 /// time of the stack, whose clock may have been moved.
 async fn events(State(simulator): State<Simulator>, pairs: Pairs) -> Response {
     let mut arrivals = simulator.subscribe();

@@ -1,4 +1,4 @@
-//! The resources under `/v1/Account/{auth_id}/` and their handlers. Uses everything else of the simulator.
+//! The resources under `/v1/Account/{auth_id}/` and their handlers.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -15,10 +15,10 @@ use super::list::Listing;
 use super::request::Outgoing;
 use super::response::{self, Refused};
 
-/// Ours: room for a thousand numbers, the longest text and ten long links, with every character escaped.
+/// The simulator's own limit: room for a thousand numbers, the longest text and ten long links, with every character escaped.
 const MAX_BODY: usize = 256 * 1_024;
 
-/// Routes of the simulated account. Resources that are not simulated answer 404, methods that a resource does not have 405.
+/// The routes of the account. The status is 404 for resources that are not simulated, and 405 for methods that a resource lacks.
 pub(super) fn router(simulator: Simulator) -> Router {
     Router::new()
         .route("/v1/Account/{account}/", get(account))
@@ -32,10 +32,10 @@ pub(super) fn router(simulator: Simulator) -> Router {
         .with_state(simulator)
 }
 
-/// A caller who knows the credentials of the account in the path.
+/// A client that knows the credentials of the account in the path.
 struct Authorized;
 
-/// The answer to everybody else.
+/// The response to any other client.
 struct Unauthorized;
 
 impl IntoResponse for Unauthorized {
@@ -112,7 +112,7 @@ async fn send_message(
     fault.spoil(answer).await
 }
 
-/// Keeps the messages of a good request, and answers it.
+/// Keeps the messages of a good request, and responds to it.
 fn accept(simulator: &Simulator, headers: &HeaderMap, body: &[u8]) -> Result<Response, Refused> {
     let mut outgoing = Outgoing::parse(&parameters(headers, body)?)?;
     let invalid = std::mem::take(&mut outgoing.invalid);
@@ -126,7 +126,7 @@ fn accept(simulator: &Simulator, headers: &HeaderMap, body: &[u8]) -> Result<Res
     Ok(response::object(StatusCode::ACCEPTED, fields))
 }
 
-/// A body's parameters: JSON, which is what Plivo documents, or a form as a courtesy.
+/// The parameters of a body: JSON, which Plivo documents, or a form.
 fn parameters(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Refused> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let parameters = if content_type.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
@@ -134,11 +134,11 @@ fn parameters(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Re
     } else {
         serde_json::from_slice(body).ok()
     };
-    // Plivo's own words, by its users' reports.
+    // Plivo's own words, as its users report them.
     parameters.ok_or_else(|| Refused("invalid json data sent in raw POST".to_owned()))
 }
 
-/// A form is written like a query, and read by the same decoder. `media_urls` is repeated for each link.
+/// Reads a form with the decoder of queries. `media_urls` is repeated for each link.
 fn form(body: &[u8]) -> Option<Map<String, Value>> {
     let uri = Uri::builder().path_and_query(format!("/?{}", std::str::from_utf8(body).ok()?)).build().ok()?;
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&uri).ok()?;

@@ -1,4 +1,4 @@
-//! Ways in which the simulator can fail on purpose, so that a client can be tried against each of them. Uses `answer` only.
+//! The faults that the simulator can inject, to test clients.
 
 use std::time::Duration;
 
@@ -8,36 +8,36 @@ use axum::response::{IntoResponse, Response};
 
 use super::response::{self, Refused};
 
-/// What goes wrong, on sending a message and on reading the account, for a caller with the right credentials.
+/// A fault when a client with the right credentials sends a message or reads the account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing: the default.
+    /// No fault.
     #[default]
     None,
-    /// This status, with the body that Plivo gives with it. No message is kept.
+    /// This status with Plivo's body for it. No message is kept.
     Status(u16),
-    /// The same, on sending only: reading the account works.
+    /// Like [`Self::Status`], but only when sending.
     SendStatus(u16),
-    /// This one, on sending to this number only (digits).
+    /// This fault, but only when sending to this number (digits).
     To(&'static str, Box<Fault>),
     /// 400 with this text. No message is kept.
     Refuse400(String),
-    /// This status and this very body as `text/html`, as a proxy in between answers: not JSON, or far too long. No message is kept.
+    /// This status and this body as `text/html`, like the error of a proxy in between. No message is kept.
     Raw(u16, String),
     /// A redirect (307) to this address, which a client must not follow with its credentials. No message is kept.
     Redirect(String),
-    /// The message is kept, and the answer has the right status and a body that is not JSON.
+    /// The message is kept, and the response has the right status and a body that is not JSON.
     Nonsense,
-    /// The message is kept, and the answer comes so much later.
+    /// The message is kept, and the response is delayed.
     Slow(Duration),
-    /// The same, each time another while from one to the other.
+    /// Like [`Self::Slow`], with a random delay between these two.
     SlowBetween(Duration, Duration),
-    /// The message is kept, and the connection ends without an answer.
+    /// The message is kept, and the connection closes without a response.
     HangUp,
 }
 
 impl Fault {
-    /// What of it reading the account meets.
+    /// The fault when reading the account.
     pub(super) fn of_reading(self) -> Self {
         match self {
             Self::SendStatus(_) | Self::To(..) => Self::None,
@@ -45,7 +45,7 @@ impl Fault {
         }
     }
 
-    /// What of it a request to send meets.
+    /// The fault of a request to send.
     pub(super) fn of_sending(self, body: &[u8]) -> Self {
         match self {
             Self::To(number, fault) if body.windows(number.len()).any(|part| part == number.as_bytes()) => *fault,
@@ -54,7 +54,7 @@ impl Fault {
         }
     }
 
-    /// The answer of a fault that keeps the request from being looked at.
+    /// The response of a fault that comes before the request is processed.
     pub(super) fn instead(&self) -> Option<Response> {
         match self {
             Self::Status(status) | Self::SendStatus(status) => Some(response::of_status(status_code(*status))),
@@ -68,7 +68,7 @@ impl Fault {
         }
     }
 
-    /// What becomes of the answer of a request that was carried out.
+    /// Applies the fault to the response of a request that was carried out.
     pub(super) async fn spoil(&self, answer: Response) -> Response {
         match self {
             Self::Nonsense if answer.status().is_success() => {
@@ -76,7 +76,6 @@ impl Fault {
             }
             Self::SlowBetween(least, most) => {
                 let span = u64::try_from(most.saturating_sub(*least).as_micros()).unwrap_or(u64::MAX);
-                // Without chance it takes the least.
                 let drawn = shared::crypto::random::below(span.max(1));
                 tokio::time::sleep(*least + Duration::from_micros(drawn)).await;
                 answer
@@ -91,7 +90,7 @@ impl Fault {
     }
 }
 
-/// A number that is no status at all is a slip of the test that set it: it must not pass for a success.
+/// A number that is not a status is a bug in the test that set it, and must not look like success.
 fn status_code(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
@@ -104,8 +103,8 @@ fn redirect(to: &str) -> Response {
     response
 }
 
-/// Promises a byte and ends before it. The server notices before it has flushed even the head, and can only close the connection:
-/// the client sees it end without a single byte. (A body of known length would have its length checked, hence the stream.)
+/// Announces a body of one byte and ends before it. The server notices before it has flushed even the head, and can only close the
+/// connection, so the client receives no byte. (The body is a stream because the length of others is checked.)
 fn hang_up() -> Response {
     let body = Body::from_stream(Body::empty().into_data_stream());
     ([(header::CONTENT_LENGTH, "1")], body).into_response()

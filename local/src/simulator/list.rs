@@ -1,4 +1,4 @@
-//! Filters and pages of the message list ("Plivo: List all messages" page). Uses `message`, `number`, `time` and `answer`.
+//! Filters and pages of the message list ("Plivo: List all messages" page).
 
 use serde_json::{Value, json};
 
@@ -7,9 +7,9 @@ use super::number::digits;
 use super::response::Refused;
 use super::time;
 
-/// A page's size where none is asked for, and the largest one.
+/// The default and maximum page size.
 const MAX_LIMIT: usize = 20;
-/// The values that the official SDKs let pass.
+/// The values that the official SDKs accept.
 const STATES: [&str; 8] = ["queued", "sent", "failed", "delivered", "undelivered", "rejected", "read", "received"];
 const TYPES: [&str; 3] = ["sms", "mms", "whatsapp"];
 const DIRECTIONS: [&str; 2] = ["inbound", "outbound"];
@@ -31,7 +31,7 @@ enum Condition {
     ErrorCode(String),
     Powerpack(String),
     Time(Comparison, i64),
-    /// Holds for no message: none is inbound, and none belongs to a sub-account.
+    /// Matches no message: none is inbound, and none belongs to a sub-account.
     Never,
 }
 
@@ -58,8 +58,8 @@ impl Listing {
         Ok(listing)
     }
 
-    /// Those of `messages` that fit, and the page of them as Plivo's `meta` and `objects`. `query` is the query as it was sent: the
-    /// links to other pages repeat its filters.
+    /// A page of the messages that match, as Plivo's `meta` and `objects`. `query` is the query as it was sent: the links to other pages
+    /// repeat its filters.
     pub(super) fn page<'a>(
         &self,
         messages: impl Iterator<Item = &'a Message>,
@@ -87,7 +87,7 @@ impl Listing {
     }
 }
 
-/// The query without the place of the page, each part preceded by `&`.
+/// The query without `limit` and `offset`, each part preceded by `&`.
 fn filters(query: &str) -> String {
     let is_filter = |part: &&str| !part.is_empty() && !part.starts_with("limit=") && !part.starts_with("offset=");
     query.split('&').filter(is_filter).map(|part| format!("&{part}")).collect()
@@ -134,7 +134,7 @@ impl Condition {
 impl Comparison {
     fn holds(self, created: i64, time: i64) -> bool {
         match self {
-            // Filters are mostly written to the second.
+            // Most filters are exact to the second only.
             Self::Equal => created == time || (time % 1_000 == 0 && created.div_euclid(1_000) == time / 1_000),
             Self::Greater => created > time,
             Self::GreaterOrEqual => created >= time,
@@ -144,7 +144,7 @@ impl Comparison {
     }
 }
 
-/// Names and masked numbers are compared as they are, numbers by their digits: a query decoder makes a blank of a plus.
+/// Compares names and masked numbers as they are, and numbers by their digits: a query decoder turns a plus into a space.
 fn same_number(number: &str, wanted: &str) -> bool {
     number == wanted || (!number.contains(|c: char| c.is_ascii_alphabetic()) && number == digits(wanted))
 }

@@ -1,5 +1,4 @@
-//! A kept message: its state by the clock, its record as Plivo reports it, and what the phone shows. Uses `number`, `request`, `text`,
-//! `time` and `answer`.
+//! A message: its state by the clock, its record as Plivo reports it, and what the phone shows.
 
 use std::sync::Arc;
 
@@ -12,11 +11,11 @@ use super::response::uuid;
 use super::text::Length;
 use super::time;
 
-/// Ours: how long after its arrival a message is sent and delivered, in milliseconds.
+/// The simulator's own times: a message is sent and delivered this many milliseconds after its arrival.
 const SENT_AFTER: i64 = 1_000;
 const DELIVERED_AFTER: i64 = 2_000;
 
-/// Ours: the price of a unit in hundred-thousandths of a dollar, about what the United States cost.
+/// The simulator's own prices of a unit in hundred-thousandths of a dollar, close to those of the United States.
 const SMS_RATE: usize = 550;
 const MMS_RATE: usize = 1_600;
 
@@ -30,7 +29,7 @@ pub struct InboxMessage {
     pub from: String,
     /// The number it went to, with its `+`.
     pub to: String,
-    /// The text as it was sent, whatever Plivo was asked to log.
+    /// The full text, whatever Plivo was asked to log.
     pub text: String,
     /// `sms` or `mms`.
     #[serde(rename = "type")]
@@ -60,7 +59,7 @@ impl Message {
         outgoing.recipients.into_iter().map(message).collect()
     }
 
-    /// The state that the clock says. A clock that was set back finds the message queued again.
+    /// The state at a time. If the clock was set back, the message is queued again.
     pub(super) fn state(&self, now: i64) -> &'static str {
         match now - self.created {
             DELIVERED_AFTER.. => "delivered",
@@ -77,7 +76,7 @@ impl Message {
         }
     }
 
-    /// The sender as records show it. Which number of a powerpack's pool Plivo would pick cannot be known here.
+    /// The sender as records show it. The simulator cannot know which number of a powerpack Plivo would pick.
     pub(super) fn sender_number(&self) -> Option<&str> {
         match &self.content.sender {
             Sender::Number(from) | Sender::Name(from) => Some(from),
@@ -85,7 +84,7 @@ impl Message {
         }
     }
 
-    /// The recipient as records show it: hidden where the request asked Plivo not to log it.
+    /// The recipient as records show it: masked if the request asked Plivo not to log it.
     pub(super) fn recipient_number(&self) -> String {
         match self.content.log {
             Log::Everything | Log::NumberOnly => self.to.clone(),
@@ -93,7 +92,7 @@ impl Message {
         }
     }
 
-    /// The pool it was sent from.
+    /// The powerpack that it was sent from.
     pub(super) fn powerpack_id(&self) -> Option<&str> {
         match &self.content.sender {
             Sender::Powerpack(id) => Some(id),
@@ -106,7 +105,7 @@ impl Message {
         (self.state(now) == "delivered").then_some("000")
     }
 
-    /// Plivo's record of the message, without the `api_id` that each answer adds.
+    /// Plivo's record of the message, without the `api_id` that each response adds.
     pub(super) fn record(&self, auth_id: &str, now: i64) -> Value {
         let (units, rate) = match self.content.kind {
             Kind::Sms => (Length::of(&self.content.text).units(), SMS_RATE),
@@ -159,7 +158,7 @@ impl Message {
         })
     }
 
-    /// Plivo's list of the message's media. Links are never fetched, so the size is not known.
+    /// Plivo's list of the message's media. Links are never fetched, so the size is unknown.
     pub(super) fn media(&self) -> Vec<Value> {
         let object = |media: &super::request::Media| {
             json!({
@@ -173,7 +172,7 @@ impl Message {
         self.content.media.iter().map(object).collect()
     }
 
-    /// What the phone shows.
+    /// The message as the phone shows it.
     pub(super) fn for_inbox(&self, now: i64) -> InboxMessage {
         let from = match &self.content.sender {
             Sender::Number(number) => international(number),
@@ -198,7 +197,7 @@ fn dollars(amount: usize) -> String {
     format!("{}.{:05}", amount / 100_000, amount % 100_000)
 }
 
-/// A guess by the name, since links are never fetched.
+/// A guess by the file's name: links are never fetched.
 fn content_type(url: &str) -> &'static str {
     let path = url.split(['?', '#']).next().unwrap_or(url);
     match path.rsplit('.').next().unwrap_or("").to_ascii_lowercase().as_str() {

@@ -1,15 +1,16 @@
-//! A Plivo of our own: the part of its REST API that sends messages and reads them back, kept in memory.
+//! A simulator of Plivo: the part of its REST API that sends messages and reads them back. Messages are kept in memory.
 //!
-//! The real client and the official SDKs talk to it over HTTP, so it refuses what Plivo refuses and answers in Plivo's shapes. It
-//! serves `/v1/Account/{auth_id}/…` and knows nothing of the rest of the stack: credentials and the clock come in through
-//! [`Simulator::new`], what was sent is read through [`Simulator::messages`]. Calls and Verify sessions are not simulated.
+//! Our client and the official SDKs talk to it over HTTP, so it refuses what Plivo refuses and responds in Plivo's shapes. It serves
+//! `/v1/Account/{auth_id}/…` and is independent of the rest of the stack: [`Simulator::new`] takes the credentials and the clock, and
+//! [`Simulator::messages`] returns what was sent. Calls and Verify sessions are not simulated.
 //!
 //! * `api`: the resources and their handlers
-//! * `request`: what a message to send must look like; uses `parameter`, `number` and `text`
-//! * `message`: a kept message, as Plivo reports it and as the phone shows it
+//! * `request`: the checks of a request to send
+//! * `message`: a message, as Plivo reports it and as the phone shows it
 //! * `list`: filters and pages of the message list
-//! * `answer`: the shapes of answers; `fault`: how to make them go wrong
-//! * `time`: Plivo's way to write times
+//! * `response`: the shapes of responses
+//! * `fault`: faults to inject
+//! * `time`: Plivo's format of times
 
 mod api;
 mod fault;
@@ -42,7 +43,7 @@ use request::Outgoing;
 /// Epoch milliseconds of the stack's movable clock.
 pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// So many messages are kept, the oldest are dropped: a load test must not fill the memory of a laptop.
+/// The maximum number of messages. The oldest are dropped, so that a load test does not fill a laptop's memory.
 const KEPT: usize = 10_000;
 
 /// The simulated account. Clones share one state.
@@ -53,7 +54,7 @@ pub struct Simulator {
 
 struct Inner {
     auth_id: String,
-    /// What follows `Basic ` in the header of a caller who knows the credentials.
+    /// What follows `Basic ` in the header of a client that knows the credentials.
     credentials: String,
     now: Now,
     fault: Mutex<Fault>,
@@ -84,8 +85,8 @@ impl Simulator {
         api::router(self.clone())
     }
 
-    /// What arrived at the phones, newest first. `to` compares digits only: `+1555…`, `1555…` and ` 1555…` (a plus that a query
-    /// decoder turned into a blank) are the same number.
+    /// The messages that phones received, newest first. `to` compares digits only, so `+1555…`, `1555…` and ` 1555…` (a plus that a query
+    /// decoder turned into a space) are the same number.
     pub fn messages(&self, to: Option<&str>) -> Vec<InboxMessage> {
         self.newest_messages(to, usize::MAX)
     }
@@ -102,17 +103,17 @@ impl Simulator {
             .collect()
     }
 
-    /// Makes the following answers go wrong, until it is changed; [`Fault::None`] resets.
+    /// Injects a fault into all responses from now on; [`Fault::None`] ends it.
     pub fn set_fault(&self, fault: Fault) {
         *lock(&self.inner.fault) = fault;
     }
 
-    /// How many requests to send a message arrived in all, whatever they were answered.
+    /// The number of requests to send a message, whatever the response was.
     pub fn message_calls(&self) -> usize {
         self.inner.message_calls.load(Ordering::Relaxed)
     }
 
-    /// Makes those who wait for messages look again: the clock was moved, or the stack stops.
+    /// Wakes the inbox's long polls, because the clock was moved or the stack stops.
     pub(crate) fn wake(&self) {
         self.inner.arrivals.send_modify(|version| *version = version.wrapping_add(1));
     }
@@ -143,7 +144,7 @@ impl Simulator {
         self.inner.message_calls.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Keeps one message per recipient and answers their ids in the recipients' order.
+    /// Keeps one message per recipient and returns their IDs in the recipients' order.
     fn keep(&self, outgoing: Outgoing) -> Vec<String> {
         let messages = Message::for_each_recipient(outgoing, self.now());
         let uuids = messages.iter().map(|message| message.uuid.clone()).collect();
@@ -162,13 +163,13 @@ impl Simulator {
         lock(&self.inner.kept).iter().find(|message| message.uuid == uuid).cloned()
     }
 
-    /// Everything that is kept, newest first; the messages themselves are shared, not copied.
+    /// All messages, newest first.
     fn all(&self) -> Vec<Arc<Message>> {
         lock(&self.inner.kept).iter().cloned().collect()
     }
 }
 
-/// Nothing that holds these locks can leave a half-made change behind, so a panic elsewhere is no reason to stop serving.
+/// Locks, also after a panic: no holder of these locks can leave a partial change behind.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,23 +1,23 @@
-//! Phone numbers and sender names as Plivo takes them. Plivo's own check knows every country's plan; this one is coarse on purpose,
-//! since the service checks numbers before it sends. Uses nothing of the simulator.
+//! Phone numbers and sender names as Plivo accepts them. Plivo knows every country's numbering plan. This check is coarse on purpose: the
+//! service checks numbers before it sends.
 
-/// Digits that a destination may have ("Plivo: Send a message" page).
+/// The maximum number of digits of a destination ("Plivo: Send a message" page).
 const MAX_DIGITS: usize = 14;
-/// The shortest international numbers have so many.
+/// The minimum number of digits of an international number.
 const MIN_DIGITS: usize = 8;
-/// Characters of an alphanumeric sender ("Plivo: Send a message" page).
+/// The maximum length of an alphanumeric sender ("Plivo: Send a message" page).
 const MAX_NAME: usize = 11;
-/// From here on a sender of digits is a short code at least.
+/// The minimum number of digits of a short code.
 const MIN_SHORT_CODE: usize = 3;
-/// A short code has at most so many digits.
+/// The maximum number of digits of a short code.
 const MAX_SHORT_CODE: usize = 6;
 
-/// The digits of a text, whatever stands between them.
+/// The digits of a text.
 pub(super) fn digits(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
 
-/// A destination without the characters that Plivo strips: `/ - . + ( )` and blanks.
+/// A destination without the characters that Plivo strips: `/ - . + ( )` and spaces.
 pub(super) fn strip(destination: &str) -> String {
     destination.chars().filter(|c| !"/-.+()".contains(*c) && !c.is_whitespace()).collect()
 }
@@ -33,12 +33,12 @@ pub(super) fn is_destination(number: &str) -> bool {
         }
 }
 
-/// Whether a number is one of country code 1: eleven digits, and no area code begins with 0 or 1.
+/// Whether a number has country code 1: eleven digits, and an area code that does not begin with 0 or 1.
 pub(super) fn is_north_american(number: &str) -> bool {
     number.len() == 11 && number.starts_with('1') && !matches!(number.as_bytes()[1], b'0' | b'1')
 }
 
-/// Who a message is from.
+/// The sender of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Sender {
     /// A number with its country code, or a short code: digits only.
@@ -50,7 +50,7 @@ pub(super) enum Sender {
 }
 
 impl Sender {
-    /// Reads `src`: everything but letters and digits is stripped first, as Plivo does.
+    /// Parses `src`. Like Plivo, it first strips everything but letters and digits.
     pub(super) fn parse(src: &str) -> Option<Self> {
         let stripped: String = src.chars().filter(char::is_ascii_alphanumeric).collect();
         let length = stripped.len();
@@ -61,7 +61,7 @@ impl Sender {
         }
     }
 
-    /// MMS goes out only from numbers and short codes of the United States and Canada.
+    /// Only numbers and short codes of the United States and Canada can send MMS.
     pub(super) fn can_send_media(&self) -> bool {
         match self {
             Self::Number(number) => is_north_american(number) || number.len() <= MAX_SHORT_CODE,
@@ -71,12 +71,12 @@ impl Sender {
     }
 }
 
-/// The form in which people write a number.
+/// A number with its `+`.
 pub(super) fn international(number: &str) -> String {
     format!("+{number}")
 }
 
-/// Hides the middle of a number as Plivo does where its log is off: `141XXXXX528`.
+/// Masks the middle of a number as Plivo does when logging is off: `141XXXXX528`.
 pub(super) fn mask(number: &str) -> String {
     let last = number.len().saturating_sub(3);
     let hide = |(index, c)| if (3..last).contains(&index) { 'X' } else { c };

@@ -1,18 +1,18 @@
-//! Reads single parameters of a request, in whichever form an SDK sends them. Uses `answer` only.
+//! Reads single parameters of a request, in any form that an SDK sends.
 
 use serde_json::{Map, Value};
 
 use super::response::Refused;
 
-/// Ours: links are kept, so they must have a bound.
+/// The simulator's own limit of a link's length, because links are kept.
 const MAX_URL: usize = 2_000;
 
-/// A refusal with this reason.
+/// Refuses with this reason.
 pub(super) fn refused<T>(text: impl Into<String>) -> Result<T, Refused> {
     Err(Refused(text.into()))
 }
 
-/// A parameter as text. Numbers and booleans count as their text, since SDKs send either; null and nothing are absent.
+/// A parameter as a string. SDKs also send numbers and booleans. Null and the empty string count as absent.
 pub(super) fn string(body: &Map<String, Value>, name: &str) -> Result<Option<String>, Refused> {
     match body.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -35,7 +35,7 @@ pub(super) fn is_uuid(text: &str) -> bool {
         )
 }
 
-/// A parameter as a list; null and nothing are absent.
+/// A parameter as a list. Null counts as absent.
 pub(super) fn list<'a>(body: &'a Map<String, Value>, name: &str) -> Result<Option<&'a [Value]>, Refused> {
     match body.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -44,7 +44,7 @@ pub(super) fn list<'a>(body: &'a Map<String, Value>, name: &str) -> Result<Optio
     }
 }
 
-/// Whether a text is a link that Plivo could call, and one short enough to keep.
+/// Whether a text is a link that Plivo could call, and short enough to keep.
 pub(super) fn is_url(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#']))

@@ -1,5 +1,4 @@
-//! What a request to send a message must look like: the rules of the "Plivo: Send a message" page, each refused in Plivo's words
-//! where those are known. Uses `shared::messaging::sms_encoding`, `parameter`, `number` and `answer`.
+//! Checks a request to send a message by the rules of the "Plivo: Send a message" page. Errors are in Plivo's words where those are known.
 
 use std::collections::HashSet;
 
@@ -10,7 +9,7 @@ use super::parameter::{is_url, is_uuid, list, refused, string};
 use super::response::{Refused, uuid};
 use shared::messaging::sms_encoding;
 
-/// The numbers of the "Plivo: Send a message" page.
+/// Limits of the "Plivo: Send a message" page.
 const MAX_RECIPIENTS: usize = 1_000;
 const MAX_MEDIA: usize = 10;
 const EXPIRY_SECONDS: std::ops::RangeInclusive<i64> = 5..=10_799;
@@ -23,23 +22,23 @@ pub(super) struct Outgoing {
     pub(super) content: Content,
     /// Stripped, without duplicates, in the order given. Never empty.
     pub(super) recipients: Vec<String>,
-    /// Destinations that are no numbers, while others are.
+    /// Destinations that are not numbers, while others are.
     pub(super) invalid: Vec<String>,
 }
 
-/// What all messages of one request have in common.
+/// The content that all messages of one request share.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) sender: Sender,
     pub(super) kind: Kind,
     pub(super) text: String,
-    /// Links, and the id under which Plivo lists each.
+    /// The media of an MMS.
     pub(super) media: Vec<Media>,
     pub(super) log: Log,
     pub(super) dlt: Dlt,
 }
 
-/// A link of an MMS.
+/// A link of an MMS, and the ID under which Plivo lists it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Media {
     pub(super) id: String,
@@ -53,7 +52,7 @@ pub(super) enum Kind {
     Mms,
 }
 
-/// What Plivo may keep of a message. The text is in no record, so only the number can show the difference.
+/// What Plivo may log of a message. Records never contain the text, so only the number shows the difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Log {
     Everything,
@@ -62,7 +61,7 @@ pub(super) enum Log {
     NumberOnly,
 }
 
-/// Registration with India's carriers, passed through.
+/// The registration with India's carriers, passed through.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Dlt {
     pub(super) entity_id: Option<String>,
@@ -71,7 +70,7 @@ pub(super) struct Dlt {
 }
 
 impl Outgoing {
-    /// Checks a request's parameters. Unknown ones are ignored, as Plivo ignores them.
+    /// Checks a request's parameters. Like Plivo, it ignores unknown ones.
     pub(super) fn parse(body: &Map<String, Value>) -> Result<Self, Refused> {
         let sender = sender(body)?;
         let (recipients, invalid) = recipients(body)?;
@@ -100,8 +99,8 @@ fn sender(body: &Map<String, Value>) -> Result<Sender, Refused> {
     }
 }
 
-/// Good and bad destinations. The official Python SDK sends a list as its printed form (`['1555…', '1555…']`), which is refused here
-/// like any other text that is no number.
+/// Good and bad destinations. The official Python SDK sends a list in its printed form (`['1555…', '1555…']`), which is refused like any
+/// other text that is not a number.
 fn recipients(body: &Map<String, Value>) -> Result<(Vec<String>, Vec<String>), Refused> {
     let Some(dst) = string(body, "dst")? else {
         return refused("dst parameter not present");
@@ -148,7 +147,8 @@ fn media(body: &Map<String, Value>) -> Result<Vec<Media>, Refused> {
     urls.iter().map(media).collect()
 }
 
-/// Plivo carries MMS between the United States and Canada only, and drops media of an SMS; that is refused, so that it is noticed.
+/// Plivo carries MMS only within the United States and Canada, and drops the media of an SMS. Here both are errors, so that they are
+/// noticed.
 fn check_media(kind: Kind, media: &[Media], sender: &Sender, recipients: &[String]) -> Result<(), Refused> {
     match kind {
         Kind::Sms if media.is_empty() => Ok(()),
@@ -183,7 +183,7 @@ fn log(body: &Map<String, Value>) -> Result<Log, Refused> {
     }
 }
 
-/// Parameters that change nothing here but may not be wrong either. Status callbacks are not sent.
+/// Checks the parameters that have no effect here. Status callbacks are not sent.
 fn check_options(body: &Map<String, Value>) -> Result<(), Refused> {
     if string(body, "url")?.is_some_and(|url| !is_url(&url)) {
         return refused("url is not a valid url");
@@ -219,7 +219,7 @@ mod tests {
 
     const POWERPACK: &str = "5ec4c8c9-cd74-42b5-9e41-0d7670d6bb46";
 
-    /// A good SMS with some parameters replaced; null takes one away.
+    /// A good SMS with some parameters replaced; null removes one.
     fn with(changes: Value) -> Result<Outgoing, Refused> {
         let mut body = json!({"src": "14155550100", "dst": "15550001111", "text": "hello"});
         for (name, value) in changes.as_object().unwrap() {

@@ -1,5 +1,4 @@
-//! The shapes of Plivo's answers: JSON with an `api_id`, plain text only where the credentials are wrong. Uses nothing of the
-//! simulator.
+//! The shapes of Plivo's responses: JSON with an `api_id`, or plain text if the credentials are wrong.
 
 use axum::Json;
 use axum::http::{HeaderName, StatusCode, header};
@@ -7,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use ring::rand::SystemRandom;
 use serde_json::{Map, Value, json};
 
-/// An answer of the given fields, followed by a fresh `api_id`. Fields that are not an object are a slip of ours and are left out.
+/// A response with these fields and a new `api_id`.
 pub(super) fn object(status: StatusCode, fields: Value) -> Response {
     let mut body = match fields {
         Value::Object(fields) => fields,
@@ -17,12 +16,12 @@ pub(super) fn object(status: StatusCode, fields: Value) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// An error as Plivo words it for everything but wrong credentials.
+/// An error, except that of wrong credentials.
 pub(super) fn error(status: StatusCode, text: &str) -> Response {
     (status, Json(json!({"api_id": uuid(), "error": text}))).into_response()
 }
 
-/// A request that Plivo would not carry out, with its reason: 400.
+/// The reason why Plivo would refuse a request, with status 400.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refused(pub(super) String);
 
@@ -32,7 +31,7 @@ impl IntoResponse for Refused {
     }
 }
 
-/// The error body that belongs to a status.
+/// The error that belongs to a status.
 pub(super) fn of_status(status: StatusCode) -> Response {
     let text = match status {
         StatusCode::UNAUTHORIZED => return unauthorized(),
@@ -46,7 +45,7 @@ pub(super) fn of_status(status: StatusCode) -> Response {
     error(status, text)
 }
 
-/// The one answer without JSON; its text is the one that Plivo's users quote.
+/// The only response that is not JSON. Its text is the one that Plivo's users quote.
 fn unauthorized() -> Response {
     const TEXT: &str = "Could not verify your access level for that URL. You have to login with proper credentials";
     let headers: [(HeaderName, &str); 2] = [

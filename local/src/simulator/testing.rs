@@ -1,4 +1,4 @@
-//! Calls of the simulator's router without a network, for the tests of its parts.
+//! Requests to the simulator's router without a network, for tests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,9 +10,9 @@ use tower::ServiceExt as _;
 
 use super::Simulator;
 
-/// An auth id of the form that the official SDKs check.
+/// An auth ID in the form that the official SDKs check.
 pub(super) const ACCOUNT: &str = "MAXXXXXXXXXXXXXXXXXX";
-/// What its owner sends, with the token `token`.
+/// The authorization of this account with the token `token`.
 pub(super) const BASIC: &str = "Basic TUFYWFhYWFhYWFhYWFhYWFhYWFg6dG9rZW4=";
 
 /// The clock of a simulator under test.
@@ -24,7 +24,7 @@ impl Clock {
     }
 }
 
-/// A simulator at a time.
+/// A simulator and its clock, set to a time.
 pub(super) fn at(time: i64) -> (Simulator, Clock) {
     let clock = Arc::new(AtomicI64::new(time));
     let now = Arc::clone(&clock);
@@ -32,7 +32,7 @@ pub(super) fn at(time: i64) -> (Simulator, Clock) {
     (simulator, Clock(clock))
 }
 
-/// An answer with its body read; `json` is null where it is none.
+/// A response and its body; `json` is null if the body is not JSON.
 pub(super) struct Reply {
     pub(super) status: u16,
     headers: HeaderMap,
@@ -58,12 +58,12 @@ pub(super) async fn send(simulator: &Simulator, body: Value) -> Reply {
     request(simulator, "POST", "Message/", &body.to_string()).await
 }
 
-/// A call of the account's owner.
+/// A request with the account's credentials.
 pub(super) async fn request(simulator: &Simulator, method: &str, resource: &str, body: &str) -> Reply {
     read(simulator, method, &format!("/v1/Account/{ACCOUNT}/{resource}"), Some(BASIC), body).await
 }
 
-/// Any call.
+/// Any request.
 pub(super) async fn read(
     simulator: &Simulator,
     method: &str,

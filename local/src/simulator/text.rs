@@ -1,5 +1,4 @@
-//! How long a text is for Plivo: the character set it needs, and the parts ("units") it is charged as. Uses `shared::messaging::sms_encoding` for
-//! the alphabet; nothing of the simulator.
+//! The length of a text for Plivo: its character set, and the number of segments (Plivo's "units").
 
 use shared::messaging::sms_encoding;
 
@@ -21,7 +20,7 @@ impl Length {
         }
     }
 
-    /// Parts that the text is sent as; a text of several loses some room in each to the header that joins them.
+    /// The number of segments. Each of several has a header, which takes some of its room.
     pub(super) fn units(self) -> usize {
         let (length, alone, joined) = match self {
             Self::Gsm(septets) => (septets, sms_encoding::SINGLE_SEGMENT, 153),

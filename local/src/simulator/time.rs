@@ -1,5 +1,4 @@
-//! Times as Plivo writes them in message records and reads them in filters: `2024-05-26 14:32:13.000000+00:00`. Uses the `time` crate,
-//! nothing of the simulator.
+//! Times as Plivo writes them in message records and reads them in filters: `2024-05-26 14:32:13.000000+00:00`.
 
 use ::time::format_description::BorrowedFormatItem;
 use ::time::macros::format_description;
@@ -15,13 +14,13 @@ const CLOCKS: [&[BorrowedFormatItem<'_>]; 3] = [
     format_description!("[hour]:[minute]:[second].[subsecond]"),
 ];
 
-/// Writes epoch milliseconds; nothing for a year that has five digits.
+/// Formats epoch milliseconds; empty for years of five digits.
 pub(super) fn format(time: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(time) * NANOS_PER_MILLI).ok();
     time.and_then(|time| time.format(WRITTEN).ok()).unwrap_or_default()
 }
 
-/// Reads `YYYY-MM-DD[ HH:MM[:SS[.ffffff]]]`, in UTC, into epoch milliseconds.
+/// Parses `YYYY-MM-DD[ HH:MM[:SS[.ffffff]]]`, in UTC, to epoch milliseconds.
 pub(super) fn parse(text: &str) -> Option<i64> {
     let text = text.trim();
     let text = text.strip_suffix("+00:00").or_else(|| text.strip_suffix('Z')).unwrap_or(text);

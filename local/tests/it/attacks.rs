@@ -1,4 +1,4 @@
-//! Attackers with as many addresses as they like.
+//! Attackers with any number of addresses.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use shared::store::PhoneKey;
 use crate::support::{PASSWORD, TestApp, transaction, wrong};
 
 const PHONE: &str = "+14155550101";
-/// How many addresses guess.
+/// The number of addresses that guess.
 const ADDRESSES: usize = 10_000;
 const DAY: u64 = 24 * 60 * 60;
 
@@ -24,7 +24,7 @@ fn address(number: usize) -> String {
     format!("10.{}.{}.{}", number / 65_536, number / 256 % 256, number % 256)
 }
 
-/// A day's guessing by 10,000 addresses: 25 codes are compared, whatever is tried at once; and the owner, who has a password, gets in.
+/// 10,000 addresses guess for a day: 25 codes are compared, however many arrive at once. The owner, who has a password, still gets in.
 #[tokio::test]
 async fn ten_thousand_addresses_guess_twenty_five_codes_a_day() {
     let app = TestApp::options(Options { password_cost: Cost::LEAST, ..Options::default() }).await;

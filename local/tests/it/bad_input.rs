@@ -14,7 +14,7 @@ const SEND: &str = "/api/services/Plivo/sendMessage";
 const ALL: [&str; 5] = [REGISTER, PHONE_LOGIN, PASSWORD_LOGIN, CODE_LOGIN, SEND];
 const ID: &str = "5E1F0B5C-0000-0000-0000-00000000BBBB";
 
-/// Posts bytes with the key that `sendMessage` wants, checks the refusal, and that nothing happened.
+/// Posts bytes with the key of `sendMessage`, and checks that they are refused and that nothing happened.
 async fn refuse(app: &TestApp, path: &str, body: impl Into<reqwest::Body>, expected: (u16, u32, &str)) {
     let request =
         app.request(Method::POST, path).bearer_auth(local::MESSAGE_KEY).header("content-type", "application/json");
@@ -355,7 +355,7 @@ async fn send_message_without_its_key() {
         reply.refused(401, 14008, "access_denied");
         assert_eq!(reply.headers["www-authenticate"], "Bearer");
     }
-    // Nor does a body tell more to who has no key.
+    // A client without the key learns nothing more from a bad body.
     app.post_text(SEND, "{").await.refused(401, 14008, "access_denied");
     assert_eq!(app.sent(), 0);
 }

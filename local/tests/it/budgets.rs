@@ -1,4 +1,4 @@
-//! Money: budgets hold under concurrency, to the message, and end where they are said to end.
+//! Budgets: they hold to the message under concurrency, and end where the documents say.
 
 use futures_util::stream::{StreamExt as _, iter};
 use phone_number::{Country, PhoneNumber};
@@ -9,7 +9,7 @@ use shared::spend::budget::SHARDS_READ;
 
 use crate::support::{PASSWORD, TestApp};
 
-/// Messages at 1 cent; the hour's budget is what ends.
+/// Messages cost 1 cent, and the hour's budget ends first.
 async fn app(hour: &str) -> TestApp {
     TestApp::with(&[
         ("SMS_PRICES", "*=0.01"),
@@ -24,7 +24,7 @@ fn phone(line: usize) -> String {
     format!("+1212{:07}", 2_000_000 + line * 10_007)
 }
 
-/// Starts so many registrations at once, and answers how many of them went well.
+/// Starts this many registrations at once, and returns how many succeeded.
 async fn register_at_once(app: &TestApp, phones: std::ops::Range<usize>) -> usize {
     let (app, us) = (&app.stack.app, Country::parse("US").unwrap());
     let starts = iter(phones).map(|line| async move {
@@ -35,7 +35,7 @@ async fn register_at_once(app: &TestApp, phones: std::ops::Range<usize>) -> usiz
     answers.into_iter().filter(|started| *started).count()
 }
 
-/// The largest overspend is nothing, the earliest refusal as many messages before the end as there are shards.
+/// Nothing is overspent. The earliest refusal comes as many messages before the end as there are shards.
 #[tokio::test]
 async fn a_budget_ends_within_four_messages_and_is_never_overspent_by_a_hundred_at_once() {
     for (hour, messages) in [("0.5", 40), ("0.37", 29)] {
@@ -75,7 +75,7 @@ async fn at_its_end_a_budget_refuses_registrations_first_and_logins_last() {
     app.login_start(&phone(0)).await.ok();
 }
 
-/// What is told at the limits says nothing about who is a user, and neither do decoys take money.
+/// Refusals at the limits do not reveal who is a user. Decoys take nothing from the budget.
 #[tokio::test]
 async fn a_phone_without_a_user_costs_nothing_and_is_told_the_same() {
     let app = app("0.05").await;
@@ -118,7 +118,7 @@ async fn each_window_ends_a_budget_until_it_is_over() {
     }
 }
 
-/// A message that surely did not go out is paid back.
+/// A message that was certainly not sent is released from the budget.
 #[tokio::test]
 async fn what_plivo_does_not_take_costs_nothing() {
     let app = app("0.05").await;
@@ -130,7 +130,7 @@ async fn what_plivo_does_not_take_costs_nothing() {
     assert_eq!(register_at_once(&app, 100..110).await, 4);
 }
 
-/// The alarms look at this.
+/// The alarms watch this metric.
 #[tokio::test]
 async fn the_fullest_budget_is_counted_with_each_start() {
     let app = app("0.40").await;
@@ -155,13 +155,13 @@ async fn confirmed_countries_are_for_logins_only() {
     let data = local::Data::At(app.stack.config.dynamodb_endpoint.clone());
     let settings = [("SMS_COUNTRIES", "US"), ("CONFIRMED_COUNTRIES", "GB")];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let later = TestApp::options(local::Options { data, settings, ..local::Options::default() }).await;
-    later.advance(60);
-    later.register_start("+447400123457").await.refused(400, 14000, "country_not_served");
-    later.register_start(british).await.refused(400, 14000, "country_not_served");
-    later.login_start(british).await.ok();
-    later.login_start("+447400123457").await.ok();
-    assert_eq!(later.sent(), 1, "nobody has confirmed the other");
-    later.login_start("+4915123456789").await.refused(400, 14000, "country_not_served");
-    later.message(&json!({"phoneNumber": british, "message": "Hello"})).await.ok();
+    let second = TestApp::options(local::Options { data, settings, ..local::Options::default() }).await;
+    second.advance(60);
+    second.register_start("+447400123457").await.refused(400, 14000, "country_not_served");
+    second.register_start(british).await.refused(400, 14000, "country_not_served");
+    second.login_start(british).await.ok();
+    second.login_start("+447400123457").await.ok();
+    assert_eq!(second.sent(), 1, "nobody has confirmed the other");
+    second.login_start("+4915123456789").await.refused(400, 14000, "country_not_served");
+    second.message(&json!({"phoneNumber": british, "message": "Hello"})).await.ok();
 }

@@ -1,4 +1,4 @@
-//! Limits on who asks: source addresses, and passwords that somebody attempts.
+//! Limits of clients: starts and countries by network, and password attempts.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::support::{PASSWORD, TestApp, transaction};
 const PHONE: &str = "+14155550101";
 const HOME: &str = "198.51.100.7";
 
-/// With the limits as they are deployed, but for what else would be in the way.
+/// An app with the deployed limits, except those that would be reached first.
 async fn app(settings: &[(&str, &str)]) -> TestApp {
     let own = [("STARTS_PER_ADDRESS", "20"), ("PUMPING_MODE", "monitor")];
     TestApp::with(&[&own[..], settings].concat()).await
@@ -80,7 +80,7 @@ async fn a_phone_s_limits_hold_whatever_the_address() {
     assert_eq!(app.register_from("198.51.100.2", PHONE).await.limited("too_many_messages"), 30);
 }
 
-/// One counts only what got past the limits of the phone: who is told to wait by those has taken nothing of the address.
+/// A start that the phone's limits refuse does not count for the network.
 #[tokio::test]
 async fn a_start_that_its_phone_refuses_takes_nothing_of_the_address() {
     let app = app(&[]).await;
@@ -148,7 +148,7 @@ async fn a_right_password_is_no_wrong_one_where_the_start_is_refused_for_somethi
     app.password_from("203.0.113.9", PHONE, PASSWORD).await.ok();
 }
 
-/// Else anybody could have decisions written without end.
+/// Otherwise anyone could fill the decision log.
 #[tokio::test]
 async fn a_start_that_a_rule_refuses_counts_for_its_network() {
     let app = TestApp::with(&[("STARTS_PER_ADDRESS", "5"), ("BUDGET", "0.001/1/1")]).await;
@@ -158,7 +158,8 @@ async fn a_start_that_a_rule_refuses_counts_for_its_network() {
     app.register_from(HOME, PHONE).await.limited("too_many_starts");
 }
 
-/// Found by a review: where several had read the network's count before any was written, their passwords stayed counted as wrong.
+/// Found by a review: when several requests read the network's count before any of them wrote it, their right passwords stayed counted as
+/// wrong.
 #[tokio::test]
 async fn a_network_that_has_to_wait_tries_no_password_at_once_either() {
     let app = app(&[]).await;
@@ -175,7 +176,7 @@ async fn a_network_that_has_to_wait_tries_no_password_at_once_either() {
     app.password_from("203.0.113.9", PHONE, "wrong password").await.limited("too_many_passwords");
 }
 
-/// Who is told to wait for his network has tried no password.
+/// A client that has to wait because of its network has made no password attempt.
 #[tokio::test]
 async fn a_network_that_has_to_wait_tries_no_password() {
     let app = app(&[]).await;

@@ -1,4 +1,4 @@
-//! DecisionLog: each that a start came to is kept for 30 days, with what it was made from, and names nobody.
+//! The decision log: each decision of a start is kept for 30 days, with its inputs, and names nobody.
 
 use local::Options;
 use shared::auth::password::Cost;

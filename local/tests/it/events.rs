@@ -1,4 +1,4 @@
-//! The event files: each is answered as its name says, and there is one for every refusal that an event can meet.
+//! The event files: each gets the response that its name promises, and there is one for every error that an event can cause.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use shared::http::routes::{self, FALLBACK, Found};
 
 use crate::support::TestApp;
 
-/// The reasons that each function can answer.
+/// The error reasons of each function.
 const REASONS: [(&str, &[&[Reason]]); 6] = [
     ("register", &[ANY, STORED, BODY, NUMBER, CODE_SENT, CODE_MESSAGE, CODE, REGISTRATION]),
     ("login-phone", &[ANY, STORED, BODY, &[UnknownField], NUMBER, CODE_SENT]),
@@ -76,7 +76,7 @@ const MESSAGE: &[Reason] = &[
     SmsUnknown,
 ];
 
-/// Why no event meets a reason beside a stack in good health with its own settings.
+/// Why no event causes this error in a healthy stack with default settings.
 fn out_of_reach(function: &str, reason: Reason) -> Option<&'static str> {
     match reason {
         Unavailable => Some("storage and secrets answer"),
@@ -150,7 +150,7 @@ fn no_file_holds_a_number_or_an_address_of_anybody() {
     let bodies = files.iter().map(|file| (file.name.as_str(), body(&file.event)));
     for (name, text) in bodies.chain([("seed", seed)]) {
         for number in text.split('+').skip(1) {
-            // Numbers of nobody: of the United States, one of them premium-rate, and of the United Kingdom.
+            // Reserved numbers of the United States (one of them premium-rate) and the United Kingdom.
             let reserved = ["141555501", "190055501", "447700900"];
             assert!(reserved.iter().any(|start| number.starts_with(start)), "{name}: +{number}");
         }
@@ -160,7 +160,7 @@ fn no_file_holds_a_number_or_an_address_of_anybody() {
     }
 }
 
-/// An event's text, whatever form it came in.
+/// An event's body as text, or the whole event.
 fn body(event: &Value) -> String {
     match (event["isBase64Encoded"].as_bool(), event["body"].as_str()) {
         (Some(true), Some(body)) => String::from_utf8(STANDARD.decode(body).unwrap()).unwrap(),

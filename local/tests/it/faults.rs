@@ -1,4 +1,4 @@
-//! Faults of what the service depends on: a clear answer, nothing half-written, no code burnt, no session, one line in the log.
+//! Faults of the service's dependencies: a clear error, no partial write, no lost code, no session, one line in the log.
 
 use local::Options;
 use local::fault_proxy::{Fault as StoreFault, FaultProxy};
@@ -140,7 +140,7 @@ async fn storage_that_throttles_fails_or_is_gone_is_a_503_and_changes_nothing() 
         let (before, sent) = (app.dump().await, app.sent());
         proxy.always(Some(fault));
         let stale = "B83FA46D-A19A-A8CE-FF2B-976B7A1D8100";
-        // Side by side: there are pauses between attempts.
+        // Concurrently, because there are pauses between retries.
         let replies = <[_; 5]>::from(tokio::join!(
             app.enter(&id, &code),
             app.login_start(PHONE),
@@ -158,13 +158,13 @@ async fn storage_that_throttles_fails_or_is_gone_is_a_503_and_changes_nothing() 
     }
 }
 
-/// What cannot be counted is not sent: whichever of the calls before a message fails for good, it is not sent.
+/// A message that cannot be counted is not sent, whichever call before it fails for good.
 #[tokio::test]
 async fn no_message_goes_out_that_no_limit_has_counted() {
     let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     app.register(PHONE, "jane@example.com").await;
     for fault in [StoreFault::Throttle, StoreFault::Fail, StoreFault::HangUp] {
-        // The read; the caller's count, which writes first; the money, where others have counted in this hour; and the phone's item.
+        // The read; the client's count, which is written first; the budget, where others have counted in this hour; the phone's item.
         for (operation, calls) in [("BatchGetItem", 3), ("PutItem", 3), ("UpdateItem", 3)] {
             app.advance(86_400);
             for line in 10..18 {
@@ -180,7 +180,7 @@ async fn no_message_goes_out_that_no_limit_has_counted() {
     }
 }
 
-/// The same where the phone's item is written beside the money: that is given back.
+/// The same when the write of the phone's item fails, which runs beside the budget's: the reservation is released.
 #[tokio::test]
 async fn a_phone_s_item_that_cannot_be_written_costs_nothing() {
     let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
@@ -361,13 +361,13 @@ async fn secrets_that_cannot_be_fetched_are_a_503_until_they_can() {
     app.register_start(PHONE).await.ok();
 }
 
-/// Found by a review: the prefix had one message fewer than it got.
+/// Found by a review: the prefix counted one message fewer than it got.
 #[tokio::test]
 async fn what_could_not_be_counted_for_a_prefix_is_not_rolled_back() {
     let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     app.register_start("+14155550101").await.ok();
     app.stack.simulator.set_fault(Fault::Refuse400("no".to_owned()));
-    // The money comes from a shard that nobody has used, so the prefix's count is the first update.
+    // The reservation is in an unused shard, so the prefix's count is the first update.
     for _ in 0..3 {
         proxy.once("UpdateItem", StoreFault::Throttle);
     }
@@ -379,7 +379,7 @@ async fn what_could_not_be_counted_for_a_prefix_is_not_rolled_back() {
     assert_eq!(prefix["register_sends"]["N"], "1", "{prefix}");
 }
 
-/// A stack whose secrets are another's, behind a proxy.
+/// A stack that reads another stack's secrets through a fault proxy.
 async fn with_secrets_of(store: &TestApp, settings: &[(&str, &str)]) -> (TestApp, FaultProxy) {
     let proxy = FaultProxy::start(&store.stack.config.secrets_endpoint).await.unwrap();
     let endpoint = ("AWS_ENDPOINT_URL_SECRETS_MANAGER", proxy.url.as_str());

@@ -1,4 +1,4 @@
-//! What the service is for: registration, both logins, messages.
+//! The main flows: registration, both logins, messages.
 
 use serde_json::json;
 
@@ -200,7 +200,7 @@ async fn a_taken_email_leaves_the_code_good_for_another() {
 
 #[tokio::test]
 async fn no_row_of_a_user_exists_before_the_phone_is_proven() {
-    // Twenty neighbours who never enter their codes look pumped.
+    // Twenty neighbouring numbers whose codes are never entered look pumped.
     let app = TestApp::with(&[("PUMPING_MODE", "monitor")]).await;
     for line in 0..20 {
         app.register_start(&format!("+141555502{line:02}")).await.ok();
@@ -211,7 +211,7 @@ async fn no_row_of_a_user_exists_before_the_phone_is_proven() {
     assert_eq!(items.iter().filter(|(table, _)| *table == "phones").count(), 40);
 }
 
-/// Whatever is asked of whichever route: nobody gets a session but by a code.
+/// No request to any route yields a session without a code.
 #[tokio::test]
 async fn no_route_but_a_login_s_end_makes_a_session() {
     let app = TestApp::start().await;

@@ -1,4 +1,4 @@
-//! Kill switches: each stops its own within a minute, without a deployment, and every change is logged.
+//! Kill switches: each stops its flow, channel or country within a minute, without a deployment, and every change is recorded.
 
 use serde_json::json;
 use shared::clock::Timestamp;

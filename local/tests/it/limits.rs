@@ -1,4 +1,4 @@
-//! The limits, as a client meets them.
+//! The limits of a phone, as a client meets them.
 
 use local::{Data, Options};
 
@@ -88,7 +88,7 @@ async fn an_owner_with_a_password_gets_in_when_a_stranger_has_used_up_the_phones
 async fn twenty_five_wrong_codes_in_a_day_and_the_owner_with_a_password_still_gets_in() {
     let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
-    // Past the day of the registration's own message, so that five logins fit in one.
+    // A day after the registration's own message, so that five logins fit in one day.
     app.advance(86_400);
     for _ in 0..5 {
         let id = transaction(&app.login_start(PHONE).await.ok());

@@ -1,4 +1,4 @@
-//! Whole flows over HTTP against the local stack, on a clock that the tests move. One binary, so that it links once.
+//! Whole flows over HTTP against the local stack, on a clock that the tests move. They are one binary, which links once.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop")]
 

@@ -1,4 +1,4 @@
-//! One key, one message: whoever asks how often, at the same time or later, and whatever dies in the middle.
+//! One key, one message: however often it is requested, at once or later, and whatever dies in between.
 
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use local::fault_proxy::Fault as StoreFault;
@@ -21,7 +21,7 @@ async fn send(app: &TestApp, key: &str, body: &Value) -> Reply {
     app.send(request.header("idempotency-key", key).body(body.to_string())).await
 }
 
-/// What a function does that then dies: it takes the key for this message, and no more.
+/// A function that dies after it has claimed the key for this message.
 pub(crate) async fn die_while_sending(app: &TestApp, key: &IdempotencyKey, content: &str) -> Claim {
     let (app, now) = (&app.stack.app, app.stack.clock.now());
     let keys = app.secrets.keys(now).await.unwrap();
@@ -131,7 +131,7 @@ async fn a_message_whose_sender_died_is_in_flight_then_unknown_and_never_sent() 
     app.advance(300 * 24 * 60 * 60);
     send(&app, "k", &hello()).await.refused(503, 14000, "sms_unknown");
     assert_eq!(app.sent(), 0);
-    // It was only slow, after all.
+    // The first function was only slow.
     let answer = json!({"message": "message(s) queued", "message_uuid": ["u"], "api_id": "a"});
     app.stack
         .app

@@ -1,5 +1,5 @@
-//! Each function may do exactly what it does. That it may do no less, every test here shows: the guard before storage, secrets and
-//! queues refuses what the template's role does not allow (`support::guard`). That it may do no more is shown below.
+//! Each function's role allows exactly what the function does. Every test shows that it allows enough: the IAM check refuses what the
+//! role does not allow (`support::iam`). The tests here show that it allows no more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,9 +14,9 @@ use crate::support::{PASSWORD, TestApp, transaction, wrong};
 
 const PHONE: &str = "+14155550101";
 
-/// What the template allows a function in storage, secrets and queues.
+/// The permissions of a function that its own calls use.
 fn allowed(template: &Template, function: &str) -> BTreeSet<Permission> {
-    // The function's logs are written by Lambda, and its queues are read by Lambda, both under the function's role.
+    // Lambda uses these under the function's role: it writes the logs and reads the queues.
     let by_lambda = ["logs:", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
     let own = |permission: &&Permission| !by_lambda.iter().any(|start| permission.0.starts_with(start));
     template.functions[function].permissions.iter().filter(own).cloned().collect()
@@ -33,7 +33,7 @@ async fn no_function_may_do_what_it_never_does() {
     assert_eq!(iam.used(), allowed);
 }
 
-/// Every operation, as it goes well.
+/// Every operation, without failures.
 async fn flows(iam: &Iam) {
     let app = TestApp::options(Options { iam: Some(iam.clone()), ..Options::default() }).await;
     app.stack.warm().await;
@@ -54,8 +54,7 @@ async fn flows(iam: &Iam) {
     }
 }
 
-/// What follows failures: messages are taken back, Plivo's state is noted and forgotten, a transaction whose answer was lost is
-/// looked for.
+/// After failures, functions release reservations, open and close the circuit breaker, and look up transactions whose response was lost.
 async fn failures(iam: &Iam) {
     let (app, proxy, _store) = TestApp::behind_fault_proxy_with(iam).await;
     app.register(PHONE, "jane@example.com").await;
@@ -72,7 +71,8 @@ async fn failures(iam: &Iam) {
     app.advance(30);
     app.password_start(PHONE, PASSWORD).await.ok();
     app.advance(60);
-    // Money cannot be reserved, so the phone's start is taken back. (Each shard has been used in this hour: a change only adds.)
+    // The budget cannot be reserved, so the phone's start is rolled back. (Each shard has been used in this hour, so the reservation is an
+    // update.)
     for line in 4..8 {
         app.register_start(&format!("+1415555010{line}")).await.ok();
     }
@@ -97,7 +97,7 @@ async fn failures(iam: &Iam) {
 
 #[tokio::test]
 async fn iam_refuses_what_no_role_allows() {
-    // Under another name each function's table is one that its role does not know.
+    // A setting points the function to a table that its role does not allow.
     for (table, path, function) in [
         ("USERS_TABLE", "/api/services/Plivo/loginWithPhoneNumber", "login-phone"),
         ("PHONES_TABLE", "/api/users/register", "register"),

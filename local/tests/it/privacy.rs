@@ -1,5 +1,5 @@
-//! Secrets at rest and in logs: after every flow, neither a table nor a log line holds a code, a password, a token, a key, or a
-//! phone number outside its user's own row.
+//! Secrets at rest and in logs: after every flow, no table and no log line contains a code, a password, a token, a key, or a phone number
+//! outside its user's own row.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -14,7 +14,7 @@ use crate::support::{PASSWORD, TestApp, log, remember, secrets, transaction, wro
 const PHONE: &str = "+14155550142";
 const OTHER: &str = "+14155550143";
 
-/// Every flow, with refusals and failures in between. Ten digits, since six stand in many a number by chance.
+/// Every flow, with errors and failures in between. Codes have ten digits, because six occur in other numbers by chance.
 async fn all_flows() -> TestApp {
     let app = TestApp::with(&[("CODE_LENGTH", "10")]).await;
     app.register(PHONE, "jane@example.com").await;
@@ -66,13 +66,13 @@ async fn no_log_line_holds_a_secret() {
     all_flows().await;
     let log = log();
     assert!(log.contains("request refused") && log.contains("code message not sent"), "there is a log to look through");
-    // Six digits stand in many a time by chance; the flows above have codes of ten.
+    // Six digits occur in timestamps by chance; the flows above have codes of ten.
     for secret in secrets().iter().filter(|secret| secret.len() > 6) {
         assert!(!log.contains(secret.as_str()), "the log holds {secret}");
     }
 }
 
-/// Each line about who did what has one form: an event of the list, what came of it, from where, and of whom it is known.
+/// All auth events have one form: an event of the list, its outcome, the client's network, and the user if known.
 #[tokio::test]
 async fn auth_events_have_one_form() {
     const EVENTS: [&str; 10] = [
@@ -121,7 +121,7 @@ async fn auth_events_have_one_form() {
     }
 }
 
-/// Whoever has all tables and not the root key attempts every code there is, in the ways that codes are commonly hidden.
+/// An attacker with all tables but not the root key tries every code, hashed in the common ways.
 #[tokio::test]
 async fn without_the_root_key_a_million_tries_find_no_code() {
     let app = TestApp::start().await;
@@ -178,7 +178,7 @@ async fn items_that_expire_say_when() {
         let longest = match (table, item["state"]["S"].as_str()) {
             ("messages", Some("unknown")) => 367,
             ("messages", _) => 16,
-            // Where the owner has logged in is known for longer.
+            // The networks of an owner's logins are kept for longer.
             ("phones", _) if item["known_networks"].is_object() => 402,
             ("counters", _) => 41,
             ("decisions", _) => 31,

@@ -1,5 +1,5 @@
-//! A synthetic pumping run: numbers of a few prefixes are called again and again and never come back, while honest people register beside
-//! them. The generator is seeded, so the figures are the same each time; docs/security.md publishes them.
+//! A simulated pumping attack: an attacker requests codes for numbers of a few prefixes and never enters them, while others register
+//! normally. The generator is seeded, so the figures are the same each time; docs/security.md publishes them.
 
 use local::Options;
 use local::simulator::Fault;
@@ -8,7 +8,7 @@ use shared::auth::password::Cost;
 
 use crate::support::{TestApp, transaction};
 
-/// Draws numbers, the same each time: SplitMix64.
+/// A seeded random generator: SplitMix64.
 struct Dice(u64);
 
 impl Dice {
@@ -20,25 +20,25 @@ impl Dice {
     }
 }
 
-/// What happens in a second.
+/// An event of the run.
 enum Event {
-    /// The attacker calls a number of one of his prefixes.
+    /// The attacker requests a code for a number of one of his prefixes.
     Attack(String),
-    /// Somebody registers.
+    /// An honest user starts a registration.
     Start(String),
-    /// And enters the code.
+    /// The user enters the code.
     Finish(String),
 }
 
-/// The prefixes that the attacker holds, of 10,000 numbers each.
+/// The attacker's prefixes, of 10,000 numbers each.
 const PREFIXES: u64 = 5;
-/// How many messages he asks for in two hours.
+/// The number of messages that he requests in two hours.
 const ATTACKS: usize = 600;
-/// How many people register meanwhile, in two countries; 17 of 20 enter their code within two minutes.
+/// The number of honest users in that time, in two countries. 17 of 20 enter their code within two minutes.
 const PEOPLE: usize = 200;
 
-/// What happens when, in the order of time.
-fn plan() -> Vec<(u64, Event)> {
+/// All events with their second, in order.
+fn schedule() -> Vec<(u64, Event)> {
     let mut dice = Dice(5);
     let mut events = Vec::new();
     for _ in 0..ATTACKS {
@@ -46,7 +46,7 @@ fn plan() -> Vec<(u64, Event)> {
         events.push((600 + dice.below(6600), Event::Attack(format!("+4474001{prefix}{line:04}"))));
     }
     for person in 0..PEOPLE {
-        // Anybody's prefix, in the attacker's country and in another.
+        // Random prefixes, in the attacker's country and in another.
         let phone = match person % 2 {
             0 => format!("+4474{:02}{:06}", 2 + dice.below(60), dice.below(1_000_000)),
             _ => format!("+1212{}{:06}", 2 + dice.below(8), dice.below(1_000_000)),
@@ -72,8 +72,8 @@ async fn run(mode: &str) -> Figures {
     let settings = [("SMS_COUNTRIES", "US,GB"), ("PUMPING_MODE", mode), ("BUDGET", "1000/10000/100000")];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     let app = TestApp::options(Options { settings, password_cost: Cost::LEAST, ..Options::default() }).await;
-    let (mut figures, mut now, mut pending) = (Figures::default(), 0, std::collections::BTreeMap::new());
-    for (second, event) in plan() {
+    let (mut figures, mut now, mut challenges) = (Figures::default(), 0, std::collections::BTreeMap::new());
+    for (second, event) in schedule() {
         app.advance(second - now);
         now = second;
         let sent = app.sent();
@@ -86,12 +86,12 @@ async fn run(mode: &str) -> Figures {
                 let reply = app.register_start(&phone).await;
                 figures.people_without_message += usize::from(app.sent() == sent);
                 match reply.status.as_u16() {
-                    200 => drop(pending.insert(phone, transaction(&reply.body))),
+                    200 => drop(challenges.insert(phone, transaction(&reply.body))),
                     _ => figures.people_refused += 1,
                 }
             }
             Event::Finish(phone) => {
-                let Some(id) = pending.remove(&phone) else { continue };
+                let Some(id) = challenges.remove(&phone) else { continue };
                 let mut body = TestApp::registration(&phone, "", &id, &app.last_code(&phone));
                 body["email"] = json!(format!("p{}@example.com", phone.trim_start_matches('+')));
                 app.post("/api/users/register", &body).await.ok();
@@ -101,7 +101,7 @@ async fn run(mode: &str) -> Figures {
     figures
 }
 
-/// 600 messages are asked for, 100 go out: 20 for each prefix. Nobody else loses one.
+/// Of 600 requested messages, 100 are sent: 20 for each prefix. Nobody else loses one.
 #[tokio::test]
 async fn a_pumping_run_is_stopped_at_twenty_messages_a_prefix_and_nobody_else_loses_one() {
     let figures = run("refuse").await;
@@ -123,7 +123,7 @@ async fn in_suppress_mode_nothing_goes_out_either_and_everybody_is_answered_as_i
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
 }
 
-/// Who is held back in silence waits for Plivo like anybody, and is told when it is down.
+/// A suppressed start waits for Plivo like any other, and gets an error when Plivo is down.
 #[tokio::test]
 async fn in_suppress_mode_plivo_s_failures_are_told_as_if_it_had_been_asked() {
     let app = TestApp::with(&[("PUMPING_MODE", "suppress"), ("PUMPING_PREFIX", "3/0/50")]).await;
@@ -163,7 +163,7 @@ async fn in_monitor_mode_everything_goes_out_and_is_counted() {
     assert_eq!(suspected.map(|line| line["Rule"].clone()).collect::<Vec<_>>(), vec![json!("prefix_pumping"); 3]);
 }
 
-/// Registrations that are suspended keep no owner out.
+/// A suspension of registrations does not keep users from logging in.
 #[tokio::test]
 async fn logins_are_counted_apart_from_registrations() {
     let app = TestApp::with(&[("PUMPING_PREFIX", "3/0/50")]).await;
@@ -175,7 +175,7 @@ async fn logins_are_counted_apart_from_registrations() {
     app.log_in("+14155550198").await;
 }
 
-/// Each prefix called less often than would show: then the country shows.
+/// If each prefix stays below its threshold, the country's threshold stops the attack.
 #[tokio::test]
 async fn an_attack_spread_over_many_prefixes_is_stopped_by_its_country() {
     let app =

@@ -1,4 +1,4 @@
-//! Messages from SQS: each is sent at most once, and ends sent, in the dead-letter queue with its reason, or back in its queue.
+//! Messages from SQS: each is sent at most once. It is then sent, in the dead-letter queue with its reason, or back in its queue.
 
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use local::Options;
@@ -36,7 +36,7 @@ fn fifo(id: &str, group: &str, body: impl Into<String>, receives: u32) -> Value 
     record
 }
 
-/// A message that was put back from a dead-letter queue.
+/// A message that was moved back from a dead-letter queue.
 fn put_back(id: &str, letter: &local::sqs::Queued) -> Value {
     let mut record = record(id, letter.body.clone(), 1);
     let key = &letter.attributes["idempotencyKey"];
@@ -44,7 +44,7 @@ fn put_back(id: &str, letter: &local::sqs::Queued) -> Value {
     record
 }
 
-/// The ids of those that must come again.
+/// The IDs of the messages that SQS must deliver again.
 async fn deliver(app: &TestApp, records: &[Value]) -> Vec<String> {
     ids(&app.stack.invoke("send-message", json!({ "Records": records })).await.unwrap())
 }
@@ -176,7 +176,7 @@ async fn what_plivo_refuses_is_reported_at_once_and_once_mended_is_sent_once() {
     for body in [message(1), own] {
         let app = TestApp::start().await;
         app.stack.simulator.set_fault(Fault::Status(400));
-        // The answer to the first is lost, so it comes again, and there are two letters.
+        // The response to the first send is lost, so it is sent again, and there are two dead letters.
         for receives in 1..=2 {
             assert_eq!(deliver(&app, &[record("one", body.as_str(), receives)]).await, [""; 0]);
         }
@@ -218,7 +218,7 @@ async fn a_batch_without_secrets_comes_again_and_is_reported_in_the_end() {
 #[tokio::test]
 async fn a_function_that_dies_in_the_middle_of_a_batch_sends_nothing_twice_and_hides_nothing() {
     let app = TestApp::start().await;
-    // It sent the first, died while it sent the second, and never came to the third.
+    // The function sent the first, died while it sent the second, and did not begin the third.
     deliver(&app, &[record("1", message(1), 1)]).await;
     let key = IdempotencyKey::of(QUEUE, "2");
     die_while_sending(&app, &key, &format!("{}\n\nHello", phone(2))).await;

@@ -1,4 +1,4 @@
-//! Many at once: exactly one wins, and limits count each.
+//! Concurrent requests: exactly one wins, and limits count every one.
 
 use serde_json::json;
 use shared::store::PhoneKey;
@@ -8,7 +8,7 @@ use crate::support::{Reply, TestApp, transaction, wrong};
 
 const PHONE: &str = "+14155550101";
 
-/// Posts the same body so many times at once.
+/// Posts the same body this many times at once.
 async fn at_once(app: &TestApp, path: &str, body: &serde_json::Value, times: usize) -> Vec<u16> {
     let mut requests = JoinSet::new();
     for _ in 0..times {
@@ -19,8 +19,7 @@ async fn at_once(app: &TestApp, path: &str, body: &serde_json::Value, times: usi
     requests.join_all().await
 }
 
-/// One wins; the others are refused, or told that storage does not answer: on a machine that is busy enough, two hundred at once
-/// take longer than a call waits.
+/// One request wins. The others are refused, or get a 503: on a busy machine, two hundred at once take longer than a call's timeout.
 #[track_caller]
 fn one_wins(statuses: &[u16], refusal: u16) {
     let count = |status| statuses.iter().filter(|each| **each == status).count();
@@ -98,7 +97,7 @@ async fn a_code_that_is_used_twice_at_once_logs_in_once_while_starts_go_on() {
     again.ok();
 }
 
-/// What is known of an owner's networks outlives a start that had read the phone's item before his right code came.
+/// A start that read the phone's item before the owner's right code was stored does not overwrite the owner's networks.
 #[tokio::test]
 async fn a_start_that_races_a_right_code_does_not_shorten_what_is_kept() {
     let app = TestApp::start().await;

@@ -1,4 +1,4 @@
-//! Secrets are changed as docs/rotation.md says, and nobody is refused meanwhile.
+//! Rotation of secrets as docs/rotation.md describes it. Nobody is refused meanwhile.
 
 use reqwest::StatusCode;
 use serde_json::json;
@@ -10,7 +10,7 @@ const PHONE: &str = "+14155550101";
 const NEXT_ROOT: &str = "next-root-key-9876543210fedcba9876543210";
 const NEXT_MESSAGE_KEY: &str = "next-message-key-9876543210";
 
-/// When every function has fetched what was put.
+/// The time after which every function has fetched a new secret.
 fn wait(app: &TestApp) {
     app.advance(MAX_AGE.as_secs());
 }
@@ -39,17 +39,17 @@ async fn the_key_of_pending_transactions_is_changed_while_they_are_pending() {
     let app = TestApp::with(&[("CODE_LIFE_SECONDS", "600")]).await;
     app.register(PHONE, "jane@example.com").await;
     let root = local::ROOT_KEY;
-    let steps = [
+    let secrets = [
         json!({"users": root, "current": root, "other": NEXT_ROOT}),
         json!({"users": root, "current": NEXT_ROOT, "other": root}),
         json!({"users": root, "current": NEXT_ROOT}),
     ];
     let mut phone = 0..;
-    for step in steps {
+    for secret in secrets {
         let new = format!("+1415555012{}", phone.next().unwrap());
         let login = transaction(&app.login_start(PHONE).await.ok());
         let register = transaction(&app.register_start(&new).await.ok());
-        app.stack.secrets.put("root", &step.to_string());
+        app.stack.secrets.put("root", &secret.to_string());
         wait(&app);
         app.enter(&login, &app.last_code(PHONE)).await.ok();
         let body = TestApp::registration(&new, &format!("{new}@example.com"), &register, &app.last_code(&new));

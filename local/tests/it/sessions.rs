@@ -1,4 +1,4 @@
-//! What follows a login.
+//! Sessions: validity, logout, the user's own profile.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What nobody may learn: whether a phone has a user, and what was wrong with a code.
+//! Silence: no response reveals whether a phone has a user, or why a code was wrong.
 
 use local::simulator::Fault;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::support::{PASSWORD, Reply, TestApp, transaction, wrong};
 const KNOWN: &str = "+14155550101";
 const UNKNOWN: &str = "+14155550102";
 
-/// What must not differ: everything but ids and the date.
+/// The parts of a response that must not differ: all but IDs and the date.
 fn shape(reply: &Reply) -> (u16, Vec<String>, String) {
     let mut headers: Vec<_> = reply
         .headers
@@ -162,7 +162,7 @@ async fn a_registration_s_start_does_not_tell_who_is_a_user() {
     assert_eq!(texts, (1 + 10, 5), "a message either way, while the phone may have one");
 }
 
-/// Past five, a phone without a user gets no message: then nobody is told what Plivo says to one.
+/// After five starts, a phone without a user gets no message, so Plivo's errors must not be visible any more.
 #[tokio::test]
 async fn a_registration_s_start_past_five_does_not_tell_who_is_a_user_when_plivo_fails() {
     for fault in
@@ -185,7 +185,7 @@ async fn a_registration_s_start_past_five_does_not_tell_who_is_a_user_when_plivo
     }
 }
 
-/// Past five only a user's phone gets a message, and all the same what is counted, and so what is suspended, is alike.
+/// After five starts only a user's phone gets a message. The counts, and so the suspensions, are the same for both.
 #[tokio::test]
 async fn registrations_past_five_suspend_a_prefix_or_a_country_alike() {
     for setting in ["PUMPING_PREFIX", "PUMPING_COUNTRY"] {
@@ -209,7 +209,7 @@ async fn registrations_past_five_suspend_a_prefix_or_a_country_alike() {
     }
 }
 
-/// What is kept of them must not end sooner for who is no user.
+/// The counts must not expire sooner for a phone without a user.
 #[tokio::test]
 async fn wrong_passwords_in_a_row_are_kept_as_long_with_and_without_a_user() {
     let app = TestApp::start().await;
@@ -226,7 +226,7 @@ async fn wrong_passwords_in_a_row_are_kept_as_long_with_and_without_a_user() {
     assert!(kept.iter().all(|seconds| *seconds > 390 * 86_400), "{kept:?}");
 }
 
-/// What was sent for logins depends on who is a user: whatever it looks like, all are answered alike.
+/// The messages sent for logins depend on who is a user. Even if they look pumped, all responses are alike.
 #[tokio::test]
 async fn logins_that_look_pumped_are_answered_alike() {
     let app = TestApp::with(&[("PUMPING_PREFIX", "2/0/100"), ("PUMPING_COUNTRY", "2/0/100")]).await;

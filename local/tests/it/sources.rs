@@ -1,4 +1,4 @@
-//! Messages from other services than SQS, and by direct invocation.
+//! Messages from SNS, EventBridge and Scheduler, and by direct invocation.
 
 use local::simulator::Fault;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn scheduled(execution: &str, time: &str) -> Value {
     })
 }
 
-/// The reason and HTTP's body.
+/// The reason of a failed invocation, and the body that HTTP would return.
 async fn fails(app: &TestApp, event: Value) -> (String, Value) {
     let failed = app.stack.invoke("send-message", event).await.unwrap_err();
     let body = serde_json::from_str(&failed.error_message).unwrap_or(Value::String(failed.error_message));
@@ -99,7 +99,7 @@ async fn the_same_event_twice_is_one_message() {
     let twice = [
         (sns("one", &hello().to_string()), sns("one", &hello().to_string())),
         (bus("one", &hello()), bus("one", &hello())),
-        // Each try of Scheduler's has an id of its own.
+        // Each attempt of Scheduler has an ID of its own.
         (scheduled("execution-1", "2026-01-01T09:00:00Z"), scheduled("execution-2", "2026-01-01T09:00:00Z")),
         (with_key.clone(), with_key.clone()),
         (bus("two", &with_key), sns("three", &with_key.to_string())),

@@ -1,4 +1,4 @@
-//! The local stack itself: its options and what it tells programs.
+//! The local stack itself: its options and its API for programs.
 
 use std::time::Duration;
 
@@ -143,8 +143,7 @@ async fn a_seed_is_there_as_if_it_had_happened() {
         .await
         .ok();
     assert_eq!((&own["phoneNumber"], &own["email"]), (&user["phoneNumber"], &user["email"]));
-    let login =
-        seed["transactions"].as_array().unwrap().iter().find(|transaction| transaction["purpose"] == "login").unwrap();
+    let login = seed["challenges"].as_array().unwrap().iter().find(|challenge| challenge["flow"] == "login").unwrap();
     app.enter(login["transactionId"].as_str().unwrap(), login["code"].as_str().unwrap()).await.ok();
     transaction(
         &app.password_start(user["phoneNumber"].as_str().unwrap(), user["password"].as_str().unwrap()).await.ok(),
@@ -163,8 +162,8 @@ async fn a_seed_that_is_none_is_said() {
         ("{", "is not a seed"),
         (r#"{"people":[]}"#, "is not a seed"),
         (
-            r#"{"transactions":[{"transactionId":"5E1F0B5C-0000-0000-0000-00000000BBBB","purpose":"login","phoneNumber":"+14155550101","code":"123456"}]}"#,
-            "would be",
+            r#"{"challenges":[{"transactionId":"5E1F0B5C-0000-0000-0000-00000000BBBB","flow":"login","phoneNumber":"+14155550101","code":"123456"}]}"#,
+            "does not belong",
         ),
         (r#"{"users":[{"objectId":"X","phoneNumber":"1","password":"x"}]}"#, "phoneNumber"),
     ] {

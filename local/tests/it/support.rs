@@ -1,4 +1,4 @@
-//! A stack and a client of it, with what tests say again and again.
+//! The test harness: a stack, a client of it, and requests that many tests make.
 
 use std::io;
 use std::sync::{Mutex, Once, OnceLock, PoisonError};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// A good password.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -30,7 +30,7 @@ impl Reply {
         self.body
     }
 
-    /// Asserts a refusal in full: status, Backendless code, reason, and nothing else in the body.
+    /// Asserts an error in full: status, Backendless code, reason, and nothing else in the body.
     #[track_caller]
     pub(crate) fn refused(&self, status: u16, code: u32, reason: &str) {
         assert_eq!(
@@ -43,14 +43,14 @@ impl Reply {
         assert_eq!(self.body.as_object().map(|body| body.len()), Some(3));
     }
 
-    /// Asserts a refusal that says when to ask again.
+    /// Asserts an error with `retryAfter`.
     #[track_caller]
     pub(crate) fn refused_in(&self, status: u16, reason: &str) {
         self.refused(status, 14000, reason);
         assert!(self.body["errorData"]["retryAfter"].as_u64().is_some_and(|wait| wait > 0), "{}", self.body);
     }
 
-    /// Asserts a 429 and answers its wait, which header and body agree on.
+    /// Asserts a 429 and returns its wait, which header and body agree on.
     #[track_caller]
     pub(crate) fn limited(&self, reason: &str) -> u64 {
         self.refused(429, 14000, reason);
@@ -84,13 +84,13 @@ impl TestApp {
         Self { stack, http: local::http_client().expect("a client") }
     }
 
-    /// A stack whose handlers reach DynamoDB through a proxy. The store, and the guard before it, are another stack's, which is kept
-    /// with it.
+    /// A stack whose functions reach DynamoDB through a fault proxy, then the IAM check, then the database of another stack, which is
+    /// returned, too.
     pub(crate) async fn behind_fault_proxy() -> (Self, FaultProxy, Self) {
         Self::behind_fault_proxy_with(iam()).await
     }
 
-    /// The same with a guard of one's own.
+    /// Like [`Self::behind_fault_proxy`], with another IAM check.
     pub(crate) async fn behind_fault_proxy_with(iam: &Iam) -> (Self, FaultProxy, Self) {
         let store = Self::options(Options { iam: Some(iam.clone()), ..Options::default() }).await;
         let proxy = FaultProxy::start(&store.stack.settings["AWS_ENDPOINT_URL_DYNAMODB"]).await.expect("a proxy");
@@ -156,7 +156,7 @@ impl TestApp {
         self.send(request.header("content-type", "application/json").body(body.to_string())).await
     }
 
-    /// Asks as the gateway would for a caller at this address; headers are the caller's own.
+    /// Invokes the route's function as the gateway would for a client at this address, with the client's headers.
     pub(crate) async fn post_from(&self, address: &str, headers: &Value, path: &str, body: &Value) -> Reply {
         let function = match shared::http::routes::find("POST", path) {
             shared::http::routes::Found::Route(found) => found.route.function,
@@ -204,7 +204,7 @@ impl TestApp {
         json!({ "phoneNumber": phone, "email": email, "password": PASSWORD, "transactionId": transaction, "transactionCode": code })
     }
 
-    /// Registers a user and moves the clock past the wait for the next message. Answers the user.
+    /// Registers a user and moves the clock past the wait for the next message. Returns the user.
     pub(crate) async fn register(&self, phone: &str, email: &str) -> Value {
         let transaction = transaction(&self.register_start(phone).await.ok());
         let code = self.last_code(phone);
@@ -215,7 +215,7 @@ impl TestApp {
         user
     }
 
-    /// Logs in without a password and moves the clock on. Answers the token.
+    /// Logs in without a password and moves the clock past the wait for the next message. Returns the token.
     pub(crate) async fn log_in(&self, phone: &str) -> String {
         let transaction = transaction(&self.login_start(phone).await.ok());
         let user = self.enter(&transaction, &self.last_code(phone)).await.ok();
@@ -243,7 +243,7 @@ impl TestApp {
         self.stack.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// How many messages Plivo was asked to send.
+    /// The number of requests to Plivo to send a message.
     pub(crate) fn sent(&self) -> usize {
         self.stack.simulator.message_calls()
     }
@@ -268,13 +268,13 @@ impl TestApp {
     }
 }
 
-/// Each function may do what its role in the template allows, in every test.
+/// The IAM check of all tests.
 fn iam() -> &'static Iam {
     static IAM: OnceLock<Iam> = OnceLock::new();
     IAM.get_or_init(|| Iam::new().expect("a template"))
 }
 
-/// The id in an answer, in the one shape.
+/// The challenge's ID in a response, in its only form.
 #[track_caller]
 pub(crate) fn transaction(body: &Value) -> String {
     let id = body["transactionId"].as_str().unwrap_or_else(|| panic!("no transactionId in {body}"));
@@ -283,7 +283,7 @@ pub(crate) fn transaction(body: &Value) -> String {
     id.to_owned()
 }
 
-/// Another code of the same length.
+/// A wrong code of the same length.
 pub(crate) fn wrong(code: &str) -> String {
     let last = code.bytes().last().map_or(b'0', |digit| if digit == b'9' { b'0' } else { digit + 1 });
     format!("{}{}", &code[..code.len() - 1], char::from(last))
@@ -305,23 +305,23 @@ impl io::Write for Memory {
     }
 }
 
-/// Everything that this process logs, in the functions' own format, is kept.
+/// Keeps everything that this process logs, in the functions' format.
 fn log_to_memory() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| shared::logging::init_to(|| Memory));
 }
 
-/// What was logged so far.
+/// The log so far.
 pub(crate) fn log() -> String {
     String::from_utf8_lossy(&LOG.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
 }
 
-/// Keeps a secret that no log line may hold.
+/// Remembers a secret that no log line may contain.
 pub(crate) fn remember(secret: &str) {
     SECRETS.lock().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
 }
 
-/// All secrets so far.
+/// All remembered secrets.
 pub(crate) fn secrets() -> Vec<String> {
     SECRETS.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }

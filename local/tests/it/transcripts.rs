@@ -1,5 +1,5 @@
-//! Replay of what the official Backendless SDKs were recorded to send (`transcripts.json`), byte for byte but for ids, codes and
-//! tokens, which are put in where they must be live.
+//! Replays recorded requests of the official Backendless SDKs (`transcripts.json`), byte for byte except IDs, codes and tokens, which are
+//! replaced by valid ones.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ struct Recorded {
     body: String,
 }
 
-/// A stack with a user, a session and pending transactions, and what stands for the recorded ids.
+/// A stack with a user, a session and open challenges, and the values that replace the recorded IDs.
 async fn prepare(recorded: &Recorded) -> (TestApp, HashMap<&'static str, String>) {
     let app = TestApp::start().await;
     let mut live = HashMap::new();
@@ -68,7 +68,7 @@ async fn replay(app: &TestApp, recorded: &Recorded, live: &HashMap<&'static str,
     app.send(request.body(fill(&recorded.body))).await
 }
 
-/// What each must answer.
+/// The response that each request must get.
 fn check(recorded: &Recorded, reply: &Reply) {
     let (path, body) = (recorded.path.as_str(), recorded.body.as_str());
     let has_token = recorded.headers.iter().any(|(name, _)| name == "user-token");
