@@ -22,7 +22,7 @@ use crate::config::{Lookup, SettingError, required};
 use crate::http_client::AwsHttpClient;
 
 /// For one attempt of a call; these services answer in milliseconds.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// For a call with all its attempts. The most that one request waits for, one after the other, is the function's cold start, six such
 /// calls and Plivo (a start whose message fails: secrets, read, write, Plivo, circuit breaker, read and write to undo); the gateway gives
 /// up after 30 s.

@@ -15,6 +15,8 @@ mod phones;
 mod sessions;
 mod start_state;
 mod table;
+#[cfg(test)]
+mod testing;
 mod users;
 
 use std::collections::HashMap;

@@ -274,3 +274,193 @@ impl Phones {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::future::join_all;
+
+    use super::super::Store;
+    use super::super::table::Transacted;
+    use super::super::testing::{CHALLENGE, CHALLENGE_LIFE, Fault, NOW, PHONE, after, attempt, issue, start};
+    use super::*;
+
+    const DAY: u64 = 86_400;
+
+    fn code<'a>(attempt: &'a Attempt, network: &'a str) -> VerifiedCode<'a> {
+        VerifiedCode { phone: PHONE, flow: Flow::Login, attempt, network }
+    }
+
+    async fn redeem(store: &Store, attempt: &Attempt, network: &str, now: Timestamp) -> bool {
+        let write = store.phones.redeem(code(attempt, network), now).map(|write| vec![write]);
+        store.phones.table.transact(write).await.unwrap() == Transacted::Done
+    }
+
+    async fn change(store: &Store, record: PhoneRecord, mut change: impl FnMut(&mut PhoneRecord)) {
+        let decide = |record: &mut PhoneRecord| {
+            change(record);
+            Ok::<_, Infallible>(())
+        };
+        store.phones.update(PHONE, record, after(DAY), decide).await.unwrap().unwrap();
+    }
+
+    async fn expires_at(store: &Store) -> Option<super::super::AttributeValue> {
+        store.phones.table.get(&PHONE.id(), Consistency::Strong).await.unwrap().unwrap().remove("expires_at")
+    }
+
+    #[tokio::test]
+    async fn no_attempt_begins_where_there_is_no_live_challenge() {
+        let (store, _) = start().await;
+        issue(&store, Flow::Login, 1).await;
+        let before = store.phones.get(PHONE).await.unwrap();
+        let last = after(CHALLENGE_LIFE);
+        for (case, phone, flow, challenge, now) in [
+            ("unknown phone", PhoneKey([0; 8]), Flow::Login, CHALLENGE, NOW),
+            ("unknown challenge", PHONE, Flow::Login, "another", NOW),
+            ("another flow", PHONE, Flow::Register, CHALLENGE, NOW),
+            ("another flow of users", PHONE, Flow::SecondFactor, CHALLENGE, NOW),
+            ("expired", PHONE, Flow::Login, CHALLENGE, last),
+        ] {
+            let begun = store.phones.begin_attempt(phone, flow, challenge, now).await.unwrap();
+            assert!(begun.is_none(), "{case}");
+            assert_eq!(store.phones.get(PHONE).await.unwrap(), before, "{case}");
+            assert_eq!(store.phones.get(PhoneKey([0; 8])).await.unwrap(), PhoneRecord::default(), "{case}");
+        }
+        let almost = Timestamp::from_millis(last.as_millis() - 1);
+        assert!(store.phones.begin_attempt(PHONE, Flow::Login, CHALLENGE, almost).await.unwrap().is_some());
+        assert!(store.phones.begin_attempt(PHONE, Flow::Login, CHALLENGE, NOW).await.unwrap().is_none(), "none left");
+    }
+
+    #[tokio::test]
+    async fn no_attempt_begins_on_a_redeemed_code() {
+        let (store, _) = start().await;
+        issue(&store, Flow::Login, 5).await;
+        assert!(redeem(&store, &attempt(&store, Flow::Login).await, "home", NOW).await);
+        assert!(store.phones.begin_attempt(PHONE, Flow::Login, CHALLENGE, NOW).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn an_attempt_is_stored_before_its_caller_sees_the_code() {
+        let (store, _) = start().await;
+        issue(&store, Flow::Login, 5).await;
+        let attempt = attempt(&store, Flow::Login).await;
+        assert_eq!(attempt.challenge.code.as_deref(), Some("sealed"));
+        assert_eq!(attempt.challenge.attempts, [(attempt.id.clone(), NOW)].into());
+        assert_eq!(store.phones.get(PHONE).await.unwrap().challenge(Flow::Login), Some(&attempt.challenge));
+    }
+
+    #[tokio::test]
+    async fn an_attempt_whose_response_is_lost_counts_once_even_if_it_is_the_last() {
+        for max_attempts in [1, 5] {
+            let (store, http) = start().await;
+            issue(&store, Flow::Login, max_attempts).await;
+            http.take_calls();
+            http.spoil("UpdateItem", Fault::LoseResponse, 2);
+            assert_eq!(attempt(&store, Flow::Login).await.challenge.attempts.len(), 1);
+            assert_eq!(http.take_calls().len(), 3);
+        }
+    }
+
+    #[tokio::test]
+    async fn of_attempts_at_once_no_more_begin_than_are_left() {
+        let (store, _) = start().await;
+        issue(&store, Flow::Login, 3).await;
+        let begin = || store.phones.begin_attempt(PHONE, Flow::Login, CHALLENGE, NOW);
+        let begun = join_all((0..8).map(|_| begin())).await;
+        assert_eq!(begun.into_iter().filter_map(Result::unwrap).count(), 3);
+    }
+
+    #[tokio::test]
+    async fn an_attempt_or_a_redemption_is_not_overwritten_by_what_was_decided_before_it() {
+        let (store, _) = start().await;
+        issue(&store, Flow::Login, 5).await;
+        let before_attempt = store.phones.get(PHONE).await.unwrap();
+        let attempt = attempt(&store, Flow::Login).await;
+        let before_redemption = store.phones.get(PHONE).await.unwrap();
+        change(&store, before_attempt, |record| record.unconfirmed_sends.push(NOW)).await;
+        assert!(redeem(&store, &attempt, "home", NOW).await);
+        change(&store, before_redemption, |record| record.unconfirmed_sends.push(NOW)).await;
+        let record = store.phones.get(PHONE).await.unwrap();
+        let challenge = record.challenge(Flow::Login).unwrap();
+        assert_eq!((record.unconfirmed_sends.len(), challenge.attempts.len()), (2, 1));
+        assert_eq!(challenge.redeemed_by.as_ref(), Some(&attempt.id));
+    }
+
+    #[tokio::test]
+    async fn a_code_is_not_redeemed_where_its_challenge_is_gone_expired_or_redeemed() {
+        let (store, _) = start().await;
+        issue(&store, Flow::Login, 5).await;
+        let (first, second) = (attempt(&store, Flow::Login).await, attempt(&store, Flow::Login).await);
+        assert!(!redeem(&store, &first, "home", after(CHALLENGE_LIFE)).await, "expired");
+        assert!(!store.phones.was_redeemed(code(&first, "home")).await.unwrap());
+        assert!(redeem(&store, &first, "home", NOW).await);
+        let redeemed = store.phones.get(PHONE).await.unwrap();
+        assert!(!redeem(&store, &first, "home", NOW).await, "redeemed");
+        assert!(!redeem(&store, &second, "elsewhere", NOW).await, "redeemed by another attempt");
+        assert_eq!(store.phones.get(PHONE).await.unwrap(), redeemed);
+        assert!(store.phones.was_redeemed(code(&first, "home")).await.unwrap());
+        assert!(!store.phones.was_redeemed(code(&second, "elsewhere")).await.unwrap());
+        change(&store, redeemed, |record| record.login.as_mut().unwrap().id = "replaced".to_owned()).await;
+        assert!(!redeem(&store, &second, "elsewhere", NOW).await, "replaced");
+    }
+
+    #[tokio::test]
+    async fn of_two_that_redeem_at_once_one_wins() {
+        let (store, _) = start().await;
+        issue(&store, Flow::Login, 5).await;
+        let (one, two) = (attempt(&store, Flow::Login).await, attempt(&store, Flow::Login).await);
+        let (one, two) = tokio::join!(redeem(&store, &one, "home", NOW), redeem(&store, &two, "work", NOW));
+        assert!(one != two, "{one} {two}");
+    }
+
+    #[tokio::test]
+    async fn what_a_right_code_proves_is_kept_and_the_code_is_not() {
+        let (store, _) = start().await;
+        issue(&store, Flow::Login, 5).await;
+        let record = store.phones.get(PHONE).await.unwrap();
+        change(&store, record, |record| record.wrong_passwords_in_a_row = 9).await;
+        assert!(redeem(&store, &attempt(&store, Flow::Login).await, "home", after(1)).await);
+        let record = store.phones.get(PHONE).await.unwrap();
+        assert_eq!(record.challenge(Flow::Login).unwrap().code, None);
+        assert_eq!((record.last_verified, record.wrong_passwords_in_a_row), (Some(after(1)), 0));
+        assert_eq!(record.known_networks, [("home".to_owned(), after(1))].into());
+        assert_eq!(expires_at(&store).await, Some(number(after(1).plus(LONG_RETENTION).as_seconds())));
+    }
+
+    #[tokio::test]
+    async fn the_four_networks_that_were_used_last_are_known() {
+        let (store, _) = start().await;
+        for (second, network) in (0..).zip(["a", "b", "c", "d", "a", "e"]) {
+            issue(&store, Flow::Login, 5).await;
+            assert!(redeem(&store, &attempt(&store, Flow::Login).await, network, after(second)).await);
+        }
+        let known = store.phones.get(PHONE).await.unwrap().known_networks;
+        let expected = [("a", 4), ("c", 2), ("d", 3), ("e", 5)];
+        assert_eq!(known, expected.map(|(network, second)| (network.to_owned(), after(second))).into());
+    }
+
+    #[tokio::test]
+    async fn an_item_is_kept_for_as_long_as_something_in_it_counts() {
+        let home = || BTreeMap::from([("home".to_owned(), NOW)]);
+        let cases = [
+            ("starts", PhoneRecord::default(), after(DAY)),
+            ("verified", PhoneRecord { last_verified: Some(NOW), ..Default::default() }, after(DAY)),
+            (
+                "known networks",
+                PhoneRecord { last_verified: Some(NOW), known_networks: home(), ..Default::default() },
+                after(400 * DAY),
+            ),
+            (
+                "wrong passwords in a row",
+                PhoneRecord { wrong_passwords_in_a_row: 1, ..Default::default() },
+                after(401 * DAY),
+            ),
+        ];
+        for (case, record, expires) in cases {
+            let (store, _) = start().await;
+            change(&store, record, |_| ()).await;
+            assert_eq!(expires_at(&store).await, Some(number(expires.as_seconds())), "{case}");
+        }
+    }
+}
