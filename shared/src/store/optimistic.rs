@@ -85,3 +85,109 @@ async fn put<R: Versioned>(
     // Empty where TTL removed it in between: the next decision starts from nothing.
     write(|| put.clone().send()).await?.conflicting_item().map(|item| read(Some(item))).transpose()
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+    use serde::Deserialize;
+
+    use super::super::table::Consistency;
+    use super::super::testing::{Fault, start};
+    use super::*;
+
+    #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+    struct Record {
+        #[serde(default)]
+        version: Option<String>,
+        #[serde(default)]
+        count: u32,
+    }
+
+    impl Versioned for Record {
+        const TABLE: &'static str = "records";
+
+        fn version(&mut self) -> &mut Option<String> {
+            &mut self.version
+        }
+    }
+
+    async fn stored(table: &Table) -> Record {
+        read(table.get("id", Consistency::Strong).await.unwrap()).unwrap()
+    }
+
+    /// Adds one up to a maximum; returns what was found by each decision.
+    async fn add(table: &Table, record: Record, max: u32) -> Result<Result<Vec<u32>, u32>, StoreError> {
+        let mut seen = Vec::new();
+        let decide = |record: &mut Record| {
+            seen.push(record.count);
+            record.count += 1;
+            if record.count > max { Err(record.count) } else { Ok(()) }
+        };
+        let updated = update(table, "id", record, |_| None, decide).await?;
+        Ok(updated.map(|_| seen))
+    }
+
+    #[tokio::test]
+    async fn a_refusal_writes_nothing() {
+        let (store, http) = start().await;
+        assert_eq!(add(&store.phones.table, Record::default(), 0).await.unwrap(), Err(1));
+        assert!(http.take_calls().is_empty());
+    }
+
+    #[tokio::test]
+    async fn of_two_that_race_the_second_decides_again_on_what_the_first_wrote() {
+        let (store, _) = start().await;
+        let table = &store.phones.table;
+        for count in [0, 2] {
+            let old = stored(table).await;
+            assert_eq!(add(table, old.clone(), 9).await.unwrap(), Ok(vec![count]));
+            assert_eq!(add(table, old.clone(), 9).await.unwrap(), Ok(vec![count, count + 1]));
+            assert_eq!(add(table, old, count + 2).await.unwrap(), Err(count + 3), "refused on what stands then");
+        }
+        assert_eq!(stored(table).await.count, 4);
+    }
+
+    #[tokio::test]
+    async fn of_many_at_once_none_is_lost() {
+        let (store, _) = start().await;
+        let table = &store.phones.table;
+        let added = join_all((0..8).map(|_| add(table, Record::default(), 5))).await;
+        assert_eq!(added.into_iter().filter(|added| added.as_ref().unwrap().is_ok()).count(), 5);
+        assert_eq!(stored(table).await.count, 5);
+    }
+
+    #[tokio::test]
+    async fn a_write_whose_response_is_lost_is_recognised() {
+        let (store, http) = start().await;
+        let table = &store.phones.table;
+        for count in 0..2 {
+            http.spoil("PutItem", Fault::LoseResponse, 1);
+            assert_eq!(add(table, stored(table).await, 9).await.unwrap(), Ok(vec![count]));
+            assert_eq!(stored(table).await.count, count + 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_ttl_removed_in_between_is_decided_anew() {
+        let (store, _) = start().await;
+        let table = &store.phones.table;
+        add(table, Record::default(), 9).await.unwrap().unwrap();
+        let old = stored(table).await;
+        conditional(table.delete("id").send()).await.unwrap();
+        assert_eq!(add(table, old, 9).await.unwrap(), Ok(vec![1, 0]));
+        assert_eq!(stored(table).await.count, 1);
+    }
+
+    #[tokio::test]
+    async fn races_that_do_not_end_and_items_that_cannot_be_read_are_errors() {
+        let (store, _) = start().await;
+        let table = &store.phones.table;
+        // No write can be on condition of a version that is not there.
+        conditional(table.put("id", Item::from([("count".to_owned(), number(1))])).send()).await.unwrap();
+        let error = add(table, Record::default(), 9999).await.unwrap_err();
+        assert!(matches!(error, StoreError::Throttled("PutItem")), "{error:?}");
+        conditional(table.put("id", Item::from([("count".to_owned(), text("one"))])).send()).await.unwrap();
+        let error = add(table, Record::default(), 9).await.unwrap_err();
+        assert!(matches!(error, StoreError::Malformed { table: "records", .. }), "{error:?}");
+    }
+}

@@ -113,3 +113,76 @@ impl Sessions {
 fn id(token: &[u8; 16]) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, token))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Store;
+    use super::super::testing::{Fault, NOW, after, start};
+    use super::*;
+
+    const TOKEN: [u8; 16] = [7; 16];
+    const IDLE: Duration = Duration::from_secs(60);
+    const SESSION: NewSession<'_> =
+        NewSession { token: &TOKEN, user: "a", now: NOW, idle: IDLE, life: Duration::from_secs(100) };
+
+    async fn touch(store: &Store, now: Timestamp) -> Option<String> {
+        store.sessions.touch(&TOKEN, now, IDLE).await.unwrap().map(|session| session.user)
+    }
+
+    #[tokio::test]
+    async fn an_unknown_token_has_no_session() {
+        let (store, _) = start().await;
+        assert!(store.sessions.create(&SESSION).await.unwrap());
+        assert!(store.sessions.touch(&[8; 16], NOW, IDLE).await.unwrap().is_none());
+        assert!(store.sessions.touch(&[8; 16], NOW, IDLE).await.unwrap().is_none(), "nothing was made");
+        assert!(!store.sessions.end(&[8; 16], NOW).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_session_is_over_when_it_was_idle_or_has_lived_too_long() {
+        // When it is touched, and when it is asked for then.
+        for (case, touches, asked, is_valid) in [
+            ("not idle yet", [].as_slice(), 59, true),
+            ("idle", &[], 60, false),
+            ("kept alive", &[50], 99, true),
+            ("kept alive to its end", &[50, 99], 100, false),
+        ] {
+            let (store, _) = start().await;
+            assert!(store.sessions.create(&SESSION).await.unwrap());
+            for touched in touches {
+                assert!(touch(&store, after(*touched)).await.is_some(), "{case}");
+            }
+            assert_eq!(touch(&store, after(asked)).await.is_some(), is_valid, "{case}");
+            assert_eq!(store.sessions.end(&TOKEN, after(asked)).await.unwrap(), is_valid, "{case}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_that_has_ended_stays_ended() {
+        let (store, _) = start().await;
+        assert!(store.sessions.create(&SESSION).await.unwrap());
+        assert!(store.sessions.end(&TOKEN, NOW).await.unwrap());
+        assert!(!store.sessions.end(&TOKEN, NOW).await.unwrap());
+        assert_eq!(touch(&store, NOW).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_taken_makes_no_session() {
+        let (store, _) = start().await;
+        assert!(store.sessions.create(&SESSION).await.unwrap());
+        assert!(!store.sessions.create(&NewSession { user: "b", ..SESSION }).await.unwrap());
+        assert_eq!(touch(&store, NOW).await.as_deref(), Some("a"));
+    }
+
+    #[tokio::test]
+    async fn an_end_whose_response_is_lost_is_reported_as_none_though_the_session_is_over() {
+        let (store, http) = start().await;
+        http.spoil("TransactWriteItems", Fault::LoseResponse, 1);
+        assert!(store.sessions.create(&SESSION).await.unwrap(), "its own write is no other's");
+        http.spoil("UpdateItem", Fault::LoseResponse, 1);
+        assert_eq!(touch(&store, NOW).await.as_deref(), Some("a"));
+        http.spoil("DeleteItem", Fault::LoseResponse, 1);
+        assert!(!store.sessions.end(&TOKEN, NOW).await.unwrap());
+        assert_eq!(touch(&store, NOW).await, None);
+    }
+}

@@ -198,3 +198,194 @@ pub(super) fn phone_id(phone: &KeyedHash) -> String {
 fn user_id(user: &str) -> String {
     format!("user#{user}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::testing::{CHALLENGE_LIFE, Fault, NOW, PHONE, after, attempt, hash, issue, start};
+    use super::super::{Attempt, Store};
+    use super::*;
+    use crate::flow::Flow;
+
+    const TOKEN: [u8; 16] = [7; 16];
+    const IDLE: Duration = Duration::from_secs(60);
+
+    fn profile(status: &str) -> Profile {
+        Profile {
+            phone: "+14155550100".to_owned(),
+            email: Some("a@example.com".to_owned()),
+            created: NOW,
+            updated: None,
+            last_login: None,
+            status: status.to_owned(),
+            locale: "en".to_owned(),
+            properties: r#"{"n":1.50}"#.to_owned(),
+        }
+    }
+
+    async fn create(store: &Store, id: &str, phone: &str, identity: &str, status: &str) -> bool {
+        let (phone, identity) = (&hash(phone), Some(&hash(identity)));
+        let user = NewUser { id, phone, identity, password: "phc", profile: &profile(status) };
+        store.users.create(&user).await.unwrap()
+    }
+
+    async fn register(store: &Store, attempt: &Attempt, id: &str, now: Timestamp) -> Result<Registered, StoreError> {
+        let (phone, identity, profile) = (&hash("phone"), Some(&hash("identity")), &profile(ENABLED));
+        let user = NewUser { id, phone, identity, password: "phc", profile };
+        let code = VerifiedCode { phone: PHONE, flow: Flow::Register, attempt, network: "home" };
+        store.users.register(&store.phones, code, &user, now).await
+    }
+
+    async fn log_in(store: &Store, attempt: &Attempt, user: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let code = VerifiedCode { phone: PHONE, flow: Flow::Login, attempt, network: "home" };
+        let session = NewSession { token: &TOKEN, user, now, idle: IDLE, life: IDLE };
+        store.users.log_in(&store.phones, code, &store.sessions, &session).await
+    }
+
+    async fn has_session(store: &Store) -> bool {
+        store.sessions.touch(&TOKEN, NOW, IDLE).await.unwrap().is_some()
+    }
+
+    async fn is_redeemed(store: &Store, flow: Flow) -> bool {
+        store.phones.get(PHONE).await.unwrap().challenge(flow).unwrap().redeemed_by.is_some()
+    }
+
+    /// The rows of a user with this phone and identity, and the objectId that a test registers.
+    async fn rows(store: &Store, phone: &str, identity: &str) -> [bool; 3] {
+        let ids = [phone_id(&hash(phone)), format!("identity#{}", hash(identity).long()), user_id("new")];
+        let mut found = [false; 3];
+        for (found, id) in found.iter_mut().zip(&ids) {
+            *found = store.users.table.get(id, Consistency::Strong).await.unwrap().is_some();
+        }
+        found
+    }
+
+    #[tokio::test]
+    async fn a_registration_that_is_refused_writes_nothing() {
+        for (case, taken, redeemed, now, refused, rows_after) in [
+            ("taken phone", Some(("phone", "other")), false, NOW, Registered::Taken, [true, false, false]),
+            ("taken identity", Some(("other", "identity")), false, NOW, Registered::Taken, [false, true, false]),
+            ("redeemed code", None, true, NOW, Registered::CodeUsed, [false; 3]),
+            ("expired code", None, false, after(CHALLENGE_LIFE), Registered::CodeUsed, [false; 3]),
+            ("both", Some(("phone", "identity")), true, NOW, Registered::CodeUsed, [true, true, false]),
+        ] {
+            let (store, _) = start().await;
+            issue(&store, Flow::Register, 5).await;
+            let attempt = attempt(&store, Flow::Register).await;
+            if let Some((phone, identity)) = taken {
+                assert!(create(&store, "old", phone, identity, ENABLED).await);
+            }
+            if redeemed {
+                let code = VerifiedCode { phone: PHONE, flow: Flow::Register, attempt: &attempt, network: "home" };
+                let redeem = store.phones.redeem(code, NOW).map(|write| vec![write]);
+                assert_eq!(store.users.table.transact(redeem).await.unwrap(), Transacted::Done);
+            }
+            assert_eq!(register(&store, &attempt, "new", now).await.unwrap(), refused, "{case}");
+            assert_eq!(rows(&store, "phone", "identity").await, rows_after, "{case}");
+            assert_eq!(is_redeemed(&store, Flow::Register).await, redeemed, "{case}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_registration_makes_all_rows_and_redeems_the_code() {
+        let (store, _) = start().await;
+        issue(&store, Flow::Register, 5).await;
+        let attempt = attempt(&store, Flow::Register).await;
+        assert_eq!(register(&store, &attempt, "new", NOW).await.unwrap(), Registered::Done);
+        assert_eq!(rows(&store, "phone", "identity").await, [true; 3]);
+        assert!(is_redeemed(&store, Flow::Register).await);
+        assert_eq!(store.users.profile("new").await.unwrap(), Some(profile(ENABLED)));
+        assert_eq!(store.users.profile("another").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn of_two_registrations_at_once_one_wins() {
+        let (store, _) = start().await;
+        issue(&store, Flow::Register, 5).await;
+        let (one, two) = (attempt(&store, Flow::Register).await, attempt(&store, Flow::Register).await);
+        let (one, two) = tokio::join!(register(&store, &one, "one", NOW), register(&store, &two, "two", NOW));
+        let (mut ends, mut users) = (vec![one.unwrap(), two.unwrap()], 0);
+        ends.sort_by_key(|end| *end != Registered::Done);
+        assert_eq!(ends, [Registered::Done, Registered::CodeUsed]);
+        for id in ["one", "two"] {
+            users += usize::from(store.users.profile(id).await.unwrap().is_some());
+        }
+        assert_eq!(users, 1);
+    }
+
+    #[tokio::test]
+    async fn a_user_is_not_made_twice() {
+        let (store, http) = start().await;
+        http.spoil("TransactWriteItems", Fault::LoseResponse, 1);
+        assert!(create(&store, "old", "phone", "identity", ENABLED).await, "its own write is no other's");
+        for (id, phone, identity) in
+            [("new", "phone", "other"), ("new", "other", "identity"), ("old", "other", "other")]
+        {
+            assert!(!create(&store, id, phone, identity, ENABLED).await, "{id} {phone} {identity}");
+        }
+        assert_eq!(rows(&store, "other", "other").await, [false; 3]);
+    }
+
+    #[tokio::test]
+    async fn a_login_that_is_refused_makes_no_session_and_keeps_the_code() {
+        for (case, status, user, now) in [
+            ("disabled user", "DISABLED", "a", NOW),
+            ("unknown user", ENABLED, "b", NOW),
+            ("expired code", ENABLED, "a", after(CHALLENGE_LIFE)),
+        ] {
+            let (store, _) = start().await;
+            assert!(create(&store, "a", "phone", "identity", status).await);
+            issue(&store, Flow::Login, 5).await;
+            let attempt = attempt(&store, Flow::Login).await;
+            assert!(!log_in(&store, &attempt, user, now).await.unwrap(), "{case}");
+            assert!(!has_session(&store).await && !is_redeemed(&store, Flow::Login).await, "{case}");
+            assert_eq!(store.users.profile("a").await.unwrap(), Some(profile(status)), "{case}");
+            assert_eq!(store.users.profile("b").await.unwrap(), None, "{case}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_code_logs_in_once() {
+        let (store, _) = start().await;
+        assert!(create(&store, "a", "phone", "identity", ENABLED).await);
+        issue(&store, Flow::Login, 5).await;
+        let (first, second) = (attempt(&store, Flow::Login).await, attempt(&store, Flow::Login).await);
+        assert!(log_in(&store, &first, "a", after(1)).await.unwrap());
+        assert!(has_session(&store).await && is_redeemed(&store, Flow::Login).await);
+        assert_eq!(store.users.profile("a").await.unwrap().unwrap().last_login, Some(after(1)));
+        assert!(store.sessions.end(&TOKEN, NOW).await.unwrap());
+        for attempt in [first, second] {
+            assert!(!log_in(&store, &attempt, "a", after(2)).await.unwrap());
+        }
+        assert!(!has_session(&store).await);
+        assert_eq!(store.users.profile("a").await.unwrap().unwrap().last_login, Some(after(1)));
+    }
+
+    #[tokio::test]
+    async fn what_was_carried_out_succeeds_though_every_response_is_lost() {
+        for lost in 1..=3 {
+            let (store, http) = start().await;
+            issue(&store, Flow::Register, 5).await;
+            issue(&store, Flow::Login, 5).await;
+            let (registering, logging_in) = (attempt(&store, Flow::Register).await, attempt(&store, Flow::Login).await);
+            http.spoil("TransactWriteItems", Fault::LoseResponse, lost);
+            assert_eq!(register(&store, &registering, "new", NOW).await.unwrap(), Registered::Done, "{lost}");
+            http.spoil("TransactWriteItems", Fault::LoseResponse, lost);
+            assert!(log_in(&store, &logging_in, "new", NOW).await.unwrap(), "{lost}");
+            assert!(has_session(&store).await, "{lost}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_not_carried_out_is_an_error_and_may_be_tried_again() {
+        let (store, http) = start().await;
+        issue(&store, Flow::Register, 5).await;
+        let attempt = attempt(&store, Flow::Register).await;
+        http.spoil("TransactWriteItems", Fault::Throttle, 3);
+        let error = register(&store, &attempt, "new", NOW).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        assert_eq!(rows(&store, "phone", "identity").await, [false; 3]);
+        assert_eq!(register(&store, &attempt, "new", NOW).await.unwrap(), Registered::Done);
+    }
+}
