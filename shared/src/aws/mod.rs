@@ -24,8 +24,8 @@ use crate::http_client::AwsHttpClient;
 /// For one attempt of a call; these services answer in milliseconds.
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// For a call with all its attempts. The most that one request waits for, one after the other, is the function's cold start, six such
-/// calls and Plivo (a start whose message fails: secrets, read, write, Plivo, circuit breaker, read and write to undo); the gateway gives
-/// up after 30 s.
+/// calls and Plivo (a start whose message fails: secrets, read, client count, challenge, Plivo, read and write to roll back); the gateway
+/// gives up after 30 s.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(3400);
 /// The first attempt and two more.
 const ATTEMPTS: u32 = 3;

@@ -225,3 +225,103 @@ impl Controls {
         optimistic::read(self.table.get(KILL_SWITCHES, Consistency::Strong).await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Store;
+    use super::super::testing::{Fault, NOW, after, start};
+    use super::*;
+
+    const AGE: u64 = MAX_AGE.as_secs();
+
+    /// What another process sees.
+    fn another(store: &Store) -> Controls {
+        let Table { client, name } = &store.controls.table;
+        Controls::of(client, name)
+    }
+
+    async fn switch(controls: &Controls, name: &str, off: bool, at: Timestamp) -> KillSwitchRecord {
+        let (by, name, why) = ("anna".to_owned(), name.to_owned(), "pumping".to_owned());
+        let switch = KillSwitch::parse(&name).unwrap();
+        controls.switch(&switch, KillSwitchChange { at, by, name, off, why }).await.unwrap()
+    }
+
+    async fn status(controls: &Controls, now: Timestamp) -> (Option<(u64, Timestamp)>, String) {
+        let ServiceStatus { failures, kill_switches } = controls.status(now).await.unwrap();
+        (failures.map(|failures| (failures.failures, failures.last_failure)), kill_switches.to_string())
+    }
+
+    #[tokio::test]
+    async fn the_status_is_read_once_in_fifteen_seconds_whether_there_is_anything_or_not() {
+        let (store, http) = start().await;
+        let almost = Timestamp::from_millis(after(AGE).as_millis() - 1);
+        for (now, calls) in [(NOW, 2), (NOW, 0), (almost, 0), (after(AGE), 2), (after(2 * AGE - 1), 0)] {
+            assert_eq!(status(&store.controls, now).await, (None, "nothing".to_owned()));
+            assert_eq!(http.take_calls(), vec!["GetItem"; calls], "{now:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_others_change_is_seen_when_the_cached_status_is_old() {
+        let (store, _) = start().await;
+        assert_eq!(status(&store.controls, NOW).await, (None, "nothing".to_owned()));
+        let other = another(&store);
+        switch(&other, "DE", true, NOW).await;
+        other.record_failure(3, NOW).await.unwrap();
+        assert_eq!(status(&store.controls, after(AGE - 1)).await, (None, "nothing".to_owned()));
+        assert_eq!(status(&store.controls, after(AGE)).await, (Some((3, NOW)), "DE".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn own_failures_are_known_at_once_and_make_nothing_else_younger() {
+        let (store, http) = start().await;
+        status(&store.controls, NOW).await;
+        switch(&another(&store), "DE", true, NOW).await;
+        store.controls.record_failure(1, after(AGE - 1)).await.unwrap();
+        http.take_calls();
+        assert_eq!(status(&store.controls, after(AGE - 1)).await, (Some((1, after(AGE - 1))), "nothing".to_owned()));
+        assert!(http.take_calls().is_empty());
+        assert_eq!(status(&store.controls, after(AGE)).await, (Some((1, after(AGE - 1))), "DE".to_owned()));
+        store.controls.record_success().await.unwrap();
+        assert_eq!(status(&store.controls, after(AGE)).await.0, None);
+        assert_eq!(status(&another(&store), after(AGE)).await.0, None);
+    }
+
+    #[tokio::test]
+    async fn a_change_is_recorded_with_who_made_it_and_why() {
+        let (store, http) = start().await;
+        switch(&store.controls, "login", true, NOW).await;
+        http.spoil("PutItem", Fault::LoseResponse, 1);
+        switch(&store.controls, "DE", true, after(1)).await;
+        let record = switch(&store.controls, "login", false, after(2)).await;
+        assert_eq!(record, store.controls.kill_switches().await.unwrap());
+        assert_eq!(record.off, ["DE".to_owned()].into());
+        let change = |seconds, name: &str, off| {
+            let (by, why) = ("anna".to_owned(), "pumping".to_owned());
+            KillSwitchChange { at: after(seconds), by, name: name.to_owned(), off, why }
+        };
+        assert_eq!(record.changes, [change(0, "login", true), change(1, "DE", true), change(2, "login", false)]);
+    }
+
+    #[tokio::test]
+    async fn of_two_operators_at_once_both_are_recorded() {
+        let (store, _) = start().await;
+        let other = another(&store);
+        tokio::join!(switch(&store.controls, "DE", true, NOW), switch(&other, "FR", true, NOW));
+        let record = store.controls.kill_switches().await.unwrap();
+        assert_eq!((record.off.len(), record.changes.len()), (2, 2));
+    }
+
+    #[tokio::test]
+    async fn the_last_hundred_changes_are_kept_and_all_that_is_off() {
+        let (store, _) = start().await;
+        switch(&store.controls, "DE", true, NOW).await;
+        for second in 1..=100 {
+            switch(&store.controls, "login", second % 2 == 1, after(second)).await;
+        }
+        let record = store.controls.kill_switches().await.unwrap();
+        let times = [record.changes.first(), record.changes.last()].map(|change| change.unwrap().at);
+        assert_eq!((record.changes.len(), times), (100, [after(1), after(100)]));
+        assert_eq!(record.off, ["DE".to_owned()].into());
+    }
+}

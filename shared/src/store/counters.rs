@@ -209,3 +209,171 @@ pub(super) fn read(item: Option<Item>) -> Result<VersionedCounter, StoreError> {
         .collect::<Result<_, StoreError>>()?;
     Ok(VersionedCounter { version: Some(number("version")?), counter: Counter { hour: number("hour")?, counts } })
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+
+    use super::super::Store;
+    use super::super::table::Consistency;
+    use super::super::testing::{Fault, NOW, after, start};
+    use super::*;
+
+    const HOUR: u64 = 3600;
+    const KEY: CounterKey = CounterKey::Shard(1);
+
+    fn addition(amount: i64, max: i64) -> Addition {
+        Addition { name: "US_spent_hour".to_owned(), amount, max: Some(max) }
+    }
+
+    fn in_day(amount: i64, max: i64) -> Addition {
+        Addition { name: "US_spent_day".to_owned(), ..addition(amount, max) }
+    }
+
+    async fn stored(store: &Store, key: CounterKey) -> VersionedCounter {
+        read(store.counters.table.get(&key.id(), Consistency::Strong).await.unwrap()).unwrap()
+    }
+
+    async fn counts(store: &Store, key: CounterKey) -> [i64; 2] {
+        let counter = stored(store, key).await.counter;
+        ["US_spent_hour", "US_spent_day"].map(|name| counter.counts.get(name).copied().unwrap_or_default())
+    }
+
+    async fn add(store: &Store, seen: &VersionedCounter, additions: &[Addition], now: Timestamp) -> bool {
+        store.counters.add(KEY, seen.clone(), additions, now).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn no_sum_exceeds_its_maximum_whatever_was_read_before() {
+        let (store, _) = start().await;
+        let nothing = VersionedCounter::default();
+        assert!(!add(&store, &nothing, &[addition(11, 10)], NOW).await);
+        assert_eq!(stored(&store, KEY).await, nothing);
+        assert!(add(&store, &nothing, &[addition(4, 10)], NOW).await);
+        let seen = stored(&store, KEY).await;
+        assert!(add(&store, &seen, &[addition(6, 10), in_day(6, 6)], NOW).await);
+        for seen in [nothing, seen, stored(&store, KEY).await] {
+            assert!(!add(&store, &seen, &[addition(1, 10)], NOW).await);
+            assert!(!add(&store, &seen, &[in_day(1, 6), addition(1, 99)], NOW).await, "all or none");
+        }
+        assert_eq!(counts(&store, KEY).await, [10, 6]);
+    }
+
+    #[tokio::test]
+    async fn of_many_at_once_only_as_many_count_as_there_is_room_for() {
+        let (store, _) = start().await;
+        let nothing = VersionedCounter::default();
+        let additions = [addition(1, 5)];
+        let added = join_all((0..8).map(|_| add(&store, &nothing, &additions, NOW))).await;
+        assert_eq!(added.into_iter().filter(|added| *added).count(), 5);
+        assert_eq!(counts(&store, KEY).await, [5, 0]);
+    }
+
+    #[tokio::test]
+    async fn the_first_in_a_new_hour_replaces_the_counter_and_later_ones_add_to_it() {
+        let (store, http) = start().await;
+        let both = [addition(2, 9), in_day(2, 9)];
+        assert!(add(&store, &VersionedCounter::default(), &both, NOW).await);
+        let old = stored(&store, KEY).await;
+        http.take_calls();
+        for (now, write, expected) in [
+            (after(HOUR - 1), "UpdateItem", [4, 4]),
+            (after(HOUR), "PutItem", [2, 6]),
+            (after(HOUR), "UpdateItem", [4, 8]),
+            (after(HOUR - 1), "UpdateItem", [5, 9]), // a clock that is behind counts in the hour that has begun
+        ] {
+            let seen = stored(&store, KEY).await;
+            http.take_calls();
+            let amount = expected[1] - counts(&store, KEY).await[1];
+            http.take_calls();
+            assert!(add(&store, &seen, &[addition(amount, 9), in_day(amount, 9)], now).await);
+            assert_eq!(http.take_calls(), [write]);
+            assert_eq!(counts(&store, KEY).await, expected);
+            assert_eq!(stored(&store, KEY).await.version, seen.version.map(|version| version + 1));
+        }
+        assert!(!add(&store, &old, &[in_day(1, 9)], after(HOUR)).await, "what was read an hour ago does not count");
+        let item = store.counters.table.get(&KEY.id(), Consistency::Strong).await.unwrap().unwrap();
+        assert_eq!(item["expires_at"], number(after(HOUR).plus(RETENTION).as_seconds()));
+    }
+
+    #[tokio::test]
+    async fn none_is_lost_where_the_hour_rolls() {
+        let (store, _) = start().await;
+        assert!(add(&store, &VersionedCounter::default(), &[in_day(1, 99)], NOW).await);
+        let old = stored(&store, KEY).await;
+        let additions = [addition(1, 99), in_day(1, 99)];
+        // Two still count in the old hour, with a clock that is behind.
+        let times = [after(HOUR), after(HOUR - 1), after(HOUR), after(HOUR - 1)];
+        assert_eq!(join_all(times.map(|now| add(&store, &old, &additions, now))).await, [true; 4]);
+        let counter = stored(&store, KEY).await.counter;
+        assert_eq!((counter.hour, counter.get("US", Field::SpentDay)), (hour_of(after(HOUR)), 5));
+    }
+
+    #[tokio::test]
+    async fn what_ttl_removed_in_between_begins_anew() {
+        let (store, _) = start().await;
+        let gone = VersionedCounter { version: Some(3), counter: Counter { hour: hour_of(NOW), ..Counter::default() } };
+        assert!(add(&store, &gone, &[addition(2, 9)], NOW).await);
+        assert_eq!(stored(&store, KEY).await.version, Some(1));
+    }
+
+    #[tokio::test]
+    async fn a_lost_response_may_count_twice_but_never_beyond_the_maximum() {
+        for (max, counted, expected) in [(9, true, 2), (1, false, 1)] {
+            let (store, http) = start().await;
+            http.spoil("PutItem", Fault::LoseResponse, 1);
+            let added = add(&store, &VersionedCounter::default(), &[addition(1, max)], NOW).await;
+            assert_eq!((added, counts(&store, KEY).await), (counted, [expected, 0]));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_added_is_given_back_in_the_same_hour_only_and_never_tried_twice() {
+        let (store, http) = start().await;
+        let both = [addition(2, 4), in_day(2, 4)];
+        assert!(add(&store, &VersionedCounter::default(), &both, NOW).await);
+        for now in [after(HOUR), NOW.minus(std::time::Duration::from_millis(1))] {
+            store.counters.release(KEY, &both, now).await.unwrap();
+            assert_eq!(counts(&store, KEY).await, [2, 2], "another hour");
+        }
+        for (fault, left) in [(Fault::Throttle, [2, 2]), (Fault::Conflict, [2, 2]), (Fault::LoseResponse, [0, 0])] {
+            http.take_calls();
+            http.spoil("UpdateItem", fault, 1);
+            assert!(store.counters.release(KEY, &both, after(HOUR - 1)).await.is_err());
+            assert_eq!(http.take_calls(), ["UpdateItem"], "{fault:?}");
+            assert_eq!(counts(&store, KEY).await, left, "{fault:?}");
+        }
+        store.counters.release(CounterKey::Shard(2), &both, NOW).await.unwrap();
+        assert_eq!(stored(&store, CounterKey::Shard(2)).await, VersionedCounter::default(), "nothing was added");
+    }
+
+    #[tokio::test]
+    async fn a_right_code_is_counted_only_where_a_message_was() {
+        let (store, _) = start().await;
+        store.counters.count_verified(KEY, "login").await.unwrap();
+        assert_eq!(stored(&store, KEY).await, VersionedCounter::default());
+        assert!(add(&store, &VersionedCounter::default(), &[addition(1, 9)], NOW).await);
+        store.counters.count_verified(KEY, "login").await.unwrap();
+        let VersionedCounter { version, counter } = stored(&store, KEY).await;
+        assert_eq!((version, counter.get("login", Field::Verified)), (Some(2), 1));
+    }
+
+    #[tokio::test]
+    async fn a_price_is_taken_from_the_first_shard_that_has_room() {
+        let (store, http) = start().await;
+        let shards = [1, 2].map(|shard| (shard, VersionedCounter::default())).into();
+        let reservation = Reservation { additions: vec![addition(5, 9)], shards };
+        for (shard, expected) in [(Some(1), [5, 0]), (Some(2), [5, 5]), (None, [5, 5]), (None, [5, 5])] {
+            assert_eq!(store.counters.reserve(&reservation, NOW).await.unwrap(), shard);
+            let [one, two] = [counts(&store, CounterKey::Shard(1)).await, counts(&store, CounterKey::Shard(2)).await];
+            assert_eq!([one[0], two[0]], expected);
+        }
+        http.take_calls();
+        let room = Reservation {
+            additions: vec![addition(1, 9)],
+            shards: vec![(1, stored(&store, KEY).await), (2, VersionedCounter::default())],
+        };
+        assert_eq!(store.counters.reserve(&room, NOW).await.unwrap(), Some(1));
+        assert_eq!(http.take_calls(), ["GetItem", "UpdateItem"], "only the first is asked");
+    }
+}

@@ -194,3 +194,149 @@ impl Messages {
         write(|| delete.clone().send()).await.map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Store;
+    use super::super::testing::{Fault, NOW, after, hash, start};
+    use super::*;
+
+    const LEASE_SECONDS: u64 = LEASE.as_secs();
+
+    async fn claim(store: &Store, message: &str, now: Timestamp) -> Claimed {
+        store.messages.claim(&hash("key"), &hash(message), now).await.unwrap()
+    }
+
+    async fn acquire(store: &Store, now: Timestamp) -> Claim {
+        match claim(store, "message", now).await {
+            Claimed::Acquired(claim) => claim,
+            found => panic!("{found:?}"),
+        }
+    }
+
+    /// What a claim finds that acquires nothing.
+    async fn found(store: &Store, now: Timestamp) -> Result<MessageState, Duration> {
+        match claim(store, "message", now).await {
+            Claimed::Settled(state) => Ok(state),
+            Claimed::InFlight(remaining) => Err(remaining),
+            found => panic!("{found:?}"),
+        }
+    }
+
+    fn sent() -> MessageState {
+        MessageState::Sent("uuid".to_owned())
+    }
+
+    #[tokio::test]
+    async fn of_two_claims_one_sends_and_the_other_waits_at_most_for_its_lease() {
+        let (store, _) = start().await;
+        let (one, two) = tokio::join!(claim(&store, "message", NOW), claim(&store, "message", NOW));
+        assert!(
+            matches!(
+                (&one, &two),
+                (Claimed::Acquired(_), Claimed::InFlight(LEASE)) | (Claimed::InFlight(LEASE), Claimed::Acquired(_))
+            ),
+            "{one:?} {two:?}"
+        );
+        assert_eq!(found(&store, after(LEASE_SECONDS - 1)).await, Err(Duration::from_secs(1)));
+    }
+
+    #[tokio::test]
+    async fn a_key_of_another_message_is_refused_whatever_became_of_that() {
+        let (store, _) = start().await;
+        let owner = acquire(&store, NOW).await;
+        for now in [NOW, after(LEASE_SECONDS)] {
+            assert!(matches!(claim(&store, "another", now).await, Claimed::OtherMessage));
+        }
+        store.messages.settle(&owner, &sent(), NOW).await.unwrap();
+        assert!(matches!(claim(&store, "another", NOW).await, Claimed::OtherMessage));
+        assert_eq!(found(&store, NOW).await, Ok(sent()));
+    }
+
+    #[tokio::test]
+    async fn what_became_of_a_message_is_found_by_later_claims_and_changes_no_more() {
+        for state in [sent(), MessageState::Rejected("no such number".to_owned())] {
+            let (store, _) = start().await;
+            let owner = acquire(&store, NOW).await;
+            for late in [&state, &MessageState::Rejected("late".to_owned()), &MessageState::Unknown] {
+                store.messages.settle(&owner, late, NOW).await.unwrap();
+                assert_eq!(found(&store, after(LEASE_SECONDS)).await, Ok(state.clone()));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_whose_lease_is_over_is_unknown_until_its_owner_settles_it_late() {
+        let (store, _) = start().await;
+        let owner = acquire(&store, NOW).await;
+        for now in [after(LEASE_SECONDS), NOW] {
+            assert_eq!(found(&store, now).await, Ok(MessageState::Unknown));
+        }
+        store.messages.settle(&owner, &sent(), after(LEASE_SECONDS)).await.unwrap();
+        assert_eq!(found(&store, after(LEASE_SECONDS)).await, Ok(sent()));
+    }
+
+    #[tokio::test]
+    async fn only_the_owner_settles_or_frees_a_key() {
+        let (store, _) = start().await;
+        let owner = acquire(&store, NOW).await;
+        let other = Claim { id: owner.id.clone(), owner: "another".to_owned() };
+        store.messages.release(&other).await.unwrap();
+        store.messages.settle(&other, &sent(), NOW).await.unwrap();
+        assert_eq!(found(&store, NOW).await, Err(LEASE));
+        store.messages.release(&owner).await.unwrap();
+        let next = acquire(&store, NOW).await;
+        store.messages.release(&owner).await.unwrap();
+        assert_eq!(found(&store, NOW).await, Err(LEASE), "the key has a new owner");
+        store.messages.settle(&next, &sent(), NOW).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_key_can_be_claimed_again_when_its_item_has_expired() {
+        for (state, retention) in
+            [(Some(sent()), RETENTION), (Some(MessageState::Unknown), UNSETTLED_RETENTION), (None, UNSETTLED_RETENTION)]
+        {
+            let (store, _) = start().await;
+            let owner = acquire(&store, NOW).await;
+            if let Some(state) = &state {
+                store.messages.settle(&owner, state, NOW).await.unwrap();
+            }
+            let almost = after(retention.as_secs() - 1);
+            assert!(matches!(claim(&store, "another", almost).await, Claimed::OtherMessage), "{state:?}");
+            assert!(matches!(claim(&store, "another", NOW.plus(retention)).await, Claimed::Acquired(_)), "{state:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn lost_responses_change_nothing() {
+        let (store, http) = start().await;
+        http.spoil("PutItem", Fault::LoseResponse, 1);
+        let owner = acquire(&store, NOW).await;
+        http.spoil("UpdateItem", Fault::LoseResponse, 1);
+        assert_eq!(found(&store, after(LEASE_SECONDS)).await, Ok(MessageState::Unknown));
+        http.spoil("UpdateItem", Fault::LoseResponse, 1);
+        store.messages.settle(&owner, &sent(), NOW).await.unwrap();
+        assert_eq!(found(&store, NOW).await, Ok(sent()));
+        http.spoil("DeleteItem", Fault::LoseResponse, 1);
+        store.messages.release(&owner).await.unwrap();
+        acquire(&store, NOW).await;
+    }
+
+    #[tokio::test]
+    async fn a_claim_that_fails_though_it_was_written_leaves_the_key_free() {
+        let (store, http) = start().await;
+        http.spoil("PutItem", Fault::LoseResponse, 3);
+        assert!(store.messages.claim(&hash("key"), &hash("message"), NOW).await.is_err());
+        acquire(&store, NOW).await;
+    }
+
+    #[tokio::test]
+    async fn an_item_that_cannot_be_read_is_an_error_and_stays() {
+        let (store, _) = start().await;
+        let table = &store.messages.table;
+        let item = Item::from([("expires_at".to_owned(), number(i64::MAX))]);
+        write(|| table.put(&hash("key").long(), item.clone()).send()).await.unwrap();
+        let error = store.messages.claim(&hash("key"), &hash("message"), NOW).await.unwrap_err();
+        assert!(matches!(error, StoreError::Malformed { table: "messages", .. }), "{error:?}");
+    }
+}

@@ -173,7 +173,7 @@ mod tests {
         let table = &store.phones.table;
         add(table, Record::default(), 9).await.unwrap().unwrap();
         let old = stored(table).await;
-        conditional(table.delete("id").send()).await.unwrap();
+        write(|| table.delete("id").send()).await.unwrap();
         assert_eq!(add(table, old, 9).await.unwrap(), Ok(vec![1, 0]));
         assert_eq!(stored(table).await.count, 1);
     }
@@ -183,10 +183,10 @@ mod tests {
         let (store, _) = start().await;
         let table = &store.phones.table;
         // No write can be on condition of a version that is not there.
-        conditional(table.put("id", Item::from([("count".to_owned(), number(1))])).send()).await.unwrap();
+        write(|| table.put("id", Item::from([("count".to_owned(), number(1))])).send()).await.unwrap();
         let error = add(table, Record::default(), 9999).await.unwrap_err();
         assert!(matches!(error, StoreError::Throttled("PutItem")), "{error:?}");
-        conditional(table.put("id", Item::from([("count".to_owned(), text("one"))])).send()).await.unwrap();
+        write(|| table.put("id", Item::from([("count".to_owned(), text("one"))])).send()).await.unwrap();
         let error = add(table, Record::default(), 9).await.unwrap_err();
         assert!(matches!(error, StoreError::Malformed { table: "records", .. }), "{error:?}");
     }

@@ -1,5 +1,5 @@
 //! The table of phones: one item per phone holds all that must be decided together about it: the code messages it was sent, the wrong codes
-//! and passwords entered for it, and its challenges, one per flow. So a limit and what it limits are one write write, and of two that
+//! and passwords entered for it, and its challenges, one per flow. So a limit and what it limits are one conditional write, and of two that
 //! race only one wins. Items expire a day after their last use, or 400 days after it where something in them counts for longer.
 //!
 //! | attribute | what |
@@ -347,7 +347,7 @@ mod tests {
         let attempt = attempt(&store, Flow::Login).await;
         assert_eq!(attempt.challenge.code.as_deref(), Some("sealed"));
         assert_eq!(attempt.challenge.attempts, [(attempt.id.clone(), NOW)].into());
-        assert_eq!(store.phones.get(PHONE).await.unwrap().challenge(Flow::Login), Some(&attempt.challenge));
+        assert_eq!(store.phones.get(PHONE).await.unwrap().challenges.get(&Flow::Login), Some(&attempt.challenge));
     }
 
     #[tokio::test]
@@ -382,7 +382,7 @@ mod tests {
         assert!(redeem(&store, &attempt, "home", NOW).await);
         change(&store, before_redemption, |record| record.unconfirmed_sends.push(NOW)).await;
         let record = store.phones.get(PHONE).await.unwrap();
-        let challenge = record.challenge(Flow::Login).unwrap();
+        let challenge = &record.challenges[&Flow::Login];
         assert_eq!((record.unconfirmed_sends.len(), challenge.attempts.len()), (2, 1));
         assert_eq!(challenge.redeemed_by.as_ref(), Some(&attempt.id));
     }
@@ -401,7 +401,8 @@ mod tests {
         assert_eq!(store.phones.get(PHONE).await.unwrap(), redeemed);
         assert!(store.phones.was_redeemed(code(&first, "home")).await.unwrap());
         assert!(!store.phones.was_redeemed(code(&second, "elsewhere")).await.unwrap());
-        change(&store, redeemed, |record| record.login.as_mut().unwrap().id = "replaced".to_owned()).await;
+        change(&store, redeemed, |record| record.challenges.get_mut(&Flow::Login).unwrap().id = "replaced".to_owned())
+            .await;
         assert!(!redeem(&store, &second, "elsewhere", NOW).await, "replaced");
     }
 
@@ -422,7 +423,7 @@ mod tests {
         change(&store, record, |record| record.wrong_passwords_in_a_row = 9).await;
         assert!(redeem(&store, &attempt(&store, Flow::Login).await, "home", after(1)).await);
         let record = store.phones.get(PHONE).await.unwrap();
-        assert_eq!(record.challenge(Flow::Login).unwrap().code, None);
+        assert_eq!(record.challenges[&Flow::Login].code, None);
         assert_eq!((record.last_verified, record.wrong_passwords_in_a_row), (Some(after(1)), 0));
         assert_eq!(record.known_networks, [("home".to_owned(), after(1))].into());
         assert_eq!(expires_at(&store).await, Some(number(after(1).plus(LONG_RETENTION).as_seconds())));

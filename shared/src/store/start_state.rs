@@ -81,3 +81,39 @@ impl Store {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{CHALLENGE, Fault, NOW, PHONE, hash, issue, start};
+    use super::*;
+    use crate::flow::Flow;
+
+    fn keys() -> StartKeys {
+        let (phone, client) = (PHONE, ClientKey([1; 8]));
+        StartKeys { phone, owner: hash("+14155550100"), prefix: [2; 8], client, shards: vec![3, 0] }
+    }
+
+    #[tokio::test]
+    async fn one_call_finds_what_is_there_and_takes_the_rest_for_empty() {
+        let (store, http) = start().await;
+        issue(&store, Flow::Login, 5).await;
+        http.take_calls();
+        let state = store.load_start_state(&keys(), NOW).await.unwrap();
+        assert_eq!(http.take_calls(), ["BatchGetItem"]);
+        assert_eq!(state.phone.challenges[&Flow::Login].id, CHALLENGE);
+        assert!(state.login.is_none());
+        assert_eq!(state.shards.iter().map(|(shard, _)| *shard).collect::<Vec<_>>(), [3, 0]);
+    }
+
+    #[tokio::test]
+    async fn keys_without_capacity_are_asked_for_again_and_then_given_up() {
+        let (store, http) = start().await;
+        issue(&store, Flow::Login, 5).await;
+        http.spoil("BatchGetItem", Fault::Unprocessed, 2);
+        let state = store.load_start_state(&keys(), NOW).await.unwrap();
+        assert_eq!(state.phone.challenges[&Flow::Login].id, CHALLENGE);
+        http.spoil("BatchGetItem", Fault::Unprocessed, 10);
+        let error = store.load_start_state(&keys(), NOW).await.unwrap_err();
+        assert!(matches!(error, StoreError::Throttled("BatchGetItem")), "{error:?}");
+    }
+}

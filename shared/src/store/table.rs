@@ -1,4 +1,4 @@
-//! What the tables have in common: reads by the key `id`, write writes, transactions of them.
+//! What the tables have in common: reads by the key `id`, conditional writes, transactions of them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -112,7 +112,7 @@ fn position(error: &SdkError<TransactWriteItemsError, HttpResponse>, reason: &st
     }
 }
 
-/// How a write write ended.
+/// How a conditional write ended.
 #[derive(Debug)]
 pub(super) enum Written<T> {
     /// It is written.

@@ -58,7 +58,7 @@ pub(super) async fn issue(store: &Store, flow: Flow, max_attempts: usize) {
     };
     let record = store.phones.get(PHONE).await.unwrap();
     let issue = |record: &mut super::PhoneRecord| {
-        *record.challenge_mut(flow) = Some(challenge.clone());
+        record.challenges.insert(flow, challenge.clone());
         Ok::<_, Infallible>(())
     };
     store.phones.update(PHONE, record, after(86_400), issue).await.unwrap().unwrap();

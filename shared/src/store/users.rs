@@ -248,7 +248,7 @@ mod tests {
     }
 
     async fn is_redeemed(store: &Store, flow: Flow) -> bool {
-        store.phones.get(PHONE).await.unwrap().challenge(flow).unwrap().redeemed_by.is_some()
+        store.phones.get(PHONE).await.unwrap().challenges[&flow].redeemed_by.is_some()
     }
 
     /// The rows of a user with this phone and identity, and the objectId that a test registers.
