@@ -12,7 +12,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dynoxide::{AttributeValue, Database, Item};
-use local::fault_proxy::Proxy;
+use local::fault_proxy::FaultProxy;
 use local::{Data, Options, Stack};
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
@@ -115,7 +115,7 @@ impl Original {
     async fn record() -> Result<Self, Failure> {
         let store = Stack::start(Options::default()).await?;
         let address = store.config.dynamodb_endpoint.clone();
-        let proxy = Proxy::start(&address).await?;
+        let proxy = FaultProxy::start(&address).await?;
         let settings = vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url.clone())];
         let stack = Stack::start(Options { data: Data::At(address), settings, ..Options::default() }).await?;
         let (app, now) = (&stack.app, stack.app.clock.now());
@@ -219,7 +219,7 @@ async fn write(app: &App, names: &Names, password: &str) -> Result<(), Failure> 
 }
 
 /// The items of the writes since the last time, with their tables.
-fn items(proxy: &Proxy) -> Result<Vec<(String, Item)>, Failure> {
+fn items(proxy: &FaultProxy) -> Result<Vec<(String, Item)>, Failure> {
     let mut items = Vec::new();
     for call in proxy.take_calls() {
         let actions = call.request["TransactItems"].as_array().into_iter().flatten().map(|action| &action["Put"]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lambda_http::http::header;
 use lambda_http::http::{HeaderName, Method};
-use local::fault_proxy::Proxy;
+use local::fault_proxy::FaultProxy;
 use local::{Data, Options, Stack};
 use serde_json::{Value, json};
 use shared::aws::secrets::Secret;
@@ -57,7 +57,7 @@ pub(crate) async fn record(when: When) -> Result<Recording, Failure> {
 struct Recorder {
     operations: Vec<Operation>,
     store: Stack,
-    proxy: Proxy,
+    proxy: FaultProxy,
     plivo: Distance,
     stack: Stack,
 }
@@ -66,7 +66,7 @@ impl Recorder {
     async fn start(when: When) -> Result<Self, Failure> {
         let store = Stack::start(Options::default()).await?;
         let address = store.config.dynamodb_endpoint.clone();
-        let proxy = Proxy::start(&Distance::before("DynamoDB", &address).await?.url).await?;
+        let proxy = FaultProxy::start(&Distance::before("DynamoDB", &address).await?.url).await?;
         proxy.measure();
         let plivo = Distance::before("Plivo", &store.config.url).await?;
         let settings = [("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url), ("PLIVO_API_URL", &plivo.url)];

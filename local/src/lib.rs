@@ -375,7 +375,7 @@ pub fn http_client() -> Result<reqwest::Client, StackError> {
     http_client_from(Ipv4Addr::LOCALHOST)
 }
 
-/// Like [`http_client`], from another address of this machine (127.0.0.0/8, on Linux).
+/// Like [`http_client()`], from another address of this machine (127.0.0.0/8, on Linux).
 ///
 /// # Errors
 /// [`StackError`] when it cannot be built.

@@ -232,7 +232,7 @@ async fn add_challenge(app: &App, keys: &Keys, seed: &SeedChallenge) -> Result<(
         redeemed_by: used,
         user: seed.object_id.clone(),
     };
-    change(app, key, |record| drop(record.challenges.insert(flow, challenge.clone()))).await
+    update(app, key, |record| drop(record.challenges.insert(flow, challenge.clone()))).await
 }
 
 async fn add_phone(app: &App, keys: &Keys, seed: &SeedPhone) -> Result<(), StackError> {

@@ -41,7 +41,7 @@ impl Template {
     /// Reads the template.
     ///
     /// # Errors
-    /// [`StackError`] where it is not YAML or a role is not exact (see [`permissions`]).
+    /// [`StackError`] where it is not YAML or a role is not exact.
     pub fn read() -> Result<Self, StackError> {
         let documents = Yaml::load_from_str(include_str!("../../template.yaml"));
         let documents = documents.map_err(StackError::new("template.yaml is not YAML"))?;

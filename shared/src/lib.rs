@@ -1,25 +1,20 @@
-//! What the functions have in common.
+//! What the functions have in common. `docs/architecture.md` walks through a login and explains the items in DynamoDB.
 //!
-//! Arrows go one way: functions → [`http`] → [`auth`], [`messaging`] → [`store`], [`queue`], [`plivo`] → the rest.
+//! Calls go one way; `local/tests/it/imports.rs` holds the table:
 //!
-//! | module | for |
-//! |---|---|
-//! | [`function`] | starts and runs a function binary |
-//! | [`routes`] | the table of routes |
-//! | [`http`] | the edge: bodies in, answers out; the only one that knows status codes |
-//! | [`auth`] | rules: registration, logins, codes, passwords, sessions, limits |
-//! | [`messaging`] | rules: what may be sent, and the texts |
-//! | [`store`] | DynamoDB; the only one that knows it |
-//! | [`sending`] | rules: money, pumping, switches; pure decisions |
-//! | [`queue`] | SQS; the only one that knows it |
-//! | [`plivo`] | the provider; the only one that knows it |
-//! | [`service`] | a function's parts, built from its settings |
-//! | [`settings`], [`secrets`], [`keys`] | what the operator sets, what is secret, what is derived from it |
-//! | [`phone`] | phone numbers; the only one that knows how countries number |
-//! | [`gsm`], [`names`] | how long a text is on the air, names of properties |
-//! | [`aws`], [`net`] | the protocol of AWS's services; the one HTTP client |
-//! | [`network`], [`steps`], [`later`] | where a request comes from; when its answer leaves; what is done after it |
-//! | [`logging`], [`metrics`], [`clock`], [`random`], [`uuid`] | logs, metrics, time, chance, the shape of ids |
+//! | module | for | calls |
+//! |---|---|---|
+//! | [`lambda`], [`app`] | start a function's binary; what a function is made of | all below |
+//! | [`http`] | routes, bodies, answers; the only one that knows status codes | `auth`, `messaging` |
+//! | [`auth`] | registration, logins, challenges, codes, passwords, sessions, limits | `spend`, `messaging`, `store`, `plivo` |
+//! | [`messaging`] | sends each message at most once | `store`, `plivo` |
+//! | [`spend`] | budgets, pumping, kill switches: pure decisions | – |
+//! | [`store`] | the tables; the only one that knows DynamoDB | `aws` |
+//! | [`plivo`] | the SMS provider; the only one that knows it | `http_client` |
+//! | [`aws`] | the clients of AWS's SDK; secrets and dead letters | `http_client` |
+//! | [`config`], [`crypto`], [`flow`] | settings, keys and random values, the three flows | – |
+//! | [`http_client`], [`client_network`] | connections to others; where a request came from | – |
+//! | [`clock`], [`background`], [`logging`], [`metrics`] | time; work after the answer; logs; metrics | – |
 
 pub mod app;
 pub mod auth;

@@ -1,5 +1,5 @@
-//! What strangers, Plivo and owners can hand us, read from any bytes: for a fuzzer (`run`) and for `cargo test`, which reads the corpus
-//! again. Nothing may panic, and what is taken must be what the module behind it promises.
+//! Fuzz targets: they parse any bytes as input of clients, Plivo or the operator. `run` fuzzes them; `cargo test` runs them on the corpus.
+//! Nothing may panic, and accepted input must be what the module promises.
 
 #![expect(clippy::expect_used, reason = "a panic is what a fuzzer looks for")]
 
@@ -18,10 +18,10 @@ use shared::http::{self, Duplicates};
 use shared::messaging::media;
 use shared::plivo::{self, Accepted};
 
-/// A target: its name, which is its corpus's too, and what it does.
+/// A target: its name, which is also that of its corpus, and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All of them.
+/// All targets.
 pub const TARGETS: [Target; 7] = [
     ("phone", phone),
     ("text_body", text_body),
@@ -43,12 +43,12 @@ fn app() -> &'static App {
 }
 
 fn request(bytes: &[u8]) -> Request {
-    // The gateway hands a body of a text type over as text, else as bytes.
+    // The gateway passes a body of a text type as text, others as bytes.
     let body = std::str::from_utf8(bytes).map_or_else(|_| Body::from(bytes), Body::from);
     Request::new(body)
 }
 
-/// A number, in the country that the first two bytes name: what it is written as reads as itself, everywhere.
+/// A number in the country that the first two bytes name. Its E.164 form must parse as the same number in any country.
 pub fn phone(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Some((country, number)) = text.split_at_checked(2) else { return };
@@ -64,7 +64,7 @@ pub fn phone(bytes: &[u8]) {
 /// The body of `loginWithPhoneNumber`: a JSON string, an object or bare text.
 pub fn text_body(bytes: &[u8]) {
     let Ok(text) = http::text_body(&request(bytes), "phoneNumber") else { return };
-    // Blanks around it are nobody's, also those that JSON does not know.
+    // Whitespace around it is ignored, also where JSON does not know it.
     match serde_json::from_slice(bytes.trim_ascii()) {
         Ok(Value::String(string)) => assert_eq!(text, string),
         Ok(Value::Object(object)) => assert_eq!(object["phoneNumber"], text),
@@ -73,7 +73,7 @@ pub fn text_body(bytes: &[u8]) {
     }
 }
 
-/// A body that is a JSON object: what is taken, another reader of JSON takes, too, and says the same.
+/// A body that is a JSON object. What is accepted, another JSON parser must accept, too, with the same result.
 pub fn json_body(bytes: &[u8]) {
     for duplicates in [Duplicates::Registration, Duplicates::Service] {
         let Ok(mut fields) = http::body(&request(bytes), duplicates) else { continue };
@@ -85,7 +85,7 @@ pub fn json_body(bytes: &[u8]) {
     }
 }
 
-/// A list of links: public, by https, few, and the same when it is read again.
+/// A list of links. They must be public, https, few, and the same when parsed again.
 pub fn media_urls(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(links) = media::parse(text) else { return };
@@ -93,14 +93,14 @@ pub fn media_urls(bytes: &[u8]) {
     for link in &links {
         assert!(link.scheme() == "https" && link.domain().is_some(), "{link}");
         assert!(link.username().is_empty() && link.password().is_none(), "{link}");
-        // A comma parts links, so one within a link stands escaped, which makes it longer.
+        // A comma separates links, so one within a link must be escaped, which makes the link longer.
         let escaped = link.as_str().replace(',', "%2C");
         let is_one = media::parse(&escaped).is_ok_and(|again| again.len() == 1);
         assert!(is_one || escaped.len() > media::LONGEST, "{link}");
     }
 }
 
-/// An event of any source, and the messages that it carries.
+/// An event of any source, and its messages.
 pub fn event(bytes: &[u8]) {
     let Ok(payload) = serde_json::from_slice::<Value>(bytes) else { return };
     let carried = match Event::read(payload, "8476a536-e9f4-11e8-9739-2dfe598c3fcd") {
@@ -116,13 +116,13 @@ pub fn event(bytes: &[u8]) {
     }
 }
 
-/// An answer of Plivo's; the first two bytes are its status.
+/// A response of Plivo. The first two bytes are its status.
 pub fn plivo_answer(bytes: &[u8]) {
     let Some((status, body)) = bytes.split_first_chunk::<2>() else { return };
     let Ok(status) = StatusCode::from_u16(100 + u16::from_be_bytes(*status) % 900) else { return };
     match plivo::read::<Accepted>(status, body) {
         Ok(_) => assert!(status.is_success()),
-        // It goes to the log, and Plivo quotes numbers.
+        // The error is logged, and Plivo quotes phone numbers.
         Err(error) => {
             let told = shared::logging::chain(&error);
             assert!(told.bytes().filter(u8::is_ascii_digit).count() <= 3, "more digits than a status: {told}");
@@ -130,7 +130,7 @@ pub fn plivo_answer(bytes: &[u8]) {
     }
 }
 
-/// Settings, one a line, over those of the local stack.
+/// Settings, one per line, which override those of the local stack.
 pub fn settings(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let set: Vec<_> = text.lines().filter_map(|line| line.split_once('=')).collect();

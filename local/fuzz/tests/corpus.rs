@@ -1,4 +1,4 @@
-//! What a fuzzer has found worth keeping is read again, each by its own target.
+//! Runs each target on its corpus again.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -31,8 +31,8 @@ fn nobody_imports_against_the_arrows() {
     for path in &files {
         let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
         let is_below = |place: &&str| name.starts_with(place);
-        let known = KNOWN_ONLY_TO.iter().filter(|(_, places)| !places.iter().any(|place| is_below(&place)));
-        let forbidden = FORBIDDEN.iter().filter(|(folder, _)| is_below(&folder)).map(|(_, words)| words);
+        let known = KNOWN_ONLY_TO.iter().filter(|(_, places)| !places.iter().any(|place| is_below(place)));
+        let forbidden = FORBIDDEN.iter().filter(|(folder, _)| is_below(folder)).map(|(_, words)| words);
         let words: Vec<_> = known.map(|(words, _)| words).chain(forbidden).copied().flatten().collect();
         let source = std::fs::read_to_string(path).unwrap();
         for line in source.lines().filter(|line| !line.trim_start().starts_with("//")) {

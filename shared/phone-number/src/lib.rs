@@ -1,5 +1,4 @@
-//! Phone numbers: what a text means, as Google's libphonenumber reads it, but from tables that cost nothing at start. Uses nothing of this
-//! crate.
+//! Phone numbers: what a text means, as Google's libphonenumber reads it, but from tables that cost nothing at start.
 //!
 //! libphonenumber decodes the metadata of all countries and compiles regular expressions before the first number, longer than a
 //! cold start takes without it. `phone-number-generator` writes that metadata as automata, proves that they are current, and compares what this

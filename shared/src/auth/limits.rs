@@ -40,7 +40,7 @@ pub enum Limit {
     UnconfirmedMessagesPerDay,
     /// Wrong codes for one phone over all transactions that need no password: 25 of 1,000,000 a day.
     WrongCodes,
-    /// Wrong codes for one phone behind its right password. Attempt apart, so that a stranger's guesses do not shut out an
+    /// Wrong codes for one phone behind its right password. Counted apart, so that a stranger's guesses do not shut out an
     /// owner who has a password.
     WrongCodesAfterPassword,
     /// Wrong passwords for one phone: see [`check_passwords`].

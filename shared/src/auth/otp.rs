@@ -85,7 +85,7 @@ mod tests {
         }
     }
 
-    /// A million codes, each digit at each place: the statistic stays below the value that chance is_retryable once in a million.
+    /// A million codes, each digit at each place: the statistic stays below the value that chance exceeds once in a million.
     #[test]
     fn every_digit_is_as_likely_at_every_place() {
         const CODES: u32 = 1_000_000;

@@ -1,7 +1,7 @@
 //! How often a password may be tried. Pure decisions on a record that the store then writes on condition that nobody else did.
 //!
 //! A try is counted before it is compared, as if it were wrong, and no longer once it was right. Networks from which a right code came
-//! before are known: each has its own five free tries and its own wait. All others share the phone's. So a stranger's tries make
+//! before are known: each has its own five free attempts and its own wait. All others share the phone's. So a stranger's attempts make
 //! strangers wait, and never the owner where he usually is. A right password forgets only what came from its own network.
 
 use super::limits::{Limit, Limited, MAX_WRONG_PASSWORDS_IN_A_ROW, check_passwords};
@@ -27,7 +27,7 @@ pub(super) fn count(record: &mut PhoneRecord, network: &str, now: Timestamp) -> 
     Ok(())
 }
 
-/// Forgets the tries of a network whose password was right.
+/// Forgets the attempts of a network whose password was right.
 pub(super) fn forgive(record: &mut PhoneRecord, network: &str) {
     let before = record.wrong_passwords.len();
     record.wrong_passwords.retain(|(_, from)| from != network);

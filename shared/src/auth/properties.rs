@@ -38,7 +38,7 @@ pub enum PropertyError {
     /// More than [`MAX_PROPERTIES`].
     #[error("more than {MAX_PROPERTIES} properties")]
     TooMany,
-    /// A name that is none.
+    /// An invalid name.
     #[error("a property's name is not one")]
     Name,
     /// A value too long or too deep, or with control characters.

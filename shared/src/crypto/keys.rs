@@ -14,7 +14,7 @@ use super::random;
 /// The shortest root key that is taken, in characters: 32 random ones from CloudFormation's generator hold over 128 bits.
 pub const ROOT_KEY_LENGTH: usize = 32;
 
-/// The root key is not of its form.
+/// The root key has the wrong format.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the root key is neither a text of {ROOT_KEY_LENGTH} characters or more nor {{users, current, other?}} of such"
@@ -79,7 +79,7 @@ impl Keys {
     /// Derives all keys from the root secret.
     ///
     /// # Errors
-    /// When a key in it is shorter than [`ROOT_KEY_LENGTH`], or it is not of its form.
+    /// When a key in it is shorter than [`ROOT_KEY_LENGTH`], or the key has the wrong format.
     pub fn derive(root: &SecretString) -> Result<Self, RootKeyError> {
         let root = RootKey::parse(root)?;
         let users = extract(&root.users);

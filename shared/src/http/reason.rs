@@ -44,7 +44,7 @@ reasons! {
     WrongType = "wrong_type", BAD_REQUEST, 8008, "Invalid parameter '%s'";
     /// A field that the operation does not have.
     UnknownField = "unknown_field", BAD_REQUEST, 8008, "Invalid parameter '%s'";
-    /// The phone number is none.
+    /// Not a valid phone number.
     InvalidPhoneNumber = "invalid_phone_number", BAD_REQUEST, 8008, "Invalid parameter '%s'";
     /// A kind of number that is not sent to: premium rate, shared cost, toll free and the like.
     NumberNotServed = "number_not_served", BAD_REQUEST, 14000, "This kind of number is not served";
@@ -54,7 +54,7 @@ reasons! {
     InvalidTransactionId = "invalid_transaction_id", BAD_REQUEST, 8008, "Invalid parameter '%s'";
     /// The code is not so many digits.
     InvalidCode = "invalid_code", BAD_REQUEST, 8008, "Invalid parameter '%s'";
-    /// The code is wrong, or its transaction is unknown, of another phone, expired, used or out of tries.
+    /// The code is wrong, or its challenge is unknown, of another phone, expired, redeemed or out of attempts.
     CodeRejected = "code_rejected", UNAUTHORIZED, 14000, "The code is wrong or no longer valid";
     /// No such user, or another password.
     LoginRejected = "login_rejected", UNAUTHORIZED, 3003, "Invalid login or password";
@@ -74,7 +74,7 @@ reasons! {
     PasswordKnown = "password_known", BAD_REQUEST, 14000, "The password holds your phone number, your e-mail address or our name";
     /// A registration has no e-mail address where that is the identity.
     IdentityMissing = "identity_missing", BAD_REQUEST, 3013, "Unable to register user. Missing identity value for '%s'";
-    /// The e-mail address is none.
+    /// Not a valid e-mail address.
     InvalidEmail = "invalid_email", BAD_REQUEST, 3040, "Provided email has wrong format.";
     /// objectId is not the caller's to set.
     ReservedObjectId = "reserved_object_id", BAD_REQUEST, 3039, "\"objectId\" is a reserved system property and is not allowed when registering a user.";
@@ -82,7 +82,7 @@ reasons! {
     ReservedUpdated = "reserved_updated", BAD_REQUEST, 3076, "\"updated\" is a reserved system property and is not allowed while registration";
     /// created is not the caller's to set.
     ReservedCreated = "reserved_created", BAD_REQUEST, 3077, "\"created\" is a reserved system property and is not allowed while registration";
-    /// Too many own properties, or a name that is none.
+    /// Too many own properties, or an invalid name.
     InvalidProperties = "invalid_properties", BAD_REQUEST, 14000, "Own properties are at most 50, their names letters, digits and '_'";
     /// The value of an own property is too long, too deep or not text.
     InvalidPropertyValue = "invalid_property_value", BAD_REQUEST, 3049, "Wrong value type for property '%s'.";

@@ -33,7 +33,7 @@ pub struct Message<'a> {
     pub keep_text: bool,
 }
 
-/// Plivo's answer to a message, as it is: `sendMessage` is_retryable it on.
+/// Plivo's answer to a message, as it is: `sendMessage` passes it on.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct Accepted {
     /// `message(s) queued`.

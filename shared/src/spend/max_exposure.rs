@@ -79,8 +79,8 @@ mod tests {
 
     #[test]
     fn messages_are_counted_at_the_lowest_price() {
-        let worst = MaxExposure::of(&rules("5/25/250", ""), ["US", "DE"]);
-        assert_eq!(worst.messages(worst.most.hour), 500);
-        assert_eq!(worst.unconfirmed, Amounts::parse("4/20/200").unwrap());
+        let exposure = MaxExposure::of(&rules("5/25/250", ""), ["US", "DE"]);
+        assert_eq!(exposure.messages(exposure.most.hour), 500);
+        assert_eq!(exposure.unconfirmed, Amounts::parse("4/20/200").unwrap());
     }
 }

@@ -61,7 +61,7 @@ impl fmt::Display for Money {
     }
 }
 
-/// What one part of an SMS costs, by country. A code message is one part (`auth::otp_message` tests it).
+/// What one SMS segment costs, by country. A code message is one segment (`auth::otp_message` tests it).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prices {
     /// Of the countries that are listed.

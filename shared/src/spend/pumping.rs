@@ -1,11 +1,10 @@
 //! Whether a message goes out, decided on what is known about money, its country and its number's prefix. The limits of phones and
 //! addresses come before (`auth::limits`). A [`Decision`] with its [`Inputs`] is kept as a record, so that other rules can be tried on it.
 //!
-//!
 //! **Pumping** is sending to numbers that earn their operator money: many messages, and no code that comes back. A prefix (10,000 numbers)
 //! or a country is suspended while, in this hour and the one before, it had at least so many messages, more than so many times as many as
 //! usual, and fewer than so many of a hundred codes came back right. Registrations only: a login is sent to a phone that somebody has
-//! confirmed here, ten times a day and within the budget; that it looks pumped is noted.
+//! confirmed here, ten times a day and within the budget; that it looks pumped is logged.
 
 use serde::{Deserialize, Serialize};
 

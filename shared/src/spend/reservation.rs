@@ -107,17 +107,17 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever starts whatever flow for whatever number whenever costs no more than the worst case in any hour, day or month; and
+        /// Whoever starts whatever flow for whatever number whenever costs no more than the maximum exposure in any hour, day or month; and
         /// nobody is refused by money while more is left than three messages to each country in each shard.
         #[test]
-        fn no_attacker_costs_more_than_the_worst_case(
+        fn no_attacker_costs_more_than_the_maximum_exposure(
             budget in (1..60_i64, 1..300_i64, 1..900_i64),
             own in (1..60_i64, 1..300_i64, 1..900_i64),
             shards in 1..10_usize,
             steps in prop::collection::vec((0..40_000_u64, 0..3_usize, 0..3_usize, any::<u8>(), 1..40_usize), 1..60),
         ) {
             let rules = rules(budget, own, shards);
-            let worst = MaxExposure::of(&rules, COUNTRIES);
+            let exposure = MaxExposure::of(&rules, COUNTRIES);
             let (mut shards, mut now) = (BTreeMap::<usize, VersionedCounter>::new(), Timestamp::from_millis(1_796_076_000_000));
             let mut spent: BTreeMap<(Window, i64), i64> = BTreeMap::new();
             for (wait, country, flow, phone, times) in steps {
@@ -148,7 +148,7 @@ mod tests {
                     }
                 }
                 for ((window, _), spent) in &spent {
-                    let most = worst.most.each().into_iter().find(|(of, _)| of == window).unwrap().1;
+                    let most = exposure.most.each().into_iter().find(|(of, _)| of == window).unwrap().1;
                     prop_assert!(*spent <= most.as_millionths(), "{window:?}: {spent} of {most}");
                 }
             }

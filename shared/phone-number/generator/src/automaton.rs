@@ -1,5 +1,5 @@
 //! Writes automata over digits into one array of numbers, in the form that `phone_number` walks: see `shared/src/phone/automaton.rs`.
-//! Equal parts are written once, also across automata. Uses nothing of this crate but its failures.
+//! Equal parts are written once, also across automata.
 
 use std::collections::HashMap;
 use std::hash::Hash;

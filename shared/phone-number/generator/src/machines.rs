@@ -1,5 +1,5 @@
 //! The questions that `phone_number` asks of digits, each as a machine for `automaton`. What an outcome means is said in
-//! `shared/src/phone/plan.rs`, at the field that holds the automaton. Uses `automaton`, `metadata`, `pattern`.
+//! `shared/phone-number/src/plan.rs`, at the field that holds the automaton.
 
 use rlibphonenumber::PhoneNumberType;
 

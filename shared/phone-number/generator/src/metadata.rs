@@ -1,5 +1,4 @@
-//! What libphonenumber's metadata says of a numbering plan, as far as it decides what a number is. Nothing about formatting. Uses nothing of
-//! this crate but its failures.
+//! What libphonenumber's metadata says of a numbering plan, as far as it decides what a number is. Nothing about formatting.
 
 use rlibphonenumber::interfaces::AsOriginal as _;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberType, Region};

@@ -1,5 +1,5 @@
 //! One of libphonenumber's regular expressions, run a digit at a time. Each state that a run reaches is a value that can be compared, so
-//! that `automaton` can find all of them. Uses nothing of this crate.
+//! that `automaton` can find all of them.
 //!
 //! A run is Pike's algorithm: the places in the expression where the digits so far may have led, the preferred one first, each with what
 //! its groups have captured. That gives the same match as the library's backtracking order.
