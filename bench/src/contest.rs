@@ -16,40 +16,21 @@ use crate::{Failure, cpu};
 /// Each server has so many turns at each thing.
 const TURNS: usize = 3;
 
-/// Draws that follow each other are persons far from each other. It shares no factor with the size of a crowd, so that no person is
-/// drawn twice before all were.
-const STEP: usize = 611_953;
-
 /// A server that is measured.
 pub(crate) struct Contestant {
     pub(crate) name: String,
     pub(crate) server: Server,
     pub(crate) clients: Arc<Clients>,
-    /// How many users it had before.
-    crowd: usize,
 }
 
 impl Contestant {
     pub(crate) fn new(name: &str, api: Api, server: Server) -> Result<Self, Failure> {
         let clients = Arc::new(Clients::of(api, &server.url)?);
-        Ok(Self { name: name.to_owned(), server, clients, crowd: 0 })
-    }
-
-    /// One that has so many users.
-    pub(crate) fn with_crowd(self, crowd: usize) -> Self {
-        Self { crowd, ..self }
-    }
-
-    /// Who goes through the flow: somebody of the crowd, or a newcomer where there is none, or where the flow makes one.
-    pub(crate) fn person(&self, flow: Flow, draw: usize) -> usize {
-        match (self.crowd, flow) {
-            (0, _) | (_, Flow::Registration) => self.crowd + draw,
-            (crowd, _) => draw * STEP % crowd,
-        }
+        Ok(Self { name: name.to_owned(), server, clients })
     }
 }
 
-/// A flow, how many clients go through it at once, and the draws of each turn: numbers that each server makes persons of.
+/// A flow, how many clients go through it at once, and the draws of each turn: numbers that stand for persons.
 pub(crate) struct Heat {
     pub(crate) flow: Flow,
     pub(crate) at_once: usize,
@@ -128,7 +109,7 @@ pub(crate) async fn run(servers: &[&Contestant], heat: &Heat) -> Result<Vec<Scor
     let mut scores: Vec<_> = servers.iter().map(score).collect();
     for draws in &heat.turns {
         for (server, score) in servers.iter().zip(&mut scores) {
-            let persons = draws.clone().map(|draw| server.person(heat.flow, draw)).collect();
+            let persons = draws.clone().collect();
             let processor = || cpu::of_process_ever(&server.server.id());
             let before = processor();
             score.took += turn(&server.clients, heat, persons).await?;

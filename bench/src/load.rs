@@ -1,16 +1,13 @@
-//! The local stack under load: beside better-auth, beside what the store alone can do, and with many users. Uses `contest`, `ceiling`,
-//! `users`.
+//! The local stack under load, beside better-auth.
 
 use std::path::Path;
 
-use crate::ceiling::{self, Ceiling};
 use crate::contest::{self, COLUMNS, Contestant, Heat, Score};
 use crate::flow::{Api, Flow};
 use crate::machine::{MEMORY_COLUMNS, memory_row};
 use crate::process::{Serve, better_auth};
-use crate::record::Recording;
 use crate::report::Report;
-use crate::{Effort, Failure, table, users};
+use crate::{Effort, Failure, table};
 
 /// With better-auth's best storage, hashing excluded and 16 clients at once, we are to be so many times as fast.
 const BAR: f64 = 3.0;
@@ -39,7 +36,7 @@ const HASHING: &str = "Otpost";
 const NO_HASHING: &str = "Otpost, hashing excluded";
 
 /// Measures and says it.
-pub(crate) async fn print(recording: &Recording, effort: Effort, report: &mut Report) -> Result<(), Failure> {
+pub(crate) async fn print(effort: Effort, report: &mut Report) -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let servers = servers(folder.path())?;
     let mut memory = memory("after its start", &servers);
@@ -47,21 +44,18 @@ pub(crate) async fn print(recording: &Recording, effort: Effort, report: &mut Re
     memory.extend(self::memory("after all of the above", &servers));
     // Before anything is said: a closed pipe would end this process.
     drop(servers);
-    let ceiling = ceiling::measure(recording, effort)?;
     let rows: Vec<_> = scores.iter_mut().map(Score::row).collect();
     report.say(&table::markdown("The local stack under load", &COLUMNS, &rows));
     report.say(&table::markdown("Memory of the servers", &MEMORY_COLUMNS, &memory));
     say_ratios(&scores, report);
-    say_ceiling(&scores, &ceiling, report);
-    users::print(effort, report).await
+    Ok(())
 }
 
 /// Ours with hashing and without, and better-auth with each of its storages, where it is installed.
 fn servers(folder: &Path) -> Result<Vec<Contestant>, Failure> {
-    let ours = Serve::in_memory();
     let mut servers = vec![
-        Contestant::new(HASHING, Api::Otpost, ours.start()?)?,
-        Contestant::new(NO_HASHING, Api::Otpost, ours.without_hashing().start()?)?,
+        Contestant::new(HASHING, Api::Otpost, Serve::default().start()?)?,
+        Contestant::new(NO_HASHING, Api::Otpost, Serve::without_hashing().start()?)?,
     ];
     let file = folder.join("better-auth.sqlite");
     for (name, storage) in [("in memory", Path::new("memory")), ("file", &file)] {
@@ -152,16 +146,4 @@ fn say_ratios(scores: &[Score], report: &mut Report) {
     let met = ratios.iter().filter(|ratio| ratio.at_once > 1).all(|ratio| ratio.no_hashing >= BAR);
     let met = if met { "met" } else { "not met" };
     report.say(&format!("Flows a second without hashing, several clients at once, at least {BAR} times: {met}."));
-}
-
-fn say_ceiling(scores: &[Score], ceiling: &Ceiling, report: &mut Report) {
-    let ours = scores.iter().filter(|score| score.server == NO_HASHING);
-    let rows = ours.filter_map(|score| {
-        let most = ceiling.of(score.flow)?;
-        let share = score.flows_a_second() / most * 100.0;
-        let name = format!("{}, {} at once", score.flow.name(), score.at_once);
-        Some(vec![name, format!("{:.0}", score.flows_a_second()), format!("{most:.0}"), format!("{share:.0} %")])
-    });
-    let columns = ["flow, hashing excluded", "flows a second", "the store alone", "share reached"];
-    report.say(&table::markdown("How far from what the store can do", &columns, &rows.collect::<Vec<_>>()));
 }

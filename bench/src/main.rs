@@ -1,5 +1,5 @@
 //! The benchmark: what each operation asks of others, what it costs in our own code, what a cold start takes, and what the local stack
-//! carries. It asserts counts and sizes, never times. `docs/performance.md` says how to run it, `docs/figures.md` holds the figures.
+//! carries. It asserts counts and sizes, never times. `bench/README.md` says how it measures, `docs/figures.md` holds the figures.
 //!
 //! | module | for |
 //! |---|---|
@@ -10,20 +10,16 @@
 //! | `replay` | storage and Plivo that answer at once, from a recording |
 //! | `cold` | the tables of the functions' binaries: cold starts, warm requests, sizes; peers |
 //! | `times`, `cpu` | the tables of time in our own code |
-//! | `load`, `users` | the tables of the local stack under load, and with many users |
+//! | `load` | the table of the local stack under load |
 //! | `contest`, `flow`, `process` | servers that go through the same flows in turns |
-//! | `ceiling` | what the store alone can do |
 //! | `silence` | whether times tell who is a user |
-//! | `crowd` | a store of many users |
 //! | `awake` | keeps the processors awake meanwhile |
 //! | `machine`, `table`, `report` | where it ran; Markdown; what is printed and written |
 
 mod awake;
-mod ceiling;
 mod cold;
 mod contest;
 mod cpu;
-mod crowd;
 mod delay;
 mod flow;
 mod load;
@@ -38,7 +34,6 @@ mod rounds;
 mod silence;
 mod table;
 mod times;
-mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -61,7 +56,7 @@ struct Arguments {
     /// A tenth of the iterations: minutes instead of many, and rougher times.
     #[arg(long)]
     quick: bool,
-    /// Writes the figures as figures.md, and their picture as cold-start.svg, into this folder.
+    /// Writes the figures as figures.md into this folder.
     #[arg(long, value_name = "FOLDER")]
     write: Option<PathBuf>,
     /// Lambda functions in other languages to start beside ours: lines of a name, a tab and a command, as bench/peers/install prints.
@@ -91,7 +86,7 @@ enum Part {
     Times,
     /// The functions' binaries as Lambda starts them; needs `cargo build --release` of them and of `empty` first.
     Cold,
-    /// The local stack under load, beside better-auth where `bench/peers/install better-auth` has put it, and with many users.
+    /// The local stack under load, beside better-auth where `bench/peers/install better-auth` has put it.
     Load,
     /// Whether times tell who is a user.
     Silence,
@@ -154,7 +149,7 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     });
     let mut broken = Vec::new();
     if asked(Part::Cold) {
-        let asked = cold::Asked { effort, peers: arguments.peers.as_deref(), write: arguments.write.as_deref() };
+        let asked = cold::Asked { effort, peers: arguments.peers.as_deref() };
         report.say("## Cold starts");
         broken.extend(cold::print(&asked, &mut report).await?);
     }
@@ -176,10 +171,10 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     if asked(Part::Load) {
         report.say("## The local stack");
-        load::print(&recording, effort, &mut report).await?;
+        load::print(effort, &mut report).await?;
     }
     if let Some(folder) = &arguments.write {
-        report.write(folder)?;
+        report.write(folder, effort)?;
     }
     broken.iter().for_each(|what| eprintln!("bench: over its limit: {what}"));
     Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

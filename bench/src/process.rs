@@ -2,11 +2,11 @@
 //! its address in its first line and ends with its standard input, so that none outlives the benchmark, however that ends.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use local::{Data, Options, Stack};
+use local::{Options, Stack};
 use shared::auth::password::Cost;
 
 use crate::Failure;
@@ -21,32 +21,20 @@ pub(crate) fn unbounded() -> Vec<(String, String)> {
 /// Ours, as the hidden subcommand `serve` runs it.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Serve {
-    /// Where the data is kept; without it, in memory.
-    #[arg(long)]
-    data: Option<PathBuf>,
     /// Hashes passwords at the least cost there is.
     #[arg(long)]
     no_hashing: bool,
 }
 
 impl Serve {
-    pub(crate) fn in_memory() -> Self {
-        Self::default()
-    }
-
-    pub(crate) fn on(folder: &Path) -> Self {
-        Self { data: Some(folder.to_owned()), no_hashing: false }
-    }
-
-    pub(crate) fn without_hashing(self) -> Self {
-        Self { no_hashing: true, ..self }
+    pub(crate) fn without_hashing() -> Self {
+        Self { no_hashing: true }
     }
 
     /// Runs it in this process until standard input ends.
     pub(crate) async fn run(&self) -> Result<(), Failure> {
-        let data = self.data.clone().map_or(Data::Memory, Data::Folder);
         let password_cost = if self.no_hashing { Cost::LEAST } else { Cost::default() };
-        let stack = Stack::start(Options { data, password_cost, settings: unbounded(), ..Options::default() }).await?;
+        let stack = Stack::start(Options { password_cost, settings: unbounded(), ..Options::default() }).await?;
         println!("{}", stack.config.url);
         tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
         stack.stop(Duration::from_secs(1)).await;
@@ -57,9 +45,6 @@ impl Serve {
     pub(crate) fn start(&self) -> Result<Server, Failure> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("serve");
-        if let Some(folder) = &self.data {
-            command.arg("--data").arg(folder);
-        }
         if self.no_hashing {
             command.arg("--no-hashing");
         }

@@ -1,6 +1,6 @@
 //! Whether times tell who is a user: the same request for a phone whose user has logged in before, and for a phone that nobody ever called,
 //! in mixed order, with a Plivo that takes 50 to 500 ms; and what a two-sample test (Kolmogorov and Smirnov) says to the times. Nothing is
-//! judged here: a machine that does something else meanwhile shows, too. Uses `local`'s stack, `table`, `crowd`, `process`, `record`.
+//! judged here: a machine that does something else meanwhile shows, too.
 
 use std::time::Duration;
 
@@ -12,12 +12,11 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use shared::auth::password::Password;
 use shared::crypto::{identifier, random};
-use shared::store::NewUser;
+use shared::store::{ENABLED, NewUser, Profile};
 use statrs::stats_tests::NaNPolicy;
 use statrs::stats_tests::ks_test::{KSTwoSampleAlternativeMethod, ks_twosample};
 use tokio::time::Instant;
 
-use crate::crowd::profile;
 use crate::process::unbounded;
 use crate::record::code_in;
 use crate::report::Report;
@@ -143,7 +142,16 @@ async fn add_users(stack: &Stack, count: usize) -> Result<(), Failure> {
     for number in 0..count {
         let password = Password::entered(PASSWORD).hash(&keys, app.password_cost).await?;
         let phone = known(number);
-        let profile = profile(&phone, None, now);
+        let profile = Profile {
+            phone: phone.clone(),
+            email: None,
+            created: now,
+            updated: None,
+            last_login: None,
+            status: ENABLED.to_owned(),
+            locale: "en".to_owned(),
+            properties: "{}".to_owned(),
+        };
         let (id, owner) = (identifier::random(), keys.phone(&phone));
         let user = NewUser { id: &id, phone: &owner, identity: None, password: &password, profile: &profile };
         app.store.users.create(&user).await?;

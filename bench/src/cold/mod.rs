@@ -9,13 +9,12 @@
 //! | `wire`, `tls`, `link` | HTTP/1.1, TLS 1.3 and a round-trip time for them |
 //! | `starts`, `warm`, `sizes` | what is measured |
 //! | `minimum` | the least number of round trips |
-//! | `tables`, `bars`, `chart` | how it is shown |
+//! | `tables`, `bars` | how it is shown |
 //!
 //! Everything waits on threads and not on tasks: they sleep and wake more exactly.
 
 mod bars;
 mod cgroup;
-mod chart;
 mod link;
 mod minimum;
 mod process;
@@ -44,8 +43,6 @@ pub(crate) struct Asked<'a> {
     pub(crate) effort: Effort,
     /// A file of peers' commands.
     pub(crate) peers: Option<&'a Path>,
-    /// A folder for the picture.
-    pub(crate) write: Option<&'a Path>,
 }
 
 /// All that was measured.
@@ -64,10 +61,6 @@ pub(crate) async fn print(asked: &Asked<'_>, report: &mut Report) -> Result<Vec<
     let measured = measure(subjects, asked.effort)?;
     tables::say(&measured, report)?;
     bars::say(&measured, report);
-    if let Some(folder) = asked.write {
-        std::fs::write(folder.join("cold-start.svg"), chart::svg(&tables::bars(&measured)))?;
-        report.say("![The first answers](cold-start.svg)");
-    }
     tables::too_large(&measured)
 }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::Measured;
-use super::chart::Bar;
 use super::minimum::round_trips;
 use super::services::Hosts;
 use super::sizes::{self, ARCHITECTURES};
@@ -239,13 +238,4 @@ fn peers(measured: &Measured, times: usize) -> String {
     let columns =
         ["peer", "plain: `next`", "answer", "login-phone's", "TLS, three hosts: `next`", "answer", "login-phone's"];
     markdown(&format!("The same login's start in other languages, medians of {times}"), &columns, &rows)
-}
-
-/// The picture's bars.
-pub(super) fn bars(measured: &Measured) -> Vec<Bar> {
-    let bars = measured.subjects.iter().enumerate().filter_map(|(number, subject)| {
-        let median = |hosts| measured.starts.median(number, Setup::new(hosts, 0), |first| first.answer);
-        Some(Bar { name: subject.name.clone(), plain: median(Hosts::Plain)?, tls: median(Hosts::TlsThree)? })
-    });
-    bars.collect()
 }

@@ -1,7 +1,7 @@
 //! DynamoDB: one struct per table, each method named after what it is for, each condition documented. Knows no rules (those are in `auth`
 //! and `spend`) and no HTTP.
 //!
-//! Every write that decides something is write and says so; expiry is in the condition, TTL only tidies up. A write that is repeated
+//! Every write that decides something is conditional and says so; expiry is in the condition, TTL only tidies up. A write that is repeated
 //! because its response was lost finds what it wrote and counts once. Two exceptions: the end of a session, which is then reported as
 //! refused though the session is over; and a counter, which may count twice.
 
