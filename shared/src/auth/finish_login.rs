@@ -61,7 +61,11 @@ pub async fn finish_login(
         Some(profile) if profile.status != ENABLED => Err(AuthError::UserDisabled),
         Some(mut profile) if is_logged_in => {
             profile.last_login = Some(now);
-            count_verified(app, &keys, &profile.phone, flow, now);
+            // Written in full, it says its country itself.
+            if let Ok(phone) = PhoneNumber::parse(&profile.phone, app.settings.default_country) {
+                logging::record_phone(&phone);
+                count_verified(app, &keys, &phone, flow, now);
+            }
             logging::record_user(&user);
             tracing::info!(event = "authn_login_success", flow = flow.as_str(), "logged in");
             Ok(LoggedIn { id: user, profile, token: identifier::format(&token).into() })
@@ -71,12 +75,9 @@ pub async fn finish_login(
 }
 
 /// Counts a code that came back right, also for the number's country and prefix: in the background, since nobody waits for it.
-pub(super) fn count_verified(app: &App, keys: &Keys, e164: &str, flow: Flow, now: Timestamp) {
+pub(super) fn count_verified(app: &App, keys: &Keys, phone: &PhoneNumber, flow: Flow, now: Timestamp) {
     app.metrics.count(Metric::Verified(flow), now);
-    // Written in full, it says its country itself.
-    let Ok(phone) = PhoneNumber::parse(e164, app.settings.default_country) else { return };
-    logging::record_phone(&phone);
-    let shards = shards_of(keys.phone(e164).short(), app.settings.spend.shards);
+    let shards = shards_of(keys.phone(phone.e164()).short(), app.settings.spend.shards);
     let shard = CounterKey::Shard(shards.first().copied().unwrap_or_default());
     let prefix = CounterKey::Prefix(keys.prefix(phone.prefix()).short());
     let (counters, country) = (app.store.counters.clone(), country_volume_scope(flow, &phone.country().code()));

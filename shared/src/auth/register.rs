@@ -82,7 +82,7 @@ pub async fn register(app: &App, registration: Registration, client: &ClientNetw
     let verified = VerifiedCode { phone, flow, attempt: &attempt, network: &network };
     match app.store.users.register(&app.store.phones, verified, &user, now).await? {
         Registered::Done => {
-            count_verified(app, &keys, &profile.phone, flow, now);
+            count_verified(app, &keys, &registration.phone, flow, now);
             logging::record_user(&id);
             tracing::info!(event = "user_created", flow = flow.as_str(), "registered");
             Ok(NewAccount { id, profile })
