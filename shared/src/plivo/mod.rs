@@ -124,6 +124,7 @@ pub fn read<A: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<A, P
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+    use std::sync::atomic::Ordering;
 
     use super::*;
     use crate::http_client;
@@ -142,6 +143,18 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let error = send_to(format!("http://{}", listener.local_addr().unwrap())).await;
         assert!(matches!(error, PlivoError::NoAnswer(_)) && error.may_have_arrived(), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn no_message_goes_out_on_a_connection_that_was_idle() {
+        let accepted = r#"{"message":"message(s) queued","message_uuid":["x"],"api_id":"y"}"#;
+        let (url, connections) = http_client::tests::drops_idle_connections(202, accepted).await;
+        let client = Client::new(http_client::without_pool(&|_| None).unwrap(), url, Sender::Source("Otpost".into()));
+        let credentials = PlivoCredentials { auth_id: "MA".into(), auth_token: "secret".into() };
+        let message = Message { to: "+14155550100", text: "x", media: &[], keep_text: false };
+        client.send(&credentials, message).await.unwrap();
+        client.send(&credentials, message).await.unwrap();
+        assert_eq!(connections.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test]

@@ -243,3 +243,21 @@ impl Backoff {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::super::testing::{PHONE, connect};
+    use crate::http_client::tests::drops_idle_connections;
+
+    #[tokio::test]
+    async fn a_call_on_a_connection_that_was_dropped_while_idle_is_repeated_on_another() {
+        let (url, connections) = drops_idle_connections(200, "{}").await;
+        let (store, http, _) = connect(url.strip_prefix("http://").unwrap());
+        store.phones.get(PHONE).await.unwrap();
+        store.phones.get(PHONE).await.unwrap();
+        assert_eq!(connections.load(Ordering::Relaxed), 2);
+        assert_eq!(http.take_calls().len(), 3, "the second call needs a second attempt");
+    }
+}
