@@ -1,4 +1,4 @@
-//! An operation: the request that asks for it and the function that answers. Uses the functions' libraries, as their binaries do.
+//! An operation: the request that asks for it and the function that answers.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! What an operation costs, by the published prices in `prices.json`, which has their date and sources. `docs/cost.md` reckons with
-//! the same. Uses `local::template` for memory sizes.
+//! the same.
 
 use local::template::Template;
 use serde::Deserialize;

@@ -1,5 +1,4 @@
 //! What each operation asks of others: round trips to each service (calls side by side are one), capacity units, and what that costs.
-//! Uses `record`'s calls, `prices`.
 
 use local::fault_proxy::Call;
 use serde_json::Value;
@@ -7,7 +6,7 @@ use serde_json::Value;
 use crate::Failure;
 use crate::operation::{Ending, Function, Operation};
 use crate::prices::{self, Prices};
-use crate::replay::key;
+use crate::stand_in::key;
 use crate::table;
 
 /// So many round trips, to storage and Plivo, a success may take before its answer.

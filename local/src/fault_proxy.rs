@@ -1,12 +1,14 @@
-//! A proxy between the functions and an AWS API, for tests and the benchmark. It records every call and can inject faults: the embedded
-//! DynamoDB never throttles, never has a conflict and never loses a response.
+//! A proxy between the functions and another API, for tests and the benchmark. It records every call, can delay them and can inject faults:
+//! the embedded DynamoDB never throttles, never has a conflict and never loses a response.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -37,7 +39,7 @@ pub enum Fault {
 /// A call that went through.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// The operation, like `PutItem`.
+    /// An AWS operation, like `PutItem`; empty in calls of other APIs.
     pub operation: String,
     /// When the proxy received it.
     pub started: Instant,
@@ -55,6 +57,7 @@ struct ProxyState {
     always: Option<Fault>,
     calls: Vec<Call>,
     measure: bool,
+    delay: Duration,
 }
 
 /// A running fault proxy. It stops with its Tokio runtime. Clones share its state.
@@ -103,6 +106,11 @@ impl FaultProxy {
         self.state().measure = true;
     }
 
+    /// Delays every call from now on.
+    pub fn delay(&self, delay: Duration) {
+        self.state().delay = delay;
+    }
+
     /// Takes the calls recorded so far.
     pub fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.state().calls)
@@ -132,22 +140,27 @@ impl FaultProxy {
         once.or(state.always)
     }
 
-    async fn forward(&self, headers: &HeaderMap, body: Vec<u8>) -> Result<(StatusCode, Bytes), reqwest::Error> {
-        let mut headers = headers.clone();
-        headers.remove(header::HOST);
-        headers.remove(header::CONTENT_LENGTH);
-        let answer = self.client.post(format!("{}/", self.target)).headers(headers).body(body).send().await?;
+    async fn forward(&self, mut parts: Parts, body: Bytes) -> Result<(StatusCode, Bytes), reqwest::Error> {
+        parts.headers.remove(header::HOST);
+        parts.headers.remove(header::CONTENT_LENGTH);
+        let url = format!("{}{}", self.target, parts.uri);
+        let answer = self.client.request(parts.method, url).headers(parts.headers).body(body).send().await?;
         Ok((answer.status(), answer.bytes().await?))
     }
 }
 
-async fn respond(State(proxy): State<FaultProxy>, headers: HeaderMap, body: Bytes) -> Response {
+async fn respond(State(proxy): State<FaultProxy>, parts: Parts, mut body: Bytes) -> Response {
     let started = Instant::now();
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let delay = proxy.state().delay;
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+    let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
     let mut request: Value = serde_json::from_slice(&body).unwrap_or_default();
     if proxy.state().measure {
         request["ReturnConsumedCapacity"] = json!("TOTAL");
+        body = request.to_string().into();
     }
     let fault = proxy.fault(&operation, &request);
     match fault {
@@ -165,7 +178,7 @@ async fn respond(State(proxy): State<FaultProxy>, headers: HeaderMap, body: Byte
             Json(json!({ "Responses": {}, "UnprocessedKeys": request["RequestItems"] })).into_response()
         }
         Some(Fault::Stall) => std::future::pending().await,
-        Some(Fault::LoseAnswer) | None => match proxy.forward(&headers, request.to_string().into_bytes()).await {
+        Some(Fault::LoseAnswer) | None => match proxy.forward(parts, body).await {
             Ok((status, bytes)) => {
                 let answer = serde_json::from_slice(&bytes).unwrap_or_default();
                 proxy.state().calls.push(Call { operation, started, ended: Instant::now(), request, answer });

@@ -16,7 +16,7 @@
 //! | [`template`] | reads `template.yaml`, for tests |
 //! | [`iam`] | enforces the permissions of `template.yaml`, for tests |
 //! | [`fault_proxy`] | injects faults and records calls, for tests and the benchmark |
-//! | [`runtime_api`] | runs a function's binary as Lambda does, for tests |
+//! | [`runtime_api`] | runs a function's binary as Lambda does, for tests and the benchmark |
 
 pub mod clock;
 mod control_api;
@@ -309,7 +309,7 @@ impl Apis {
             Data::At(endpoint) => endpoint.clone(),
         };
         dynamodb::make_tables(&direct(&dynamodb)?).await?;
-        let secrets_api = local_secrets();
+        let secrets_api = Secrets::of_the_stack();
         let secrets = secrets_api.start(stopped.clone()).await?;
         let dead_letters = Queues::default();
         let sqs = dead_letters.start(stopped.clone()).await?;
@@ -390,15 +390,6 @@ pub fn http_client_from(address: Ipv4Addr) -> Result<reqwest::Client, StackError
 pub(crate) async fn stopped(mut stop: watch::Receiver<()>) {
     // The sender never sends; it is dropped with the stack.
     let _ = stop.changed().await;
-}
-
-fn local_secrets() -> Secrets {
-    let secrets = Secrets::default();
-    let plivo = serde_json::json!({ "authId": PLIVO_AUTH_ID, "authToken": PLIVO_AUTH_TOKEN });
-    secrets.put("plivo", &plivo.to_string());
-    secrets.put("root", ROOT_KEY);
-    secrets.put("message", MESSAGE_KEY);
-    secrets
 }
 
 /// The environment of a function that runs beside a stack: the settings that the template would set, and the URLs of AWS's APIs.

@@ -1,4 +1,5 @@
-//! Lambda's Runtime API on 127.0.0.1. It runs a function's binary as Lambda does and passes it events, for tests of the binaries.
+//! Lambda's Runtime API on 127.0.0.1. It runs a function's binary as Lambda does and passes it events, for tests of the binaries and for the
+//! benchmark, to which it says when each request came.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -15,30 +16,66 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::{Options, Stack, StackError, environment, events};
 
-/// A function's binary that runs beside a stack, with the stack's storage, secrets and Plivo. It is killed when dropped.
+/// What a function's runtime asks of the Runtime API.
+#[derive(Debug)]
+pub enum RuntimeRequest {
+    /// For the next event. After an invocation, this also says that its background tasks are done.
+    Next,
+    /// To pass on a response, or the error of a failed invocation.
+    Done(Result<Value, Diagnostic>),
+}
+
+/// A function's binary that runs as Lambda runs it. It is killed when dropped.
 pub struct Function {
+    /// The process.
+    pub process: Child,
+    /// When the process was spawned.
+    pub started: Instant,
     events: mpsc::Sender<Value>,
-    responses: mpsc::Receiver<Result<Value, Diagnostic>>,
-    _process: Child,
+    requests: mpsc::Receiver<(Instant, RuntimeRequest)>,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
 }
 
 struct Runtime {
     events: Mutex<mpsc::Receiver<Value>>,
-    responses: mpsc::Sender<Result<Value, Diagnostic>>,
+    requests: mpsc::Sender<(Instant, RuntimeRequest)>,
 }
 
 impl Function {
-    /// Starts a binary beside a stack.
+    /// Starts a binary beside a stack, with the stack's storage, secrets and Plivo.
     ///
     /// # Errors
     /// [`StackError`] when it cannot be started.
     pub async fn start(binary: &Path, config: &crate::Config) -> Result<Self, StackError> {
+        let crate::Config { url, dynamodb_endpoint, secrets_endpoint, sqs_endpoint, .. } = config;
+        let mut command = Command::new(binary);
+        command
+            .env_clear()
+            .envs(environment(url, dynamodb_endpoint, secrets_endpoint, sqs_endpoint))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Self::run(command).await
+    }
+
+    /// Runs a command with Lambda's variables added to its environment.
+    ///
+    /// # Errors
+    /// [`StackError`] when it cannot be started.
+    pub async fn run(mut command: Command) -> Result<Self, StackError> {
         let (events, queue) = mpsc::channel(1);
-        let (sender, responses) = mpsc::channel(1);
-        let runtime = Arc::new(Runtime { events: Mutex::new(queue), responses: sender });
+        let (sender, requests) = mpsc::channel(4);
+        let runtime = Arc::new(Runtime { events: Mutex::new(queue), requests: sender });
         let app = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
@@ -46,20 +83,16 @@ impl Function {
             .with_state(runtime);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StackError::new("the runtime has no port"))?;
         let address = listener.local_addr().map_err(StackError::new("the runtime has no port"))?;
-        tokio::spawn(axum::serve(listener, app).into_future());
-        let process = Command::new(binary)
-            .env_clear()
-            .envs(environment(&config.url, &config.dynamodb_endpoint, &config.secrets_endpoint, &config.sqs_endpoint))
+        let server = tokio::spawn(axum::serve(listener, app).into_future());
+        command
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "local")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(StackError::new("the function does not start"))?;
-        Ok(Self { events, responses, _process: process })
+            .kill_on_drop(true);
+        let started = Instant::now();
+        let process = command.spawn().map_err(StackError::new("the function does not start"))?;
+        Ok(Self { process, started, events, requests, server })
     }
 
     /// Invokes the function and waits for its response.
@@ -67,9 +100,30 @@ impl Function {
     /// # Errors
     /// The error of a failed invocation, also if the function has ended.
     pub async fn invoke(&mut self, event: Value) -> Result<Value, Diagnostic> {
-        let ended = || failed("Ended", "the function has ended");
-        self.events.send(event).await.map_err(|_| ended())?;
-        self.responses.recv().await.unwrap_or_else(|| Err(ended()))
+        self.send(event).await;
+        loop {
+            if let (_, RuntimeRequest::Done(result)) = self.request().await? {
+                return result;
+            }
+        }
+    }
+
+    /// Passes an event to the function, whether or not it has asked for one.
+    pub async fn send(&self, event: Value) {
+        // It fails only when the server has stopped, and then no request comes either.
+        let _ = self.events.send(event).await;
+    }
+
+    /// Waits for the function's next request, and says when it came.
+    ///
+    /// # Errors
+    /// The function has ended.
+    pub async fn request(&mut self) -> Result<(Instant, RuntimeRequest), Diagnostic> {
+        tokio::select! {
+            biased;
+            Some(request) = self.requests.recv() => Ok(request),
+            status = self.process.wait() => Err(failed("Ended", &format!("the function has ended: {status:?}"))),
+        }
     }
 }
 
@@ -78,6 +132,7 @@ fn failed(kind: &str, message: &str) -> Diagnostic {
 }
 
 async fn next(State(runtime): State<Arc<Runtime>>) -> impl IntoResponse {
+    runtime.tell(RuntimeRequest::Next).await;
     let event = runtime.events.lock().await.recv().await.unwrap_or_default();
     let id = shared::crypto::identifier::random();
     let known = |text: &str| text.to_owned();
@@ -90,14 +145,20 @@ async fn next(State(runtime): State<Arc<Runtime>>) -> impl IntoResponse {
     (headers, event.to_string())
 }
 
+impl Runtime {
+    async fn tell(&self, request: RuntimeRequest) {
+        // It fails only when the function is no longer watched.
+        let _ = self.requests.send((Instant::now(), request)).await;
+    }
+}
+
 async fn response(
     State(runtime): State<Arc<Runtime>>,
     PathParameter(_): PathParameter<String>,
     body: Bytes,
 ) -> StatusCode {
-    let answer = serde_json::from_slice(&body).map_err(|_| failed("Answer", "the answer is not JSON"));
-    // Sending fails only when the test is over.
-    let _ = runtime.responses.send(answer).await;
+    let result = serde_json::from_slice(&body).map_err(|_| failed("Response", "the response is not JSON"));
+    runtime.tell(RuntimeRequest::Done(result)).await;
     StatusCode::ACCEPTED
 }
 
@@ -108,7 +169,7 @@ async fn error(
 ) -> StatusCode {
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = |name: &str| body[name].as_str().unwrap_or_default();
-    let _ = runtime.responses.send(Err(failed(text("errorType"), text("errorMessage")))).await;
+    runtime.tell(RuntimeRequest::Done(Err(failed(text("errorType"), text("errorMessage"))))).await;
     StatusCode::ACCEPTED
 }
 

@@ -26,6 +26,16 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
+    /// The stack's three secrets, with the values that every stack has.
+    pub fn of_the_stack() -> Self {
+        let secrets = Self::default();
+        let plivo = json!({ "authId": crate::PLIVO_AUTH_ID, "authToken": crate::PLIVO_AUTH_TOKEN });
+        secrets.put("plivo", &plivo.to_string());
+        secrets.put("root", crate::ROOT_KEY);
+        secrets.put("message", crate::MESSAGE_KEY);
+        secrets
+    }
+
     /// Sets a secret's value, as `aws secretsmanager put-secret-value` does.
     pub fn put(&self, name: &str, value: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), value.to_owned());
@@ -50,8 +60,8 @@ impl Secrets {
     }
 }
 
-/// Secrets Manager's protocol is AWS JSON 1.1.
-async fn respond(State(secrets): State<Secrets>, headers: HeaderMap, body: Bytes) -> Response {
+/// Responds to a request of Secrets Manager's protocol, which is AWS JSON 1.1.
+pub async fn respond(State(secrets): State<Secrets>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     match target {

@@ -1,49 +1,32 @@
-//! The functions' binaries as Lambda starts them: how long until they ask for an event and until they have answered the first, what a
-//! warm request takes, how large they are; beside an empty function and peers in other languages, in one run and interleaved.
+//! The functions' binaries as Lambda starts them: how long until they ask for an event and until they have answered the first, and what a
+//! warm request takes; beside an empty function and peers in other languages, in one run and in mixed order.
 //!
 //! | module | for |
 //! |---|---|
 //! | `subject` | what is started, and the request it gets |
-//! | `process`, `cgroup` | a process in Lambda's environment; one with a share of a processor |
-//! | `runtime`, `services` | Lambda's Runtime API; DynamoDB, Secrets Manager and Plivo |
-//! | `wire`, `tls`, `link` | HTTP/1.1, TLS 1.3 and a round-trip time for them |
-//! | `starts`, `warm`, `sizes` | what is measured |
+//! | `invocation`, `cgroup` | a process in Lambda's environment; one with a share of a processor |
+//! | `starts`, `warm` | what is measured |
 //! | `minimum` | the least number of round trips |
 //! | `tables`, `bars` | how it is shown |
-//!
-//! Everything waits on threads and not on tasks: they sleep and wake more exactly.
 
 mod bars;
 mod cgroup;
-mod link;
+mod invocation;
 mod minimum;
-mod process;
-mod runtime;
-mod services;
-mod sizes;
 mod starts;
 mod subject;
 mod tables;
-mod tls;
 mod warm;
-mod wire;
 
 use std::path::Path;
 
 use self::cgroup::Held;
-use self::process::Bench;
+use self::invocation::Invoker;
 use self::starts::{Networks, Starts};
 use self::subject::{Kind, Subject};
 use self::warm::Warm;
-use crate::report::Report;
+use crate::tls::Authority;
 use crate::{Effort, Failure};
-
-/// What is asked for.
-pub(crate) struct Asked<'a> {
-    pub(crate) effort: Effort,
-    /// A file of peers' commands.
-    pub(crate) peers: Option<&'a Path>,
-}
 
 /// All that was measured.
 struct Measured {
@@ -55,26 +38,28 @@ struct Measured {
     not_held: Option<String>,
 }
 
-/// Measures and says it. Answers what is over its limit.
-pub(crate) async fn print(asked: &Asked<'_>, report: &mut Report) -> Result<Vec<String>, Failure> {
-    let subjects = subject::all(asked.peers).await?;
-    let measured = measure(subjects, asked.effort)?;
-    tables::say(&measured, report)?;
-    bars::say(&measured, report);
-    tables::too_large(&measured)
+/// Measures and prints. `peers` is a file of their commands.
+pub(crate) async fn print(effort: Effort, peers: Option<&Path>) -> Result<(), Failure> {
+    let measured = measure(subject::all(peers).await?, effort).await?;
+    tables::print(&measured);
+    bars::print(&measured);
+    Ok(())
 }
 
-fn measure(subjects: Vec<Subject>, effort: Effort) -> Result<Measured, Failure> {
+async fn measure(subjects: Vec<Subject>, effort: Effort) -> Result<Measured, Failure> {
     let folder = tempfile::tempdir()?;
-    let bench = Bench::new(folder.path())?;
-    let networks = Networks::start(&bench.authority)?;
+    let authority = Authority::make(folder.path())?;
+    let networks = Networks::start(&authority)?;
+    let invoker = Invoker { bundle: authority.bundle, output: folder.path().join("output") };
     let (held, not_held) = match Held::make() {
         Ok(held) => (Some(held), None),
         Err(why) => (None, Some(why)),
     };
-    let starts = Starts::measure(&bench, &subjects, &networks, held.as_ref(), effort)?;
-    let own = subjects.iter().filter(|subject| subject.kind != Kind::Peer);
-    let warm = own.map(|subject| warm::measure(&bench, subject, &networks, effort)).collect::<Result<_, _>>()?;
+    let starts = Starts::measure(&invoker, &subjects, &networks, held.as_ref(), effort).await?;
+    let mut warm = Vec::new();
+    for subject in subjects.iter().filter(|subject| subject.kind != Kind::Peer) {
+        warm.push(warm::measure(&invoker, subject, &networks, effort).await?);
+    }
     Ok(Measured { subjects, starts, warm, not_held })
 }
 

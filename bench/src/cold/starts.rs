@@ -1,22 +1,22 @@
-//! Cold starts, one after the other and mixed, so that whatever else the machine does meets all alike. Uses `process`.
+//! Cold starts, one after the other and in mixed order, so that whatever else the machine does meets all alike.
 
 use std::time::Duration;
 
 use shared::crypto::random;
 
 use super::cgroup::Held;
-use super::process::{self, Bench, First};
-use super::services::{Hosts, Services};
+use super::invocation::{First, Invoker, stop};
 use super::subject::{Kind, Subject};
-use super::tls::Authority;
+use crate::stand_in::{Hosts, Servers, StandIn};
 use crate::table::percentile;
+use crate::tls::Authority;
 use crate::{Effort, Failure};
 
 /// How often a full run starts each function in each setup, and each peer.
 const TIMES: usize = 30;
 const TIMES_PEER: usize = 5;
 
-/// So long the services have to close the connections of a process that is gone.
+/// What the services have to close the connections of a process that is gone.
 const UNWIND: Duration = Duration::from_millis(10);
 
 /// Added round-trip times, in milliseconds.
@@ -53,20 +53,22 @@ impl Setup {
 }
 
 /// The services in all distances.
-pub(crate) struct Networks(Vec<(Hosts, u64, Services)>);
+pub(crate) struct Networks(Vec<(Hosts, u64, StandIn)>);
 
 impl Networks {
     pub(crate) fn start(authority: &Authority) -> Result<Self, Failure> {
-        let mut networks = Vec::new();
+        let (servers, mut networks) = (Servers::start()?, Vec::new());
         for hosts in Hosts::ALL {
             for added in ADDED {
-                networks.push((hosts, added, Services::start(hosts, Duration::from_millis(added), authority)?));
+                let stand_in =
+                    StandIn::start(&servers, hosts, Duration::from_millis(added), Some(&authority.acceptor))?;
+                networks.push((hosts, added, stand_in));
             }
         }
         Ok(Self(networks))
     }
 
-    pub(crate) fn get(&self, hosts: Hosts, added: u64) -> Result<&Services, Failure> {
+    pub(crate) fn get(&self, hosts: Hosts, added: u64) -> Result<&StandIn, Failure> {
         let found = self.0.iter().find(|(of, at, _)| (*of, *at) == (hosts, added));
         Ok(&found.ok_or("no such network")?.2)
     }
@@ -91,7 +93,7 @@ struct Start {
     subject: usize,
     setup: Setup,
     first: First,
-    /// Connections, and calls to Secrets Manager, storage and Plivo.
+    /// Connections, and calls to Secrets Manager, DynamoDB and Plivo.
     counts: [usize; 4],
 }
 
@@ -102,8 +104,8 @@ pub(crate) struct Starts(Vec<Start>);
 pub(crate) type What = fn(&First) -> Duration;
 
 impl Starts {
-    pub(crate) fn measure(
-        bench: &Bench,
+    pub(crate) async fn measure(
+        invoker: &Invoker,
         subjects: &[Subject],
         networks: &Networks,
         held: Option<&Held>,
@@ -115,10 +117,12 @@ impl Starts {
             for (setup, number) in round(subjects, held.is_some(), time % every == 0)? {
                 let services = networks.get(setup.hosts, setup.added)?;
                 // Not counted: so each comes after one of its own, and all find the processor's caches alike.
-                drop(bench.start(&subjects[number], services, None)?);
-                process::settle(UNWIND);
-                let (_, first) = bench.start(&subjects[number], services, held.filter(|_| setup.is_held))?;
-                starts.push(Start { subject: number, setup, first, counts: services.counts.take() });
+                stop(invoker.start(&subjects[number], services, None).await?.0).await;
+                tokio::time::sleep(UNWIND).await;
+                let held = held.filter(|_| setup.is_held);
+                let (function, first) = invoker.start(&subjects[number], services, held).await?;
+                starts.push(Start { subject: number, setup, first, counts: services.take_counts() });
+                stop(function).await;
             }
         }
         Ok(Self(starts))

@@ -1,16 +1,16 @@
-//! What is started: the empty function, each of ours with the request it gets, and peers in other languages. Uses `record`, `replay`.
+//! What is started: the empty function, each of ours with the request it gets, and peers in other languages.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use local::template::Template;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::minimum::Waits;
 use crate::Failure;
 use crate::operation::{Hashing, Operation};
 use crate::record::{self, When};
-use crate::replay::{self, Answers};
+use crate::stand_in::{self, Responses};
 use crate::{prices, rounds};
 
 /// What a function is asked: a success, as recorded, at a time that suits its answers.
@@ -38,8 +38,9 @@ pub(crate) struct Subject {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) command: Vec<String>,
-    pub(crate) event: String,
-    pub(crate) answers: Arc<Answers>,
+    pub(crate) event: Value,
+    /// DynamoDB's.
+    pub(crate) responses: Arc<Responses>,
     pub(crate) waits: Waits,
     /// MB, in the template.
     pub(crate) memory: u64,
@@ -58,8 +59,8 @@ impl Subject {
             name: name.to_owned(),
             kind,
             command,
-            event: operation.ask.event().to_string(),
-            answers: Arc::new(replay::answers(&operation.calls)),
+            event: operation.ask.event(),
+            responses: Arc::new(stand_in::responses(&operation.calls)),
             waits: Waits { secrets: prices::secrets(function)? > 0, calls: rounds::count(operation) },
             memory: template.functions.get(function).ok_or("the template has no such function")?.memory,
         })
@@ -78,8 +79,8 @@ pub(crate) async fn all(peers: Option<&Path>) -> Result<Vec<Subject>, Failure> {
         name: "empty".to_owned(),
         kind: Kind::Empty,
         command: vec![binary("empty")?],
-        event: json!({}).to_string(),
-        answers: Arc::default(),
+        event: json!({}),
+        responses: Arc::default(),
         waits: Waits::default(),
         memory: 256,
     }];

@@ -1,17 +1,25 @@
-//! Warm requests: one process, one request after the other, and what they take of a processor and of memory. Uses `process`.
+//! Warm requests: one process, one request after the other, and what they take of a processor and of memory.
 
 use std::time::Duration;
 
-use super::process::{Bench, Running, SETTLE, settle};
-use super::services::Hosts;
+use local::runtime_api::Function;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::invocation::{Invoker, SETTLE, request, stop};
 use super::starts::Networks;
 use super::subject::{Kind, Subject};
 use crate::operation::Hashing;
-use crate::{Effort, Failure, cpu, machine};
+use crate::process::{peak_memory, processor_time};
+use crate::stand_in::Hosts;
+use crate::{Effort, Failure};
 
 /// Where warm requests are measured, and how often in a full run.
 pub(crate) const WHERE: [(Hosts, u64, usize); 4] =
     [(Hosts::Plain, 0, 500), (Hosts::TlsThree, 0, 500), (Hosts::TlsThree, 5, 100), (Hosts::TlsThree, 20, 40)];
+/// The places of plain HTTP and of TLS without a distance in [`WHERE`].
+pub(crate) const PLAIN: usize = 0;
+pub(crate) const TLS: usize = 1;
 /// With a password to hash, at most so often.
 const HASHES: usize = 100;
 
@@ -25,38 +33,42 @@ pub(crate) struct Warm {
 }
 
 /// In each of the places of [`WHERE`].
-pub(crate) fn measure(
-    bench: &Bench,
+pub(crate) async fn measure(
+    invoker: &Invoker,
     subject: &Subject,
     networks: &Networks,
     effort: Effort,
 ) -> Result<Vec<Warm>, Failure> {
     let most = if subject.kind == Kind::Function(Hashing::Argon2id) { HASHES } else { usize::MAX };
-    let places = WHERE.into_iter();
-    places
-        .map(|(hosts, added, times)| {
-            let (running, _) = bench.start(subject, networks.get(hosts, added)?, None)?;
-            Warm::of(&running, &subject.event, effort.of(times.min(most)))
-                .map_err(|error| format!("{}, warm: {error}", subject.name).into())
-        })
-        .collect()
+    let mut places = Vec::new();
+    for (hosts, added, times) in WHERE {
+        let (mut function, _) = invoker.start(subject, networks.get(hosts, added)?, None).await?;
+        let warm = Warm::of(&mut function, &subject.event, effort.of(times.min(most))).await;
+        places.push(warm.map_err(|error| format!("{}, warm: {error}", subject.name))?);
+        stop(function).await;
+    }
+    Ok(places)
 }
 
 impl Warm {
-    fn of(running: &Running, event: &str, times: usize) -> Result<Self, Failure> {
-        let memory = || machine::memory(&running.id().to_string(), "VmHWM");
-        // The processor's time is read while the process waits for an event.
-        let waiting = |passes: usize| -> Result<Vec<Duration>, Failure> {
-            let passes: Result<Vec<_>, _> = (0..passes).map(|_| running.request(event)).collect();
-            settle(SETTLE);
-            passes
-        };
-        let first = memory();
-        waiting(times.div_ceil(10))?;
-        let before = cpu::of_process(running.id());
-        let passes = waiting(times)?;
-        let used = before.zip(cpu::of_process(running.id())).map(|(before, after)| after.saturating_sub(before));
+    async fn of(function: &mut Function, event: &Value, times: usize) -> Result<Self, Failure> {
+        let id = function.process.id().ok_or("the function has ended")?.to_string();
+        let first = peak_memory(&id);
+        repeat(function, event, times.div_ceil(10)).await?;
+        let before = processor_time(&id, None);
+        let took = repeat(function, event, times).await?;
+        let used = before.zip(processor_time(&id, None)).map(|(before, after)| after.saturating_sub(before));
         let processor = used.map(|used| used / u32::try_from(times).unwrap_or(u32::MAX));
-        Ok(Self { processor, times: passes, memory: [first, memory()] })
+        Ok(Self { processor, times: took, memory: [first, peak_memory(&id)] })
     }
+}
+
+/// Afterwards the process waits for an event: its processor time is complete then.
+async fn repeat(function: &mut Function, event: &Value, times: usize) -> Result<Vec<Duration>, Failure> {
+    let mut took = Vec::with_capacity(times);
+    for _ in 0..times {
+        took.push(request(function, event).await?);
+    }
+    sleep(SETTLE).await;
+    Ok(took)
 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::TlsAcceptor;
 
 use crate::Failure;
 
 /// The authority's certificate in a file, for `AWS_CA_BUNDLE` and its like, and the services' side.
 pub(crate) struct Authority {
     pub(crate) bundle: PathBuf,
-    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) acceptor: TlsAcceptor,
 }
 
 impl Authority {
@@ -39,6 +40,6 @@ impl Authority {
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], private)?;
-        Ok(Self { bundle, config: Arc::new(config) })
+        Ok(Self { bundle, acceptor: Arc::new(config).into() })
     }
 }
