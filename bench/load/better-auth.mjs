@@ -1,7 +1,7 @@
-// Phone login by better-auth and its phone-number plugin, as its documentation sets it up, for the comparison under load
-// (`bench load`). Settings that differ from the defaults: no rate limit, no telemetry, no log, and what a phone needs to sign up.
+// Phone login by better-auth and its phone-number plugin, as its documentation sets it up, for the comparison under load. Settings
+// that differ from the defaults: no rate limit, no telemetry, no log, and what a phone needs to sign up.
 //
-//   node server.mjs memory | FILE     where SQLite keeps the data (a file: with a write-ahead log)
+//   node better-auth.mjs memory | FILE     where SQLite keeps the data (a file: with a write-ahead log)
 //
 // Listens on a free port of 127.0.0.1, prints its address, and ends when its standard input does. `GET /code?to=NUMBER` reads the last code of a
 // number: better-auth leaves the sending to the app, and this app keeps codes in memory.
