@@ -84,7 +84,7 @@ impl Effort {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // Refusals are logged, and logging is work.
-    shared::logging::init_to(std::io::sink);
+    shared::logging::init(std::io::sink);
     match run(&arguments) {
         Ok(over_limit) => {
             over_limit.iter().for_each(|what| eprintln!("bench: over its limit: {what}"));

@@ -117,46 +117,8 @@ fn connector_error(error: reqwest::Error) -> ConnectorError {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-    use tokio::net::{TcpListener, TcpStream};
-
+mod tests {
     use super::*;
-
-    /// A load balancer that has dropped each connection by the time of its second request, without a word: what a function meets whose
-    /// process was frozen in between. Returns its URL, and how many connections it has had.
-    pub(crate) async fn drops_idle_connections(status: u16, body: &'static str) -> (String, Arc<AtomicUsize>) {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let connections = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&connections);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                counted.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(serve_once(stream, status, body));
-            }
-        });
-        (url, connections)
-    }
-
-    async fn serve_once(stream: TcpStream, status: u16, body: &str) {
-        let mut stream = BufReader::new(stream);
-        let (mut line, mut length) = (String::new(), 0);
-        while stream.read_line(&mut line).await.unwrap() > 2 {
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            line.clear();
-        }
-        stream.read_exact(&mut vec![0; length]).await.unwrap();
-        let response = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-        stream.write_all(response.as_bytes()).await.unwrap();
-        // The next request gets no response.
-        let _ = stream.read_u8().await;
-    }
 
     #[test]
     fn a_bundle_that_is_not_there_is_named() {

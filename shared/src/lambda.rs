@@ -22,7 +22,7 @@ use crate::metrics;
 /// # Errors
 /// The exit code, after one line that names the setting which is missing or wrong.
 pub async fn init(secrets: &[Secret]) -> Result<Arc<App>, ExitCode> {
-    logging::init();
+    logging::init(std::io::stdout);
     match App::new(&environment, Arc::new(SystemClock), metrics::to_stdout()) {
         Ok(app) => {
             app.warm_up(secrets).await;

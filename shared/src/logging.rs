@@ -20,14 +20,9 @@ use phone_number::PhoneNumber;
 
 use crate::client_network::ClientNetwork;
 
-/// Starts logging for a function, on standard output.
-pub fn init() {
-    init_to(std::io::stdout);
-}
-
-/// Starts logging to another place, in the same form, so that tests see what CloudWatch would. `info` and above: at `trace`, HTTP
-/// libraries print what they send.
-pub fn init_to<W>(writer: W)
+/// Starts logging: to standard output in a function, elsewhere in tests, which so see what CloudWatch would. `info` and above: at `trace`,
+/// HTTP libraries print what they send.
+pub fn init<W>(writer: W)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {

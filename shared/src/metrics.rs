@@ -12,19 +12,6 @@ use crate::flow::Flow;
 use crate::messaging::sms_encoding;
 use crate::plivo::{Message, PlivoError};
 
-/// The name of each metric and of its dimension.
-pub const SHAPES: [(&str, Option<&str>); 9] = [
-    ("Sent", Some("Flow")),
-    ("Segments", Some("Type")),
-    ("NotSent", Some("Reason")),
-    ("Verified", Some("Flow")),
-    ("Refused", Some("Reason")),
-    ("DeadLettered", Some("Reason")),
-    ("Decoys", None),
-    ("BudgetPercent", None),
-    ("Suspected", Some("Rule")),
-];
-
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
@@ -51,8 +38,8 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// Name, how many, and the dimension with its value.
-    fn fields(self) -> (&'static str, usize, Option<(&'static str, &'static str)>) {
+    /// The metric's name, the count, and the dimension with its value.
+    pub fn fields(self) -> (&'static str, usize, Option<(&'static str, &'static str)>) {
         match self {
             Self::Sent(flow) => ("Sent", 1, Some(("Flow", flow))),
             Self::SmsSegments(segments) => ("Segments", segments, Some(("Type", "sms"))),
@@ -139,24 +126,6 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_metric_has_its_shape() {
-        let each = [
-            Metric::Sent("message"),
-            Metric::SmsSegments(2),
-            Metric::NotSent("throttled"),
-            Metric::Verified(Flow::Login),
-            Metric::Refused("not_json"),
-            Metric::DeadLettered("not_json"),
-            Metric::Decoy,
-            Metric::Budget(80),
-            Metric::Suspected("budget"),
-        ];
-        let shapes = each.map(|metric| (metric.fields().0, metric.fields().2.map(|(dimension, _)| dimension)));
-        assert_eq!(shapes, SHAPES);
-        assert_eq!(Metric::Mms.fields().0, Metric::SmsSegments(1).fields().0);
-    }
 
     #[test]
     fn a_line_is_of_the_embedded_metric_format() {

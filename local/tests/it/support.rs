@@ -308,7 +308,7 @@ impl io::Write for Memory {
 /// Keeps everything that this process logs, in the functions' format.
 fn log_to_memory() {
     static STARTED: Once = Once::new();
-    STARTED.call_once(|| shared::logging::init_to(|| Memory));
+    STARTED.call_once(|| shared::logging::init(|| Memory));
 }
 
 /// The log so far.

@@ -9,8 +9,9 @@ use local::template::{Template, reference};
 use serde_json::{Value, json};
 use shared::aws::secrets::PlivoCredentials;
 use shared::config::{NAMES, RESOURCE_NAMES};
+use shared::flow::Flow;
 use shared::http::routes::{FALLBACK, ROUTES, Route};
-use shared::metrics::SHAPES;
+use shared::metrics::Metric;
 
 /// The namespace of the metrics that the functions write.
 const NAMESPACE: &str = "Otpost/${AWS::StackName}";
@@ -176,6 +177,19 @@ fn users_and_their_keys_outlive_the_stack_and_the_code_reads_plivo_s_secret() {
     serde_json::from_str::<PlivoCredentials>(&plivo.replace("${PlivoAuthId}", "MAXXXXXXXXXXXXXXXXXX")).unwrap();
 }
 
+/// One of each metric that functions write.
+const METRICS: [Metric; 9] = [
+    Metric::Sent(""),
+    Metric::SmsSegments(1),
+    Metric::NotSent(""),
+    Metric::Verified(Flow::Login),
+    Metric::Refused(""),
+    Metric::DeadLettered(""),
+    Metric::Decoy,
+    Metric::Budget(0),
+    Metric::Suspected(""),
+];
+
 #[test]
 fn the_dashboard_shows_the_metrics_that_functions_write() {
     let template = template();
@@ -183,10 +197,10 @@ fn the_dashboard_shows_the_metrics_that_functions_write() {
     serde_json::from_str::<Value>(body).unwrap();
     let count = |text: String| body.matches(&text).count();
     let mut known = 0;
-    for (name, dimension) in SHAPES {
+    for (name, _, dimension) in METRICS.map(Metric::fields) {
         let rows = dimension.map_or_else(
             || count(format!(r#"["{NAMESPACE}", "{name}", {{"#)),
-            |dimension| {
+            |(dimension, _)| {
                 count(format!(r#"["{NAMESPACE}", "{name}", "{dimension}", "#))
                     + count(format!(r#"SEARCH('{{\"{NAMESPACE}\",{dimension}}} MetricName=\"{name}\"'"#))
             },
@@ -207,7 +221,7 @@ fn alarms_watch_every_function_and_queue() {
         for metric in parts.chain([alarm]).filter(|metric| metric["MetricName"].is_string()) {
             let name = metric["MetricName"].as_str().unwrap();
             let own = metric["Namespace"]["Fn::Sub"] == NAMESPACE;
-            assert!(!own || SHAPES.iter().any(|(known, _)| *known == name), "no function writes {name}");
+            assert!(!own || METRICS.iter().any(|metric| metric.fields().0 == name), "no function writes {name}");
             watched.insert((name, reference(&metric["Dimensions"][0]["Value"]).unwrap_or_default()));
         }
     }

@@ -62,14 +62,14 @@ impl Password {
     pub fn chosen(text: &str) -> Result<Self, PasswordError> {
         let password = Self::entered(text);
         let normal = password.0.expose_secret();
-        let length = normal.chars().count();
+        let (length, lower) = (normal.chars().count(), normal.to_lowercase());
         if normal.chars().any(char::is_control) {
             Err(PasswordError::Control)
         } else if length < MIN_LENGTH {
             Err(PasswordError::TooShort)
         } else if length > MAX_LENGTH {
             Err(PasswordError::TooLong)
-        } else if is_common(normal) {
+        } else if COMMON.lines().any(|common| common == lower) {
             Err(PasswordError::Common)
         } else {
             Ok(password)
@@ -103,11 +103,6 @@ impl Password {
     pub async fn verify(self, keys: &Keys, hash: Option<String>) -> Result<bool, HashError> {
         argon2id::verify(self.0, *keys.password_pepper(), hash).await
     }
-}
-
-fn is_common(password: &str) -> bool {
-    let lower = password.to_lowercase();
-    COMMON.lines().any(|common| common == lower)
 }
 
 #[cfg(test)]

@@ -11,8 +11,7 @@ use crate::store::{ENABLED, Profile};
 /// [`AuthError::Store`].
 pub async fn is_valid(app: &App, token: &str) -> Result<bool, AuthError> {
     let Some(token) = identifier::parse(token) else { return Ok(false) };
-    let session = app.store.sessions.touch(&token, app.clock.now(), app.settings.session_idle).await?;
-    Ok(session.is_some())
+    Ok(app.store.sessions.touch(&token, app.clock.now(), app.settings.session_idle).await?.is_some())
 }
 
 /// Ends the token's session.

@@ -80,17 +80,6 @@ pub enum Secret {
     MessageKey,
 }
 
-impl Secret {
-    /// The setting that names it.
-    const fn setting(self) -> &'static str {
-        match self {
-            Self::RootKey => "ROOT_SECRET",
-            Self::Plivo => "PLIVO_SECRET",
-            Self::MessageKey => "MESSAGE_SECRET",
-        }
-    }
-}
-
 /// What a secret holds.
 trait Content: Sized {
     const SECRET: Secret;
@@ -125,11 +114,6 @@ impl Content for MessageKeys {
         let problem = || format!("not one or two keys of {MESSAGE_KEY_LENGTH} characters or more");
         (matches!(keys.len(), 1 | 2) && keys.iter().all(is_good)).then_some(keys).ok_or_else(problem)
     }
-}
-
-fn parse<T: Content>(value: Option<&str>) -> Result<T, SecretError> {
-    let parsed = value.ok_or_else(|| "not a text".to_owned()).and_then(T::parse);
-    parsed.map_err(|problem| SecretError::Format { name: T::SECRET.setting(), problem })
 }
 
 /// The keys that `sendMessage` takes: one, or two separated by white space while it is rotated.
@@ -197,24 +181,30 @@ impl Secrets {
         self.client.get_or_init(|| self.clients.secrets_manager())
     }
 
-    /// The name or ARN of a secret.
-    fn name(&self, secret: Secret) -> &str {
+    /// The setting that names a secret, and the name or ARN that it holds.
+    fn named(&self, secret: Secret) -> (&'static str, &str) {
         match secret {
-            Secret::RootKey => &self.names.root_secret,
-            Secret::Plivo => &self.names.plivo_secret,
-            Secret::MessageKey => &self.names.message_secret,
+            Secret::RootKey => ("ROOT_SECRET", &self.names.root_secret),
+            Secret::Plivo => ("PLIVO_SECRET", &self.names.plivo_secret),
+            Secret::MessageKey => ("MESSAGE_SECRET", &self.names.message_secret),
         }
     }
 
+    fn parse<T: Content>(&self, value: Option<&str>) -> Result<T, SecretError> {
+        let parsed = value.ok_or_else(|| "not a text".to_owned()).and_then(T::parse);
+        parsed.map_err(|problem| SecretError::Format { name: self.named(T::SECRET).0, problem })
+    }
+
     async fn fetch<T: Content>(&self) -> Result<T, SecretError> {
-        let response = Box::pin(self.client().get_secret_value().secret_id(self.name(T::SECRET)).send()).await;
-        let failed = |source| SecretError::Fetch { name: T::SECRET.setting(), source };
-        parse(response.map_err(AwsError::from).map_err(failed)?.secret_string())
+        let (setting, name) = self.named(T::SECRET);
+        let response = Box::pin(self.client().get_secret_value().secret_id(name).send()).await;
+        let failed = |source| SecretError::Fetch { name: setting, source };
+        self.parse(response.map_err(AwsError::from).map_err(failed)?.secret_string())
     }
 
     /// Tried once: an account may ask for 100 batches a second, and for 10,000 secrets (AWS: "Secrets Manager quotas").
     async fn fetch_batch(&self, secrets: &[Secret]) -> Option<BatchGetSecretValueOutput> {
-        let names = secrets.iter().map(|secret| self.name(*secret).to_owned()).collect();
+        let names = secrets.iter().map(|secret| self.named(*secret).1.to_owned()).collect();
         let request = self.client().batch_get_secret_value().set_secret_id_list(Some(names)).customize();
         let once = Builder::new().retry_config(RetryConfig::disabled());
         let response = Box::pin(request.config_override(once).send()).await.map_err(AwsError::from);
@@ -224,14 +214,15 @@ impl Secrets {
     /// A secret from a batch, where there is one.
     async fn find<T: Content>(&self, batch: Option<&BatchGetSecretValueOutput>) -> Result<T, SecretError> {
         let Some(batch) = batch else { return self.fetch().await };
-        let is_it = |name: Option<&str>| name == Some(self.name(T::SECRET));
+        let (setting, name) = self.named(T::SECRET);
+        let is_it = |found: Option<&str>| found == Some(name);
         match batch.secret_values().iter().find(|value| is_it(value.arn()) || is_it(value.name())) {
-            Some(value) => parse(value.secret_string()),
+            Some(value) => self.parse(value.secret_string()),
             None => {
                 let error = batch.errors().iter().find(|error| is_it(error.secret_id()));
                 let code = error.and_then(|error| error.error_code()).unwrap_or("Missing").to_owned();
                 let source = AwsError::Refused { status: 400, code, message: String::new() };
-                Err(SecretError::Fetch { name: T::SECRET.setting(), source })
+                Err(SecretError::Fetch { name: setting, source })
             }
         }
     }

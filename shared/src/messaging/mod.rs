@@ -154,8 +154,7 @@ pub async fn send(app: &App, key: &IdempotencyKey, message: &Message) -> Result<
 /// [`MessageError::Secret`].
 pub async fn prepare(app: &App) -> Result<(), MessageError> {
     let now = app.clock.now();
-    tokio::try_join!(app.secrets.keys(now), app.secrets.plivo(now))?;
-    Ok(())
+    Ok(tokio::try_join!(app.secrets.keys(now), app.secrets.plivo(now)).map(drop)?)
 }
 
 /// What was answered when the key was new.

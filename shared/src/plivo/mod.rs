@@ -127,7 +127,7 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::*;
-    use crate::http_client;
+    use crate::{http_client, tests};
 
     async fn send_to(base: String) -> PlivoError {
         let http = http_client::without_pool(&|_| None).unwrap();
@@ -148,7 +148,7 @@ mod tests {
     #[tokio::test]
     async fn no_message_goes_out_on_a_connection_that_was_idle() {
         let accepted = r#"{"message":"message(s) queued","message_uuid":["x"],"api_id":"y"}"#;
-        let (url, connections) = http_client::tests::drops_idle_connections(202, accepted).await;
+        let (url, connections) = tests::drops_idle_connections(202, accepted).await;
         let client = Client::new(http_client::without_pool(&|_| None).unwrap(), url, Sender::Source("Otpost".into()));
         let credentials = PlivoCredentials { auth_id: "MA".into(), auth_token: "secret".into() };
         let message = Message { to: "+14155550100", text: "x", media: &[], keep_text: false };

@@ -66,13 +66,10 @@ pub enum Field {
 }
 
 impl Field {
-    fn as_str(self) -> &'static str {
-        self.into()
-    }
-
     /// Its name in a counter.
     pub fn of(self, scope: &str) -> String {
-        format!("{scope}_{}", self.as_str())
+        let name: &str = self.into();
+        format!("{scope}_{name}")
     }
 }
 

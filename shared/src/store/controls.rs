@@ -229,7 +229,7 @@ impl Controls {
 #[cfg(test)]
 mod tests {
     use super::super::Store;
-    use super::super::testing::{Fault, NOW, after, start};
+    use super::super::tests::{Fault, NOW, after, start};
     use super::*;
 
     const AGE: u64 = MAX_AGE.as_secs();

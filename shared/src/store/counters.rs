@@ -216,7 +216,7 @@ mod tests {
 
     use super::super::Store;
     use super::super::table::Consistency;
-    use super::super::testing::{Fault, NOW, after, start};
+    use super::super::tests::{Fault, NOW, after, start};
     use super::*;
 
     const HOUR: u64 = 3600;

@@ -198,7 +198,7 @@ impl Messages {
 #[cfg(test)]
 mod tests {
     use super::super::Store;
-    use super::super::testing::{Fault, NOW, after, hash, start};
+    use super::super::tests::{Fault, NOW, after, hash, start};
     use super::*;
 
     const LEASE_SECONDS: u64 = LEASE.as_secs();

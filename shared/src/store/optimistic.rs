@@ -92,7 +92,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::super::table::Consistency;
-    use super::super::testing::{Fault, start};
+    use super::super::tests::{Fault, start};
     use super::*;
 
     #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

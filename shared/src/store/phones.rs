@@ -283,7 +283,7 @@ mod tests {
 
     use super::super::Store;
     use super::super::table::Transacted;
-    use super::super::testing::{CHALLENGE, CHALLENGE_LIFE, Fault, NOW, PHONE, after, attempt, issue, start};
+    use super::super::tests::{CHALLENGE, CHALLENGE_LIFE, Fault, NOW, PHONE, after, attempt, issue, start};
     use super::*;
 
     const DAY: u64 = 86_400;

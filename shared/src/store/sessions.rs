@@ -117,7 +117,7 @@ fn id(token: &[u8; 16]) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::Store;
-    use super::super::testing::{Fault, NOW, after, start};
+    use super::super::tests::{Fault, NOW, after, start};
     use super::*;
 
     const TOKEN: [u8; 16] = [7; 16];

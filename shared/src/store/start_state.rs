@@ -84,7 +84,7 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{CHALLENGE, Fault, NOW, PHONE, hash, issue, start};
+    use super::super::tests::{CHALLENGE, Fault, NOW, PHONE, hash, issue, start};
     use super::*;
     use crate::flow::Flow;
 

@@ -248,8 +248,8 @@ impl Backoff {
 mod tests {
     use std::sync::atomic::Ordering;
 
-    use super::super::testing::{PHONE, connect};
-    use crate::http_client::tests::drops_idle_connections;
+    use super::super::tests::{PHONE, connect};
+    use crate::tests::drops_idle_connections;
 
     #[tokio::test]
     async fn a_call_on_a_connection_that_was_dropped_while_idle_is_repeated_on_another() {

@@ -203,7 +203,7 @@ fn user_id(user: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::testing::{CHALLENGE_LIFE, Fault, NOW, PHONE, after, attempt, hash, issue, start};
+    use super::super::tests::{CHALLENGE_LIFE, Fault, NOW, PHONE, after, attempt, hash, issue, start};
     use super::super::{Attempt, Store};
     use super::*;
     use crate::flow::Flow;
