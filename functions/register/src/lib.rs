@@ -33,8 +33,8 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
             let challenge = start::registration(&app, &phone, &http::client_network(&request)).await?;
             Ok(http::ok(&json!({ "transactionId": challenge })))
         }
-        Some(transaction) => {
-            let registration = registration(&app, phone, &transaction, fields)?;
+        Some(challenge) => {
+            let registration = registration(&app, phone, &challenge, fields)?;
             let account = register(&app, registration, &http::client_network(&request)).await?;
             Ok(http::ok(&http::registered(settings, &account)))
         }
@@ -42,9 +42,9 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
 }
 
 /// Checks all input of step 2 before the code is compared, so that bad input costs no attempt.
-fn registration(app: &App, phone: PhoneNumber, transaction: &str, mut fields: Fields) -> Result<Registration, Problem> {
+fn registration(app: &App, phone: PhoneNumber, challenge: &str, mut fields: Fields) -> Result<Registration, Problem> {
     let challenge =
-        ChallengeId::parse(transaction).ok_or_else(|| Problem::field(Reason::InvalidTransactionId, "transactionId"))?;
+        ChallengeId::parse(challenge).ok_or_else(|| Problem::field(Reason::InvalidTransactionId, "transactionId"))?;
     let code = OneTimeCode::parse(&fields.string("transactionCode")?, app.settings.code_length)
         .ok_or_else(|| Problem::field(Reason::InvalidCode, "transactionCode"))?;
     refuse_reserved(&mut fields)?;

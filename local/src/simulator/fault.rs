@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fault_stays_until_it_is_taken_back() {
+    async fn a_fault_stays_until_it_is_ended() {
         let (simulator, _) = at(1_000);
         simulator.set_fault(Fault::Refuse400("no route".to_owned()));
         for _ in 0..2 {

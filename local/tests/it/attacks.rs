@@ -13,7 +13,7 @@ use shared::client_network::ClientNetwork;
 use shared::flow::Flow;
 use shared::store::PhoneKey;
 
-use crate::support::{PASSWORD, TestApp, transaction, wrong};
+use crate::support::{PASSWORD, TestApp, challenge_id, wrong};
 
 const PHONE: &str = "+14155550101";
 /// The number of addresses that guess.
@@ -61,6 +61,6 @@ async fn ten_thousand_addresses_guess_twenty_five_codes_a_day() {
     assert_eq!(record.without_password.wrong_codes.len() + live, 25, "{refused:?}");
     assert_eq!((refused["guess"], refused["start"]), (9_500, 495), "it is the day's limit that ends it");
 
-    let id = transaction(&app.password_from("198.51.100.7", PHONE, PASSWORD).await.ok());
+    let id = challenge_id(&app.password_from("198.51.100.7", PHONE, PASSWORD).await.ok());
     app.enter_from("198.51.100.7", &id, &app.last_code(PHONE)).await.ok();
 }

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, TestApp, transaction};
+use crate::support::{PASSWORD, TestApp, challenge_id};
 
 const PHONE: &str = "+14155550101";
 const REGISTER: &str = "/api/users/register";
@@ -248,7 +248,7 @@ async fn a_registration_s_own_rules() {
 #[tokio::test]
 async fn bad_input_costs_no_attempt() {
     let app = TestApp::start().await;
-    let id = transaction(&app.register_start(PHONE).await.ok());
+    let id = challenge_id(&app.register_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
     for _ in 0..10 {
         let mut body = TestApp::registration(PHONE, "jane@example.com", &id, &code);
@@ -266,7 +266,7 @@ async fn bad_input_costs_no_attempt() {
 #[tokio::test]
 async fn a_client_sets_no_system_property() {
     let app = TestApp::start().await;
-    let id = transaction(&app.register_start(PHONE).await.ok());
+    let id = challenge_id(&app.register_start(PHONE).await.ok());
     let mut body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
     let evil = json!({"ownerId": "X", "userStatus": "DISABLED", "user-token": "X", "lastLogin": 1, "socialAccount": "X", "___class": "Admins",
         "___jsonclass": "X", "__meta": "X", "roles": ["Admin"], "userRoles": ["Admin"], "objectId": null});
@@ -295,7 +295,7 @@ async fn a_client_sets_no_system_property() {
 #[tokio::test]
 async fn a_step_two_with_another_phone_is_refused() {
     let app = TestApp::start().await;
-    let id = transaction(&app.register_start(PHONE).await.ok());
+    let id = challenge_id(&app.register_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
     let body = TestApp::registration("+14155550102", "jane@example.com", &id, &code);
     app.post(REGISTER, &body).await.refused(401, 14000, "code_rejected");

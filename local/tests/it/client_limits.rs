@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{PASSWORD, TestApp, transaction};
+use crate::support::{PASSWORD, TestApp, challenge_id};
 
 const PHONE: &str = "+14155550101";
 const HOME: &str = "198.51.100.7";
@@ -111,7 +111,7 @@ async fn wrong_passwords_wait_and_the_wait_ends_at_its_second() {
 #[tokio::test]
 async fn a_stranger_s_passwords_do_not_shut_out_an_owner_at_home() {
     let app = app(&[]).await;
-    let id = transaction(&app.register_from(HOME, PHONE).await.ok());
+    let id = challenge_id(&app.register_from(HOME, PHONE).await.ok());
     let body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
     app.post_from(HOME, &json!({}), "/api/users/register", &body).await.ok();
     app.advance(30);
@@ -119,7 +119,7 @@ async fn a_stranger_s_passwords_do_not_shut_out_an_owner_at_home() {
         app.password_from(&format!("203.0.113.{stranger}"), PHONE, "wrong password").await;
     }
     app.password_from("203.0.113.99", PHONE, PASSWORD).await.limited("too_many_passwords");
-    let id = transaction(&app.password_from(HOME, PHONE, PASSWORD).await.ok());
+    let id = challenge_id(&app.password_from(HOME, PHONE, PASSWORD).await.ok());
     app.enter_from(HOME, &id, &app.last_code(PHONE)).await.ok();
 }
 
@@ -161,7 +161,7 @@ async fn a_start_that_a_rule_refuses_counts_for_its_network() {
 /// Found by a review: when several requests read the network's count before any of them wrote it, their right passwords stayed counted as
 /// wrong.
 #[tokio::test]
-async fn a_network_that_has_to_wait_tries_no_password_at_once_either() {
+async fn a_network_that_has_to_wait_has_no_password_compared_at_once_either() {
     let app = app(&[]).await;
     app.register(PHONE, "jane@example.com").await;
     for line in 0..19 {
@@ -178,7 +178,7 @@ async fn a_network_that_has_to_wait_tries_no_password_at_once_either() {
 
 /// A client that has to wait because of its network has made no password attempt.
 #[tokio::test]
-async fn a_network_that_has_to_wait_tries_no_password() {
+async fn a_network_that_has_to_wait_has_no_password_compared() {
     let app = app(&[]).await;
     app.register(PHONE, "jane@example.com").await;
     for line in 0..20 {

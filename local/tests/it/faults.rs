@@ -6,7 +6,7 @@ use local::simulator::Fault;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{PASSWORD, TestApp, log, transaction};
+use crate::support::{PASSWORD, TestApp, challenge_id, log};
 
 const PHONE: &str = "+14155550101";
 
@@ -29,7 +29,7 @@ async fn a_start_whose_message_fails_for_good_counts_nowhere() {
         app.stack.simulator.set_fault(Fault::Status(status));
         app.register_start(PHONE).await.refused(503, 14000, reason);
         app.stack.simulator.set_fault(Fault::None);
-        let id = transaction(&app.register_start(PHONE).await.ok());
+        let id = challenge_id(&app.register_start(PHONE).await.ok());
         let body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
         app.post("/api/users/register", &body).await.ok();
     }
@@ -70,7 +70,7 @@ async fn plivo_that_may_have_sent_all_the_same_gets_no_more_than_the_limits_allo
 async fn plivo_that_is_slow_is_waited_for() {
     let app = TestApp::start().await;
     app.stack.simulator.set_fault(Fault::Slow(std::time::Duration::from_millis(300)));
-    let id = transaction(&app.register_start(PHONE).await.ok());
+    let id = challenge_id(&app.register_start(PHONE).await.ok());
     let body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
     app.post("/api/users/register", &body).await.ok();
 }
@@ -83,7 +83,7 @@ async fn a_second_factor_that_fails_is_told_after_the_right_password_only() {
     app.password_start(PHONE, "another password").await.refused(401, 3003, "login_rejected");
     app.password_start(PHONE, PASSWORD).await.refused(503, 14000, "sms_unavailable");
     app.stack.simulator.set_fault(Fault::None);
-    let id = transaction(&app.password_start(PHONE, PASSWORD).await.ok());
+    let id = challenge_id(&app.password_start(PHONE, PASSWORD).await.ok());
     app.enter(&id, &app.last_code(PHONE)).await.ok();
 }
 
@@ -92,7 +92,7 @@ async fn a_login_whose_message_fails_answers_the_same_and_is_logged() {
     let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     app.stack.simulator.set_fault(Fault::Refuse400("'14155550101' is not a valid phone number.".to_owned()));
-    transaction(&app.login_start(PHONE).await.ok());
+    challenge_id(&app.login_start(PHONE).await.ok());
     app.login_start(PHONE).await.limited("too_many_messages");
     assert!(log().contains("'***********' is not a valid phone number."));
 }
@@ -135,7 +135,7 @@ async fn storage_that_throttles_fails_or_is_gone_is_a_503_and_changes_nothing() 
     for fault in [StoreFault::Throttle, StoreFault::Fail, StoreFault::HangUp] {
         let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
         app.register(PHONE, "jane@example.com").await;
-        let id = transaction(&app.login_start(PHONE).await.ok());
+        let id = challenge_id(&app.login_start(PHONE).await.ok());
         let code = app.last_code(PHONE);
         let (before, sent) = (app.dump().await, app.sent());
         proxy.always(Some(fault));
@@ -206,14 +206,14 @@ async fn a_phone_s_item_that_cannot_be_written_costs_nothing() {
 async fn a_lost_answer_is_found_again_and_counts_once() {
     let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     proxy.once("PutItem", StoreFault::LoseAnswer);
-    let id = transaction(&app.register_start(PHONE).await.ok());
+    let id = challenge_id(&app.register_start(PHONE).await.ok());
     assert_eq!(app.sent(), 1);
     proxy.once("UpdateItem", StoreFault::LoseAnswer);
     proxy.once("TransactWriteItems", StoreFault::LoseAnswer);
     let body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
     app.post("/api/users/register", &body).await.ok();
     app.advance(30);
-    let id = transaction(&app.login_start(PHONE).await.ok());
+    let id = challenge_id(&app.login_start(PHONE).await.ok());
     for _ in 0..4 {
         proxy.once("UpdateItem", StoreFault::LoseAnswer);
         app.enter(&id, "000000").await;
@@ -277,7 +277,7 @@ async fn a_conflict_is_tried_again_and_never_a_wrong_code() {
 async fn conflicts_without_end_are_a_503_and_no_code_is_burnt() {
     let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     app.register(PHONE, "jane@example.com").await;
-    let id = transaction(&app.login_start(PHONE).await.ok());
+    let id = challenge_id(&app.login_start(PHONE).await.ok());
     for _ in 0..5 {
         proxy.once("TransactWriteItems", StoreFault::Conflict);
     }
@@ -293,12 +293,12 @@ async fn an_answer_that_is_lost_for_good_is_looked_up() {
             proxy.once("TransactWriteItems", StoreFault::LoseAnswer);
         }
     };
-    let id = transaction(&app.register_start(PHONE).await.ok());
+    let id = challenge_id(&app.register_start(PHONE).await.ok());
     lose();
     let body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
     app.post("/api/users/register", &body).await.ok();
     app.advance(30);
-    let id = transaction(&app.login_start(PHONE).await.ok());
+    let id = challenge_id(&app.login_start(PHONE).await.ok());
     lose();
     let user = app.enter(&id, &app.last_code(PHONE)).await.ok();
     let token = user["user-token"].as_str().unwrap();
@@ -309,7 +309,7 @@ async fn an_answer_that_is_lost_for_good_is_looked_up() {
 async fn a_profile_that_cannot_be_read_does_not_lose_a_login() {
     let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     app.register(PHONE, "jane@example.com").await;
-    let id = transaction(&app.login_start(PHONE).await.ok());
+    let id = challenge_id(&app.login_start(PHONE).await.ok());
     for _ in 0..3 {
         proxy.once("GetItem", StoreFault::Fail);
     }
@@ -330,7 +330,7 @@ async fn a_write_that_was_carried_out_before_a_conflict_is_not_decided_again() {
 async fn a_login_that_dies_between_its_two_writes_leaves_the_code_good() {
     let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     app.register(PHONE, "jane@example.com").await;
-    let id = transaction(&app.login_start(PHONE).await.ok());
+    let id = challenge_id(&app.login_start(PHONE).await.ok());
     for _ in 0..3 {
         proxy.once("TransactWriteItems", StoreFault::HangUp);
     }

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::support::{PASSWORD, TestApp, transaction, wrong};
+use crate::support::{PASSWORD, TestApp, challenge_id, wrong};
 
 const PHONE: &str = "+14155550101";
 
 #[tokio::test]
 async fn a_phone_is_registered_in_two_steps() {
     let app = TestApp::start().await;
-    let id = transaction(&app.register_start("(415) 555-0101").await.ok());
+    let id = challenge_id(&app.register_start("(415) 555-0101").await.ok());
     assert_eq!(
         app.texts(PHONE),
         [format!("{} is your Otpost code to sign up. Valid 5 min. Do not share it.", app.last_code(PHONE))]
@@ -34,7 +34,7 @@ async fn a_phone_is_registered_in_two_steps() {
 async fn a_user_logs_in_without_a_password() {
     let app = TestApp::start().await;
     let registered = app.register(PHONE, "jane@example.com").await;
-    let id = transaction(&app.login_start("+1 415 555 0101").await.ok());
+    let id = challenge_id(&app.login_start("+1 415 555 0101").await.ok());
     assert!(app.texts(PHONE)[0].ends_with("is your Otpost code to log in. Valid 5 min. Do not share it."));
     let user = app.enter(&id, &app.last_code(PHONE)).await.ok();
     let mut expected = registered.clone();
@@ -56,7 +56,7 @@ async fn a_user_logs_in_with_two_factors() {
     let before = app.sent();
     app.password_start(PHONE, "another password").await.refused(401, 3003, "login_rejected");
     assert_eq!(app.sent(), before, "no message before the password is right");
-    let id = transaction(&app.password_start(PHONE, PASSWORD).await.ok());
+    let id = challenge_id(&app.password_start(PHONE, PASSWORD).await.ok());
     assert_eq!(app.sent(), before + 1);
     assert!(app.texts(PHONE)[0].contains("to confirm login"));
     let user = app.enter(&id, &app.last_code(PHONE)).await.ok();
@@ -67,7 +67,7 @@ async fn a_user_logs_in_with_two_factors() {
 async fn a_wrong_code_leaves_the_right_one_good() {
     let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
-    let id = transaction(&app.login_start(PHONE).await.ok());
+    let id = challenge_id(&app.login_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
     for _ in 0..4 {
         app.enter(&id, &wrong(&code)).await.refused(401, 14000, "code_rejected");
@@ -76,10 +76,10 @@ async fn a_wrong_code_leaves_the_right_one_good() {
 }
 
 #[tokio::test]
-async fn the_fifth_wrong_code_ends_the_transaction() {
+async fn the_fifth_wrong_code_ends_the_challenge() {
     let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
-    let id = transaction(&app.login_start(PHONE).await.ok());
+    let id = challenge_id(&app.login_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
     for _ in 0..5 {
         app.enter(&id, &wrong(&code)).await.refused(401, 14000, "code_rejected");
@@ -91,7 +91,7 @@ async fn the_fifth_wrong_code_ends_the_transaction() {
 async fn a_code_works_once() {
     let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
-    let id = transaction(&app.login_start(PHONE).await.ok());
+    let id = challenge_id(&app.login_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
     app.enter(&id, &code).await.ok();
     app.enter(&id, &code).await.refused(401, 14000, "code_rejected");
@@ -111,7 +111,7 @@ async fn a_code_works_until_its_second() {
     ] {
         let app = TestApp::with(&[("CODE_LIFE_SECONDS", life)]).await;
         app.register(PHONE, "jane@example.com").await;
-        let id = transaction(&app.login_start(PHONE).await.ok());
+        let id = challenge_id(&app.login_start(PHONE).await.ok());
         app.advance(seconds);
         let answer = app.enter(&id, &app.last_code(PHONE)).await;
         if works {
@@ -123,16 +123,16 @@ async fn a_code_works_until_its_second() {
 }
 
 #[tokio::test]
-async fn a_code_of_one_purpose_is_unknown_to_the_others() {
+async fn a_code_of_one_flow_is_unknown_to_the_others() {
     let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
-    let login = transaction(&app.login_start(PHONE).await.ok());
+    let login = challenge_id(&app.login_start(PHONE).await.ok());
     let login_code = app.last_code(PHONE);
     app.advance(30);
-    let register = transaction(&app.register_start(PHONE).await.ok());
+    let register = challenge_id(&app.register_start(PHONE).await.ok());
     let register_code = app.last_code(PHONE);
     app.advance(30);
-    let second = transaction(&app.password_start(PHONE, PASSWORD).await.ok());
+    let second = challenge_id(&app.password_start(PHONE, PASSWORD).await.ok());
     let second_code = app.last_code(PHONE);
     app.enter(&register, &register_code).await.refused(401, 14000, "code_rejected");
     for (id, code) in [(&login, &login_code), (&second, &second_code)] {
@@ -144,14 +144,14 @@ async fn a_code_of_one_purpose_is_unknown_to_the_others() {
 }
 
 #[tokio::test]
-async fn starting_again_sends_the_same_code_for_the_same_transaction() {
+async fn a_second_start_sends_the_same_code_for_the_same_challenge() {
     let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
-    let first = transaction(&app.login_start(PHONE).await.ok());
+    let first = challenge_id(&app.login_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
     app.enter(&first, &wrong(&code)).await.refused(401, 14000, "code_rejected");
     app.advance(30);
-    let second = transaction(&app.login_start(PHONE).await.ok());
+    let second = challenge_id(&app.login_start(PHONE).await.ok());
     assert_eq!((&second, app.last_code(PHONE)), (&first, code.clone()));
     assert!(app.texts(PHONE)[0].contains("Valid 4 min."), "its life is what is left");
     for _ in 0..4 {
@@ -164,10 +164,10 @@ async fn starting_again_sends_the_same_code_for_the_same_transaction() {
 async fn a_code_that_is_nearly_over_is_superseded() {
     let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
-    let first = transaction(&app.login_start(PHONE).await.ok());
+    let first = challenge_id(&app.login_start(PHONE).await.ok());
     let old = app.last_code(PHONE);
     app.advance(250);
-    let second = transaction(&app.login_start(PHONE).await.ok());
+    let second = challenge_id(&app.login_start(PHONE).await.ok());
     assert_ne!(first, second);
     app.enter(&first, &old).await.refused(401, 14000, "code_rejected");
     app.enter(&second, &app.last_code(PHONE)).await.ok();
@@ -177,7 +177,7 @@ async fn a_code_that_is_nearly_over_is_superseded() {
 async fn a_taken_phone_is_told_only_to_who_has_proven_it() {
     let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
-    let id = transaction(&app.register_start(PHONE).await.ok());
+    let id = challenge_id(&app.register_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
     let body = TestApp::registration(PHONE, "new@example.com", &id, &wrong(&code));
     app.post("/api/users/register", &body).await.refused(401, 14000, "code_rejected");
@@ -190,7 +190,7 @@ async fn a_taken_email_leaves_the_code_good_for_another() {
     let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let other = "+14155550102";
-    let id = transaction(&app.register_start(other).await.ok());
+    let id = challenge_id(&app.register_start(other).await.ok());
     let code = app.last_code(other);
     let body = TestApp::registration(other, "JANE@example.com", &id, &code);
     app.post("/api/users/register", &body).await.refused(409, 3033, "user_exists");
@@ -216,7 +216,7 @@ async fn no_row_of_a_user_exists_before_the_phone_is_proven() {
 async fn no_route_but_a_login_s_end_makes_a_session() {
     let app = TestApp::start().await;
     let user = app.register(PHONE, "jane@example.com").await;
-    let id = transaction(&app.login_start(PHONE).await.ok());
+    let id = challenge_id(&app.login_start(PHONE).await.ok());
     let token = "B83FA46D-A19A-A8CE-FF2B-976B7A1D8100";
     let bodies = [
         json!({}),
@@ -247,7 +247,7 @@ async fn no_route_but_a_login_s_end_makes_a_session() {
 #[tokio::test]
 async fn the_page_s_own_slips_work() {
     let app = TestApp::start().await;
-    let id = transaction(&app.post("/users/register", &json!({"phoneNumber": PHONE})).await.ok());
+    let id = challenge_id(&app.post("/users/register", &json!({"phoneNumber": PHONE})).await.ok());
     let mut body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
     let id = body.as_object_mut().unwrap().remove("transactionId").unwrap();
     body["transactioniId"] = id;
@@ -263,7 +263,7 @@ async fn the_phone_column_can_be_renamed_and_be_the_identity() {
         ("APP_NAME", "Bakery"),
     ])
     .await;
-    let id = transaction(&app.post("/api/users/register", &json!({"mobile": PHONE})).await.ok());
+    let id = challenge_id(&app.post("/api/users/register", &json!({"mobile": PHONE})).await.ok());
     let code = app.last_code(PHONE);
     assert_eq!(code.len(), 8);
     assert!(app.texts(PHONE)[0].contains("your Bakery code"));
@@ -272,7 +272,7 @@ async fn the_phone_column_can_be_renamed_and_be_the_identity() {
     assert_eq!((&user["mobile"], user.get("phoneNumber"), user.get("email")), (&json!(PHONE), None, None));
     app.advance(30);
     let id =
-        transaction(&app.post("/api/services/Plivo/loginWithPhoneNumber", &json!({"phoneNumber": PHONE})).await.ok());
+        challenge_id(&app.post("/api/services/Plivo/loginWithPhoneNumber", &json!({"phoneNumber": PHONE})).await.ok());
     assert_eq!(app.enter(&id, &app.last_code(PHONE)).await.ok()["mobile"], PHONE);
 }
 

@@ -2,7 +2,7 @@
 
 use local::{Data, Options};
 
-use crate::support::{PASSWORD, TestApp, transaction, wrong};
+use crate::support::{PASSWORD, TestApp, challenge_id, wrong};
 
 const PHONE: &str = "+14155550101";
 
@@ -28,7 +28,7 @@ async fn the_wait_doubles_until_the_owner_enters_a_code() {
     app.advance(86_400);
     let mut id = String::new();
     for wait in [30, 60, 120, 240] {
-        id = transaction(&app.login_start(PHONE).await.ok());
+        id = challenge_id(&app.login_start(PHONE).await.ok());
         assert_eq!(app.login_start(PHONE).await.limited("too_many_messages"), wait);
         app.advance(wait);
     }
@@ -80,7 +80,7 @@ async fn an_owner_with_a_password_gets_in_when_a_stranger_has_used_up_the_phones
         app.advance(2000);
     }
     app.login_start(PHONE).await.limited("too_many_messages");
-    let id = transaction(&app.password_start(PHONE, PASSWORD).await.ok());
+    let id = challenge_id(&app.password_start(PHONE, PASSWORD).await.ok());
     app.enter(&id, &app.last_code(PHONE)).await.ok();
 }
 
@@ -91,7 +91,7 @@ async fn twenty_five_wrong_codes_in_a_day_and_the_owner_with_a_password_still_ge
     // A day after the registration's own message, so that five logins fit in one day.
     app.advance(86_400);
     for _ in 0..5 {
-        let id = transaction(&app.login_start(PHONE).await.ok());
+        let id = challenge_id(&app.login_start(PHONE).await.ok());
         let code = app.last_code(PHONE);
         app.advance(200);
         for _ in 0..6 {
@@ -105,7 +105,7 @@ async fn twenty_five_wrong_codes_in_a_day_and_the_owner_with_a_password_still_ge
     assert_eq!(app.login_start(PHONE).await.limited("too_many_wrong_codes"), 200);
     assert_eq!(app.register_start(PHONE).await.limited("too_many_wrong_codes"), 200);
     assert_eq!(app.sent(), before, "no message whose code could not be entered");
-    let id = transaction(&app.password_start(PHONE, PASSWORD).await.ok());
+    let id = challenge_id(&app.password_start(PHONE, PASSWORD).await.ok());
     app.enter(&id, &app.last_code(PHONE)).await.ok();
     app.advance(17_000);
     app.login_start(PHONE).await.ok();
@@ -136,7 +136,7 @@ async fn attempts_are_counted_over_several_stacks_on_one_store() {
     let data = Data::At(one.stack.config.dynamodb_endpoint.clone());
     let two = TestApp::options(Options { data, ..Options::default() }).await;
     one.register(PHONE, "jane@example.com").await;
-    let id = transaction(&one.login_start(PHONE).await.ok());
+    let id = challenge_id(&one.login_start(PHONE).await.ok());
     let code = one.last_code(PHONE);
     for app in [&one, &two, &one, &two, &one] {
         app.enter(&id, &wrong(&code)).await.refused(401, 14000, "code_rejected");

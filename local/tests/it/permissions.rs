@@ -10,7 +10,7 @@ use local::simulator::Fault;
 use local::template::Template;
 use serde_json::json;
 
-use crate::support::{PASSWORD, TestApp, transaction, wrong};
+use crate::support::{PASSWORD, TestApp, challenge_id, wrong};
 
 const PHONE: &str = "+14155550101";
 
@@ -39,7 +39,7 @@ async fn flows(iam: &Iam) {
     app.stack.warm().await;
     let user = app.register(PHONE, "jane@example.com").await;
     let token = app.log_in(PHONE).await;
-    let id = transaction(&app.password_start(PHONE, PASSWORD).await.ok());
+    let id = challenge_id(&app.password_start(PHONE, PASSWORD).await.ok());
     app.enter(&id, &wrong(&app.last_code(PHONE))).await.refused(401, 14000, "code_rejected");
     app.enter(&id, &app.last_code(PHONE)).await.ok();
     app.get(&format!("/api/users/isvalidusertoken/{token}"), None).await.ok();
@@ -80,13 +80,13 @@ async fn failures(iam: &Iam) {
         proxy.once("UpdateItem", StoreFault::Throttle);
     }
     app.login_start(PHONE).await.refused(503, 14000, "unavailable");
-    let id = transaction(&app.login_start(PHONE).await.ok());
+    let id = challenge_id(&app.login_start(PHONE).await.ok());
     for _ in 0..3 {
         proxy.once("TransactWriteItems", StoreFault::HangUp);
     }
     app.enter(&id, &app.last_code(PHONE)).await.refused(503, 14000, "unavailable");
     app.advance(30);
-    let id = transaction(&app.register_start("+14155550103").await.ok());
+    let id = challenge_id(&app.register_start("+14155550103").await.ok());
     for _ in 0..3 {
         proxy.once("TransactWriteItems", StoreFault::HangUp);
     }

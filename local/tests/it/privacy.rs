@@ -9,7 +9,7 @@ use ring::hmac;
 use serde_json::json;
 use shared::crypto::Keys;
 
-use crate::support::{PASSWORD, TestApp, log, remember, secrets, transaction, wrong};
+use crate::support::{PASSWORD, TestApp, challenge_id, log, remember, secrets, wrong};
 
 const PHONE: &str = "+14155550142";
 const OTHER: &str = "+14155550143";
@@ -19,7 +19,7 @@ async fn all_flows() -> TestApp {
     let app = TestApp::with(&[("CODE_LENGTH", "10")]).await;
     app.register(PHONE, "jane@example.com").await;
     let token = app.log_in(PHONE).await;
-    let id = transaction(&app.password_start(PHONE, PASSWORD).await.ok());
+    let id = challenge_id(&app.password_start(PHONE, PASSWORD).await.ok());
     let code = app.last_code(PHONE);
     app.enter(&id, &wrong(&code)).await;
     let user = app.enter(&id, &code).await.ok();
@@ -123,9 +123,9 @@ async fn auth_events_have_one_form() {
 
 /// An attacker with all tables but not the root key tries every code, hashed in the common ways.
 #[tokio::test]
-async fn without_the_root_key_a_million_tries_find_no_code() {
+async fn without_the_root_key_a_million_guesses_find_no_code() {
     let app = TestApp::start().await;
-    let id = transaction(&app.register_start(PHONE).await.ok());
+    let id = challenge_id(&app.register_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
     let items = app.dump().await;
     let sealed: Vec<_> =

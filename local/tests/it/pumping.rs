@@ -6,7 +6,7 @@ use local::simulator::Fault;
 use serde_json::json;
 use shared::auth::password::Cost;
 
-use crate::support::{TestApp, transaction};
+use crate::support::{TestApp, challenge_id};
 
 /// A seeded random generator: SplitMix64.
 struct Dice(u64);
@@ -86,7 +86,7 @@ async fn run(mode: &str) -> Figures {
                 let reply = app.register_start(&phone).await;
                 figures.people_without_message += usize::from(app.sent() == sent);
                 match reply.status.as_u16() {
-                    200 => drop(challenges.insert(phone, transaction(&reply.body))),
+                    200 => drop(challenges.insert(phone, challenge_id(&reply.body))),
                     _ => figures.people_refused += 1,
                 }
             }
@@ -116,7 +116,7 @@ async fn in_suppress_mode_nothing_goes_out_either_and_everybody_is_answered_as_i
     let mut answers = Vec::new();
     for line in 0..6 {
         let reply = app.register_start(&format!("+1415555010{line}")).await;
-        transaction(&reply.clone().ok());
+        challenge_id(&reply.clone().ok());
         answers.push((reply.status, reply.headers.len(), reply.body.to_string().len()));
     }
     assert_eq!(app.sent(), 3);

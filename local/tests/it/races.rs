@@ -4,7 +4,7 @@ use serde_json::json;
 use shared::store::PhoneKey;
 use tokio::task::JoinSet;
 
-use crate::support::{Reply, TestApp, transaction, wrong};
+use crate::support::{Reply, TestApp, challenge_id, wrong};
 
 const PHONE: &str = "+14155550101";
 
@@ -30,7 +30,7 @@ fn one_wins(statuses: &[u16], refusal: u16) {
 async fn two_hundred_right_codes_give_one_session() {
     let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
-    let id = transaction(&app.login_start(PHONE).await.ok());
+    let id = challenge_id(&app.login_start(PHONE).await.ok());
     let body = json!({"transactionId": id, "code": app.last_code(PHONE)});
     let statuses = at_once(&app, "/api/services/Plivo/loginWithCode", &body, 200).await;
     one_wins(&statuses, 401);
@@ -38,10 +38,10 @@ async fn two_hundred_right_codes_give_one_session() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_wrong_codes_count_as_five_tries() {
+async fn two_hundred_wrong_codes_count_as_five_attempts() {
     let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
-    let id = transaction(&app.login_start(PHONE).await.ok());
+    let id = challenge_id(&app.login_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
     let body = json!({"transactionId": id, "code": wrong(&code)});
     let statuses = at_once(&app, "/api/services/Plivo/loginWithCode", &body, 200).await;
@@ -56,7 +56,7 @@ async fn two_hundred_wrong_codes_count_as_five_tries() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_registrations_of_one_phone_give_one_user() {
     let app = TestApp::start().await;
-    let id = transaction(&app.register_start(PHONE).await.ok());
+    let id = challenge_id(&app.register_start(PHONE).await.ok());
     let body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
     let statuses = at_once(&app, "/api/users/register", &body, 200).await;
     one_wins(&statuses, 401);
@@ -76,7 +76,7 @@ async fn two_phones_race_for_one_email_and_one_gets_it() {
     let app = TestApp::start().await;
     let mut bodies = Vec::new();
     for phone in [PHONE, "+14155550102"] {
-        let id = transaction(&app.register_start(phone).await.ok());
+        let id = challenge_id(&app.register_start(phone).await.ok());
         bodies.push(TestApp::registration(phone, "jane@example.com", &id, &app.last_code(phone)));
     }
     let (one, two) =
@@ -89,7 +89,7 @@ async fn two_phones_race_for_one_email_and_one_gets_it() {
 async fn a_code_that_is_used_twice_at_once_logs_in_once_while_starts_go_on() {
     let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
-    let id = transaction(&app.login_start(PHONE).await.ok());
+    let id = challenge_id(&app.login_start(PHONE).await.ok());
     let code = app.last_code(PHONE);
     app.advance(30);
     let (one, again, two) = tokio::join!(app.enter(&id, &code), app.login_start(PHONE), app.enter(&id, &code));
@@ -105,7 +105,7 @@ async fn a_start_that_races_a_right_code_does_not_shorten_what_is_kept() {
     let service = &app.stack.app;
     let now = app.stack.clock.advance(std::time::Duration::ZERO);
     let key = PhoneKey(service.secrets.keys(now).await.unwrap().phone(PHONE).short());
-    let id = transaction(&app.login_start(PHONE).await.ok());
+    let id = challenge_id(&app.login_start(PHONE).await.ok());
     let mut stale = service.store.phones.get(key).await.unwrap();
     stale.known_networks.clear();
     app.enter(&id, &app.last_code(PHONE)).await.ok();

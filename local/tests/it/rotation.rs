@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 use shared::aws::secrets::MAX_AGE;
 
-use crate::support::{PASSWORD, TestApp, transaction};
+use crate::support::{PASSWORD, TestApp, challenge_id};
 
 const PHONE: &str = "+14155550101";
 const NEXT_ROOT: &str = "next-root-key-9876543210fedcba9876543210";
@@ -35,7 +35,7 @@ async fn the_message_key_is_changed_while_both_are_taken() {
 }
 
 #[tokio::test]
-async fn the_key_of_pending_transactions_is_changed_while_they_are_pending() {
+async fn the_key_of_challenges_is_changed_while_some_are_open() {
     let app = TestApp::with(&[("CODE_LIFE_SECONDS", "600")]).await;
     app.register(PHONE, "jane@example.com").await;
     let root = local::ROOT_KEY;
@@ -47,8 +47,8 @@ async fn the_key_of_pending_transactions_is_changed_while_they_are_pending() {
     let mut phone = 0..;
     for secret in secrets {
         let new = format!("+1415555012{}", phone.next().unwrap());
-        let login = transaction(&app.login_start(PHONE).await.ok());
-        let register = transaction(&app.register_start(&new).await.ok());
+        let login = challenge_id(&app.login_start(PHONE).await.ok());
+        let register = challenge_id(&app.register_start(&new).await.ok());
         app.stack.secrets.put("root", &secret.to_string());
         wait(&app);
         app.enter(&login, &app.last_code(PHONE)).await.ok();
@@ -56,7 +56,7 @@ async fn the_key_of_pending_transactions_is_changed_while_they_are_pending() {
         app.post("/api/users/register", &body).await.ok();
         app.advance(24 * 60 * 60);
     }
-    let id = transaction(&app.password_start(PHONE, PASSWORD).await.ok());
+    let id = challenge_id(&app.password_start(PHONE, PASSWORD).await.ok());
     app.enter(&id, &app.last_code(PHONE)).await.ok();
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{PASSWORD, TestApp, transaction};
+use crate::support::{PASSWORD, TestApp, challenge_id};
 
 const PHONE: &str = "+14155550101";
 
@@ -78,7 +78,7 @@ async fn a_stale_token_is_ignored_where_none_is_needed() {
     let post = async |path: &str, body: String| {
         app.send(app.request(reqwest::Method::POST, path).header("user-token", stale).body(body)).await
     };
-    let id = transaction(&post("/api/services/Plivo/loginWithPhoneNumber", PHONE.to_owned()).await.ok());
+    let id = challenge_id(&post("/api/services/Plivo/loginWithPhoneNumber", PHONE.to_owned()).await.ok());
     let body = json!({"transactionId": id, "code": app.last_code(PHONE)});
     post("/api/services/Plivo/loginWithCode", body.to_string()).await.ok();
     app.advance(30);

@@ -3,7 +3,7 @@
 use local::simulator::Fault;
 use serde_json::json;
 
-use crate::support::{PASSWORD, Reply, TestApp, transaction, wrong};
+use crate::support::{PASSWORD, Reply, TestApp, challenge_id, wrong};
 
 const KNOWN: &str = "+14155550101";
 const UNKNOWN: &str = "+14155550102";
@@ -245,18 +245,18 @@ async fn codes_are_refused_alike_whatever_is_wrong() {
     let app = TestApp::start().await;
     app.register(KNOWN, "jane@example.com").await;
     let mut replies = Vec::new();
-    let right = transaction(&app.login_start(KNOWN).await.ok());
+    let right = challenge_id(&app.login_start(KNOWN).await.ok());
     let code = app.last_code(KNOWN);
     replies.push(app.enter(&right, &wrong(&code)).await);
     replies.push(app.enter("5E1F0B5C-0000-0000-0000-00000000BBBB", &code).await);
     app.enter(&right, &code).await.ok();
     replies.push(app.enter(&right, &code).await);
     app.advance(30);
-    let expired = transaction(&app.login_start(KNOWN).await.ok());
+    let expired = challenge_id(&app.login_start(KNOWN).await.ok());
     let code = app.last_code(KNOWN);
     app.advance(300);
     replies.push(app.enter(&expired, &code).await);
-    let decoy = transaction(&app.login_start(UNKNOWN).await.ok());
+    let decoy = challenge_id(&app.login_start(UNKNOWN).await.ok());
     replies.push(app.enter(&decoy, "123456").await);
     for _ in 0..5 {
         replies.push(app.enter(&decoy, "654321").await);
@@ -271,7 +271,7 @@ async fn codes_are_refused_alike_whatever_is_wrong() {
 async fn a_registration_s_codes_are_refused_alike_too() {
     let app = TestApp::start().await;
     let mut replies = Vec::new();
-    let id = transaction(&app.register_start(KNOWN).await.ok());
+    let id = challenge_id(&app.register_start(KNOWN).await.ok());
     let code = app.last_code(KNOWN);
     let post = async |id: &str, code: &str| {
         app.post("/api/users/register", &TestApp::registration(KNOWN, "jane@example.com", id, code)).await
@@ -280,7 +280,7 @@ async fn a_registration_s_codes_are_refused_alike_too() {
     replies.push(post("5E1F0B5C-0000-0000-0000-00000000BBBB", &code).await);
     app.advance(300);
     replies.push(post(&id, &code).await);
-    let id = transaction(&app.register_start(KNOWN).await.ok());
+    let id = challenge_id(&app.register_start(KNOWN).await.ok());
     let code = app.last_code(KNOWN);
     post(&id, &code).await.ok();
     replies.push(post(&id, &code).await);

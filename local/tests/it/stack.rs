@@ -6,7 +6,7 @@ use local::{Data, Options, Stack};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{TestApp, transaction};
+use crate::support::{TestApp, challenge_id};
 
 const PHONE: &str = "+14155550101";
 
@@ -145,7 +145,7 @@ async fn a_seed_is_there_as_if_it_had_happened() {
     assert_eq!((&own["phoneNumber"], &own["email"]), (&user["phoneNumber"], &user["email"]));
     let login = seed["challenges"].as_array().unwrap().iter().find(|challenge| challenge["flow"] == "login").unwrap();
     app.enter(login["transactionId"].as_str().unwrap(), login["code"].as_str().unwrap()).await.ok();
-    transaction(
+    challenge_id(
         &app.password_start(user["phoneNumber"].as_str().unwrap(), user["password"].as_str().unwrap()).await.ok(),
     );
     app.password_start(user["phoneNumber"].as_str().unwrap(), "another password").await.refused(

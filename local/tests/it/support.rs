@@ -147,8 +147,8 @@ impl TestApp {
         .await
     }
 
-    pub(crate) async fn enter(&self, transaction: &str, code: &str) -> Reply {
-        self.post("/api/services/Plivo/loginWithCode", &json!({ "transactionId": transaction, "code": code })).await
+    pub(crate) async fn enter(&self, challenge: &str, code: &str) -> Reply {
+        self.post("/api/services/Plivo/loginWithCode", &json!({ "transactionId": challenge, "code": code })).await
     }
 
     pub(crate) async fn message(&self, body: &Value) -> Reply {
@@ -194,21 +194,21 @@ impl TestApp {
     }
 
     /// Enters a code from an address.
-    pub(crate) async fn enter_from(&self, address: &str, transaction: &str, code: &str) -> Reply {
-        let body = json!({ "transactionId": transaction, "code": code });
+    pub(crate) async fn enter_from(&self, address: &str, challenge: &str, code: &str) -> Reply {
+        let body = json!({ "transactionId": challenge, "code": code });
         self.post_from(address, &json!({}), "/api/services/Plivo/loginWithCode", &body).await
     }
 
     /// The body of step 2.
-    pub(crate) fn registration(phone: &str, email: &str, transaction: &str, code: &str) -> Value {
-        json!({ "phoneNumber": phone, "email": email, "password": PASSWORD, "transactionId": transaction, "transactionCode": code })
+    pub(crate) fn registration(phone: &str, email: &str, challenge: &str, code: &str) -> Value {
+        json!({ "phoneNumber": phone, "email": email, "password": PASSWORD, "transactionId": challenge, "transactionCode": code })
     }
 
     /// Registers a user and moves the clock past the wait for the next message. Returns the user.
     pub(crate) async fn register(&self, phone: &str, email: &str) -> Value {
-        let transaction = transaction(&self.register_start(phone).await.ok());
+        let challenge = challenge_id(&self.register_start(phone).await.ok());
         let code = self.last_code(phone);
-        let body = Self::registration(phone, email, &transaction, &code);
+        let body = Self::registration(phone, email, &challenge, &code);
         let user = self.post("/api/users/register", &body).await.ok();
         remember(PASSWORD);
         self.advance(30);
@@ -217,8 +217,8 @@ impl TestApp {
 
     /// Logs in without a password and moves the clock past the wait for the next message. Returns the token.
     pub(crate) async fn log_in(&self, phone: &str) -> String {
-        let transaction = transaction(&self.login_start(phone).await.ok());
-        let user = self.enter(&transaction, &self.last_code(phone)).await.ok();
+        let challenge = challenge_id(&self.login_start(phone).await.ok());
+        let user = self.enter(&challenge, &self.last_code(phone)).await.ok();
         self.advance(30);
         let token = user["user-token"].as_str().expect("a token").to_owned();
         remember(&token);
@@ -276,7 +276,7 @@ fn iam() -> &'static Iam {
 
 /// The challenge's ID in a response, in its only form.
 #[track_caller]
-pub(crate) fn transaction(body: &Value) -> String {
+pub(crate) fn challenge_id(body: &Value) -> String {
     let id = body["transactionId"].as_str().unwrap_or_else(|| panic!("no transactionId in {body}"));
     assert!(shared::crypto::identifier::parse(id).is_some() && id == id.to_uppercase(), "{id}");
     assert_eq!(body.as_object().map(|body| body.len()), Some(1));

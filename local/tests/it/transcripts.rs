@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, Reply, TestApp, transaction};
+use crate::support::{PASSWORD, Reply, TestApp, challenge_id};
 
 const PHONE: &str = "+15550001111";
 
@@ -32,7 +32,7 @@ async fn prepare(recorded: &Recorded) -> (TestApp, HashMap<&'static str, String>
     let mut live = HashMap::new();
     let registration = recorded.path == "/users/register";
     if registration && recorded.body.contains("transactionCode") {
-        let id = transaction(&app.register_start(PHONE).await.ok());
+        let id = challenge_id(&app.register_start(PHONE).await.ok());
         live.extend([
             ("5E1F0B5C-0000-0000-0000-00000000AAAA", id),
             ("\"123456\"", format!("\"{}\"", app.last_code(PHONE))),
@@ -42,7 +42,7 @@ async fn prepare(recorded: &Recorded) -> (TestApp, HashMap<&'static str, String>
         live.insert("CBFA6722-58AD-12BE-FF80-28999D7D0200", user["objectId"].as_str().unwrap().to_owned());
         live.insert("B83FA46D-A19A-A8CE-FF2B-976B7A1D8100", app.log_in(PHONE).await);
         if recorded.path.ends_with("/loginWithCode") {
-            let id = transaction(&app.login_start(PHONE).await.ok());
+            let id = challenge_id(&app.login_start(PHONE).await.ok());
             live.extend([
                 ("5E1F0B5C-0000-0000-0000-00000000BBBB", id),
                 ("\"123456\"", format!("\"{}\"", app.last_code(PHONE))),
@@ -79,12 +79,12 @@ fn check(recorded: &Recorded, reply: &Reply) {
     match path {
         "/info" => assert_eq!(reply.clone().ok()["appId"], local::APP_ID),
         "/users/register" if body.contains("transactionCode") => assert!(reply.clone().ok()["objectId"].is_string()),
-        "/users/register" if body.contains(PHONE) => drop(transaction(&reply.clone().ok())),
+        "/users/register" if body.contains(PHONE) => drop(challenge_id(&reply.clone().ok())),
         "/users/register" => reply.refused(400, 8007, "missing_field"),
         "/services/Plivo/loginWithPhoneNumber" if body.is_empty() => reply.refused(400, 8005, "empty_body"),
         "/services/Plivo/loginWithPhoneNumber" if body.starts_with('[') => reply.refused(400, 8008, "wrong_type"),
         "/services/Plivo/loginWithPhoneNumber" | "/services/Plivo/loginWithPhoneNumberAndPassword" => {
-            drop(transaction(&reply.clone().ok()))
+            drop(challenge_id(&reply.clone().ok()))
         }
         "/services/Plivo/loginWithCode" if body.contains("BBBB") => {
             assert!(reply.clone().ok()["user-token"].is_string())
@@ -118,7 +118,7 @@ async fn every_recorded_request_is_answered() {
 #[tokio::test]
 async fn the_recorded_password_is_too_short_for_us() {
     let app = TestApp::start().await;
-    let id = transaction(&app.register_start(PHONE).await.ok());
+    let id = challenge_id(&app.register_start(PHONE).await.ok());
     let body = json!({"email": "jane@example.com", "password": "s3cret", "phoneNumber": PHONE, "transactionId": id, "transactionCode": app.last_code(PHONE)});
     app.post("/api/users/register", &body).await.refused(400, 14000, "password_too_short");
 }

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_taken_back_leaves_the_unconfirmed_all_five() {
+    fn a_message_that_is_rolled_back_leaves_an_unconfirmed_phone_all_five() {
         let mut record = PhoneRecord::default();
         let mut request = request(Flow::Register, 0);
         request.is_confirmed = false;
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn starting_again_repeats_and_renews_nothing() {
+    fn a_second_start_repeats_the_challenge_and_renews_nothing() {
         let mut record = PhoneRecord::default();
         let first = ask(&mut record, Flow::Login, 0).unwrap();
         assert_eq!(enter(&mut record, Flow::Login, 10, 4), 4);
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn one_out_of_tries_is_replaced() {
+    fn a_challenge_without_attempts_left_is_replaced() {
         let mut record = PhoneRecord::default();
         ask(&mut record, Flow::Login, 0).unwrap();
         assert_eq!(enter(&mut record, Flow::Login, 1, 9), 5);
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn another_user_is_another_transaction() {
+    fn another_user_gets_another_challenge() {
         let mut record = PhoneRecord::default();
         let first = ask(&mut record, Flow::Login, 0).unwrap();
         let mut request = request(Flow::Login, 30);
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_that_is_taken_back_counts_nowhere() {
+    fn a_start_that_is_rolled_back_counts_nowhere() {
         let mut record = PhoneRecord::default();
         let issued = ask(&mut record, Flow::Register, 0).unwrap();
         rollback(&mut record, Flow::Register, &issued, at(0));

@@ -52,7 +52,7 @@ impl ChallengeId {
 
 /// Hides and shows: the mask is its own inverse.
 fn mask(keys: &EphemeralKeys, nonce: [u8; 8], value: [u8; 8]) -> [u8; 8] {
-    let mask = keys.transaction_mask(&nonce);
+    let mask = keys.challenge_mask(&nonce);
     std::array::from_fn(|position| value[position] ^ mask[position])
 }
 

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_settings_fit_one_part() {
+    fn the_longest_settings_fit_one_segment() {
         let (app, host) =
             ("A".repeat(MAX_APP_NAME_LENGTH), format!("{}.example.com", "h".repeat(MAX_HOST_LENGTH - 12)));
         let longest = settings(&[

@@ -71,7 +71,7 @@ pub struct Keys {
 
 /// The keys of what lives for minutes.
 pub(crate) struct EphemeralKeys {
-    transaction: hmac::Key,
+    challenge: hmac::Key,
     code: LessSafeKey,
 }
 
@@ -166,12 +166,12 @@ impl EphemeralKeys {
     fn derive(root: &SecretString) -> Result<Self, RootKeyError> {
         let root = extract(root);
         let code = UnboundKey::new(&CHACHA20_POLY1305, &expand(&root, "code")?).map_err(|_| RootKeyError)?;
-        Ok(Self { transaction: hmac_key(&root, "transaction")?, code: LessSafeKey::new(code) })
+        Ok(Self { challenge: hmac_key(&root, "challenge")?, code: LessSafeKey::new(code) })
     }
 
     /// Eight bytes that hide what a transaction id points to, from its first half.
-    pub(crate) fn transaction_mask(&self, nonce: &[u8; 8]) -> [u8; 8] {
-        KeyedHash::of(&self.transaction, nonce).short()
+    pub(crate) fn challenge_mask(&self, nonce: &[u8; 8]) -> [u8; 8] {
+        KeyedHash::of(&self.challenge, nonce).short()
     }
 
     fn open_code(&self, nonce: &[u8; NONCE_LEN], sealed: &[u8], context: &str) -> Option<SecretString> {
@@ -269,8 +269,8 @@ mod tests {
                 assert_eq!(other.open_code(&sealed, "T").unwrap().expose_secret(), "012345");
                 assert_eq!(one.phone("+14155550100"), other.phone("+14155550100"));
                 assert_eq!(one.password_pepper(), other.password_pepper());
-                let mask = one.current().transaction_mask(&[7; 8]);
-                assert!(other.ephemeral().any(|keys| keys.transaction_mask(&[7; 8]) == mask));
+                let mask = one.current().challenge_mask(&[7; 8]);
+                assert!(other.ephemeral().any(|keys| keys.challenge_mask(&[7; 8]) == mask));
             }
         }
         let (first, last) = (&steps[0], &steps[3]);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_code_opens_only_with_its_key_and_for_its_transaction() {
+    fn a_sealed_code_opens_only_with_its_key_and_for_its_challenge() {
         let sealed = keys(ROOT).seal_code("012345", "T1").unwrap();
         assert!(!sealed.contains("012345"));
         assert_eq!(keys(ROOT).open_code(&sealed, "T1").unwrap().expose_secret(), "012345");
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn every_purpose_has_its_own_key() {
+    fn every_use_has_its_own_key() {
         let keys = keys(ROOT);
         assert_ne!(keys.phone("+14155550100"), keys.identity("+14155550100"));
         assert_ne!(keys.phone("+14155550100"), self::keys(OTHER).phone("+14155550100"));

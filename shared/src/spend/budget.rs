@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn every_slice_is_some_phone_s_own_and_four_are_read() {
+    fn every_shard_is_some_phone_s_own_and_four_are_read() {
         for shards in [1, 3, 4, 256] {
             // as many as one byte tells apart
             let own = |byte: u8| shards_of([0, byte, 0, 0, 0, 0, 0, 0], shards);

@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn one_slice_with_room_is_enough_and_a_remainder_in_each_is_none() {
+    fn one_shard_with_room_is_enough_and_a_remainder_in_each_is_none() {
         let spent = |all: &str| Spent { all: Amounts::parse(all).unwrap(), ..Spent::default() };
         let decide = |shards: Vec<Spent>| rules(Mode::Monitor).decide_on(&Inputs { shards, ..inputs("US") }).outcome;
         assert_eq!(decide(vec![spent("0.495/0/0"), spent("0.49/0/0")]), Outcome::Send);

@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_attempt_is_stored_before_its_caller_sees_the_code() {
+    async fn an_attempt_is_stored_before_anybody_sees_the_code() {
         let (store, _) = start().await;
         issue(&store, Flow::Login, 5).await;
         let attempt = attempt(&store, Flow::Login).await;
