@@ -86,7 +86,7 @@ impl App {
         DeadLetters::new(self.aws.sqs(), &self.settings.resources)
     }
 
-    /// A client of DynamoDB, for whoever looks at the tables from outside.
+    /// A client of DynamoDB, for tools that look at the tables from outside.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         self.aws.dynamodb()
     }

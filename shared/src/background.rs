@@ -1,6 +1,5 @@
-//! What a function does after its answer has gone out and before it takes the next request: Lambda freezes a function when it asks for the
-//! next one, not when it answers (Lambda: "Building a custom runtime", clean-up before the next event). So the caller does not wait for it,
-//! and learns nothing from how long it takes.
+//! Tasks that run after the answer has gone out and before the function asks for the next event. Only then does Lambda freeze the function
+//! (Lambda: "Building a custom runtime"), so they complete; and the client neither waits for them nor learns how long they take.
 
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Where a request comes from: an IPv4 address, or the network of an IPv6 address, of which one customer commonly has 2^64.
+//! The network that a request comes from: an IPv4 address, or the /64 of an IPv6 address, since one customer commonly has all 2^64 addresses of one.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 pub struct ClientNetwork(String);
 
 impl ClientNetwork {
-    /// From the source address that the gateway reports. Whatever is not an address counts as one network, `unknown`.
+    /// From the source address that the gateway reports. Anything that is not an address counts as one network, `unknown`.
     pub fn from_source_ip(address: Option<&str>) -> Self {
         let network =
             match address.and_then(|address| address.parse().ok()).map(|address: IpAddr| address.to_canonical()) {
@@ -21,7 +21,7 @@ impl ClientNetwork {
         Self(network)
     }
 
-    /// For logs: the larger network around it, `/24` or `/48`, which is a provider's and nobody's own.
+    /// For logs: the larger network around it, `/24` or `/48`, which identifies a provider and no customer.
     pub fn coarse(&self) -> String {
         match self.0.split_once('/').and_then(|(address, _)| address.parse().ok()) {
             Some(IpAddr::V4(address)) => {

@@ -20,14 +20,14 @@ use phone_number::PhoneNumber;
 
 use crate::client_network::ClientNetwork;
 
-/// Starts logging: to standard output in a function, elsewhere in tests, which so see what CloudWatch would. `info` and above: at `trace`,
-/// HTTP libraries print what they send.
+/// Starts logging: to standard output in a function, elsewhere in tests, which read there what CloudWatch would get. Levels below `info` are
+/// off, since HTTP libraries print what they send at `trace`.
 pub fn init<W>(writer: W)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false).with_target(false);
-    // Lambda's runtime prints each failed invocation once more.
+    // Lambda's runtime would log each failed invocation a second time.
     let once = Targets::new().with_default(LevelFilter::INFO).with_target("lambda_runtime::layers", LevelFilter::OFF);
     // A second start in one process keeps the first one's subscriber.
     let _ = tracing_subscriber::registry().with(once).with(layer.with_writer(writer)).try_init();

@@ -21,19 +21,19 @@ pub enum Metric {
     SmsSegments(usize),
     /// An MMS.
     Mms,
-    /// Plivo did not take one, or nobody knows; by `PlivoError::as_str`.
+    /// Plivo refused a message, or the outcome is unknown; by `PlivoError::as_str`.
     NotSent(&'static str),
     /// A code of this flow came back right.
     Verified(Flow),
-    /// A request was refused, by its reason.
+    /// A request was refused for this reason.
     Refused(&'static str),
     /// A message went to a dead-letter queue, by its reason.
     DeadLettered(&'static str),
-    /// A start that sends nothing and is answered as if it did.
+    /// A start that sends nothing and gets the same answer as if it did.
     Decoy,
     /// How much of the fullest budget is spent, in percent; the alarms look at the maximum.
     Budget(usize),
-    /// A rule spoke against a message, whatever the mode made of it.
+    /// A rule spoke against a message, in any mode.
     Suspected(&'static str),
 }
 

@@ -1,7 +1,6 @@
-//! Argon2id with memory that is used again. Each hash takes 19 MiB; freed, glibc's allocator keeps it and often does not give it out
-//! again, so that a warm function grew by 19 MiB with each of its first twenty passwords (`docs/performance.md`). So as many
-//! hashes run at once as there are processors — more would only wait for each other — and each takes memory that an earlier
-//! one has left.
+//! Argon2id that reuses its memory. Each hash takes 19 MiB, which glibc's allocator keeps after it is freed and often does not hand out again:
+//! a warm function grew by 19 MiB with each of its first twenty passwords (`docs/performance.md`). So only as many hashes run at once as
+//! there are processors (more would only wait for each other), and each takes memory that an earlier one has left.
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -14,10 +13,10 @@ use tokio::sync::Semaphore;
 use super::password::HashError;
 use crate::crypto::random;
 
-/// One lane, whatever it costs.
+/// Lanes, for every cost.
 const LANES: u32 = 1;
 
-/// What a hash costs. Functions know the default only: no setting leads here, and there is no way to read one of these from text.
+/// What a hash costs. Functions use only the default: no setting changes it, and it cannot be parsed from text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
     memory_kib: u32,
@@ -32,11 +31,11 @@ impl Default for Cost {
 }
 
 impl Cost {
-    /// The least that Argon2 can do: no protection. For the benchmark, which measures all that is not hashing.
+    /// The lowest cost that Argon2 allows, which protects nothing. For tests that hash many passwords.
     pub const LEAST: Self = Self { memory_kib: 8, passes: 1 };
 }
 
-/// A hash of no password with the default's parameters: checked where there is no user, so that it takes as long.
+/// A hash of no password, with the default cost. It is checked where there is no user, so that this takes as long.
 const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 static TURNS: LazyLock<Semaphore> =

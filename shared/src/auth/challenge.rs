@@ -1,17 +1,17 @@
-//! What a start does to what is kept about a phone: pure decisions on a [`PhoneRecord`], which the store then writes on condition that nobody
-//! else did.
+//! How a start changes a phone's record: pure decisions on a [`PhoneRecord`], which the store then writes on condition that nobody else has
+//! written it meanwhile.
 //!
-//! **Starting again repeats.** While a challenge of the same flow is live, a start answers the same id and sends the same code again; expiry
-//! and attempts stay as they are. SMS are neither ordered nor prompt: whoever asks twice and types the first code that arrives would
-//! otherwise be refused. It gives nobody anything: attempts are not renewed, and the code goes to the same phone. There is never more than
-//! one live challenge of a flow and phone, and a new one ends the old one: when it is redeemed, expired, out of attempts, or has too little
-//! life left to be typed in. (So whoever starts twice can see whether somebody with the phone finished in between, by a changed id.)
+//! **A second start repeats the challenge.** While a challenge of the same flow is live, a start returns the same id and sends the same code
+//! again; expiry and attempts stay as they are. SMS can be late and out of order: otherwise a user who starts twice and types the first code
+//! that arrives would be refused. An attacker gains nothing: attempts are not renewed, and the code goes to the same phone. A flow has at most
+//! one live challenge for a phone. A new one replaces one that is redeemed, expired, out of attempts, or too close to its expiry to be typed
+//! in. (So a client that starts twice can tell by a changed id that somebody with the phone finished in between.)
 //!
-//! **Not every start sends.** A login for a phone without a user sends nothing, nor does a registration of an unconfirmed phone that was sent
-//! enough. Both take their place in the limits all the same: no limit may tell who is a user.
+//! **Not every start sends.** A login for a phone without a user sends nothing, nor does a registration of an unconfirmed phone that has got
+//! its messages for the day. Both count in the limits nevertheless, since no limit may reveal who is a user.
 //!
-//! **Wrong codes a day.** A new challenge gets as many attempts as the day's limit has left, counting those that other live challenges of
-//! its kind still hold. So an attempt is one conditional write, and no race passes the limit.
+//! **Wrong codes a day.** A new challenge gets as many attempts as the day's limit has left, minus those that other live challenges under the
+//! same limit hold. So an attempt is a single conditional write, and no race exceeds the limit.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::store::{Challenge, PhoneRecord};
 /// A code with less life than this is not sent again: its reader could not type it in time.
 const USEFUL_LIFE: Duration = Duration::from_secs(60);
 
-/// A challenge that is asked for.
+/// The challenge that a start asks for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ChallengeRequest<'a> {
     pub flow: Flow,
@@ -37,7 +37,7 @@ pub(super) struct ChallengeRequest<'a> {
     pub life: Duration,
 }
 
-/// What a new challenge is made of.
+/// The id and the code of a new challenge, in case there is none to repeat.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NewChallenge<'a> {
     pub id: &'a str,
@@ -47,7 +47,7 @@ pub(super) struct NewChallenge<'a> {
 /// What the phone's limits allow.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Admitted {
-    /// The live challenge that is repeated; otherwise there is a new one.
+    /// The live challenge to repeat; without one, the start makes a new one.
     repeated: Option<Challenge>,
     max_attempts: usize,
     /// Whether a code may go out to this phone.
@@ -94,7 +94,7 @@ pub(super) fn admit(
     Ok(Admitted { repeated, max_attempts, may_send })
 }
 
-/// Issues a challenge and counts it, or refuses. `may_send` is what others than the phone say.
+/// Issues a challenge and counts it, or refuses. `may_send` says whether all rules but the phone's let the message go out.
 pub(super) fn issue(
     record: &mut PhoneRecord,
     request: &ChallengeRequest<'_>,
@@ -122,7 +122,7 @@ pub(super) fn issue(
     Ok(IssuedChallenge { challenge, is_repeated, is_sent })
 }
 
-/// The later of what the two limits of starts say.
+/// Refuses by the limits of starts; when both refuse, by the one that ends later.
 fn check_starts(record: &mut PhoneRecord, flow: Flow, now: Timestamp) -> Result<(), Limited> {
     let (verified, starts) = (record.last_verified, &record.counts(flow).starts);
     let refused = [check_spacing(starts, verified, now), Limit::CodeMessagesPerDay.rule().check(starts, now)];
@@ -130,7 +130,7 @@ fn check_starts(record: &mut PhoneRecord, flow: Flow, now: Timestamp) -> Result<
     latest.map_or(Ok(()), Err)
 }
 
-/// Undoes a start whose message did not go out: it counts nowhere.
+/// Undoes a start whose message did not go out, so that it counts in no limit.
 pub(super) fn rollback(record: &mut PhoneRecord, flow: Flow, issued: &IssuedChallenge, sent: Timestamp) {
     let remove = |times: &mut Vec<Timestamp>| {
         if let Some(position) = times.iter().rposition(|time| *time == sent) {

@@ -13,8 +13,7 @@ use crate::crypto::{EphemeralKeys, Keys, identifier, random};
 use crate::flow::Flow;
 use crate::store::PhoneKey;
 
-/// An id of our shape; whether there is such a transaction is for the store to say. Prints nothing: it stands for a pending
-/// login.
+/// An id of the right form. Whether there is such a challenge, only the store can tell. It is not printed, since it can be used to log in.
 #[derive(Clone, Copy, PartialEq, Eq, derive_more::Debug)]
 #[debug("ChallengeId")]
 pub struct ChallengeId([u8; 16]);
@@ -35,7 +34,7 @@ impl ChallengeId {
         identifier::parse(text).map(Self)
     }
 
-    /// The items it may belong to, one per live key, and its purpose; none when it cannot be one of ours.
+    /// The items that it may belong to, one per live key, and its flow; none when it cannot be one of ours.
     pub fn open(&self, keys: &Keys) -> Vec<(PhoneKey, Flow)> {
         let (mut nonce, mut hidden) = ([0; 8], [0; 8]);
         nonce.copy_from_slice(&self.0[..8]);
@@ -50,7 +49,7 @@ impl ChallengeId {
     }
 }
 
-/// Hides and shows: the mask is its own inverse.
+/// Masks and unmasks: the operation is its own inverse.
 fn mask(keys: &EphemeralKeys, nonce: [u8; 8], value: [u8; 8]) -> [u8; 8] {
     let mask = keys.challenge_mask(&nonce);
     std::array::from_fn(|position| value[position] ^ mask[position])

@@ -1,4 +1,4 @@
-//! E-mail addresses. Uses the `email_address` crate for their form.
+//! E-mail addresses, whose form the crate `email_address` checks.
 
 use std::str::FromStr as _;
 
@@ -10,7 +10,7 @@ use email_address::{EmailAddress, Options};
 pub struct Email(String);
 
 impl Email {
-    /// Reads an address; `None` for what is none.
+    /// Parses an address; `None` if the text is not one.
     pub fn parse(text: &str) -> Option<Self> {
         let options = Options::default().with_required_tld().without_display_text().without_domain_literal();
         let good = text.len() <= 254
@@ -24,7 +24,7 @@ impl Email {
         &self.0
     }
 
-    /// What two spellings of one address share: case says nothing to any mail system in use.
+    /// What two spellings of one address share: no mail system in use distinguishes letter case.
     pub fn identity(&self) -> String {
         self.0.to_lowercase()
     }

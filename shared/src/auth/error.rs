@@ -11,16 +11,16 @@ use crate::store::StoreError;
 /// A flow of `auth` was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// The code is wrong, or its transaction is unknown, expired, used or out of attempts: which of these is not told.
+    /// The code is wrong, or its challenge is unknown, expired, redeemed or out of attempts. The answer does not say which.
     #[error("code rejected")]
     CodeRejected,
-    /// No such user or another password: which of these is not told.
+    /// There is no such user, or the password is wrong. The answer does not say which.
     #[error("login rejected")]
     LoginRejected,
-    /// The phone or the identity is taken. Said only to who has proven the phone.
+    /// The phone or the identity is taken. Only a client that has proven the phone learns this.
     #[error("user exists")]
     UserExists,
-    /// The user may not log in. Said only to who has proven the phone.
+    /// The user may not log in. Only a client that has proven the phone learns this.
     #[error("user disabled")]
     UserDisabled,
     /// The token is of no session that stands.
@@ -37,7 +37,7 @@ pub enum AuthError {
     SpendRefused {
         /// Which.
         rule: Rule,
-        /// When it is worth asking again, in seconds.
+        /// When a retry is worthwhile, in seconds.
         retry_after: u64,
     },
     /// The flow, the country or SMS are switched off.
@@ -46,25 +46,25 @@ pub enum AuthError {
     /// The number's country is not sent to.
     #[error("country not served")]
     CountryNotServed,
-    /// Plivo is known to be down, and so is every caller told, for so many seconds.
+    /// Plivo is known to be down; every client is told, for half a minute after the last failure.
     #[error("Plivo is down")]
     SmsDown {
-        /// When it is worth asking again, in seconds.
+        /// When a retry is worthwhile, in seconds.
         retry_after: u64,
     },
-    /// This one message failed. Never said where a number without a user would not see it.
+    /// This one message failed. Never reported by a flow in which a number without a user could not fail alike.
     #[error(transparent)]
     Sms(#[from] PlivoError),
     /// Storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A secret cannot be had.
+    /// A secret is not available.
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// A password cannot be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
-    /// A pending code that was just sealed does not open.
+    /// A code that was just sealed does not open.
     #[error(transparent)]
     Seal(#[from] SealError),
 }

@@ -1,5 +1,5 @@
-//! How a login of either kind ends: the code comes back and a session begins. Two calls to storage in turn: the attempt is counted; then the
-//! code is redeemed, the session made and the login noted in one transaction, beside reading the profile.
+//! How a login of either kind ends: the code comes back and a session begins. Two calls to storage in turn: the attempt is counted; then one
+//! transaction redeems the code, creates the session and records the login, while the profile is read in parallel.
 
 use phone_number::PhoneNumber;
 
@@ -28,7 +28,7 @@ pub struct LoggedIn {
     pub token: secrecy::SecretString,
 }
 
-/// Ends a login of either kind.
+/// Completes a login of either kind.
 ///
 /// # Errors
 /// [`AuthError::CodeRejected`] whatever was wrong with challenge or code; the others of [`AuthError`].

@@ -15,12 +15,12 @@ pub const SHORTEST_SPACING: Duration = Duration::from_secs(30);
 /// It doubles no further: 32 minutes.
 const MOST_DOUBLINGS: u32 = 6;
 
-/// So many wrong passwords in a day have no wait.
+/// Wrong passwords in a day before the first wait.
 const FREE_PASSWORDS: usize = 5;
 /// After them comes this wait, and twice as long after each further one (NIST SP 800-63B, rate limiting), up to [`LONGEST_PASSWORD_WAIT`].
 const SHORTEST_PASSWORD_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_PASSWORD_WAIT: Duration = HOUR;
-/// After so many in a row, no more passwords are taken from networks that are not known, until a right code.
+/// Wrong passwords in a row after which unknown networks may not try further ones, until a right code.
 pub const MAX_WRONG_PASSWORDS_IN_A_ROW: u32 = 100;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -32,13 +32,13 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub enum Limit {
     /// Code messages to one phone, against impatience and harassment: see [`check_spacing`].
     CodeMessageSpacing,
-    /// Starts for one phone, each of which may send a code message. Those without a password share them, those behind the right
-    /// one have their own: a stranger's do not shut out an owner who has a password.
+    /// Starts for one phone, each of which may send a code message. Flows without a password share one count, and starts after the right
+    /// password have their own, so that a stranger's starts do not shut out an owner who has a password.
     CodeMessagesPerDay,
     /// Code messages to a phone that nobody has confirmed here by a code. Further starts take their place in the limit above,
     /// send nothing, and are answered like the others: a caller must not learn by a limit whether there is a user.
     UnconfirmedMessagesPerDay,
-    /// Wrong codes for one phone over all transactions that need no password: 25 of 1,000,000 a day.
+    /// Wrong codes for one phone over all challenges of flows without a password: 25 guesses among 1,000,000 codes a day.
     WrongCodes,
     /// Wrong codes for one phone behind its right password. Counted apart, so that a stranger's guesses do not shut out an
     /// owner who has a password.
@@ -120,7 +120,7 @@ impl Rule {
 }
 
 /// Whether one more code message may follow those at these times of the last day, oldest first: 30 s after the first, then twice as
-/// long after each, up to 32 minutes. From a right code on, which only the phone's owner enters, it begins anew.
+/// long after each, up to 32 minutes. A right code, which only the phone's owner can enter, resets the wait.
 ///
 /// # Errors
 /// [`Limited`] says when it may.
@@ -229,7 +229,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever asks whenever is told to wait, and never gets more than the rule in any window.
+        /// At whatever times one asks: no window ever holds more than the rule allows, and a refusal says how long to wait.
         #[test]
         fn no_window_holds_more_than_its_number(steps in prop::collection::vec(0..40_000_000_i64, 1..200)) {
             for limit in WINDOWS {

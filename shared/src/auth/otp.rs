@@ -11,13 +11,13 @@ use crate::crypto::random;
 pub struct OneTimeCode(SecretString);
 
 impl OneTimeCode {
-    /// Draws a code of so many digits (6 to 10), each equally likely; leading zeros are kept.
+    /// Draws a code of this many digits (6 to 10), each code equally likely; leading zeros are kept.
     pub fn draw(length: usize) -> Self {
         let bound = (0..length).fold(1, |bound: u64, _| bound.saturating_mul(10));
         Self(format!("{:0length$}", random::below(bound)).into())
     }
 
-    /// Reads what a client sent: exactly so many ASCII digits; `None` for anything else.
+    /// Parses what a client sent: exactly this many ASCII digits; `None` for anything else.
     pub fn parse(text: &str, length: usize) -> Option<Self> {
         let digits = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
         digits.then(|| Self(text.into()))

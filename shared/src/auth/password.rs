@@ -9,17 +9,16 @@ use crate::crypto::Keys;
 
 /// The shortest password, in characters. Eight, since a code always follows (NIST SP 800-63B-4).
 pub const MIN_LENGTH: usize = 8;
-/// Words that others know of the owner count from so many characters on.
+/// Words that others know about the owner count from this length on, in characters.
 pub const MIN_WORD_LENGTH: usize = 6;
 /// The longest, in characters. Nothing is cut off.
 pub const MAX_LENGTH: usize = 128;
 
 /// Common and breached passwords of 8 characters and more, in lower case, one a line: those of the 20,000 most frequent that
-/// Django's password validator ships (compiled from breaches by Royce Williams). Searched as it is, which is nothing beside
-/// a hash.
+/// Django's password validator ships (compiled from breaches by Royce Williams). A linear search costs nothing beside a hash.
 const COMMON: &str = include_str!("common-passwords.txt");
 
-/// Why a password is not taken.
+/// Why a password is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// Fewer than [`MIN_LENGTH`] characters.
@@ -31,10 +30,10 @@ pub enum PasswordError {
     /// It holds a control character, which nobody can type.
     #[error("holds a control character")]
     Control,
-    /// One of the first that everybody attempts.
+    /// One of the most common passwords, which attackers try first.
     #[error("too common")]
     Common,
-    /// It holds what others know of its owner: the phone number, the e-mail address, or the application's name.
+    /// It contains what others know about its owner: the phone number, the e-mail address, or the application's name.
     #[error("holds what others know")]
     Known,
 }
@@ -44,21 +43,21 @@ pub enum PasswordError {
 #[error("password hashing failed: {0}")]
 pub struct HashError(pub(super) String);
 
-/// A password in its one normal form (NFC): two ways to type a letter are one. Prints nothing.
+/// A password in Unicode normalization form C, so that two ways to type a letter are equal. It is never printed.
 #[derive(Clone, derive_more::Debug)]
 #[debug("Password")]
 pub struct Password(SecretString);
 
 impl Password {
-    /// Takes a password that is entered to log in.
+    /// A password that is entered to log in.
     pub fn entered(text: &str) -> Self {
         Self(text.nfc().collect::<String>().into())
     }
 
-    /// Takes a password that is chosen at registration.
+    /// A password that is chosen at registration.
     ///
     /// # Errors
-    /// [`PasswordError`] when it is no good one.
+    /// [`PasswordError`] when it is too weak or not a text.
     pub fn chosen(text: &str) -> Result<Self, PasswordError> {
         let password = Self::entered(text);
         let normal = password.0.expose_secret();
@@ -88,7 +87,7 @@ impl Password {
         if parts.into_iter().any(holds) { Err(PasswordError::Known) } else { Ok(self) }
     }
 
-    /// Hashes with a new salt, off the async threads. A PHC string. The cost is the service's.
+    /// Hashes with a new salt, off the async threads. Returns a PHC string.
     ///
     /// # Errors
     /// [`HashError`].
@@ -96,7 +95,7 @@ impl Password {
         argon2id::hash(self.0, *keys.password_pepper(), cost).await
     }
 
-    /// Whether it is the hashed one; with no hash, `false` after the same work.
+    /// Whether the hash is this password's; without a hash, `false` after the same work.
     ///
     /// # Errors
     /// [`HashError`] when the stored hash cannot be read.

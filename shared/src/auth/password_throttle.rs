@@ -1,14 +1,14 @@
-//! How often a password may be tried. Pure decisions on a record that the store then writes on condition that nobody else did.
+//! How often a password may be tried: pure decisions on a record that the store then writes on condition that nobody else has written it.
 //!
-//! A try is counted before it is compared, as if it were wrong, and no longer once it was right. Networks from which a right code came
-//! before are known: each has its own five free attempts and its own wait. All others share the phone's. So a stranger's attempts make
-//! strangers wait, and never the owner where he usually is. A right password forgets only what came from its own network.
+//! An attempt is counted as wrong before the password is compared, and uncounted if it was right. Networks from which a right code has come
+//! are known: each has its own five free attempts and its own wait. All others share those of the phone. So a stranger's attempts make
+//! strangers wait, and never the owner in a known network. A right password clears only the attempts from its own network.
 
 use super::limits::{Limit, Limited, MAX_WRONG_PASSWORDS_IN_A_ROW, check_passwords};
 use crate::clock::Timestamp;
 use crate::store::PhoneRecord;
 
-/// Counts a password that is tried from this network.
+/// Counts an attempt from this network.
 pub(super) fn count(record: &mut PhoneRecord, network: &str, now: Timestamp) -> Result<(), Limited> {
     let day = Limit::WrongPasswords.rule();
     record.wrong_passwords.retain(|(time, _)| *time > now.minus(day.window));
@@ -27,7 +27,7 @@ pub(super) fn count(record: &mut PhoneRecord, network: &str, now: Timestamp) -> 
     Ok(())
 }
 
-/// Forgets the attempts of a network whose password was right.
+/// Clears the attempts from a network whose password was right.
 pub(super) fn forgive(record: &mut PhoneRecord, network: &str) {
     let before = record.wrong_passwords.len();
     record.wrong_passwords.retain(|(_, from)| from != network);
@@ -37,7 +37,7 @@ pub(super) fn forgive(record: &mut PhoneRecord, network: &str) {
     }
 }
 
-/// Uncounts a password that was not compared after all.
+/// Uncounts an attempt whose password was not compared after all.
 pub(super) fn rollback(record: &mut PhoneRecord, network: &str, tried: Timestamp) {
     let is_it = |(time, from): &(Timestamp, String)| *time == tried && from == network;
     if let Some(position) = record.wrong_passwords.iter().position(is_it) {

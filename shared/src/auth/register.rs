@@ -1,5 +1,5 @@
-//! How a registration ends: the code comes back and the user is made. Two calls to storage in turn: the attempt is counted; then the code is
-//! redeemed and the user's rows are made in one transaction.
+//! How a registration ends: the code comes back and the user is created. Two calls to storage in turn: the attempt is counted; then one
+//! transaction redeems the code and creates the user's rows.
 
 use phone_number::PhoneNumber;
 
@@ -37,7 +37,7 @@ pub struct Registration {
     pub properties: Properties,
 }
 
-/// A user who has just been made.
+/// A user who has just been created.
 #[derive(Debug)]
 pub struct NewAccount {
     /// The objectId.
@@ -46,11 +46,11 @@ pub struct NewAccount {
     pub profile: Profile,
 }
 
-/// Ends a registration. Nothing of a user exists before this, and all of one after it.
+/// Completes a registration. Before it, nothing of the user exists; after it, everything.
 ///
 /// # Errors
-/// [`AuthError::CodeRejected`] whatever was wrong with phone, challenge or code; [`AuthError::UserExists`] to whoever has proven the phone,
-/// whose code then stays good for another try; the others of [`AuthError`].
+/// [`AuthError::CodeRejected`] whatever was wrong with phone, challenge or code; [`AuthError::UserExists`] for a client that has proven the
+/// phone, whose code stays valid for another attempt; the others of [`AuthError`].
 pub async fn register(app: &App, registration: Registration, client: &ClientNetwork) -> Result<NewAccount, AuthError> {
     logging::record_phone(&registration.phone);
     let now = app.clock.now();

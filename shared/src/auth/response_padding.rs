@@ -1,8 +1,8 @@
-//! Response padding: an answer whose time must not tell what was looked up for it leaves at a whole step after its request arrived. A
-//! password is compared from such a step on, too, which takes as long for all.
+//! Response padding: an answer whose time must not reveal what was looked up for it leaves at a multiple of 10 ms (a step) after its request
+//! arrived. The comparison of a password, which takes the same time for all, also begins at a step.
 //!
-//! What is found takes longer to read and to write again than what is not: 0.15 ms for a phone's item (`bench silence`), which shows to
-//! whoever compares enough answers. A step is longer than storage usually takes, so nearly all answers leave at the end of the first
+//! An item that exists takes longer to read and to write than one that does not: 0.15 ms for a phone's (`bench/run silence`), which an attacker
+//! can see by comparing enough answers. A step is longer than storage usually takes, so nearly all answers leave at the end of the first
 //! (Askarov, Zhang and Myers, "Predictive black-box mitigation of timing channels", CCS 2010).
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-/// Three calls to DynamoDB, and a little more.
+/// Longer than three calls to DynamoDB usually take.
 const STEP: Duration = Duration::from_millis(10);
 
 /// The padding of a process.
@@ -35,25 +35,24 @@ impl ResponsePadding {
 }
 
 impl Arrival {
-    /// Answers or refuses at a whole step: no time tells what was found.
+    /// Answers or refuses at the end of a step.
     pub(crate) async fn padded<T>(self, work: impl Future<Output = T>) -> T {
         let result = work.await;
         self.pad().await;
         result
     }
 
-    /// Waits for the next whole step since the arrival; not for the first request of a process, since how long that takes to warm up hides
-    /// more.
+    /// Waits for the end of the current step. The first request of a process does not wait: how long the process takes to warm up hides more.
     pub(crate) async fn pad(self) {
         if !self.is_first {
-            // It fails only where the runtime ends: no reason to refuse anybody.
+            // It fails only when the runtime shuts down, which is no reason to refuse a request.
             let _ = spawn_blocking(move || sleep(remaining(self.at.elapsed()))).await;
         }
     }
 }
 
-/// The runtime's own timer waits whole milliseconds from when it was last idle, which is when storage answered: so the fraction of a
-/// millisecond that storage took would show after the wait as it did before. The system's timer ends when it should.
+/// Tokio's timer waits whole milliseconds from when the runtime was last idle, which is when storage answered. So the fraction of a
+/// millisecond that storage took would still show after the wait. The system's timer is exact enough.
 #[expect(clippy::disallowed_methods, reason = "on a thread that blocks nobody")]
 fn sleep(time: Duration) {
     std::thread::sleep(time);

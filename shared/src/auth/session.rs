@@ -1,11 +1,11 @@
-//! Sessions, by their tokens. One call to storage each (two side by side for one's own profile).
+//! Sessions, by their tokens. Each function makes one call to storage (`own_profile` two in parallel).
 
 use super::AuthError;
 use crate::app::App;
 use crate::crypto::identifier;
 use crate::store::{ENABLED, Profile};
 
-/// Whether the token's session stands; asking begins its idle time anew.
+/// Whether the token's session is live. The check restarts its idle time.
 ///
 /// # Errors
 /// [`AuthError::Store`].
@@ -33,7 +33,7 @@ pub async fn log_out(app: &App, token: &str) -> Result<(), AuthError> {
 /// [`AuthError::SessionInvalid`]; [`AuthError::NotOwn`] for another's; [`AuthError::UserDisabled`]; [`AuthError::Store`].
 pub async fn own_profile(app: &App, token: &str, user: &str) -> Result<Profile, AuthError> {
     let token = identifier::parse(token).ok_or(AuthError::SessionInvalid)?;
-    // What is no id is nobody's, and no key to ask storage for.
+    // A text that is not an id belongs to no user and is no valid key.
     let profile =
         async { if identifier::parse(user).is_some() { app.store.users.profile(user).await } else { Ok(None) } };
     let session = app.store.sessions.touch(&token, app.clock.now(), app.settings.session_idle);

@@ -1,19 +1,20 @@
 //! How a flow starts: a code goes to a phone. Each of [`registration`], [`login`] and [`second_factor`] is one pipeline:
 //!
-//! 1. read all that is known about phone, client, budgets and Plivo, in one call; what is refused by it has written nothing;
-//! 2. count the client's start (and a password's try, before it is compared);
+//! 1. read what is known about the phone, the client, the budgets and Plivo, in one call; a start that is refused by it has written nothing;
+//! 2. count the client's start (and the attempt of a password, before it is compared);
 //! 3. decide by budget and volume whether the message goes out;
-//! 4. issue the challenge: write the phone's item, which counts the message, beside the money that it costs;
-//! 5. send it, beside the decision log and the prefix's count, or in the background after the answer.
+//! 4. issue the challenge: write the phone's item, which counts the message, and reserve its cost in parallel;
+//! 5. send the message, in parallel with the decision log and the prefix's count, or in the background after the answer.
 //!
-//! Each write before the send is conditional, so whatever dies in the middle or races, no start sends two messages and none is sent that no
-//! limit has counted. Where nothing is to be sent, the same calls are made, with nothing to add.
+//! Each write before the send is conditional. So whatever fails midway or races, no start sends two messages, and no message is sent that the
+//! limits have not counted. Where no message goes out, the same calls are made, and they add nothing.
 //!
-//! **A passwordless login is sent after its answer.** Nobody is told there what Plivo says, so nobody waits for it: how long a message takes
-//! cannot tell who is a user. So is a registration where an unconfirmed phone would get no message any more. In all others the caller waits
-//! and is told when a message failed. Where nothing is to be sent, a call to Plivo that sends nothing stands in for the message.
+//! **The message of a passwordless login goes out after the answer.** Its client never learns what Plivo says and does not wait for it, so the
+//! time of a message cannot reveal who is a user. The same holds for a registration if an unconfirmed phone would get no further message
+//! today. All other starts wait for Plivo and report a message that failed. Where no message goes out, a call to Plivo that sends nothing
+//! stands in for it.
 //!
-//! **All answers and refusals are padded** (`response_padding`), so their time cannot tell what was found in storage.
+//! **All answers and refusals are padded** (`response_padding`), so that their time does not reveal what was found in storage.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -47,8 +48,8 @@ use crate::store::{
     StoreError,
 };
 
-/// Starts a registration: sends a code to the phone, whether or not a user has it. Whether one has is only told to whoever can read the
-/// code. Returns the challenge's id.
+/// Starts a registration: sends a code to the phone, whether or not it has a user. Only whoever can read the code learns whether it has one.
+/// Returns the challenge's id.
 ///
 /// # Errors
 /// [`AuthError`]: limits, spend rules, Plivo's failures, storage.
@@ -64,8 +65,8 @@ pub async fn registration(app: &Arc<App>, phone: &PhoneNumber, client: &ClientNe
     app.padding.arrival().padded(pipeline).await
 }
 
-/// Starts a passwordless login. A phone without a user gets a challenge like any other, with the same limits, and no message. What Plivo
-/// answers changes nothing, for this caller or the next. Returns the challenge's id.
+/// Starts a passwordless login. A phone without a user gets a challenge like any other, with the same limits, but no message. What Plivo
+/// answers changes nothing, neither for this client nor for the next. Returns the challenge's id.
 ///
 /// # Errors
 /// [`AuthError`]: limits, spend rules, storage, and Plivo's failures while the circuit is open for everybody.
@@ -81,8 +82,8 @@ pub async fn login(app: &Arc<App>, phone: &PhoneNumber, client: &ClientNetwork) 
     app.padding.arrival().padded(pipeline).await
 }
 
-/// Starts a login with a password: the code goes out only after the password was right. An unknown phone and a wrong password are answered
-/// alike, after the same work. Returns the challenge's id.
+/// Starts a login with a password: the code goes out only if the password is right. An unknown phone and a wrong password get the same
+/// answer after the same work. Returns the challenge's id.
 ///
 /// # Errors
 /// [`AuthError`].
@@ -101,7 +102,7 @@ pub async fn second_factor(
         let send = match start.admit(&record).and_then(|admitted| start.decide_send(&admitted)) {
             Ok(send) => send,
             Err(refused) => {
-                // A right password was no wrong one, also where the start ends otherwise.
+                // The password was right, so it must not stay counted as wrong, even though the start is refused.
                 start.correct_passwords(record, |record| password_throttle::forgive(record, &start.network)).await;
                 return Err(refused);
             }
@@ -111,7 +112,7 @@ pub async fn second_factor(
     arrival.padded(pipeline).await
 }
 
-/// A start, with all that was known before it changes anything.
+/// A start, with what was known before it changed anything.
 struct Start {
     app: Arc<App>,
     flow: Flow,
@@ -126,7 +127,7 @@ struct Start {
     state: StartState,
 }
 
-/// A message whose sending is decided.
+/// The decision about a start's message, and what it reserves and counts.
 struct PlannedSend {
     may_send: bool,
     reservation: Reservation,
@@ -135,7 +136,7 @@ struct PlannedSend {
     prefix: [Addition; 1],
 }
 
-/// A challenge that is written, with what it has taken.
+/// A challenge that is written and whose cost is reserved.
 struct Issued {
     start: Arc<Start>,
     issued: IssuedChallenge,
@@ -145,7 +146,7 @@ struct Issued {
 }
 
 impl Start {
-    /// Reads all that is known, in the same call for every flow. What is switched off ends here.
+    /// Reads what is known, in the same call for every flow. Kill switches refuse here.
     async fn load(
         app: &Arc<App>,
         flow: Flow,
@@ -183,7 +184,7 @@ impl Start {
         }
     }
 
-    /// Whether the circuit breaker and the phone's limits, as they were read, let the start go on.
+    /// Whether the circuit breaker and the phone's limits, as they were read, allow the start.
     fn admit(&self, record: &PhoneRecord) -> Result<Admitted, AuthError> {
         let opens = |challenge: &Challenge| self.open(challenge).is_ok();
         admission::check(&self.state.status, record, &self.challenge_request(), opens)
@@ -198,8 +199,8 @@ impl Start {
         Ok(self.app.store.clients.update(self.items.client, record, expires, decide).await??)
     }
 
-    /// The same beside a password's try, which is counted before it is compared. What refuses one of the two, by what was read, has counted
-    /// neither.
+    /// The same in parallel with the attempt of a password, which is counted before it is compared. If one of the two is refused by what was
+    /// read, neither is counted.
     async fn count_client_and_password(&self) -> Result<PhoneRecord, AuthError> {
         client_limits::count_start(&mut self.state.client.clone(), &self.country, &self.app.settings, self.now)?;
         password_throttle::count(&mut self.state.phone.clone(), &self.network, self.now)?;
@@ -214,7 +215,7 @@ impl Start {
         Ok(record)
     }
 
-    /// Compares the password; the work is the same for all.
+    /// Compares the password, with the same work whether or not there is a user.
     async fn verify(&self, password: Password) -> Result<(), AuthError> {
         let hash = self.state.login.as_ref().map(|login| login.password.clone());
         if password.verify(&self.keys, hash).await? { Ok(()) } else { Err(AuthError::LoginRejected) }
@@ -227,7 +228,7 @@ impl Start {
         }
     }
 
-    /// Decides by budget and volume. Writes nothing but a refusal's log entry, after the answer.
+    /// Decides by budget and volume. Writes nothing but the log entry of a refusal, after the answer.
     fn decide_send(self: &Arc<Self>, admitted: &Admitted) -> Result<PlannedSend, AuthError> {
         let App { settings, metrics, .. } = &*self.app;
         let request = SpendRequest { flow: self.flow, country: &self.country, now: self.now };
@@ -236,10 +237,10 @@ impl Start {
         metrics.count(Metric::Budget(usize::try_from(percent_spent).unwrap_or_default()), self.now);
         let may_send = decision.outcome == Outcome::Send;
         let is_sent = admitted.may_send && may_send;
-        // A registration counts whether or not it sends: what is told for a count may not depend on who is a user.
+        // A registration counts whether or not it sends: an answer that follows from a count must not depend on who is a user.
         let is_counted = is_sent || may_send && !self.flow.is_for_confirmed_phones();
         let reservation = Reservation::new(&settings.spend, &request, self.state.shards.clone(), is_sent, is_counted);
-        // And a suspended prefix stays so for as long as it is asked for that much.
+        // A suspended prefix stays suspended for as long as the demand lasts.
         let is_suspended = !may_send && decision.rule == Some(Rule::PrefixPumping);
         let about = (self.items.phone, self.items.prefix, self.items.client);
         let entry = DecisionLogEntry::new(about, inputs, decision, is_sent);
@@ -260,13 +261,13 @@ impl Start {
         Err(AuthError::SpendRefused { rule, retry_after: decision.retry_after(self.now) })
     }
 
-    /// True if an unconfirmed phone would get no SMS at this registration. Then nobody is told what Plivo says.
+    /// Whether an unconfirmed phone would get no message at this registration. Then no client learns what Plivo says.
     fn may_send_nothing(&self) -> bool {
         Limit::UnconfirmedMessagesPerDay.rule().left(&self.state.phone.without_password.starts, self.now) == 0
     }
 
-    /// Writes the challenge, which counts the message, and reserves what the message costs, side by side. Where one of the two fails, since
-    /// another request was quicker, the other is rolled back.
+    /// Writes the challenge, which counts the message, and reserves the message's cost in parallel. If one of the two fails because another
+    /// request was faster, the other is rolled back.
     async fn issue(self: &Arc<Self>, record: PhoneRecord, mut planned: PlannedSend) -> Result<Issued, AuthError> {
         let App { settings, store, .. } = &*self.app;
         let id = ChallengeId::new(&self.keys, self.items.phone, self.flow).text();
@@ -282,7 +283,7 @@ impl Start {
             tokio::join!(self.update_phone(record, decide), store.counters.reserve(&planned.reservation, self.now));
         match (written.map_err(AuthError::from).and_then(|decided| Ok(decided?)), reserved) {
             (Ok((issued, _)), Ok(Some(shard))) => {
-                // Where a race made one sent that was not to be, no money was reserved for it.
+                // If a race turned a start that sends nothing into one that sends, no money was reserved for it.
                 planned.entry.sent &= issued.is_sent;
                 let (code, life) = (self.open(&issued.challenge)?, self.now.until(issued.challenge.expires));
                 let text = otp_message(settings, self.flow, code.expose(), life).into();
@@ -307,7 +308,7 @@ impl Start {
         self.keys.open_code(sealed, &challenge.id).map(OneTimeCode::from)
     }
 
-    /// Writes the phone's item. Messages count for a day, and so do the wrong codes that can be entered until the code expires.
+    /// Writes the phone's item, which must last a day after the code's expiry: until then wrong codes can be entered, and they count for a day.
     async fn update_phone<T, E>(
         &self,
         record: PhoneRecord,
@@ -325,7 +326,7 @@ impl Start {
         self.update_phone(record, decide).await.map(drop)
     }
 
-    /// Uncounts a start whose message was not sent.
+    /// Removes a start whose message was not sent from the phone's counts.
     async fn rollback(&self, issued: &IssuedChallenge) {
         let change = |record: &mut PhoneRecord| challenge::rollback(record, self.flow, issued, self.now);
         let rolled_back = async { self.change_phone(self.app.store.phones.get(self.items.phone).await?, change).await };
@@ -334,14 +335,14 @@ impl Start {
         }
     }
 
-    /// Gives back what was added to a counter for a message that was not sent.
+    /// Subtracts from a counter what was added for a message that was not sent.
     async fn release(&self, counter: CounterKey, additions: &[Addition]) {
         if let Err(error) = self.app.store.counters.release(counter, additions, self.now).await {
             tracing::warn!(cause = logging::chain(&error), "a message that was not sent stays counted or paid for");
         }
     }
 
-    /// Sends the message, or makes a call that sends nothing where none is to be sent.
+    /// Sends the message, or makes the call that stands in for it.
     async fn call_plivo(&self, entry: &DecisionLogEntry, text: &SecretString) -> Result<(), PlivoError> {
         let App { plivo, metrics, .. } = &*self.app;
         if !entry.sent {
@@ -354,8 +355,7 @@ impl Start {
         outcome
     }
 
-    /// Logs the decision and counts the message for its prefix; returns whether it is counted. What cannot be written is logged: the
-    /// decision stands.
+    /// Writes the decision log and counts the message for its prefix; returns whether it is counted. A failure is logged and changes nothing.
     async fn record(&self, planned: &PlannedSend) -> bool {
         let (prefix, counter) = (CounterKey::Prefix(self.items.prefix), self.state.prefix.clone());
         let (logged, counted) = tokio::join!(
@@ -373,9 +373,9 @@ impl Start {
 }
 
 impl Issued {
-    /// Sends in the background after the answer, which is the challenge's id. Nobody is told a failure, nor, by the time it takes, what is
-    /// known of the phone. In turn: what is done first is then alike for all phones. A message is more work than the call that stands in
-    /// for it, and on one processor that work would delay an answer that is still on its way.
+    /// Returns the answer, the challenge's id, and sends in the background after it, so that neither a failure nor the time reveals what is
+    /// known about the phone. Plivo comes last: a message is more work than the call that stands in for it, and on one processor that work
+    /// could delay an answer that is still on its way. What comes first is the same for all phones.
     fn send_after_answer(self) -> String {
         let Self { start, issued, planned, text, .. } = self;
         Arc::clone(&start).app.background.spawn(async move {
@@ -387,8 +387,8 @@ impl Issued {
         issued.challenge.id
     }
 
-    /// Sends, and reports a failure; returns the challenge's id. A message that surely did not go out counts against no phone, budget, country
-    /// or prefix: that tells nobody anything, since here every phone gets one, or is suppressed whoever has it.
+    /// Sends, reports a failure, and returns the challenge's id. A message that certainly did not go out counts against no phone, budget, country
+    /// or prefix. That reveals nothing, since in these flows a message is sent or suppressed whether or not the phone has a user.
     async fn send(self) -> Result<String, AuthError> {
         let Self { start, issued, planned, shard, text } = self;
         let (outcome, is_counted) = tokio::join!(start.call_plivo(&planned.entry, &text), start.record(&planned));

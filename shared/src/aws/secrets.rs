@@ -1,5 +1,5 @@
-//! Secrets from Secrets Manager: fetched at the cold start (a failure there is not fatal: the request that needs one answers 503 and the
-//! next tries again), cached for [`MAX_AGE`] so that a rotated one is seen.
+//! Secrets from Secrets Manager. They are fetched at the cold start and cached for [`MAX_AGE`], so that a rotated one is picked up. A failure at
+//! the start is not fatal: a request that needs the secret fetches it again, and answers 503 if that fails.
 //!
 //! AWS's own `aws_secretsmanager_caching` was considered: it asks for secrets one by one (a batch is one call and one connection of a cold
 //! start), ages them by a clock that stands still while Lambda freezes the process, and depends on `aws-config`.
@@ -34,7 +34,7 @@ pub const MESSAGE_KEY_LENGTH: usize = 20;
 /// A secret cannot be fetched, or has the wrong format. Never holds a value.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// Secrets Manager did not give it.
+    /// It could not be fetched.
     #[error("secret {name} cannot be fetched")]
     Fetch {
         /// The setting that names it.
@@ -53,7 +53,7 @@ pub enum SecretError {
 }
 
 impl SecretError {
-    /// Whether Secrets Manager cannot be reached now. Otherwise it said that there is no such secret for us, or gave a bad one.
+    /// Whether a retry may succeed. Otherwise there is no such secret for us, or it has the wrong format.
     fn is_retryable(&self) -> bool {
         matches!(self, Self::Fetch { source, .. } if source.is_retryable())
     }
@@ -63,7 +63,7 @@ impl SecretError {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlivoCredentials {
-    /// The account: 20 characters, `MA…` or `SA…`. In every path, but half of the credentials: not printed.
+    /// The account's id: 20 characters, `MA…` or `SA…`. It is half of the credentials, so it is not printed.
     pub auth_id: SecretString,
     /// The token.
     pub auth_token: SecretString,
@@ -100,7 +100,7 @@ impl Content for PlivoCredentials {
     const SECRET: Secret = Secret::Plivo;
 
     fn parse(value: &str) -> Result<Self, String> {
-        // serde's errors can quote the text, so only the place is told.
+        // serde's errors can quote the text, so only the position is reported.
         serde_json::from_str(value).map_err(|error| format!("not {{authId, authToken}} (column {})", error.column()))
     }
 }

@@ -1,4 +1,4 @@
-//! Identifiers as Backendless writes them: 128 bits as a UUID in upper case. All bits are ours to choose; no version or variant is set.
+//! Identifiers as Backendless writes them: 128 bits in the text form of a UUID, in upper case. No version or variant is set.
 
 use uuid::Uuid;
 

@@ -1,5 +1,5 @@
-//! The keys that are derived from the root key, one per purpose (HKDF-SHA-256, RFC 5869), and what is done with each. A dump of
-//! all tables is worth nothing without them.
+//! The keys that are derived from the root key, one per use (HKDF-SHA-256, RFC 5869), and the operations with each. A dump of all tables is
+//! worthless without them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::random;
 
-/// The shortest root key that is taken, in characters: 32 random ones from CloudFormation's generator hold over 128 bits.
+/// The shortest allowed root key, in characters: 32 random ones from CloudFormation's generator have over 128 bits of entropy.
 pub const ROOT_KEY_LENGTH: usize = 32;
 
 /// The root key has the wrong format.
@@ -21,16 +21,16 @@ pub const ROOT_KEY_LENGTH: usize = 32;
 )]
 pub struct RootKeyError;
 
-/// What the root secret holds. As it is made, one text for all. To change the key of what lives for minutes, without a moment in
-/// which a running function knows only one of two: `{"users", "current", "other"}`. `docs/rotation.md` has the steps.
+/// The root secret. At first it is one text for all keys. To rotate the keys that protect challenges, it becomes
+/// `{"users", "current", "other"}`, so that a running function always knows both the old and the new key. `docs/rotation.md` has the steps.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RootKey {
-    /// For what lives as long as its rows: phones, identities, passwords, messages.
+    /// For values that live as long as their rows: phones, identities, passwords, messages.
     users: SecretString,
-    /// For what lives minutes: transaction ids and codes. New ones are made with it.
+    /// For values that live for minutes, the ids and codes of challenges. New ones are made with it.
     current: SecretString,
-    /// Those made with this one are still taken, or taken already.
+    /// Ids and codes that were made with this key are accepted, too.
     other: Option<SecretString>,
 }
 
@@ -50,12 +50,12 @@ impl RootKey {
     }
 }
 
-/// A sealed value does not open: another key, another context, or not one of ours.
+/// A sealed value cannot be opened: it has another key or context, or is not one of ours.
 #[derive(Debug, thiserror::Error)]
 #[error("a sealed value does not open with this key")]
 pub struct SealError;
 
-/// All keys. Prints nothing.
+/// All keys. They are never printed.
 #[derive(derive_more::Debug)]
 #[debug("Keys")]
 pub struct Keys {
@@ -69,7 +69,7 @@ pub struct Keys {
     other: Option<EphemeralKeys>,
 }
 
-/// The keys of what lives for minutes.
+/// The keys for values that live for minutes.
 pub(crate) struct EphemeralKeys {
     challenge: hmac::Key,
     code: LessSafeKey,
@@ -95,12 +95,12 @@ impl Keys {
         })
     }
 
-    /// The keys under which a pending transaction may have been made, the likelier first.
+    /// The keys with which an open challenge may have been made, the likelier first.
     pub(crate) fn ephemeral(&self) -> impl Iterator<Item = &EphemeralKeys> {
         [Some(&self.current), self.other.as_ref()].into_iter().flatten()
     }
 
-    /// The keys under which transactions are made.
+    /// The keys with which challenges are made.
     pub(crate) const fn current(&self) -> &EphemeralKeys {
         &self.current
     }
@@ -130,9 +130,9 @@ impl Keys {
         KeyedHash::of(&self.message, text)
     }
 
-    /// Encrypts a one-time code for its transaction; another transaction's id does not open it. Only who has the key *and*
-    /// the row can read it. (A keyed hash would not hide it better: who has the key tries a million codes in a second. But
-    /// it could not be sent a second time.)
+    /// Encrypts a one-time code for its challenge: another challenge's id does not open it. Only the key and the row together reveal it.
+    /// (A keyed hash would not hide it better, since anybody with the key can try a million codes in a second. And a hashed code could not
+    /// be sent a second time.)
     ///
     /// # Errors
     /// [`SealError`], which a code of ten digits cannot cause.
@@ -169,7 +169,7 @@ impl EphemeralKeys {
         Ok(Self { challenge: hmac_key(&root, "challenge")?, code: LessSafeKey::new(code) })
     }
 
-    /// Eight bytes that hide what a transaction id points to, from its first half.
+    /// Eight bytes that mask the phone's key in a challenge's id, derived from the id's first half.
     pub(crate) fn challenge_mask(&self, nonce: &[u8; 8]) -> [u8; 8] {
         KeyedHash::of(&self.challenge, nonce).short()
     }
@@ -198,7 +198,7 @@ fn expand(root: &hkdf::Prk, purpose: &str) -> Result<[u8; 32], RootKeyError> {
     Ok(key)
 }
 
-/// An HMAC-SHA-256 that stands for a value in keys of items: it says nothing without the key, and is the same each time.
+/// An HMAC-SHA-256 that replaces a value in the keys of items: deterministic, and meaningless without the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyedHash([u8; 32]);
 
@@ -209,7 +209,7 @@ impl KeyedHash {
         Self(hash)
     }
 
-    /// All 256 bits, for keys that must never meet.
+    /// All 256 bits, for keys that must never collide.
     pub fn long(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
     }
@@ -219,7 +219,7 @@ impl KeyedHash {
         format!("{:016x}", u64::from_be_bytes(self.short()))
     }
 
-    /// The first 64 bits, where two that meet would only share their limits.
+    /// The first 64 bits, for keys whose collision would only share limits.
     pub fn short(&self) -> [u8; 8] {
         let mut short = [0; 8];
         short.copy_from_slice(&self.0[..8]);

@@ -1,5 +1,5 @@
-//! From what went wrong to what the caller is told: the one map of errors to status, Backendless code, message and reason.
-//! Answers never hold an error's own text; the log holds it, once.
+//! The one map from errors to responses: status, Backendless code, message and reason. Responses never contain an error's own text; the log
+//! does, once.
 
 use std::error::Error;
 
@@ -23,7 +23,7 @@ use crate::plivo::PlivoError;
 use crate::spend::pumping::Rule;
 use crate::store::StoreError;
 
-/// A request that is answered with an error.
+/// A request's error response.
 #[derive(Debug)]
 pub struct Problem {
     reason: Reason,
@@ -36,7 +36,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A refusal that needs no more words.
+    /// A refusal without details.
     pub fn new(reason: Reason) -> Self {
         let (code, message) = (reason.code(), reason.message().to_owned());
         Self { reason, code, message, retry_after: None, limit: None, allow: None, cause: None }
@@ -58,7 +58,7 @@ impl Problem {
         }
     }
 
-    /// A path that takes only these methods.
+    /// A request with a method that its path does not have; these are the ones that it has.
     pub fn method_not_allowed(methods: &[&str]) -> Self {
         Self { allow: Some(methods.join(", ")), ..Self::new(Reason::MethodNotAllowed) }
     }
@@ -76,7 +76,7 @@ impl Problem {
         self.reason
     }
 
-    /// A code's message that failed, where that is told. One that may be on its way counts, so the next waits its turn.
+    /// A code message that failed, where the client learns it. One that may be on its way counts, so the next start has to wait.
     fn from_code_message(error: PlivoError) -> Self {
         let problem = Self::from(error);
         match problem.reason {
@@ -86,13 +86,13 @@ impl Problem {
         }
     }
 
-    /// Whether a retry may succeed: a failure of ours, or of what we depend on. What may have been sent is never retried.
+    /// Whether a retry may succeed: after a failure of ours or of a service that we depend on. A message that may have been sent is never retried.
     pub const fn is_retryable(&self) -> bool {
         use Reason::{Internal, MessageInFlight, SmsUnavailable, SwitchedOff, Unavailable};
         matches!(self.reason, Unavailable | Internal | SmsUnavailable | MessageInFlight | SwitchedOff)
     }
 
-    /// One line, `error` for our failures and those of what we depend on, `info` for refusals; and one metric.
+    /// Logs one line (`error` for our failures and those of services, `info` for refusals) and counts one metric.
     pub fn report(&self, app: &App, function: &str) {
         app.metrics.count(Metric::Refused(self.reason.as_str()), app.clock.now());
         self.log(function);
@@ -102,7 +102,7 @@ impl Problem {
         let (reason, status, event) = (self.reason.as_str(), self.reason.status().as_u16(), self.reason.event());
         let cause = self.cause.as_ref().map(|cause| logging::chain(cause.as_ref()));
         match self.reason {
-            // Our own rules (the start has logged which), and what anybody can cause by asking for a number that Plivo does not like.
+            // Our own rules (the start has logged which one), and what anybody can cause with a number that Plivo refuses.
             Reason::SmsRejected | Reason::BudgetSpent | Reason::NumbersSuspended | Reason::SwitchedOff => {
                 tracing::warn!(function, event, status, reason, cause, "request refused");
             }
@@ -144,7 +144,7 @@ impl Problem {
     }
 }
 
-/// A caller's own text in an answer: enough to find the mistake.
+/// A client's text as it is quoted in a response: enough to find the mistake.
 fn short(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).take(64).collect()
 }
@@ -154,7 +154,7 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// The limit itself.
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Seconds after which a passing failure is worth another request.
+/// Seconds after which a retry is worthwhile when a service was unavailable.
 const SOON: u64 = 2;
 
 impl From<AuthError> for Problem {
@@ -235,7 +235,7 @@ impl From<MessageError> for Problem {
     }
 }
 
-/// As `sendMessage` tells it, whose caller is the owner's own system.
+/// As `sendMessage` reports it: its client is the owner's own system.
 impl From<PlivoError> for Problem {
     fn from(error: PlivoError) -> Self {
         let reason = match &error {

@@ -1,4 +1,4 @@
-//! Bodies: their size, their JSON, their fields, each refusal with its reason.
+//! Request bodies: size, JSON and fields; each refusal has its reason.
 
 use lambda_http::{Body, Request};
 use serde_json::{Map, Value};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::json::{self, JsonError};
 use super::{MAX_BODY_BYTES, Problem, Reason};
 
-/// Which of Backendless' codes a name that stands twice gets.
+/// Which of Backendless' codes a name that occurs twice gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duplicates {
     /// 8001, on services.
@@ -74,7 +74,7 @@ pub fn text_body(request: &Request, name: &'static str) -> Result<String, Proble
         }
         Ok(Value::Array(_) | Value::Bool(_) | Value::Null) => Err(Problem::field(Reason::WrongType, name)),
         Err(JsonError::Duplicate(name)) => Err(Problem::duplicate(&name, Duplicates::Service)),
-        // What begins like JSON was meant as JSON.
+        // A text that begins like JSON was meant as JSON.
         Err(JsonError::Syntax) if text.starts_with(['{', '[', '"']) => Err(Problem::new(Reason::NotJson)),
         Ok(Value::Number(_)) | Err(JsonError::Syntax) => Ok(text.to_owned()),
     }

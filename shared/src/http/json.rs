@@ -1,5 +1,5 @@
-//! JSON, strictly: a name that stands twice in one object is an error (serde_json would take the last one silently, another
-//! parser the first). Nesting is bounded by serde_json, at 128.
+//! Strict JSON: a name that occurs twice in one object is an error (serde_json would silently take the last one, another parser the first).
+//! serde_json limits the nesting to 128.
 
 use std::cell::Cell;
 use std::fmt;
@@ -7,12 +7,12 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Why a text is not taken.
+/// Why a text is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum JsonError {
     /// It is not JSON, or nested too deep.
     Syntax,
-    /// A name stands twice in one object.
+    /// A name occurs twice in one object.
     Duplicate(String),
 }
 
@@ -24,7 +24,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
     value.map_err(|_| duplicate.take().map_or(JsonError::Syntax, JsonError::Duplicate))
 }
 
-/// Reads a value and leaves the name that stood twice.
+/// Reads a value, and stores a name that occurs twice in the cell.
 #[derive(Clone, Copy)]
 struct Strict<'a>(&'a Cell<Option<String>>);
 

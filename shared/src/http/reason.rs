@@ -4,7 +4,7 @@ use lambda_http::http::StatusCode;
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $status:ident, $code:literal, $message:literal;)+) => {
-        /// Why a request was refused: the stable word of `errorData.reason`. `docs/errors.md` lists them all.
+        /// Why a request was refused: the stable name in `errorData.reason`. `docs/errors.md` lists them all.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Reason { $($(#[$doc])* $name,)+ }
 
@@ -12,13 +12,13 @@ macro_rules! reasons {
             /// All reasons.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
-            /// The word.
+            /// The name.
             pub const fn as_str(self) -> &'static str { match self { $(Self::$name => $word,)+ } }
 
             /// The HTTP status.
             pub const fn status(self) -> StatusCode { match self { $(Self::$name => StatusCode::$status,)+ } }
 
-            /// Backendless' code where it has one for the case, else 14000, its code for what a service throws.
+            /// Backendless' code for the case, or else 14000, its code for an error that a service throws.
             pub const fn code(self) -> u32 { match self { $(Self::$name => $code,)+ } }
 
             /// The message; `%s` stands for a field's name.
@@ -36,7 +36,7 @@ reasons! {
     NotJson = "not_json", BAD_REQUEST, 8004, "Parsing input json params failed";
     /// The body is JSON but no object.
     NotAnObject = "not_an_object", BAD_REQUEST, 8004, "Parsing input json params failed";
-    /// A field stands twice.
+    /// A field occurs twice.
     DuplicateField = "duplicate_field", BAD_REQUEST, 8001, "Duplicate property: %s";
     /// A field is missing or empty.
     MissingField = "missing_field", BAD_REQUEST, 8007, "Missing parameter '%s'.";
@@ -50,9 +50,9 @@ reasons! {
     NumberNotServed = "number_not_served", BAD_REQUEST, 14000, "This kind of number is not served";
     /// The number's country is not in SMS_COUNTRIES.
     CountryNotServed = "country_not_served", BAD_REQUEST, 14000, "This country is not served";
-    /// The transaction id is not of our shape.
+    /// The `transactionId` has the wrong form.
     InvalidTransactionId = "invalid_transaction_id", BAD_REQUEST, 8008, "Invalid parameter '%s'";
-    /// The code is not so many digits.
+    /// The code is not CODE_LENGTH digits.
     InvalidCode = "invalid_code", BAD_REQUEST, 8008, "Invalid parameter '%s'";
     /// The code is wrong, or its challenge is unknown, of another phone, expired, redeemed or out of attempts.
     CodeRejected = "code_rejected", UNAUTHORIZED, 14000, "The code is wrong or no longer valid";
@@ -76,11 +76,11 @@ reasons! {
     IdentityMissing = "identity_missing", BAD_REQUEST, 3013, "Unable to register user. Missing identity value for '%s'";
     /// Not a valid e-mail address.
     InvalidEmail = "invalid_email", BAD_REQUEST, 3040, "Provided email has wrong format.";
-    /// objectId is not the caller's to set.
+    /// The client may not set objectId.
     ReservedObjectId = "reserved_object_id", BAD_REQUEST, 3039, "\"objectId\" is a reserved system property and is not allowed when registering a user.";
-    /// updated is not the caller's to set.
+    /// The client may not set updated.
     ReservedUpdated = "reserved_updated", BAD_REQUEST, 3076, "\"updated\" is a reserved system property and is not allowed while registration";
-    /// created is not the caller's to set.
+    /// The client may not set created.
     ReservedCreated = "reserved_created", BAD_REQUEST, 3077, "\"created\" is a reserved system property and is not allowed while registration";
     /// Too many own properties, or an invalid name.
     InvalidProperties = "invalid_properties", BAD_REQUEST, 14000, "Own properties are at most 50, their names letters, digits and '_'";
@@ -90,13 +90,13 @@ reasons! {
     UserExists = "user_exists", CONFLICT, 3033, "Unable to register user. User already exists.";
     /// The user may not log in.
     UserDisabled = "user_disabled", FORBIDDEN, 3090, "User account is disabled";
-    /// The user-token is of no session, or of one that is over.
+    /// The user-token belongs to no session, or to one that is over.
     SessionInvalid = "session_invalid", UNAUTHORIZED, 3064, "Not existing user token. Relogin user to update your user token";
     /// Another user's data.
     NotOwn = "not_own", FORBIDDEN, 14008, "Access denied";
     /// The key of sendMessage is missing or wrong.
     AccessDenied = "access_denied", UNAUTHORIZED, 14008, "Access denied";
-    /// A code was asked for this phone a moment ago, or ten times in a day.
+    /// A start for this phone came too soon after the last one, or after ten in a day.
     TooManyMessages = "too_many_messages", TOO_MANY_REQUESTS, 14000, "Too many messages to this phone. Try again later.";
     /// Too many registrations or logins from this network in an hour, or for phones of too many countries in a day.
     TooManyStarts = "too_many_starts", TOO_MANY_REQUESTS, 14000, "Too many requests from this network. Try again later.";
@@ -112,11 +112,11 @@ reasons! {
     MessageNotText = "message_not_text", BAD_REQUEST, 8008, "Invalid parameter '%s'";
     /// More than ten media links.
     TooManyMediaUrls = "too_many_media_urls", BAD_REQUEST, 14000, "More than 10 media links";
-    /// A media link is no public https link.
+    /// A media link is not a public https link.
     InvalidMediaUrl = "invalid_media_url", BAD_REQUEST, 8008, "Invalid parameter '%s'";
     /// Media goes to the United States and Canada only.
     MediaNotServed = "media_not_served", BAD_REQUEST, 14000, "Media can be sent to the United States and Canada only";
-    /// The idempotency key is none, or is given twice.
+    /// The idempotency key has the wrong form, or two different ones are given.
     InvalidIdempotencyKey = "invalid_idempotency_key", BAD_REQUEST, 8008, "Invalid parameter '%s'";
     /// The idempotency key was another message's.
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, 14000, "This idempotency key was used for another message";
@@ -151,7 +151,7 @@ reasons! {
 }
 
 impl Reason {
-    /// The event of OWASP's Logging Vocabulary that it is, if any.
+    /// Its event in OWASP's Logging Vocabulary, if any.
     pub const fn event(self) -> Option<&'static str> {
         match self {
             Self::CodeRejected | Self::LoginRejected | Self::UserDisabled => Some("authn_login_fail"),

@@ -1,17 +1,17 @@
-//! Idempotency keys: what makes two requests the same message.
+//! Idempotency keys: two requests with the same key are the same message.
 
 /// The longest key that a caller may choose, in characters.
 const LONGEST: usize = 255;
 
-/// Not a key: empty, too long, or not of visible ASCII.
+/// Not a key: empty, too long, or not visible ASCII.
 #[derive(Debug, thiserror::Error)]
 #[error("not an idempotency key")]
 pub struct KeyError;
 
-/// What a chosen key begins with, so that nobody can choose one that follows from where another message came from.
+/// The prefix of chosen keys, so that no client can choose a key that is derived from the source of another message.
 const CHOSEN: &str = "own/";
 
-/// A key. Prints nothing: it may hold what its owner likes.
+/// A key. It is never printed, since a client may put anything in it.
 #[derive(Clone, PartialEq, Eq, derive_more::Debug)]
 #[debug("IdempotencyKey")]
 pub struct IdempotencyKey(String);
@@ -32,17 +32,17 @@ impl IdempotencyKey {
         }
     }
 
-    /// The one that follows from where a message came from and its id there.
+    /// The key that is derived from a message's source and its id there.
     pub fn of(source: &str, id: &str) -> Self {
         Self(format!("{source}/{id}"))
     }
 
-    /// The one of a message that is put back after it was refused, and its cause mended: a new try, once for all copies of it.
+    /// The key of a refused message that is put back after its cause was fixed: one more attempt, for all copies together.
     pub fn of_another_try(source: &str, id: &str) -> Self {
         Self(format!("{source}/{id}/again"))
     }
 
-    /// One that a dead letter kept: a caller's own or a queue's. `None` for any other, which only another source may make.
+    /// The key that a dead letter has kept: a client's own or a queue's. `None` for any other, which only another source may make.
     pub fn kept(text: &str) -> Option<Self> {
         let queue_s = text.starts_with("arn:") && text.split(':').nth(2) == Some("sqs");
         (queue_s || text.starts_with(CHOSEN)).then(|| Self(text.to_owned()))

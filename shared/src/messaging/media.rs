@@ -1,5 +1,5 @@
 //! Media links of a message: `mediaUrls` is one string, links separated by commas, each URL-encoded (the Backendless Plivo
-//! service); a plain `https://…` is taken as it is. We never fetch them: Plivo does.
+//! service); a plain `https://…` is accepted, too. We never fetch them: Plivo does.
 
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
@@ -12,7 +12,7 @@ pub const LONGEST: usize = 2048;
 /// Why a list of links is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MediaError {
-    /// One of them is no public `https` link.
+    /// One of them is not a public `https` link.
     #[error("a media link is not a public https link")]
     Link,
     /// More than [`MOST`].
@@ -35,7 +35,7 @@ pub fn parse(list: &str) -> Result<Vec<Url>, MediaError> {
 }
 
 fn link(item: &str) -> Result<Url, MediaError> {
-    // A link that still has its scheme's colon escaped was encoded as a whole: decoded once. Others are taken as they are.
+    // A link whose scheme has an escaped colon was encoded as a whole, and is decoded once. Others are left as they are.
     let encoded = item.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https%3A"));
     let text =
         if encoded { percent_decode_str(item).decode_utf8().map_err(|_| MediaError::Link)? } else { item.into() };
@@ -45,7 +45,7 @@ fn link(item: &str) -> Result<Url, MediaError> {
     let url = Url::parse(&text).map_err(|_| MediaError::Link)?;
     let public = match url.host() {
         Some(Host::Domain(name)) => name.contains('.') && !name.ends_with(".localhost"),
-        // Clients of nobody's server: an address is never needed for media and often points inwards.
+        // Media never need a bare address, and one often points into a private network.
         Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => false,
     };
     // As it is sent: names and paths of other scripts grow when they are encoded.

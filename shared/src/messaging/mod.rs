@@ -53,10 +53,10 @@ pub enum MessageError {
         /// When that will be over at the latest, in seconds.
         retry_after: u64,
     },
-    /// Whoever sent it before did not live to say what became of it.
-    #[error("whoever sent this message did not live to tell")]
+    /// The function that sent it before ended without recording the outcome.
+    #[error("the outcome of this message is unknown")]
     Unknown,
-    /// A secret cannot be had.
+    /// A secret is not available.
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// Storage failed.
@@ -67,7 +67,7 @@ pub enum MessageError {
     Plivo(#[from] PlivoError),
 }
 
-/// Lets in who has a key of `sendMessage`, which spends the owner's money.
+/// Requires a key of `sendMessage`, which spends the owner's money.
 ///
 /// # Errors
 /// [`MessageError::AccessDenied`]; [`MessageError::Secret`].
@@ -110,15 +110,15 @@ impl Message {
         Ok(Self { to, text, media })
     }
 
-    /// All of it in one text, for its keyed hash: a number and links hold no line ends.
+    /// The whole message in one text, for its keyed hash. Numbers and links contain no line ends, so no two messages have the same text.
     pub fn content(&self) -> String {
         let links: Vec<_> = self.media.iter().map(Url::as_str).collect();
         format!("{}\n{}\n{}", self.to.e164(), links.join(" "), self.text)
     }
 }
 
-/// Sends a message, at most once for its key: the key is taken before Plivo is called, and what became of the message is
-/// written down after. Who asks again gets the first answer.
+/// Sends a message, at most once for its key: the key is claimed before the call to Plivo, and the outcome is recorded after it. A repeated
+/// request gets the first answer.
 ///
 /// # Errors
 /// [`MessageError`].
@@ -157,7 +157,7 @@ pub async fn prepare(app: &App) -> Result<(), MessageError> {
     Ok(tokio::try_join!(app.secrets.keys(now), app.secrets.plivo(now)).map(drop)?)
 }
 
-/// What was answered when the key was new.
+/// The answer to the first request with a key.
 fn first_answer(state: MessageState) -> Result<Accepted, MessageError> {
     match state {
         MessageState::Sent(answer) => {
@@ -168,8 +168,7 @@ fn first_answer(state: MessageState) -> Result<Accepted, MessageError> {
     }
 }
 
-/// Records what became of the message. Where that fails, it will become unknown and never be sent again: the result of this request is right
-/// all the same.
+/// Records the outcome. If that fails, the message becomes unknown and is never sent again; the result of this request is right nevertheless.
 async fn record(messages: &Messages, claim: &Claim, outcome: &Result<Accepted, PlivoError>, now: Timestamp) {
     let settle = async |state: MessageState| messages.settle(claim, &state, now).await;
     let recorded = match outcome {
@@ -178,7 +177,7 @@ async fn record(messages: &Messages, claim: &Claim, outcome: &Result<Accepted, P
             settle(MessageState::Rejected(why.clone())).await
         }
         Err(error) if error.may_have_arrived() => settle(MessageState::Unknown).await,
-        // Surely not sent, and another try may do better: the key is free again.
+        // Certainly not sent, and a retry may succeed: the key is free again.
         Err(_) => messages.release(claim).await,
     };
     if let Err(error) = recorded {
@@ -186,8 +185,8 @@ async fn record(messages: &Messages, claim: &Claim, outcome: &Result<Accepted, P
     }
 }
 
-/// How long a message may take from its first call to its last, all of them at their slowest: the secrets, the switches, the key (twice, where a lease
-/// has ended), Plivo, the note, the dead-letter queue. Who has less time left does not begin.
+/// The longest time that a message may take if each call is at its slowest: secrets, kill switches, the claim (twice where a lease has ended),
+/// Plivo, the outcome, the dead-letter queue. With less time left, a message is not begun.
 pub const SLOWEST: std::time::Duration = crate::aws::TIMEOUT.saturating_mul(6).saturating_add(plivo::TIMEOUT);
 
 /// Whether there is time for one more message before this moment.

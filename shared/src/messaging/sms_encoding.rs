@@ -8,12 +8,12 @@ pub const MAX_UCS2: usize = 737;
 /// GSM 03.38 characters of a message that goes out as one segment.
 pub const SINGLE_SEGMENT: usize = 160;
 
-/// The basic table of 3GPP TS 23.038, but for its escape character.
+/// The basic table of 3GPP TS 23.038, without its escape character.
 const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
 /// The extension table: each counts as two characters.
 const EXTENSION: &str = "^{}\\[~]|€\u{c}";
 
-/// The text's length in GSM 03.38 characters; `None` when it holds one that GSM 03.38 has not.
+/// The text's length in GSM 03.38 characters; `None` when it contains a character that GSM 03.38 lacks.
 pub fn gsm_length(text: &str) -> Option<usize> {
     text.chars().try_fold(0, |length, character| {
         if BASIC.contains(character) {

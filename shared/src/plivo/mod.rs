@@ -20,7 +20,7 @@ use crate::config::Sender;
 /// For a whole call. Plivo takes 50 to 500 ms; Lambda's and the gateway's own limits are longer.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(8);
 
-/// What is sent, checked by who made it.
+/// A message to send, already checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
     /// The receiver, E.164.
@@ -33,7 +33,7 @@ pub struct Message<'a> {
     pub keep_text: bool,
 }
 
-/// Plivo's answer to a message, as it is: `sendMessage` passes it on.
+/// Plivo's answer to a message; `sendMessage` returns it unchanged.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct Accepted {
     /// `message(s) queued`.
@@ -80,8 +80,8 @@ impl Client {
         read(status, &answer)
     }
 
-    /// Reads the account: a call that costs nothing and fails where a send would fail. It stands in for a send that must not
-    /// happen, so that its caller sees no difference.
+    /// Reads the account: a call that costs nothing and fails where sending would fail. It stands in for a message that must not be sent, so
+    /// that the client sees no difference.
     ///
     /// # Errors
     /// [`PlivoError`].

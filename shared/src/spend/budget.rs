@@ -1,16 +1,15 @@
-//! Budgets: how much code messages may cost an hour, a day and a month, for all and by country. Windows are those of the calendar, in
-//! UTC, as bills are; so in an hour that begins within one, twice the hour's budget can be spent, and never more than twice the day's.
+//! Budgets: how much code messages may cost an hour, a day and a month, in all and by country. Windows are calendar windows in UTC, like those
+//! of bills. So within any 60 minutes that cross an hour's end, up to two hourly budgets can be spent; likewise for days and months.
 //!
-//! **Two limits.** Registrations, whose phones nobody has confirmed, end at [`REGISTRATION_PERCENT`] of each budget; logins, which are sent to
-//! confirmed phones only, at all of it.
+//! **Two limits.** Registrations, whose phones nobody has confirmed, may spend [`REGISTRATION_PERCENT`] of each budget. Logins, which go only
+//! to confirmed phones, may spend all of it.
 //!
-//! **Shards.** What was spent stands in `BUDGET_SHARDS` items, four unless set otherwise, since one bears 1,000 writes a second, two for each
-//! login. Each may spend its part of every budget, by a condition on it, so all together never more than the budget: the largest overspend is
-//! 0 messages. A start reads four of them, its phone's own and the next; it takes from the one with room that has spent least, and is
-//! refused when none has room for one more message. With four shards these are all, and they fill alike: while one window is the
-//! narrowest, the earliest refusal is fewer than four messages before its end, and where windows and countries take turns, three messages a
-//! shard for each country that is called. With more shards than four, others may have room by chance; so many are for rates at which that is
-//! little.
+//! **Shards.** What was spent is kept in `BUDGET_SHARDS` items (default four), since one item takes 1,000 writes a second, and a login makes
+//! two. Each shard may spend its share of every budget, enforced by a condition of the write, so together they never exceed the budget: the
+//! largest overspend is 0 messages. A start reads four shards, its phone's own and the next three, reserves from the one that has spent least
+//! and has room, and is refused when none of the four has room for one more message. With four shards, these are all of them, and they fill
+//! evenly: a start can be refused up to three messages before the budget is spent, or up to three a shard for each country that is called.
+//! With more shards, another one may still have room. Settings with many shards are for rates at which that hardly matters.
 
 use std::collections::BTreeMap;
 
@@ -23,11 +22,11 @@ use super::price::Money;
 use crate::flow::Flow;
 use strum::IntoStaticStr;
 
-/// So many shards a start reads at most.
+/// The most shards that a start reads.
 pub const SHARDS_READ: usize = 4;
 /// The most shards there may be: enough for 100,000 logins a second, with one for each 25.
 pub const MAX_SHARDS: usize = 4096;
-/// Registrations may spend so much of each budget.
+/// The share of each budget that registrations may spend.
 pub const REGISTRATION_PERCENT: i64 = 80;
 
 /// What a budget is for.

@@ -3,7 +3,7 @@
 //!
 //! Counts belong to the counter's hour; a counter of an earlier hour is first [rolled](Counter::at). Besides this hour and the one before
 //! it holds what is usual: the mean of the verified in all earlier hours, in which the last day weighs most (each hour moves it by a 24th
-//! of the difference). Of the verified, since whoever sends for money could make any volume usual by keeping it up.
+//! of the difference). It counts verified codes, since an attacker could make any number of messages usual by sending them for long enough.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,11 +19,11 @@ use crate::flow::Flow;
 use strum::IntoStaticStr;
 
 const HOUR_MILLIS: i64 = 60 * 60 * 1000;
-/// The mean moves by one of so many parts each hour.
+/// Each hour moves the mean by this fraction (a 24th) of the difference.
 const MEAN_PARTS: i64 = 24;
 /// Means are kept in thousandths of a message.
 const THOUSAND: i64 = 1000;
-/// After so many hours without any, a mean is as good as nothing.
+/// After this many hours without any, a mean counts as zero.
 const FORGOTTEN: i64 = 30 * 24;
 
 /// How long a counter is kept after its last hour: a month's budget must outlive a quiet month.
@@ -181,18 +181,18 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// Whether there are more than so many times the usual.
+    /// Whether there are more than this multiple of the usual number.
     pub const fn is_above(&self, times: i64) -> bool {
         self.sends.saturating_mul(THOUSAND) > self.usual.saturating_mul(times)
     }
 
-    /// Whether fewer than so many of a hundred came back right.
+    /// Whether the percentage that came back right is below this.
     pub const fn is_below(&self, percent: i64) -> bool {
         self.verified.saturating_mul(100) < self.sends.saturating_mul(percent)
     }
 }
 
-/// The mean after an hour with so many verified, and the hours without any after it.
+/// The mean after an hour with this many verified codes, and any hours without codes after it.
 fn mean(mean: i64, verified: i64, passed: i64) -> i64 {
     if passed > FORGOTTEN {
         return 0;

@@ -6,7 +6,7 @@ use super::budget::{Amounts, REGISTRATION_PERCENT};
 use super::price::Money;
 use crate::flow::Flow;
 
-/// The longest month has so many days.
+/// Days of the longest month.
 const DAYS: i64 = 31;
 
 /// The bounds.

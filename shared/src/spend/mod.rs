@@ -34,37 +34,37 @@ pub struct SpendRules {
     pub prices: Prices,
     /// What may be spent.
     pub budgets: Budgets,
-    /// Into so many shards the budgets are divided, 1 to `budget::MAX_SHARDS`.
+    /// The number of shards of the budgets, 1 to `budget::MAX_SHARDS`.
     pub shards: usize,
     /// What looks like pumping, and what follows.
     pub pumping: Pumping,
 }
 
-/// A message that is asked for.
+/// A message that a start would send.
 #[derive(Debug, Clone, Copy)]
 pub struct SpendRequest<'a> {
-    /// What for.
+    /// The flow that it belongs to.
     pub flow: Flow,
-    /// To which country.
+    /// The country that it goes to, in two letters.
     pub country: &'a str,
-    /// When.
+    /// The time of the start.
     pub now: Timestamp,
 }
 
-/// A decision with what it was made of.
+/// A decision with its inputs.
 #[derive(Debug)]
 pub struct Decided {
-    /// What was known.
+    /// What it was based on.
     pub inputs: Inputs,
-    /// What was decided.
+    /// The decision.
     pub decision: Decision,
     /// How much of the fullest budget is spent, in percent.
     pub percent_spent: i64,
 }
 
 impl SpendRules {
-    /// Decides on the shards and the prefix's counter as they were read. Shards that were not read are taken to be like these, for the
-    /// country's volume and the percentage.
+    /// Decides by the shards and the prefix's counter as they were read. For the country's volume and the percentage, the shards that were not
+    /// read are assumed to hold as much as these.
     pub fn decide(
         &self,
         request: &SpendRequest<'_>,
@@ -99,7 +99,7 @@ impl SpendRules {
 }
 
 impl Decision {
-    /// When it is worth asking again, in seconds: when the full window ends; a suspension is looked at anew each hour.
+    /// When a retry is worthwhile, in seconds: when the spent window ends, or the hour, after which a suspension is decided again.
     pub fn retry_after(&self, now: Timestamp) -> u64 {
         let window = self.window.unwrap_or(Window::Hour);
         let millis = u64::try_from(now.until(end_of(window, now)).as_millis()).unwrap_or(u64::MAX);

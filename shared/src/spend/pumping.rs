@@ -1,10 +1,10 @@
-//! Whether a message goes out, decided on what is known about money, its country and its number's prefix. The limits of phones and
-//! addresses come before (`auth::limits`). A [`Decision`] with its [`Inputs`] is kept as a record, so that other rules can be tried on it.
+//! Decides whether a message goes out, by the budgets, its country's volume and its number's prefix. The limits of phones and client networks
+//! are checked earlier (`auth::limits`). Each [`Decision`] is logged with its [`Inputs`], so that other rules can be tried on it later.
 //!
-//! **Pumping** is sending to numbers that earn their operator money: many messages, and no code that comes back. A prefix (10,000 numbers)
-//! or a country is suspended while, in this hour and the one before, it had at least so many messages, more than so many times as many as
-//! usual, and fewer than so many of a hundred codes came back right. Registrations only: a login is sent to a phone that somebody has
-//! confirmed here, ten times a day and within the budget; that it looks pumped is logged.
+//! **Pumping** is requesting messages to numbers whose operator earns by them: many messages, and no codes that come back. A prefix (10,000
+//! numbers) or a country is suspended while all three thresholds are crossed, in this hour and the one before together: the number of
+//! messages, their multiple of the usual number, and the percentage of codes that came back right. Only registrations are suspended. A login
+//! goes to a phone that somebody has confirmed here, at most ten times a day and within the budget; if it looks pumped, that is logged.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,19 +38,19 @@ pub struct Inputs {
 pub struct Spent {
     /// In all countries.
     pub all: Amounts,
-    /// In the country that is asked for.
+    /// In the message's country.
     pub country: Amounts,
 }
 
-/// What is done.
+/// What happens to a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The message goes out.
     Send,
-    /// It does not, and the caller is answered as if it did.
+    /// It does not go out, and the client gets the same answer as if it did.
     Suppress,
-    /// It does not, and the caller is told.
+    /// It does not go out, and the client is told.
     Refuse,
 }
 
@@ -61,53 +61,53 @@ pub enum Outcome {
 pub enum Rule {
     /// A budget for all countries is spent.
     Budget,
-    /// The country's own is.
+    /// The country's own budget is spent.
     CountryBudget,
     /// The country looks pumped.
     CountryPumping,
-    /// The prefix does.
+    /// The prefix looks pumped.
     PrefixPumping,
 }
 
 impl Rule {
-    /// The word in logs, metrics and records.
+    /// The name in logs, metrics and the decision log.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 }
 
-/// What is decided.
+/// A decision about a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// What is done.
+    /// What happens to it.
     pub outcome: Outcome,
-    /// What spoke against the message; in monitor mode it may go out all the same.
+    /// The rule that speaks against the message, if any; in monitor mode it goes out nevertheless.
     pub rule: Option<Rule>,
-    /// For a budget: the window that is full.
+    /// For a budget: the window in which it is spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
 }
 
-/// What follows where something looks pumped.
+/// What happens to messages to a country or prefix that looks pumped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum Mode {
-    /// It is noted, and the message goes out.
+    /// They go out, and the suspicion is logged.
     Monitor,
-    /// The message does not go out; the caller is answered as if it did.
+    /// They do not go out, and the client gets the same answer as if they did.
     Suppress,
-    /// The caller is told.
+    /// They do not go out, and the client is told.
     Refuse,
 }
 
-/// From when on something looks pumped.
+/// When a country or a prefix looks pumped: all three must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Threshold {
-    /// At least so many messages in this hour and the one before.
+    /// The fewest messages in this hour and the one before.
     pub least: i64,
-    /// More than so many times the usual.
+    /// The number of messages exceeds this multiple of the usual number.
     pub times: i64,
-    /// Fewer than so many codes of a hundred came back right.
+    /// The percentage of codes that came back right is below this.
     pub percent: i64,
 }
 
@@ -162,7 +162,7 @@ impl SpendRules {
             pumped.into_iter().find(|(threshold, volume, _)| threshold.is_crossed(*volume)).map(|(.., rule)| rule);
         let outcome = match (rule, self.pumping.mode) {
             (None, _) | (_, Mode::Monitor) => Outcome::Send,
-            // What was sent for logins depends on who is a user, so nothing that is told may depend on it.
+            // The number of messages for logins depends on who is a user, so no answer may depend on it.
             _ if inputs.flow.is_for_confirmed_phones() => Outcome::Send,
             (_, Mode::Suppress) => Outcome::Suppress,
             (_, Mode::Refuse) => Outcome::Refuse,

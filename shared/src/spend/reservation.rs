@@ -107,7 +107,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever starts whatever flow for whatever number whenever costs no more than the maximum exposure in any hour, day or month; and
+        /// Whatever anybody starts, for any number and at any time, costs no more than the maximum exposure in any hour, day or month; and
         /// nobody is refused by money while more is left than three messages to each country in each shard.
         #[test]
         fn no_attacker_costs_more_than_the_maximum_exposure(

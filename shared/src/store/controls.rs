@@ -1,6 +1,6 @@
-//! The table of what concerns everybody: the circuit breaker of Plivo, so that callers are told early while it is down, and the kill
-//! switches. It stands in no transaction. Every start needs both, so a function keeps what it read for a while: one item bears 6,000 such
-//! reads a second, and no rate of starts may depend on it (`docs/scale.md`).
+//! The table of service-wide state: the circuit breaker, so that clients learn early that Plivo is down, and the kill switches. No
+//! transaction includes it. Every start needs both items, so a function caches them for a while: DynamoDB serves 6,000 such reads of one item
+//! a second, and the rate of starts must not depend on that (`docs/scale.md`).
 //!
 //! | `id` (key) | attributes |
 //! |---|---|
@@ -24,9 +24,9 @@ use crate::spend::kill_switch::{KillSwitch, KillSwitches};
 
 const CIRCUIT_BREAKER: &str = "circuit_breaker";
 const KILL_SWITCHES: &str = "kill_switches";
-/// How long what was read is used, whether there was anything or not: a kill switch works after this long at the latest.
+/// How long the items are cached, whether or not they exist: a kill switch takes effect after this long at the latest.
 pub const MAX_AGE: Duration = Duration::from_secs(15);
-/// So many changes of kill switches are kept.
+/// The most changes of kill switches that are kept.
 const MAX_CHANGES: usize = 100;
 
 /// How Plivo has been doing.
@@ -38,7 +38,7 @@ pub struct Failures {
     pub last_failure: Timestamp,
 }
 
-/// What concerns everybody.
+/// The service-wide state.
 #[derive(Debug, Clone, Default)]
 pub struct ServiceStatus {
     /// Plivo's failures; `None` when its last answer was good.
@@ -65,13 +65,13 @@ pub struct KillSwitchRecord {
 pub struct KillSwitchChange {
     /// When.
     pub at: Timestamp,
-    /// Who did it, by their own word.
+    /// Who did it, as they stated.
     pub by: String,
     /// Which.
     pub name: String,
     /// Whether it was switched off; otherwise on.
     pub off: bool,
-    /// Why, by their own word.
+    /// Why, as they stated.
     pub why: String,
 }
 
@@ -113,8 +113,8 @@ impl Controls {
         Self { table, cached: Arc::default() }
     }
 
-    /// What concerns everybody: as it was read within the last [`MAX_AGE`], otherwise read now, in two calls side by side. At a cold start
-    /// these open the two connections that the first request needs.
+    /// The service-wide state: as it was read within the last [`MAX_AGE`], or else read now, in two parallel calls. At a cold start these open
+    /// the two connections that the first request needs.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -133,7 +133,7 @@ impl Controls {
         cached.until.is_some_and(|until| now < until).then(|| cached.status.clone())
     }
 
-    /// The items that hold it, for whoever reads them with others.
+    /// The keys of its items, to read them together with others.
     pub(super) fn keys(&self) -> [Key<'_>; 2] {
         [CIRCUIT_BREAKER, KILL_SWITCHES].map(|id| Key {
             table: &self.table,
@@ -166,7 +166,7 @@ impl Controls {
         Ok(status)
     }
 
-    /// What was written is known at once; what was read beside it stays as old as it is.
+    /// A written value is cached at once; it does not renew the age of what was read beside it.
     fn cache_failures(&self, failures: Option<Failures>) {
         self.cached.lock().unwrap_or_else(PoisonError::into_inner).status.failures = failures;
     }
@@ -196,7 +196,7 @@ impl Controls {
         write(|| self.table.delete(CIRCUIT_BREAKER).send()).await.map(drop)
     }
 
-    /// Switches something off or on, and records who did it; whoever may write the table may do this.
+    /// Switches something off or on, and records who did it. Anybody who may write the table may do this.
     ///
     /// # Errors
     /// [`StoreError`].

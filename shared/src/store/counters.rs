@@ -67,7 +67,7 @@ impl Counters {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let id = key.id();
-        // Whoever meets the first change of a new hour waits a little: others may still count in the old one.
+        // The first write of a new hour waits a little: others may still count in the old one.
         let mut backoff = Backoff::default();
         loop {
             let counter = current.counter.at(now);

@@ -1,5 +1,5 @@
-//! The table of messages: one item per idempotency key, which says what became of the message, so that it is sent at most once, however
-//! often it is asked for. The item says `sending` before Plivo is called. Items expire when nobody can ask again.
+//! The table of messages: one item per idempotency key holds the message's outcome, so that the message is sent at most once, however often it
+//! is requested. The item says `sending` before Plivo is called. Items expire when no repeat can come any more.
 //!
 //! | attribute | what |
 //! |---|---|
@@ -28,7 +28,7 @@ use super::{Item, StoreError, names, number, text, values};
 use crate::clock::Timestamp;
 use crate::crypto::{KeyedHash, identifier};
 
-/// How long a `sending` is believed: longer than a call to Plivo and the write after it can take.
+/// How long a `sending` is taken for true: longer than a call to Plivo and the write after it can take.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 /// How long an item is kept whose message was sent or refused: a day longer than a message can wait in a queue (SQS: at most 14 days).
 const RETENTION: Duration = Duration::from_secs(15 * 24 * 60 * 60);
@@ -36,14 +36,14 @@ const RETENTION: Duration = Duration::from_secs(15 * 24 * 60 * 60);
 /// waits for 14 days, again and again. These are rare.
 const UNSETTLED_RETENTION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// What became of a message.
+/// The outcome of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MessageState {
     /// Plivo took it; its answer, as JSON.
     Sent(String),
     /// Plivo refused it; why.
     Rejected(String),
-    /// Nobody knows: Plivo did not answer, or whoever asked it is gone. It is never sent again.
+    /// Unknown: Plivo did not answer, or the function that sent it is gone. It is never sent again.
     Unknown,
 }
 
@@ -52,7 +52,7 @@ pub enum MessageState {
 pub enum Claimed {
     /// The key was free. Now the item says `sending`.
     Acquired(Claim),
-    /// Another request is sending it, for at most so much longer.
+    /// Another request is sending it, for at most this much longer.
     InFlight(Duration),
     /// It was sent, or not, before.
     Settled(MessageState),

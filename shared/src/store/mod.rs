@@ -47,19 +47,19 @@ pub type Item = HashMap<String, AttributeValue>;
 pub struct Store {
     /// Users.
     pub users: Users,
-    /// What is kept about phones.
+    /// Limits and challenges of phones.
     pub phones: Phones,
     /// Sessions.
     pub sessions: Sessions,
-    /// What concerns everybody.
+    /// Service-wide state.
     pub controls: Controls,
-    /// What became of messages.
+    /// Outcomes of messages.
     pub messages: Messages,
     /// What client networks asked for.
     pub clients: Clients,
     /// What was spent, sent and verified.
     pub counters: Counters,
-    /// How sends were decided.
+    /// Decisions about messages.
     pub decision_log: DecisionLog,
 }
 
@@ -105,12 +105,12 @@ impl StoreError {
     }
 }
 
-/// What the `#names` of an expression stand for.
+/// The `#names` of an expression.
 fn names<const N: usize>(names: [(&str, &str); N]) -> Option<HashMap<String, String>> {
     Some(names.map(|(name, attribute)| (name.to_owned(), attribute.to_owned())).into())
 }
 
-/// What the `:values` of an expression stand for.
+/// The `:values` of an expression.
 fn values<const N: usize>(values: [(&str, AttributeValue); N]) -> Option<Item> {
     Some(values.map(|(name, value)| (name.to_owned(), value)).into())
 }
@@ -203,7 +203,7 @@ mod tests {
         Throttle,
         /// Carried out, and the connection ends before the response.
         LoseResponse,
-        /// A read of several items gets none of them, for want of capacity.
+        /// A read of several items returns none of them for lack of capacity.
         Unprocessed,
     }
 

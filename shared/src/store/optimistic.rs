@@ -1,5 +1,5 @@
-//! Optimistic locking: records that are decided on and written as a whole. Each write has a new random version, which is the condition of
-//! the next. Of two that race one wins, and the other decides again on what stands then.
+//! Optimistic locking of records that are written as a whole. Each write sets a new random version, which is the condition of the next. Of two
+//! writes that race one wins, and the other decides again on the new record.
 
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use super::{Item, StoreError, number, text};
 use crate::clock::Timestamp;
 use crate::crypto::identifier;
 
-/// Maximum number of attempts, each of which lost a race.
+/// The most attempts, each of which lost a race.
 const ATTEMPTS: usize = 500;
 
 /// A record with a version, in an item of its own.
@@ -29,8 +29,8 @@ pub(super) fn read<R: Versioned>(item: Option<Item>) -> Result<R, StoreError> {
     item.map_or_else(|| Ok(R::default()), read)
 }
 
-/// Lets `decide` change `record` and writes it, on condition that nobody wrote in between; otherwise decides again on what stands then.
-/// `expires` says when TTL may remove the item, if ever, by what is written. Returns what was decided and the record as written. A refusal
+/// Lets `decide` change `record` and writes it, on condition that nobody wrote in between; otherwise decides again on the record as it is then.
+/// `expires` says, by the new record, when TTL may remove the item, if ever. Returns what was decided and the record as written. A refusal
 /// by `decide` writes nothing and is the inner error.
 ///
 /// # Errors

@@ -30,7 +30,7 @@ use crate::clock::Timestamp;
 use crate::crypto::identifier;
 use crate::flow::Flow;
 
-/// So many networks are known for a phone.
+/// The most networks that are remembered for a phone.
 const KNOWN_NETWORKS: usize = 4;
 /// How long an item is kept that holds what counts until it is replaced: known networks, wrong passwords in a row.
 const LONG_RETENTION: Duration = Duration::from_secs(400 * 24 * 60 * 60);
@@ -69,13 +69,13 @@ pub struct Challenge {
     pub user: Option<String>,
 }
 
-/// What is counted for a phone, apart by whether a password came first.
+/// What is counted for a phone, separately for flows without a password and after one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhoneCounts {
     /// Times of the starts, oldest first.
     #[serde(default)]
     pub starts: Vec<Timestamp>,
-    /// Times of wrong codes, oldest first; those of live challenges stand in these.
+    /// Times of wrong codes, oldest first, without those of live challenges, which the challenges hold.
     #[serde(default)]
     pub wrong_codes: Vec<Timestamp>,
 }
@@ -85,10 +85,10 @@ pub struct PhoneCounts {
 pub struct PhoneRecord {
     #[serde(default)]
     version: Option<String>,
-    /// Of flows without a password.
+    /// Counts of flows without a password.
     #[serde(default)]
     pub without_password: PhoneCounts,
-    /// Of what comes after the right password.
+    /// Counts of logins after the right password.
     #[serde(default)]
     pub after_password: PhoneCounts,
     /// Times of the code messages while the phone had no user, oldest first.
@@ -97,7 +97,7 @@ pub struct PhoneRecord {
     /// When a right code last came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_verified: Option<Timestamp>,
-    /// From where the last right codes came, and when: networks of somebody who has the phone.
+    /// The networks that the last right codes came from, and when: somebody there has the phone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub known_networks: BTreeMap<String, Timestamp>,
     /// Wrong passwords, oldest first: when, and from which network.

@@ -16,7 +16,7 @@ use super::{Item, StoreError, text};
 use crate::aws::AwsError;
 use crate::crypto::random;
 
-/// How often something is tried that meets conflicts only.
+/// The most attempts of a call that meets only conflicts.
 const ATTEMPTS: u32 = 5;
 /// The longest pause before the second attempt, in milliseconds; it doubles with each.
 const BACKOFF_MILLIS: u64 = 20;
@@ -26,7 +26,7 @@ const RETRYABLE: [&str; 3] = ["TransactionConflict", "ThrottlingError", "Provisi
 /// How current a read is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Consistency {
-    /// All that was written before is seen. One read unit for 4 KB.
+    /// Sees everything that was written before. One read unit for 4 KB.
     Strong,
     /// May be a moment late. Half a unit.
     Eventual,
@@ -140,8 +140,8 @@ pub(super) enum Transacted {
     ConditionFailed(usize),
 }
 
-/// Sends a write, again and again where it must be. A condition that does not hold is an ordinary result. DynamoDB refuses a write of an
-/// item that stands in a transaction at that moment: that says nothing about the condition, so it is retried a bounded number of times.
+/// Sends a write. A condition that does not hold is an ordinary result. DynamoDB also refuses a write of an item that is part of a transaction
+/// at that moment; this says nothing about the condition, so the write is retried a bounded number of times.
 pub(super) async fn write<T, E, F>(send: impl Fn() -> F) -> Result<Written<T>, StoreError>
 where
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
@@ -198,7 +198,7 @@ pub(super) async fn get_all(keys: &[Key<'_>]) -> Result<Found, StoreError> {
             let items = items.into_iter().filter_map(|item| Some((id_of(&item)?, item)));
             found.0.entry(table).or_default().extend(items);
         }
-        // What a table had no capacity for is asked for again.
+        // Keys that a table had no capacity for are requested again.
         requested = response.unprocessed_keys.unwrap_or_default();
         if requested.is_empty() {
             return Ok(found);

@@ -104,7 +104,7 @@ impl Users {
         }
     }
 
-    /// Makes a user without a code: on condition that neither the phone nor the identity is taken; `false` when one is. For whoever has the
+    /// Makes a user without a code: on condition that neither the phone nor the identity is taken; `false` when one is. For a client that has the
     /// table: imports and the local stack's seeds.
     ///
     /// # Errors
