@@ -165,8 +165,9 @@ impl Keys {
 impl EphemeralKeys {
     fn derive(root: &SecretString) -> Result<Self, RootKeyError> {
         let root = extract(root);
+        // The labels are part of the form of ids and codes: with others, those that are stored would not open.
         let code = UnboundKey::new(&CHACHA20_POLY1305, &expand(&root, "code")?).map_err(|_| RootKeyError)?;
-        Ok(Self { challenge: hmac_key(&root, "challenge")?, code: LessSafeKey::new(code) })
+        Ok(Self { challenge: hmac_key(&root, "transaction")?, code: LessSafeKey::new(code) })
     }
 
     /// Eight bytes that mask the phone's key in a challenge's id, derived from the id's first half.

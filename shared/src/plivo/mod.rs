@@ -127,7 +127,8 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::*;
-    use crate::{http_client, tests};
+    use crate::http_client;
+    use crate::tests;
 
     async fn send_to(base: String) -> PlivoError {
         let http = http_client::without_pool(&|_| None).unwrap();
