@@ -39,7 +39,7 @@ enum Command {
     /// Print what an attacker can cost at most in an hour, a day and a month. Makes no calls.
     MaxExposure,
     /// Print the kill switches that are set, and the last changes. Reads the table CONTROLS_TABLE.
-    Switches,
+    KillSwitches,
     /// Set a kill switch within 15 seconds: register, login, second_factor, message, sms, mms, or a country like DE.
     Off(Change),
     /// Clear a kill switch.
@@ -96,7 +96,7 @@ async fn run(arguments: Arguments) -> Result<String, Box<dyn Error>> {
             let (all_phones, confirmed) = (sms_countries(lookup)?, confirmed_countries(lookup)?);
             Ok(otpost::max_exposure(&spend_rules(lookup)?, &all_phones, &confirmed))
         }
-        Command::Switches => {
+        Command::KillSwitches => {
             let controls = Controls::of(&dynamodb(profile, region).await?, &required(lookup, "CONTROLS_TABLE")?);
             Ok(otpost::kill_switches(&controls.kill_switches().await?))
         }

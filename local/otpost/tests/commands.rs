@@ -41,7 +41,7 @@ async fn register(stack: &Stack, phone: &str) -> u16 {
 #[tokio::test]
 async fn a_command_switches_a_flow_off_and_on_and_says_who_did() {
     let stack = start(&[]).await;
-    assert!(printed(&stack, &["switches"]).await.starts_with("Off: nothing\n"));
+    assert!(printed(&stack, &["kill-switches"]).await.starts_with("Off: nothing\n"));
     let text = printed(&stack, &["off", "register", "--by", "Jane", "--why", "an attack"]).await;
     assert!(text.starts_with("Off: register\n") && text.contains("register off, by Jane: an attack"), "{text}");
     stack.clock.advance(Duration::from_secs(60));
@@ -49,7 +49,7 @@ async fn a_command_switches_a_flow_off_and_on_and_says_who_did() {
     printed(&stack, &["on", "register", "--by", "Jane", "--why", "it is over"]).await;
     stack.clock.advance(Duration::from_secs(60));
     assert_eq!(register(&stack, PHONE).await, 200);
-    let text = printed(&stack, &["switches"]).await;
+    let text = printed(&stack, &["kill-switches"]).await;
     assert!(text.contains("register off, by Jane") && text.contains("register on, by Jane: it is over"), "{text}");
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use local::dynamodb::TABLES;
 use local::gateway::cors;
 use local::template::{Template, reference};
+use regex::Regex;
 use serde_json::{Value, json};
 use shared::aws::secrets::PlivoCredentials;
 use shared::config::{NAMES, RESOURCE_NAMES};
@@ -232,10 +233,95 @@ fn alarms_watch_every_function_and_queue() {
         ("ApproximateNumberOfMessagesVisible", "DeadLetterFifoQueue"),
         ("ApproximateAgeOfOldestMessage", "MessageQueue"),
         ("ApproximateAgeOfOldestMessage", "MessageFifoQueue"),
+        ("5xx", "Api"),
+        ("Latency", "Api"),
         ("NotSent", ""),
         ("BudgetPercent", ""),
     ];
     for (metric, of) in of_functions.chain(others) {
         assert!(watched.contains(&(metric, of.to_owned())), "no alarm watches {metric} of {of}");
+    }
+}
+
+#[test]
+fn each_formula_of_the_dashboard_uses_ids_of_its_own_widget() {
+    let template = template();
+    let body = template.document["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].as_str().unwrap();
+    let body: Value = serde_json::from_str(body).unwrap();
+    let name = Regex::new(r"\b[a-z][a-z0-9_]*\b").unwrap();
+    let mut formulas = 0;
+    for widget in body["widgets"].as_array().unwrap() {
+        let rows = widget["properties"]["metrics"].as_array().into_iter().flatten();
+        let options: Vec<_> = rows.filter_map(|row| row.as_array()?.last()).collect();
+        let ids: BTreeSet<_> = options.iter().filter_map(|options| options["id"].as_str()).collect();
+        let own = options.iter().filter_map(|options| options["expression"].as_str());
+        for formula in own.filter(|formula| !formula.starts_with("SEARCH")) {
+            let unknown: Vec<_> =
+                name.find_iter(formula).map(|id| id.as_str()).filter(|id| !ids.contains(id)).collect();
+            assert!(unknown.is_empty(), "{formula}: {unknown:?}");
+            formulas += 1;
+        }
+    }
+    assert_eq!(formulas, 4);
+}
+
+#[test]
+fn nobody_reaches_a_queue_by_plain_http_or_anything_from_another_account() {
+    let template = template();
+    let mut encrypted = BTreeSet::new();
+    for (logical_id, policy) in template.of_type("AWS::SQS::QueuePolicy") {
+        for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+            if statement["Effect"] == "Deny" {
+                assert_eq!(statement["Principal"], "*", "{logical_id}");
+                assert_eq!(
+                    statement["Condition"],
+                    json!({ "Bool": { "aws:SecureTransport": "false" } }),
+                    "{logical_id}"
+                );
+                encrypted.insert(reference(&statement["Resource"]).unwrap());
+            } else {
+                assert!(statement["Principal"]["Service"].is_string(), "{logical_id}");
+                assert_eq!(statement["Action"], json!(["sqs:SendMessage"]), "{logical_id}");
+                assert!(statement["Condition"]["ArnEquals"]["aws:SourceArn"].is_object(), "{logical_id}");
+            }
+        }
+    }
+    assert_eq!(encrypted, template.of_type("AWS::SQS::Queue").map(|(logical_id, _)| logical_id.to_owned()).collect());
+    for (logical_id, permission) in template.of_type("AWS::Lambda::Permission") {
+        assert!(permission["SourceArn"].is_object(), "{logical_id}");
+    }
+}
+
+/// Whether a rule's condition holds with these parameters.
+fn holds(condition: &Value, parameters: &Value) -> bool {
+    let (function, arguments) = condition.as_object().unwrap().iter().next().unwrap();
+    let value =
+        |argument: &Value| argument["Ref"].as_str().map_or_else(|| argument.clone(), |name| parameters[name].clone());
+    match function.as_str() {
+        "Fn::Not" => !holds(&arguments[0], parameters),
+        "Fn::Or" => arguments.as_array().unwrap().iter().any(|one| holds(one, parameters)),
+        "Fn::Equals" => value(&arguments[0]) == value(&arguments[1]),
+        "Fn::Contains" => arguments[0].as_array().unwrap().contains(&value(&arguments[1])),
+        other => panic!("{other} is new here"),
+    }
+}
+
+#[test]
+fn rules_refuse_columns_that_the_functions_refuse() {
+    let template = template();
+    for (phone, identity, is_good) in [
+        ("phoneNumber", "email", true),
+        ("phoneNumber", "phoneNumber", true),
+        ("phone", "phone", true),
+        ("phone", "phoneNumber", false),
+        ("phone", "name", false),
+        ("email", "email", false),
+        ("objectId", "email", false),
+        ("transactionCode", "transactionCode", false),
+    ] {
+        let parameters = json!({ "PhoneColumn": phone, "IdentityColumn": identity });
+        let rules = template.document["Rules"].as_object().unwrap().values();
+        let assertions = rules.flat_map(|rule| rule["Assertions"].as_array().unwrap());
+        assert_eq!(assertions.into_iter().all(|one| holds(&one["Assert"], &parameters)), is_good, "{phone} {identity}");
     }
 }
