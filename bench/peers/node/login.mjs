@@ -1,8 +1,8 @@
 // The start of a login by phone as a Lambda function in Node, for the comparison of cold starts (bench/peers/install).
 //
 // It does what functions/login-phone does, in the fewest lines that do it, with the same environment variables: two secrets, the keyed
-// hashes, one read of all that is known, the count of who asks, the transaction beside the money for it; then the record of the decision,
-// the prefix's count and the SMS. What it leaves out makes it faster: no phone library, no limits, one budget, no second tries, no check
+// hashes, one read of all that is known, the client's count, the challenge beside the reservation; then the decision log, the prefix's
+// count and the SMS. What it leaves out makes it faster: no phone library, no limits, one budget, no retries, no check
 // of what Plivo has been doing; the phone may be anybody's. Who sends is `fetch.mjs` or `plivo.mjs`.
 
 import { createHmac, hkdfSync, randomInt, randomUUID } from 'node:crypto';
@@ -15,10 +15,10 @@ const secretsManager = new SecretsManagerClient();
 const LIFE = 300;
 const HOUR = 60 * 60;
 const DAY = 24 * HOUR;
-// Millionths of a dollar: what a message costs, and what a slice of the budget may spend in an hour.
+// Millionths of a dollar: what a message costs, and what a shard of the budgets may spend in an hour.
 const PRICE = 7_700;
 const BUDGET = 1_250_000;
-const SLICES = ['slice#0', 'slice#1', 'slice#2', 'slice#3'];
+const SHARDS = ['shard#0', 'shard#1', 'shard#2', 'shard#3'];
 const SPENT = 'all_spent_hour';
 
 const fetchSecret = async (name) =>
@@ -26,8 +26,8 @@ const fetchSecret = async (name) =>
 
 // Asked for while the function starts; awaited by the first request.
 const secrets = Promise.all([fetchSecret('ROOT_SECRET'), fetchSecret('PLIVO_SECRET')]).then(([root, plivo]) => {
-  const key = (purpose) => Buffer.from(hkdfSync('sha256', root, 'otpost/1', purpose, 32));
-  const keys = { phone: key('phone'), prefix: key('prefix'), address: key('address'), code: key('code') };
+  const key = (use) => Buffer.from(hkdfSync('sha256', root, 'otpost/1', use, 32));
+  const keys = { phone: key('phone'), prefix: key('prefix'), client: key('client'), code: key('code') };
   return { keys, credentials: JSON.parse(plivo) };
 });
 secrets.catch(() => {}); // the request that awaits it fails
@@ -44,7 +44,7 @@ const read = async (phone, owner, counters) => {
     [env.PHONES_TABLE]: { Keys: keys(phone), ConsistentRead: true },
     [env.USERS_TABLE]: { Keys: keys(owner), ConsistentRead: true },
     [env.COUNTERS_TABLE]: { Keys: keys(...counters) },
-    [env.CONTROLS_TABLE]: { Keys: keys('plivo', 'switches') },
+    [env.CONTROLS_TABLE]: { Keys: keys('circuit_breaker', 'kill_switches') },
   };
   const { Responses } = await dynamodb.send(new BatchGetItemCommand({ RequestItems }));
   return Object.fromEntries(Object.values(Responses).flat().map((item) => [item.id.S, item]));
@@ -62,13 +62,13 @@ const write = (table, id, seen, mark, changed) => {
   return dynamodb.send(new PutItemCommand({ TableName: env[table], Item: { ...seen, ...changed, id: { S: id } }, ...condition }));
 };
 
-/** Adds to a count of a tally, up to `most`. Only the first in a new hour writes the whole item. */
-const count = (id, tally, name, amount, now, most = Number.MAX_SAFE_INTEGER) => {
+/** Adds to a count of a counter, up to `most`. Only the first in a new hour writes the whole item. */
+const count = (id, counter, name, amount, now, most = Number.MAX_SAFE_INTEGER) => {
   const hour = number(Math.floor(now / 1000 / HOUR));
-  if (tally?.hour.N !== hour.N) {
-    const version = number(Number(tally?.version.N ?? 0) + 1);
+  if (counter?.hour.N !== hour.N) {
+    const version = number(Number(counter?.version.N ?? 0) + 1);
     const changed = { version, hour, [name]: number(amount), expires_at: after(now, 40 * DAY) };
-    return write('COUNTERS_TABLE', id, tally, 'version', changed);
+    return write('COUNTERS_TABLE', id, counter, 'version', changed);
   }
   const command = new UpdateItemCommand({
     TableName: env.COUNTERS_TABLE,
@@ -81,40 +81,40 @@ const count = (id, tally, name, amount, now, most = Number.MAX_SAFE_INTEGER) => 
   return dynamodb.send(command);
 };
 
-/** Counts who asks. */
-const countCaller = (address, record, now) => {
+/** Counts the start for the client. */
+const countClient = (client, record, now) => {
   const starts = { L: [...(record?.starts.L ?? []), number(now)] };
-  const changed = { revision: { S: randomUUID() }, starts, expires_at: after(now, DAY) };
-  return write('COUNTERS_TABLE', address, record, 'revision', changed);
+  const changed = { version: { S: randomUUID() }, starts, expires_at: after(now, DAY) };
+  return write('COUNTERS_TABLE', client, record, 'version', changed);
 };
 
-/** The pending login. A keyed hash stands for the code. */
-const transaction = (codeKey, id, code, user, now) => ({
+/** The challenge, with a keyed hash of the code. */
+const challenge = (codeKey, id, code, user, now) => ({
   M: {
     id: { S: id },
     code: { S: sign(codeKey, `${id} ${code}`).toString('hex') },
     expires: number(now + LIFE * 1000),
-    allowance: number(5),
-    tries: { M: {} },
+    max_attempts: number(5),
+    attempts: { M: {} },
     ...(user && { user }),
   },
 });
 
-/** Counts the message and holds the transaction. */
-const begin = (key, record, login, now) => {
+/** Counts the start and stores the challenge. */
+const issue = (key, record, login, now) => {
   const counts = record?.without_password?.M;
-  const without_password = { M: { ...counts, sends: { L: [...(counts?.sends.L ?? []), number(now)] } } };
-  const changed = { revision: { S: randomUUID() }, without_password, login, expires_at: after(now, LIFE + DAY) };
-  return write('PHONES_TABLE', key, record, 'revision', changed);
+  const without_password = { M: { ...counts, starts: { L: [...(counts?.starts.L ?? []), number(now)] } } };
+  const changed = { version: { S: randomUUID() }, without_password, challenges: { M: { login } }, expires_at: after(now, LIFE + DAY) };
+  return write('PHONES_TABLE', key, record, 'version', changed);
 };
 
-/** Keeps what was decided. */
-const keep = (phone, prefix, address, spent, now) => {
+/** Writes the decision log. */
+const logDecision = (phone, prefix, client, spent, now) => {
   const Item = {
     id: { S: randomUUID() },
     phone: { S: phone },
     prefix: { S: prefix },
-    address: { S: address },
+    client: { S: client },
     inputs: { M: { at: number(now), flow: { S: 'login' }, spent: number(spent) } },
     decision: { M: { outcome: { S: 'send' } } },
     sent: { BOOL: true },
@@ -131,22 +131,22 @@ export const handlerWith = (send) => async (event) => {
   const hash = sign(keys.phone, phone);
   const [key, owner] = [short(hash), `phone#${hash.toString('base64url')}`];
   const prefix = short(sign(keys.prefix, phone.slice(0, -4)));
-  const address = short(sign(keys.address, `${event.requestContext.http.sourceIp}/32`));
-  const [prefixId, addressId] = [`prefix#${prefix}`, `address#${address}`];
-  const known = await read(key, owner, [prefixId, addressId, ...SLICES]);
+  const client = short(sign(keys.client, `${event.requestContext.http.sourceIp}/32`));
+  const [prefixId, clientId] = [`prefix#${prefix}`, `client#${client}`];
+  const known = await read(key, owner, [prefixId, clientId, ...SHARDS]);
   const [now, id, code] = [Date.now(), randomUUID().toUpperCase(), String(randomInt(10 ** 6)).padStart(6, '0')];
-  await countCaller(addressId, known[addressId], now);
-  const spent = (slice) => Number(known[slice]?.[SPENT]?.N ?? 0);
-  const slice = SLICES.reduce((least, other) => (spent(other) < spent(least) ? other : least));
+  await countClient(clientId, known[clientId], now);
+  const spent = (shard) => Number(known[shard]?.[SPENT]?.N ?? 0);
+  const shard = SHARDS.reduce((least, other) => (spent(other) < spent(least) ? other : least));
   await Promise.all([
-    begin(key, known[key], transaction(keys.code, id, code, known[owner]?.user, now), now),
-    count(slice, known[slice], SPENT, PRICE, now, BUDGET),
+    issue(key, known[key], challenge(keys.code, id, code, known[owner]?.user, now), now),
+    count(shard, known[shard], SPENT, PRICE, now, BUDGET),
   ]);
   // login-phone answers here and does the rest afterwards. With Lambda's runtime for Node an answer ends the request, and what is still
   // under way is frozen, so the rest comes before it, side by side.
   const text = `${code} is your ${env.APP_NAME ?? 'Otpost'} code to log in. Valid 5 min. Do not share it.`;
   await Promise.all([
-    keep(key, prefix, address, SLICES.reduce((sum, each) => sum + spent(each), 0), now),
+    logDecision(key, prefix, client, SHARDS.reduce((sum, each) => sum + spent(each), 0), now),
     count(prefixId, known[prefixId], 'login_sends', 1, now),
     send(credentials, phone, text),
   ]);

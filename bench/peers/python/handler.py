@@ -1,8 +1,8 @@
 """The start of a login by phone as a Lambda function in Python, for the comparison of cold starts (bench/peers/install).
 
 It does what functions/login-phone does, in the fewest lines that do it, with the same environment variables: two secrets, the keyed
-hashes, one read of all that is known, the count of who asks, the transaction and the money for it; then the record of the decision, the
-prefix's count and the SMS. What it leaves out makes it faster: no phone library, no limits, one budget, no second tries, no check of
+hashes, one read of all that is known, the client's count, the challenge and the reservation; then the decision log, the prefix's count and
+the SMS. What it leaves out makes it faster: no phone library, no limits, one budget, no retries, no check of
 what Plivo has been doing; the phone may be anybody's. Calls follow each other, as is usual with boto3: threads, each with a connection
 of its own, took twice as long beside APIs that answer at once.
 
@@ -25,10 +25,10 @@ SECRETS = boto3.client("secretsmanager", region_name=ENV["AWS_REGION"])
 LIFE = 300
 HOUR = 60 * 60
 DAY = 24 * HOUR
-# Millionths of a dollar: what a message costs, and what a slice of the budget may spend in an hour.
+# Millionths of a dollar: what a message costs, and what a shard of the budgets may spend in an hour.
 PRICE = 7_700
 BUDGET = 1_250_000
-SLICES = [f"slice#{number}" for number in range(4)]
+SHARDS = [f"shard#{number}" for number in range(4)]
 SPENT = "all_spent_hour"
 
 
@@ -43,12 +43,12 @@ def sign(key, text):
     return hmac.digest(key, text, "sha256")
 
 
-def derive(purpose):
+def derive(use):
     """HKDF-SHA-256 (RFC 5869), one block."""
-    return sign(sign(b"otpost/1", ROOT_KEY.encode()), purpose + b"\x01")
+    return sign(sign(b"otpost/1", ROOT_KEY.encode()), use + b"\x01")
 
 
-PHONE_KEY, PREFIX_KEY, ADDRESS_KEY, CODE_KEY = map(derive, (b"phone", b"prefix", b"address", b"code"))
+PHONE_KEY, PREFIX_KEY, CLIENT_KEY, CODE_KEY = map(derive, (b"phone", b"prefix", b"client", b"code"))
 
 if ENV["PLIVO"] == "sdk":
     import plivo
@@ -94,7 +94,7 @@ def after(now, seconds):
     return number(now // 1000 + seconds)
 
 
-def revision():
+def version():
     return {"S": str(uuid.uuid4())}
 
 
@@ -108,7 +108,7 @@ def read(phone, owner, counters):
         ENV["PHONES_TABLE"]: {"Keys": keys(phone), "ConsistentRead": True},
         ENV["USERS_TABLE"]: {"Keys": keys(owner), "ConsistentRead": True},
         ENV["COUNTERS_TABLE"]: {"Keys": keys(*counters)},
-        ENV["CONTROLS_TABLE"]: {"Keys": keys("plivo", "switches")},
+        ENV["CONTROLS_TABLE"]: {"Keys": keys("circuit_breaker", "kill_switches")},
     }
     found = DYNAMODB.batch_get_item(RequestItems=asked)["Responses"]
     return {item["id"]["S"]: item for items in found.values() for item in items}
@@ -126,13 +126,13 @@ def write(table, id, seen, mark, changed):
     DYNAMODB.put_item(TableName=ENV[table], Item=seen | changed | {"id": {"S": id}}, **condition)
 
 
-def count(id, tally, name, amount, now, most=2**53):
-    """Adds to a count of a tally, up to `most`. Only the first in a new hour writes the whole item."""
+def count(id, counter, name, amount, now, most=2**53):
+    """Adds to a count of a counter, up to `most`. Only the first in a new hour writes the whole item."""
     hour = number(now // 1000 // HOUR)
-    if tally.get("hour") != hour:
-        version = number(int(tally["version"]["N"]) + 1 if tally else 1)
+    if counter.get("hour") != hour:
+        version = number(int(counter["version"]["N"]) + 1 if counter else 1)
         changed = {"version": version, "hour": hour, name: number(amount), "expires_at": after(now, 40 * DAY)}
-        write("COUNTERS_TABLE", id, tally, "version", changed)
+        write("COUNTERS_TABLE", id, counter, "version", changed)
         return
     values = {":one": number(1), ":hour": hour, ":amount": number(amount), ":room": number(most - amount)}
     DYNAMODB.update_item(
@@ -145,45 +145,45 @@ def count(id, tally, name, amount, now, most=2**53):
     )
 
 
-def count_caller(address, record, now):
-    """Counts who asks."""
+def count_client(client, record, now):
+    """Counts the start for the client."""
     starts = {"L": [*record.get("starts", {"L": []})["L"], number(now)]}
-    changed = {"revision": revision(), "starts": starts, "expires_at": after(now, DAY)}
-    write("COUNTERS_TABLE", address, record, "revision", changed)
+    changed = {"version": version(), "starts": starts, "expires_at": after(now, DAY)}
+    write("COUNTERS_TABLE", client, record, "version", changed)
 
 
-def transaction(id, code, user, now):
-    """The pending login. A keyed hash stands for the code."""
-    pending = {
+def challenge(id, code, user, now):
+    """The challenge, with a keyed hash of the code."""
+    issued = {
         "id": {"S": id},
         "code": {"S": sign(CODE_KEY, f"{id} {code}".encode()).hex()},
         "expires": number(now + LIFE * 1000),
-        "allowance": number(5),
-        "tries": {"M": {}},
+        "max_attempts": number(5),
+        "attempts": {"M": {}},
     }
-    return {"M": pending | ({"user": user} if user else {})}
+    return {"M": issued | ({"user": user} if user else {})}
 
 
-def begin(key, record, pending, now):
-    """Counts the message and holds the transaction."""
+def issue(key, record, login, now):
+    """Counts the start and stores the challenge."""
     counts = record.get("without_password", {"M": {}})["M"]
-    sends = {"L": [*counts.get("sends", {"L": []})["L"], number(now)]}
+    starts = {"L": [*counts.get("starts", {"L": []})["L"], number(now)]}
     changed = {
-        "revision": revision(),
-        "without_password": {"M": counts | {"sends": sends}},
-        "login": pending,
+        "version": version(),
+        "without_password": {"M": counts | {"starts": starts}},
+        "challenges": {"M": {"login": login}},
         "expires_at": after(now, LIFE + DAY),
     }
-    write("PHONES_TABLE", key, record, "revision", changed)
+    write("PHONES_TABLE", key, record, "version", changed)
 
 
-def keep(phone, prefix, address, spent, now):
-    """Keeps what was decided."""
+def log_decision(phone, prefix, client, spent, now):
+    """Writes the decision log."""
     item = {
         "id": {"S": str(uuid.uuid4())},
         "phone": {"S": phone},
         "prefix": {"S": prefix},
-        "address": {"S": address},
+        "client": {"S": client},
         "inputs": {"M": {"at": number(now), "flow": {"S": "login"}, "spent": number(spent)}},
         "decision": {"M": {"outcome": {"S": "send"}}},
         "sent": {"BOOL": True},
@@ -200,18 +200,18 @@ def handle(event, context):
     hashed = sign(PHONE_KEY, phone.encode())
     key, owner = short(hashed), "phone#" + base64.urlsafe_b64encode(hashed).decode().rstrip("=")
     prefix = short(sign(PREFIX_KEY, phone[:-4].encode()))
-    address = short(sign(ADDRESS_KEY, f"{event['requestContext']['http']['sourceIp']}/32".encode()))
-    prefix_id, address_id = f"prefix#{prefix}", f"address#{address}"
-    known = read(key, owner, [prefix_id, address_id, *SLICES])
+    client = short(sign(CLIENT_KEY, f"{event['requestContext']['http']['sourceIp']}/32".encode()))
+    prefix_id, client_id = f"prefix#{prefix}", f"client#{client}"
+    known = read(key, owner, [prefix_id, client_id, *SHARDS])
     now, id, code = int(time.time() * 1000), str(uuid.uuid4()).upper(), f"{secrets.randbelow(10**6):06}"
-    count_caller(address_id, known.get(address_id, {}), now)
-    spent = {slice: int(known.get(slice, {}).get(SPENT, number(0))["N"]) for slice in SLICES}
-    slice = min(spent, key=spent.get)
-    begin(key, known.get(key, {}), transaction(id, code, known.get(owner, {}).get("user"), now), now)
-    count(slice, known.get(slice, {}), SPENT, PRICE, now, BUDGET)
+    count_client(client_id, known.get(client_id, {}), now)
+    spent = {shard: int(known.get(shard, {}).get(SPENT, number(0))["N"]) for shard in SHARDS}
+    shard = min(spent, key=spent.get)
+    issue(key, known.get(key, {}), challenge(id, code, known.get(owner, {}).get("user"), now), now)
+    count(shard, known.get(shard, {}), SPENT, PRICE, now, BUDGET)
     # login-phone answers here and does the rest afterwards. With Lambda's runtime for Python an answer ends the request, so the rest comes
     # before it.
-    keep(key, prefix, address, sum(spent.values()), now)
+    log_decision(key, prefix, client, sum(spent.values()), now)
     count(prefix_id, known.get(prefix_id, {}), "login_sends", 1, now)
     send(phone, f"{code} is your {ENV.get('APP_NAME', 'Otpost')} code to log in. Valid 5 min. Do not share it.")
     answer = json.dumps({"transactionId": id})
