@@ -60,7 +60,7 @@ impl Prices {
         Ok(serde_json::from_str(include_str!("../prices.json"))?)
     }
 
-    /// Of a million of these operations, warm.
+    /// The price of a million of these operations in warm functions.
     pub(crate) fn million(&self, operation: &Operation, read_units: f64, write_units: f64) -> Result<f64, Failure> {
         let assumed = &self.assumed_seconds;
         let plivo = if operation.plivo.is_empty() { 0.0 } else { assumed.plivo };
@@ -71,7 +71,7 @@ impl Prices {
         Ok(storage + time + self.lambda.requests_million + self.gateway.http_api_requests_million)
     }
 
-    /// Of a million cold starts with so many secrets, beside that.
+    /// The additional price of a million cold starts with this many secrets.
     pub(crate) fn million_secrets(&self, secrets: usize) -> f64 {
         secrets as f64 * self.secrets_manager.calls_ten_thousand * 100.0
     }
@@ -88,7 +88,7 @@ fn megabytes(function: &str) -> Result<u64, Failure> {
     Ok(template.functions.get(function).ok_or("the template has no such function")?.memory)
 }
 
-/// How many secrets a function may read, so fetches at its start.
+/// How many secrets a function may read, which it fetches at its start.
 pub(crate) fn secrets(function: &str) -> Result<usize, Failure> {
     let template = Template::read()?;
     let function = template.functions.get(function).ok_or("the template has no such function")?;

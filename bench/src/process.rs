@@ -1,4 +1,4 @@
-//! What Linux's `/proc` tells of a process: processor time in nanoseconds, by `schedstat`, and the most memory it held. Elsewhere there is none.
+//! Processor time and peak memory of a process, from Linux's `/proc`. On other systems they are unknown.
 
 use std::fs::read_to_string;
 use std::time::Duration;

@@ -9,9 +9,9 @@ use crate::prices::{self, Prices};
 use crate::stand_in::key;
 use crate::table;
 
-/// So many round trips, to storage and Plivo, a success may take before its answer.
+/// The most round trips, to storage and Plivo, of a success before its answer.
 pub(crate) const MOST: usize = 3;
-/// A start that waits for Plivo takes one more: it counts who asks.
+/// A start that waits for Plivo takes one more.
 pub(crate) const MOST_OF_A_START: usize = 4;
 
 const COLUMNS: [&str; 9] = [
@@ -44,7 +44,7 @@ pub(crate) fn over_the_limit(operations: &[Operation]) -> Vec<String> {
     over.map(|operation| format!("round trips of {}", operation.name)).collect()
 }
 
-/// So many round trips an operation takes before its answer.
+/// The round trips of an operation before its answer.
 pub(crate) fn count(operation: &Operation) -> usize {
     rounds(&operation.all_calls(true)).len()
 }
@@ -76,7 +76,7 @@ fn row(operation: &Operation, prices: &Prices) -> Result<Vec<String>, Failure> {
     ])
 }
 
-/// The calls in groups of which each began before the one before it was over.
+/// The calls in groups: each call of a group began before another of it had ended.
 fn rounds(calls: &[Call]) -> Vec<Vec<&Call>> {
     let mut sorted: Vec<_> = calls.iter().collect();
     sorted.sort_unstable_by_key(|call| call.started);

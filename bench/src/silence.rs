@@ -1,6 +1,6 @@
-//! Whether times tell who is a user: the same request for a phone whose user has logged in before, and for a phone that nobody ever called,
-//! in mixed order, with a Plivo that takes 50 to 500 ms; and what a two-sample test (Kolmogorov and Smirnov) says to the times. Nothing is
-//! judged here: a machine that does something else meanwhile shows, too.
+//! Whether response times reveal who is a user: the same request for phones whose user has logged in before and for phones that were never
+//! used, in mixed order, with a Plivo that takes 50 to 500 ms; and the two-sample test of Kolmogorov and Smirnov on the times. Nothing is
+//! asserted, since other work on the machine shows, too.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ const PASSWORD: &str = "correct horse battery";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Past every wait between two messages.
 const PAST_ANY_WAIT: Duration = Duration::from_secs(1921);
-/// Times are called different below this probability.
+/// Below this probability, times count as different.
 const DIFFERENT: f64 = 0.01;
 
 const COLUMNS: [&str; 7] =
@@ -45,14 +45,14 @@ struct Case {
     path: &'static str,
     /// How often a day a phone can be asked.
     a_day: usize,
-    /// Of these, so many do not count: what is looked at comes later.
+    /// The first of these, which are not measured.
     before: usize,
-    /// From one to the next.
+    /// The time between two of them.
     wait: Duration,
-    /// So many at once: those that wait for Plivo would take hours in turn.
+    /// Requests at once: one by one, those that wait for Plivo would take hours.
     at_once: usize,
     body: fn(&str) -> Value,
-    /// What is answered; before that it is 200.
+    /// The expected status of a measured request; of the others it is 200.
     status: u16,
 }
 
@@ -161,7 +161,7 @@ async fn add_users(stack: &Stack, count: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Has each user log in: what is kept about him then, an attacker meets.
+/// Lets each user log in, since an attacker meets phones with what a login leaves behind.
 async fn log_in(stack: &Stack, count: usize) -> Result<(), Failure> {
     let (client, url) = (local::http_client()?, &stack.config.url);
     let post = async |path: &str, body: Value| {
@@ -179,7 +179,7 @@ async fn log_in(stack: &Stack, count: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `called`: so many phones without a user were called before.
+/// `called` is the number of phones without a user that were used before.
 async fn measure(
     stack: &Stack,
     case: Case,
@@ -259,7 +259,7 @@ fn compare(with: &[f64], without: &[f64]) -> Result<(f64, f64), Failure> {
     Ok(ks_twosample(with.to_vec(), without.to_vec(), method, NaNPolicy::Error)?)
 }
 
-/// The smallest shift, in microseconds, by which one half of these times would differ from the other: what the test can see at all.
+/// The smallest shift of these times, in microseconds, that the test would detect.
 fn visible(times: &[f64]) -> Result<f64, Failure> {
     let mut shift = 1.0;
     loop {

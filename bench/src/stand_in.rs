@@ -1,6 +1,6 @@
-//! DynamoDB, Secrets Manager and Plivo on loopback, behind TLS and at a distance where that is asked for. DynamoDB's responses are those of
-//! a recorded operation, since no operation succeeds twice; the other two are the local stack's. They run on a thread of their own, so that
-//! their work is not counted as the functions'.
+//! DynamoDB, Secrets Manager and Plivo on loopback, optionally behind TLS and at a distance. DynamoDB's responses are those of a recorded
+//! operation, since no operation succeeds twice; the other two are the local stack's. They run on a thread of their own, so that their work
+//! is not counted as the functions'.
 
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -61,7 +61,7 @@ fn name_tables(value: &Value, tables: &mut Vec<String>) {
     }
 }
 
-/// The responses to these calls. Nobody asks for capacity in production.
+/// The responses to these calls, without the capacity, which only the benchmark asks for.
 pub(crate) fn responses(calls: &[Call]) -> Responses {
     let recorded = calls.iter().map(|call| {
         let mut response = call.answer.clone();
@@ -73,8 +73,8 @@ pub(crate) fn responses(calls: &[Call]) -> Responses {
     recorded.collect()
 }
 
-/// The response to a call. What was recorded as one batch also serves who reads other parts of it: a function that keeps what it read
-/// for a while, and peers in other languages. Their writes succeed, too. The control items, which a function reads at its start, do not exist.
+/// The response to a call. A recorded batch also answers batches of other parts of it, from a function that caches what it read and from
+/// peers in other languages. Their writes succeed, too. The control items, which a function reads at its start, do not exist.
 fn find(responses: &Responses, operation: &str, request: &Value) -> Option<Bytes> {
     let key = key(operation, request);
     let recorded = responses.get(&key).cloned();
@@ -187,7 +187,7 @@ impl StandIn {
         Ok(Self { dynamodb, secrets, plivo, state })
     }
 
-    /// DynamoDB responds so from now on, and counts begin anew.
+    /// Sets DynamoDB's responses, and resets the counts.
     pub(crate) fn load(&self, responses: &Arc<Responses>) {
         self.take_counts();
         *self.state.responses.lock().unwrap_or_else(PoisonError::into_inner) = responses.clone();

@@ -11,7 +11,7 @@ pub(crate) fn markdown(heading: &str, columns: &[&str], rows: &[Vec<String>]) ->
     format!("### {heading}\n\n{}{}{body}", line(&columns), line(&rule))
 }
 
-/// The value below which so many of 100 are (nearest rank); zero of none. Sorts.
+/// A percentile by nearest rank; zero without values. Sorts the values.
 pub(crate) fn percentile(values: &mut [Duration], percent: usize) -> Duration {
     values.sort_unstable();
     let rank = (values.len() * percent).div_ceil(100).max(1);

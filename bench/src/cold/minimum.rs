@@ -1,13 +1,14 @@
-//! The least that a cold start waits for, in round trips: what cannot be done side by side.
+//! The fewest round trips that a cold start waits for: those that cannot be made in parallel.
 //!
 //! | wait | round trips |
 //! |---|---:|
-//! | a connection to who is asked first | 1 |
-//! | TLS 1.3 with it | 1 |
-//! | the secrets, in one call, where the operation needs one: nothing can be asked of storage before | 1 |
-//! | each call to storage or Plivo that needs what the one before answered | 1 |
+//! | the first connection | 1 |
+//! | its TLS 1.3 handshake | 1 |
+//! | the secrets, in one call, where the operation needs any: no key of an item is known before | 1 |
+//! | each call to storage or Plivo that needs the response to the one before | 1 |
 //!
-//! Connections to further hosts can be opened meanwhile, so how many hosts there are changes nothing.
+//! Connections to further hosts can be opened meanwhile, so the number of hosts changes nothing. (Ours to Plivo is not: it is opened with the
+//! message, as `shared/src/http_client.rs` explains, which costs two round trips more over TLS.)
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub(crate) struct Waits {
 }
 
 impl Waits {
-    /// The least number of round trips from a cold start to the answer.
+    /// The fewest round trips from a cold start to the answer.
     pub(crate) fn minimum(self, has_tls: bool) -> usize {
         let calls = usize::from(self.secrets) + self.calls;
         if calls == 0 { 0 } else { 1 + usize::from(has_tls) + calls }
