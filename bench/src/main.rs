@@ -46,7 +46,7 @@ struct Arguments {
     /// Lambda functions in other languages to start beside ours: lines of a name, a tab and a command, as bench/peers/install prints.
     #[arg(long, value_name = "FILE")]
     peers: Option<PathBuf>,
-    /// What to measure; all when none is named.
+    /// What to measure; all but `times` when none is named.
     parts: Vec<Part>,
 }
 
@@ -105,7 +105,7 @@ fn run(arguments: &Arguments) -> Result<Vec<String>, Failure> {
     // One thread for all handlers, as in a function; what answers them has its own.
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let effort = if arguments.quick { Effort::Quick } else { Effort::Full };
-    let asked = |part| arguments.parts.is_empty() || arguments.parts.contains(&part);
+    let asked = |part| arguments.parts.contains(&part) || arguments.parts.is_empty() && part != Part::Times;
     let mut over_limit = Vec::new();
     if asked(Part::Cold) {
         println!("## Cold starts\n");

@@ -100,15 +100,15 @@ pub struct Options {
     pub data: Data,
     /// Settings and `AWS_…` variables that override the stack's own.
     pub settings: Vec<(String, String)>,
-    /// A file of users, transactions and sessions to load.
+    /// A file of users, challenges, counts and sessions to load.
     pub seed: Option<PathBuf>,
     /// Whether the clock runs by itself.
     pub pace: Pace,
-    /// How far the clock is behind the machine's. The benchmark fills tables in the past with it.
+    /// How far the clock is behind the machine's. The benchmark records operations in the past with it.
     pub behind: Duration,
     /// Limits each function to what its role allows. Without it, every function may do everything.
     pub iam: Option<Iam>,
-    /// The cost of hashing a password. Only the benchmark changes it.
+    /// The cost of hashing a password. Tests that hash many lower it.
     pub password_cost: Cost,
 }
 

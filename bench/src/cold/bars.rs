@@ -33,7 +33,7 @@ pub(super) fn print(measured: &Measured) {
         }
     };
     for (hosts, most) in FIRST {
-        let first = |number| ratio(measured, number, Setup::new(hosts, 0), |first| first.answer);
+        let first = |number| ratio(measured, number, Setup::new(hosts, 0));
         at_most(&format!("first answer in those of the empty function, {}", hosts.name()), most, &first);
     }
     for hosts in Hosts::ALL {

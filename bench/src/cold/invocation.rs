@@ -31,32 +31,23 @@ pub(crate) struct Invoker {
     pub(crate) output: PathBuf,
 }
 
-/// How long after its start a process had done its first things.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct First {
-    /// It asked for an event.
-    pub(crate) init: Duration,
-    /// It had answered the event.
-    pub(crate) answer: Duration,
-}
-
 impl Invoker {
-    /// Starts a process and has it answer its event once, until it waits for another.
+    /// Starts a process and has it answer its event once, until it waits for another. Says how long after the start it had answered.
     pub(crate) async fn start(
         &self,
         subject: &Subject,
         services: &StandIn,
         held: Option<&Held>,
-    ) -> Result<(Function, First), Failure> {
+    ) -> Result<(Function, Duration), Failure> {
         services.load(&subject.responses);
         let (mut function, started) = self.spawn(subject, services, held).await?;
         let first = async {
             function.send(subject.event.clone()).await;
-            let init = next(&mut function).await? - started;
+            next(&mut function).await?;
             let answer = answer(&mut function).await? - started;
             // By then its background tasks are done, whose calls count among its own.
             next(&mut function).await?;
-            Ok(First { init, answer })
+            Ok(answer)
         };
         let first = first.await.map_err(|error: Failure| {
             let output = std::fs::read_to_string(&self.output).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::crypto::random;
 
 use super::cgroup::Held;
-use super::invocation::{First, Invoker, stop};
+use super::invocation::{Invoker, stop};
 use super::subject::{Kind, Subject};
 use crate::stand_in::{Hosts, Servers, StandIn};
 use crate::table::percentile;
@@ -92,16 +92,14 @@ fn round(subjects: &[Subject], with_held: bool, with_peers: bool) -> Result<Vec<
 struct Start {
     subject: usize,
     setup: Setup,
-    first: First,
+    /// When it had answered its first event.
+    answer: Duration,
     /// Connections, and calls to Secrets Manager, DynamoDB and Plivo.
     counts: [usize; 4],
 }
 
 /// All starts.
 pub(crate) struct Starts(Vec<Start>);
-
-/// What of a start.
-pub(crate) type What = fn(&First) -> Duration;
 
 impl Starts {
     pub(crate) async fn measure(
@@ -120,23 +118,23 @@ impl Starts {
                 stop(invoker.start(&subjects[number], services, None).await?.0).await;
                 tokio::time::sleep(UNWIND).await;
                 let held = held.filter(|_| setup.is_held);
-                let (function, first) = invoker.start(&subjects[number], services, held).await?;
-                starts.push(Start { subject: number, setup, first, counts: services.take_counts() });
+                let (function, answer) = invoker.start(&subjects[number], services, held).await?;
+                starts.push(Start { subject: number, setup, answer, counts: services.take_counts() });
                 stop(function).await;
             }
         }
         Ok(Self(starts))
     }
 
-    /// Of the starts of a subject; nothing where there was none.
-    pub(crate) fn median(&self, subject: usize, setup: Setup, what: What) -> Option<Duration> {
-        let mut times: Vec<_> = self.of(subject, setup).map(|start| what(&start.first)).collect();
+    /// The median of a subject's first answers; nothing where there was none.
+    pub(crate) fn median(&self, subject: usize, setup: Setup) -> Option<Duration> {
+        let mut times: Vec<_> = self.of(subject, setup).map(|start| start.answer).collect();
         (!times.is_empty()).then(|| percentile(&mut times, 50))
     }
 
     /// The fastest of them, which the machine's other work disturbed least.
-    pub(crate) fn fastest(&self, subject: usize, setup: Setup, what: What) -> Option<Duration> {
-        self.of(subject, setup).map(|start| what(&start.first)).min()
+    pub(crate) fn fastest(&self, subject: usize, setup: Setup) -> Option<Duration> {
+        self.of(subject, setup).map(|start| start.answer).min()
     }
 
     /// Connections and calls of the last start.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Measured;
 use super::minimum::round_trips;
-use super::starts::{ADDED, Setup, What};
+use super::starts::{ADDED, Setup};
 use super::subject::Kind;
 use super::warm;
 use crate::stand_in::Hosts;
@@ -19,9 +19,7 @@ pub(super) fn print(measured: &Measured) {
     println!(
         "Medians of {times} cold starts in each setup, in mixed order; in brackets, how many times the empty function's in the same setup.\n"
     );
-    at_once(measured, "Process start to the first `next`", |first| first.init);
-    at_once(measured, "Process start to the first answer", |first| first.answer);
-    longer_round_trips(measured);
+    first_answer(measured);
     slopes(measured);
     held(measured);
     calls(measured);
@@ -61,43 +59,35 @@ fn or_none<T>(value: Option<T>, text: impl Fn(T) -> String) -> String {
     value.map_or_else(|| "none".to_owned(), text)
 }
 
-fn median(measured: &Measured, number: usize, setup: Setup, what: What) -> String {
-    or_none(measured.starts.median(number, setup, what), millis)
+fn median(measured: &Measured, number: usize, setup: Setup) -> String {
+    or_none(measured.starts.median(number, setup), millis)
 }
 
 /// `12.3 ms (1.20×)`.
-fn beside_empty(measured: &Measured, number: usize, setup: Setup, what: What) -> String {
-    let own = median(measured, number, setup, what);
-    match ratio(measured, number, setup, what) {
+fn beside_empty(measured: &Measured, number: usize, setup: Setup) -> String {
+    let own = median(measured, number, setup);
+    match ratio(measured, number, setup) {
         Some(ratio) if number != EMPTY => format!("{own} ({ratio:.2}×)"),
         _ => own,
     }
 }
 
 /// How many times the empty one's time.
-pub(super) fn ratio(measured: &Measured, number: usize, setup: Setup, what: What) -> Option<f64> {
-    let median = |number| measured.starts.median(number, setup, what).map(|time| time.as_secs_f64());
+pub(super) fn ratio(measured: &Measured, number: usize, setup: Setup) -> Option<f64> {
+    let median = |number| measured.starts.median(number, setup).map(|time| time.as_secs_f64());
     Some(median(number)? / median(EMPTY)?)
 }
 
-fn at_once(measured: &Measured, heading: &str, what: What) {
-    let cell = |hosts| move |number| beside_empty(measured, number, Setup::new(hosts, 0), what);
-    table(measured, heading, own, Hosts::ALL.map(|hosts| column(hosts.name(), cell(hosts))).into());
-}
-
-fn longer_round_trips(measured: &Measured) {
-    let setups = Hosts::ALL.into_iter().flat_map(|hosts| ADDED[1..].iter().map(move |added| (hosts, *added)));
-    let columns = setups.map(|(hosts, added)| {
-        let cell = move |number| median(measured, number, Setup::new(hosts, added), |first| first.answer);
-        column(format!("{}, {added} ms", hosts.name()), cell)
-    });
-    table(measured, "Process start to the first answer, with round trips that take longer", own, columns.collect());
+fn first_answer(measured: &Measured) {
+    let cell = |hosts| move |number| beside_empty(measured, number, Setup::new(hosts, 0));
+    let columns = Hosts::ALL.map(|hosts| column(hosts.name(), cell(hosts)));
+    table(measured, "Process start to the first answer", own, columns.into());
 }
 
 /// How many round trips the first answer took, by how much longer it took with `added` milliseconds each. Of the fastest starts: what
 /// else the machine does makes some longer, none shorter.
 pub(super) fn slope(measured: &Measured, number: usize, hosts: Hosts, added: u64) -> Option<f64> {
-    let fastest = |added| measured.starts.fastest(number, Setup::new(hosts, added), |first| first.answer);
+    let fastest = |added| measured.starts.fastest(number, Setup::new(hosts, added));
     Some(round_trips(fastest(0)?, fastest(added)?, Duration::from_millis(added)))
 }
 
@@ -116,17 +106,15 @@ fn slopes(measured: &Measured) {
 }
 
 fn held(measured: &Measured) {
-    const HEADING: &str = "Held to a seventh of a processor, as with 256 MB";
+    const HEADING: &str = "The same, held to a seventh of a processor, as with 256 MB";
     if let Some(why) = &measured.not_held {
         return println!("### {HEADING}\n\nNot measured: {why}.\n");
     }
-    let cell = |hosts, what: What| move |number| beside_empty(measured, number, Setup::held(hosts), what);
+    let cell = |hosts| move |number| beside_empty(measured, number, Setup::held(hosts));
     let columns = vec![
         column("deployed with", |number| format!("{} MB", measured.subjects[number].memory)),
-        column("plain: `next`", cell(Hosts::Plain, |first| first.init)),
-        column("answer", cell(Hosts::Plain, |first| first.answer)),
-        column("TLS, three hosts: `next`", cell(Hosts::TlsThree, |first| first.init)),
-        column("answer", cell(Hosts::TlsThree, |first| first.answer)),
+        column(Hosts::Plain.name(), cell(Hosts::Plain)),
+        column(Hosts::TlsThree.name(), cell(Hosts::TlsThree)),
     ];
     table(measured, HEADING, own, columns);
 }
@@ -155,8 +143,6 @@ fn warm_requests(measured: &Measured) {
         column("50 % / 99 %, plain", latency(warm::PLAIN)),
         column("processor, TLS", processor(warm::TLS)),
         column("50 % / 99 %, TLS", latency(warm::TLS)),
-        column("TLS, 5 ms", latency(warm::TLS + 1)),
-        column("TLS, 20 ms", latency(warm::TLS + 2)),
     ];
     table(measured, "A warm request: processor time, and by the clock", own, columns);
 }
@@ -171,7 +157,7 @@ fn memory(measured: &Measured) {
 /// How many times a peer's first answer takes as long as that of the function that does the same.
 pub(super) fn times_slower(measured: &Measured, peer: usize, hosts: Hosts) -> Option<f64> {
     let (own, _) = measured.of(own).find(|(_, subject)| subject.name == "login-phone")?;
-    let median = |number| measured.starts.median(number, Setup::new(hosts, 0), |first| first.answer);
+    let median = |number| measured.starts.median(number, Setup::new(hosts, 0));
     Some(median(peer)?.as_secs_f64() / median(own)?.as_secs_f64())
 }
 
@@ -181,10 +167,9 @@ fn peers(measured: &Measured) {
     };
     let mut columns = Vec::new();
     for hosts in [Hosts::Plain, Hosts::TlsThree] {
-        let cell = |what: What| move |number| median(measured, number, Setup::new(hosts, 0), what);
+        let answer = move |number| median(measured, number, Setup::new(hosts, 0));
         let slower = move |number| or_none(times_slower(measured, number, hosts), |slower| format!("{slower:.0}×"));
-        columns.push(column(format!("{}: `next`", hosts.name()), cell(|first| first.init)));
-        columns.push(column("answer", cell(|first| first.answer)));
+        columns.push(column(hosts.name(), answer));
         columns.push(column("login-phone's", slower));
     }
     let times = measured.starts.times(first, Setup::new(Hosts::Plain, 0));

@@ -14,13 +14,13 @@ use crate::process::{peak_memory, processor_time};
 use crate::stand_in::Hosts;
 use crate::{Effort, Failure};
 
-/// Where warm requests are measured, and how often in a full run.
-pub(crate) const WHERE: [(Hosts, u64, usize); 4] =
-    [(Hosts::Plain, 0, 500), (Hosts::TlsThree, 0, 500), (Hosts::TlsThree, 5, 100), (Hosts::TlsThree, 20, 40)];
-/// The places of plain HTTP and of TLS without a distance in [`WHERE`].
+/// Where warm requests are measured.
+const WHERE: [Hosts; 2] = [Hosts::Plain, Hosts::TlsThree];
+/// The places in [`WHERE`].
 pub(crate) const PLAIN: usize = 0;
 pub(crate) const TLS: usize = 1;
-/// With a password to hash, at most so often.
+/// How often, in a full run; with a password to hash, more rarely.
+const TIMES: usize = 500;
 const HASHES: usize = 100;
 
 /// The warm requests of one process.
@@ -39,11 +39,11 @@ pub(crate) async fn measure(
     networks: &Networks,
     effort: Effort,
 ) -> Result<Vec<Warm>, Failure> {
-    let most = if subject.kind == Kind::Function(Hashing::Argon2id) { HASHES } else { usize::MAX };
+    let times = effort.of(if subject.kind == Kind::Function(Hashing::Argon2id) { HASHES } else { TIMES });
     let mut places = Vec::new();
-    for (hosts, added, times) in WHERE {
-        let (mut function, _) = invoker.start(subject, networks.get(hosts, added)?, None).await?;
-        let warm = Warm::of(&mut function, &subject.event, effort.of(times.min(most))).await;
+    for hosts in WHERE {
+        let (mut function, _) = invoker.start(subject, networks.get(hosts, 0)?, None).await?;
+        let warm = Warm::of(&mut function, &subject.event, times).await;
         places.push(warm.map_err(|error| format!("{}, warm: {error}", subject.name))?);
         stop(function).await;
     }

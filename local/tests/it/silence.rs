@@ -181,7 +181,7 @@ async fn a_registration_s_start_past_five_does_not_tell_who_is_a_user_when_plivo
             app.advance(2000);
         }
         let controls = app.dump().await.into_iter().filter(|(table, _)| *table == "controls").count();
-        assert_eq!(controls, 0, "nor does it leave anything for the next caller");
+        assert_eq!(controls, 0, "nor does it leave anything for the next client");
     }
 }
 

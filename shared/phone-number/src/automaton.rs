@@ -1,5 +1,5 @@
 //! How an automaton over digits is followed. All automata are in one array of numbers, written by `phone-number-generator`, which needs neither
-//! decoding nor relocation. Uses `tables`.
+//! decoding nor relocation.
 //!
 //! An entry is the position of a node in the array or, with [`DECIDED`], an outcome that no further digit changes. A node is
 //!

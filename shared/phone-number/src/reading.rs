@@ -1,5 +1,5 @@
 //! From a text to a calling code and a national number: the steps of libphonenumber's `parse`, in its order, for texts of the characters
-//! that `PhoneNumber` takes. Those spell neither extensions nor letters. Uses `plan` and the error.
+//! that `PhoneNumber` takes. Those spell neither extensions nor letters.
 
 use crate::PhoneError;
 use crate::plan::{CallingCode, Plan};

@@ -1,4 +1,4 @@
-//! The circuit breaker before Plivo, which all functions share: after a few failures in a row callers are refused at once, and none of
+//! The circuit breaker before Plivo, which all functions share: after a few failures in a row clients are refused at once, and none of
 //! their limits are spent, until it is worth another try.
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::store::{Controls, Failures};
 
 /// This many failures in a row, with no success between, are more than bad luck.
 const FAILURE_THRESHOLD: u64 = 3;
-/// After the last failure, nobody tries for this long.
+/// After the last failure, starts are refused for this long.
 const OPEN_FOR: Duration = Duration::from_secs(30);
 /// A failure that is older than this says nothing about now. Longer than [`OPEN_FOR`], so that the first try after it counts on.
 const MEMORY: Duration = Duration::from_secs(300);
@@ -30,7 +30,7 @@ pub(super) fn check(failures: Option<Failures>, now: Timestamp) -> Result<(), Au
 }
 
 /// Records how a send went, for everybody. Only where every number is sent to: what is recorded at a passwordless login, where some are not,
-/// would tell the next caller who is a user. What cannot be recorded is logged: the call itself is over.
+/// would tell the next client who is a user. What cannot be recorded is logged: the call itself is over.
 pub(super) async fn record<T>(
     controls: &Controls,
     known: Option<Failures>,

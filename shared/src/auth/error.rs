@@ -35,7 +35,7 @@ pub enum AuthError {
     /// A budget or the rule against pumping refuses the message.
     #[error("refused by {}", .rule.as_str())]
     SpendRefused {
-        /// Which.
+        /// The rule that refuses it.
         rule: Rule,
         /// When a retry is worthwhile, in seconds.
         retry_after: u64,

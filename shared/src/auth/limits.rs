@@ -36,7 +36,7 @@ pub enum Limit {
     /// password have their own, so that a stranger's starts do not shut out an owner who has a password.
     CodeMessagesPerDay,
     /// Code messages to a phone that nobody has confirmed here by a code. Further starts take their place in the limit above,
-    /// send nothing, and are answered like the others: a caller must not learn by a limit whether there is a user.
+    /// send nothing, and are answered like the others: a client must not learn by a limit whether there is a user.
     UnconfirmedMessagesPerDay,
     /// Wrong codes for one phone over all challenges of flows without a password: 25 guesses among 1,000,000 codes a day.
     WrongCodes,
@@ -82,7 +82,7 @@ impl Limit {
 /// A limit with its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// Which.
+    /// The limit that this is the rule of.
     pub limit: Limit,
     /// At most this many ...
     pub max: usize,

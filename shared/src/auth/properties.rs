@@ -12,7 +12,7 @@ pub const MAX_DEPTH: usize = 5;
 /// The longest name, in bytes.
 pub const MAX_NAME_BYTES: usize = 64;
 
-/// Names that the service itself gives a meaning. What a caller sends under one of them never reaches a user.
+/// Names that the service itself gives a meaning. What a client sends under one of them never reaches a user.
 pub const RESERVED: &str = "objectId ownerId created updated lastLogin userStatus user-token socialAccount blUserLocale \
     email password transactionId transactioniId transactionCode roles userRoles oAuthIdentities";
 

@@ -381,7 +381,7 @@ impl Issued {
         Arc::clone(&start).app.background.spawn(async move {
             start.record(&planned).await;
             if let Err(error) = start.call_plivo(&planned.entry, &text).await {
-                tracing::error!(cause = logging::chain(&error), "code message not sent, the caller is not told");
+                tracing::error!(cause = logging::chain(&error), "code message not sent, the client is not told");
             }
         });
         issued.challenge.id

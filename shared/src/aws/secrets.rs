@@ -39,7 +39,7 @@ pub enum SecretError {
     Fetch {
         /// The setting that names it.
         name: &'static str,
-        /// Why.
+        /// Secrets Manager's error.
         source: AwsError,
     },
     /// It was fetched and has the wrong format.

@@ -7,7 +7,7 @@ macro_rules! resources {
         /// The environment variables in which the template tells each function what it made.
         pub const RESOURCE_NAMES: [&str; [$($name),+].len()] = [$($name),+];
 
-        /// The names.
+        /// Names of tables and secrets, and URLs of queues.
         #[derive(Debug, Clone)]
         pub struct Resources { $($(#[$doc])* pub $field: String,)+ }
 
@@ -22,7 +22,7 @@ macro_rules! resources {
 resources! {
     /// Users, their login rows and identities; kept.
     users_table = "USERS_TABLE";
-    /// What was sent to a phone, guessed for it and is pending; expires.
+    /// Limits and challenges of phones; expires.
     phones_table = "PHONES_TABLE";
     /// Sessions by the hash of their token; expires.
     sessions_table = "SESSIONS_TABLE";

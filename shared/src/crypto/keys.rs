@@ -187,13 +187,13 @@ fn extract(root: &SecretString) -> hkdf::Prk {
     hkdf::Salt::new(hkdf::HKDF_SHA256, b"otpost/1").extract(root.expose_secret().as_bytes())
 }
 
-fn hmac_key(root: &hkdf::Prk, purpose: &str) -> Result<hmac::Key, RootKeyError> {
-    expand(root, purpose).map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key))
+fn hmac_key(root: &hkdf::Prk, label: &str) -> Result<hmac::Key, RootKeyError> {
+    expand(root, label).map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key))
 }
 
-fn expand(root: &hkdf::Prk, purpose: &str) -> Result<[u8; 32], RootKeyError> {
+fn expand(root: &hkdf::Prk, label: &str) -> Result<[u8; 32], RootKeyError> {
     let mut key = [0; 32];
-    root.expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256)
+    root.expand(&[label.as_bytes()], hkdf::HKDF_SHA256)
         .and_then(|okm| okm.fill(&mut key))
         .map_err(|_| RootKeyError)?;
     Ok(key)

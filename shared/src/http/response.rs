@@ -1,4 +1,4 @@
-//! The answers' bodies, as Backendless shapes them. Uses `auth`'s results and `settings` for the phone column's name.
+//! The bodies of responses, in Backendless' form.
 
 use std::future::{Future, ready};
 use std::pin::Pin;

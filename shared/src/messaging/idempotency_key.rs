@@ -1,6 +1,6 @@
 //! Idempotency keys: two requests with the same key are the same message.
 
-/// The longest key that a caller may choose, in characters.
+/// The longest key that a client may choose, in characters.
 const LONGEST: usize = 255;
 
 /// Not a key: empty, too long, or not visible ASCII.
@@ -17,7 +17,7 @@ const CHOSEN: &str = "own/";
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// A caller's own, 1 to 255 characters of visible ASCII. One in quotes (the header's form in the IETF's draft
+    /// A client's own, 1 to 255 characters of visible ASCII. One in quotes (the header's form in the IETF's draft
     /// "The Idempotency-Key HTTP Header Field") and the same without are one key.
     ///
     /// # Errors

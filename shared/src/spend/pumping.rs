@@ -19,11 +19,11 @@ use strum::{EnumString, IntoStaticStr};
 /// What is known when a send is decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs {
-    /// When.
+    /// The time of the start.
     pub at: Timestamp,
-    /// What for.
+    /// The flow that the message belongs to.
     pub flow: Flow,
-    /// To which country.
+    /// The country that it goes to, in two letters.
     pub country: String,
     /// What was spent in each shard of the budgets that was read, the phone's own first.
     pub shards: Vec<Spent>,

@@ -63,11 +63,11 @@ pub struct KillSwitchRecord {
 /// A change of a kill switch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KillSwitchChange {
-    /// When.
+    /// The time of the change.
     pub at: Timestamp,
     /// Who did it, as they stated.
     pub by: String,
-    /// Which.
+    /// The name of the kill switch.
     pub name: String,
     /// Whether it was switched off; otherwise on.
     pub off: bool,
@@ -89,7 +89,7 @@ impl KillSwitchRecord {
     }
 }
 
-/// The table.
+/// The controls table.
 #[derive(Debug, Clone)]
 pub struct Controls {
     pub(super) table: Table,

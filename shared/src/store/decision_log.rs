@@ -60,7 +60,7 @@ impl DecisionLogEntry {
     }
 }
 
-/// The table.
+/// The decisions table.
 #[derive(Debug, Clone)]
 pub struct DecisionLog {
     pub(super) table: Table,

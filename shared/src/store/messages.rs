@@ -77,7 +77,7 @@ struct Record {
     answer: Option<String>,
 }
 
-/// The table.
+/// The messages table.
 #[derive(Debug, Clone)]
 pub struct Messages {
     pub(super) table: Table,

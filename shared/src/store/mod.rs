@@ -92,9 +92,9 @@ pub enum StoreError {
     /// An item that cannot be read or written as what it should be.
     #[error("an item of {table} cannot be read")]
     Malformed {
-        /// Which table's.
+        /// The name of the table.
         table: &'static str,
-        /// Why.
+        /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

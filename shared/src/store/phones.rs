@@ -173,7 +173,7 @@ pub struct VerifiedCode<'a> {
     pub network: &'a str,
 }
 
-/// The table.
+/// The phones table.
 #[derive(Debug, Clone)]
 pub struct Phones {
     pub(super) table: Table,

@@ -45,7 +45,7 @@ pub struct Session {
     pub user: String,
 }
 
-/// The table.
+/// The sessions table.
 #[derive(Debug, Clone)]
 pub struct Sessions {
     pub(super) table: Table,

@@ -65,7 +65,7 @@ pub enum Registered {
     Taken,
 }
 
-/// The table.
+/// The users table.
 #[derive(Debug, Clone)]
 pub struct Users {
     pub(super) table: Table,

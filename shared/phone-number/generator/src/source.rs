@@ -1,4 +1,4 @@
-//! The text of `shared/phone-number/src/tables.rs`. Uses `metadata`, `machines`, `automaton`.
+//! The text of `shared/phone-number/src/tables.rs`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
