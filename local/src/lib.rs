@@ -36,7 +36,7 @@ pub mod sqs;
 pub mod template;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -367,22 +367,13 @@ fn direct(dynamodb: &str) -> Result<aws_sdk_dynamodb::Client, StackError> {
     Ok(aws.dynamodb())
 }
 
-/// An HTTP client that calls the service from this machine, with the functions' TLS and without proxies.
+/// An HTTP client that calls the service, with the functions' TLS and without proxies.
 ///
 /// # Errors
 /// [`StackError`] when it cannot be built.
 pub fn http_client() -> Result<reqwest::Client, StackError> {
-    http_client_from(Ipv4Addr::LOCALHOST)
-}
-
-/// Like [`http_client()`], from another address of this machine (127.0.0.0/8, on Linux).
-///
-/// # Errors
-/// [`StackError`] when it cannot be built.
-pub fn http_client_from(address: Ipv4Addr) -> Result<reqwest::Client, StackError> {
     let tls = http_client::tls(&|_| None).map_err(StackError::new("no TLS"))?;
-    let builder =
-        reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().local_address(IpAddr::from(address));
+    let builder = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy();
     builder.redirect(reqwest::redirect::Policy::none()).build().map_err(StackError::new("no HTTP client"))
 }
 

@@ -193,9 +193,7 @@ fn hmac_key(root: &hkdf::Prk, label: &str) -> Result<hmac::Key, RootKeyError> {
 
 fn expand(root: &hkdf::Prk, label: &str) -> Result<[u8; 32], RootKeyError> {
     let mut key = [0; 32];
-    root.expand(&[label.as_bytes()], hkdf::HKDF_SHA256)
-        .and_then(|okm| okm.fill(&mut key))
-        .map_err(|_| RootKeyError)?;
+    root.expand(&[label.as_bytes()], hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut key)).map_err(|_| RootKeyError)?;
     Ok(key)
 }
 
