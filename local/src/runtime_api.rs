@@ -137,6 +137,7 @@ async fn next(State(runtime): State<Arc<Runtime>>) -> impl IntoResponse {
     let id = shared::crypto::identifier::random();
     let known = |text: &str| text.to_owned();
     let headers = [
+        ("content-type", known("application/json")),
         ("lambda-runtime-aws-request-id", id),
         ("lambda-runtime-deadline-ms", known("4102444800000")),
         ("lambda-runtime-invoked-function-arn", known("arn:aws:lambda:us-east-1:000000000000:function:local")),
