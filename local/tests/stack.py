@@ -207,17 +207,17 @@ class Client:
     def start(self, phone):
         return self.call("POST", "/users/register", {"phoneNumber": phone})
 
-    def finish(self, phone, transaction, **properties):
+    def finish(self, phone, challenge, **properties):
         """Registers with the code that was sent."""
         person = {"phoneNumber": phone, "email": email(phone), "password": password(phone), **properties}
-        code = {"transactionId": transaction, "transactionCode": self.plivo.code(phone)}
+        code = {"transactionId": challenge, "transactionCode": self.plivo.code(phone)}
         return self.call("POST", "/users/register", person | code)
 
     def register(self, phone):
         """Both steps; answers the user."""
-        transaction = self.start(phone).ok()["transactionId"]
+        challenge = self.start(phone).ok()["transactionId"]
         self.registered[phone] = time.monotonic()
-        user = self.finish(phone, transaction, name="Someone").ok()
+        user = self.finish(phone, challenge, name="Someone").ok()
         check(user["phoneNumber"] == phone and user["name"] == "Someone", "another user", user)
         check("user-token" not in user and "password" not in user, "a user with secrets", user)
         return user
@@ -241,8 +241,8 @@ class Client:
         person = {"phoneNumber": phone, "password": entered or password(phone)}
         return self.service("loginWithPhoneNumberAndPassword", person)
 
-    def enter(self, transaction, code):
-        return self.service("loginWithCode", {"transactionId": transaction, "code": code})
+    def enter(self, challenge, code):
+        return self.service("loginWithCode", {"transactionId": challenge, "code": code})
 
     def send(self, body, **headers):
         return self.service("sendMessage", body, Authorization=f"Bearer {self.message_key}", **headers)

@@ -102,7 +102,7 @@ def failure(text):
     return printed[1], json.loads(printed[2].replace("\n  │ ", ""))
 
 
-def is_transaction(body):
+def is_challenge(body):
     return list(body) == ["transactionId"] and is_id(body["transactionId"])
 
 
@@ -132,15 +132,15 @@ def again(count):
 
 
 SUCCESSES = {
-    ("register", None): is_transaction,
-    ("register", "rooted"): is_transaction,
-    ("register", "no-root"): is_transaction,
+    ("register", None): is_challenge,
+    ("register", "rooted"): is_challenge,
+    ("register", "no-root"): is_challenge,
     ("register", "finish"): is_user,
-    ("login-phone", None): is_transaction,
-    ("login-phone", "json-string"): is_transaction,
-    ("login-phone", "object"): is_transaction,
-    ("login-phone", "no-user"): is_transaction,
-    ("login-password", None): is_transaction,
+    ("login-phone", None): is_challenge,
+    ("login-phone", "json-string"): is_challenge,
+    ("login-phone", "object"): is_challenge,
+    ("login-phone", "no-user"): is_challenge,
+    ("login-password", None): is_challenge,
     ("login-code", None): is_logged_in,
     ("login-code", "second-factor"): is_logged_in,
     ("send-message", None): is_accepted,
@@ -213,8 +213,8 @@ class Flows:
             by_code, by_password = self.PHONES[root]
             client.wait_for_next_code(by_password)
             for phone, start in [(by_code, client.login), (by_password, client.login_with_password)]:
-                transaction = start(phone).ok()["transactionId"]
-                user = client.enter(transaction, self.plivo.code(phone)).ok()
+                challenge = start(phone).ok()["transactionId"]
+                user = client.enter(challenge, self.plivo.code(phone)).ok()
                 token = user["user-token"]
                 check(user["phoneNumber"] == phone, "another user", user)
                 check(client.is_valid(token) is True, "the new session is not valid")

@@ -130,8 +130,8 @@ def register(client):
     passed("both steps of a registration")
 
     other = "+14155550183"
-    transaction = client.start(other).ok()["transactionId"]
-    refused = client.finish(other, transaction, email=stack.email("+14155550180"))
+    challenge = client.start(other).ok()["transactionId"]
+    refused = client.finish(other, challenge, email=stack.email("+14155550180"))
     check(refused.reason == "user_exists", "a taken e-mail address", refused)
     passed("a taken e-mail address is refused, to who has proven the phone")
     return users
@@ -142,13 +142,13 @@ def log_in(client, plivo, users):
     for phone in users:
         client.wait_for_next_code(phone)
 
-    transaction = client.start(again).ok()["transactionId"]
-    refused = client.finish(again, transaction, email="another@example.com")
+    challenge = client.start(again).ok()["transactionId"]
+    refused = client.finish(again, challenge, email="another@example.com")
     check(refused.reason == "user_exists", "a taken phone", refused)
     passed("a taken phone is refused, to who has proven it")
 
-    transaction = client.login(by_code).ok()["transactionId"]
-    user = client.enter(transaction, plivo.code(by_code)).ok()
+    challenge = client.login(by_code).ok()["transactionId"]
+    user = client.enter(challenge, plivo.code(by_code)).ok()
     check(user["objectId"] == users[by_code]["objectId"], "another user", user)
     passed("login by code")
     check_session(client, user)
@@ -157,14 +157,14 @@ def log_in(client, plivo, users):
     refused = client.login_with_password(by_password, "correct horse battery")
     check(refused.reason == "login_rejected", "a wrong password", refused)
     check(len(plivo.messages(by_password)) == before, "a code went out for a wrong password")
-    transaction = client.login_with_password(by_password).ok()["transactionId"]
+    challenge = client.login_with_password(by_password).ok()["transactionId"]
     code = plivo.code(by_password)
     wrong = code[:-1] + str((int(code[-1]) + 1) % 10)
-    refused = client.enter(transaction, wrong)
+    refused = client.enter(challenge, wrong)
     check(refused.reason == "code_rejected", "a wrong code", refused)
-    user = client.enter(transaction, code).ok()
+    user = client.enter(challenge, code).ok()
     check(user["objectId"] == users[by_password]["objectId"], "another user", user)
-    refused = client.enter(transaction, code)
+    refused = client.enter(challenge, code)
     check(refused.reason == "code_rejected", "a used code", refused)
     passed("login by password and code; a wrong password, a wrong code and a used code are refused")
     check_session(client, user)
@@ -274,10 +274,10 @@ class Events:
     def scheduler(self):
         to = "+14155550189"
         schedule = [f"arn:aws:scheduler:{REGION}:123456789012:schedule/default/hello"]
-        # Each try of Scheduler's has an id of its own.
-        tries = [self.bus_event("aws.scheduler", str(uuid.uuid4()), schedule, to) for _ in range(2)]
-        self.once(to, *tries)
-        passed("two tries of Scheduler: one SMS")
+        # Each attempt of Scheduler has an id of its own.
+        attempts = [self.bus_event("aws.scheduler", str(uuid.uuid4()), schedule, to) for _ in range(2)]
+        self.once(to, *attempts)
+        passed("two attempts of Scheduler: one SMS")
 
     def bus_event(self, source, id, resources, to):
         detail = {"phoneNumber": to, "message": "Hello"}
