@@ -106,7 +106,7 @@ impl EventFile {
                 self.is_right(&body) && answer["statusCode"] == self.status()
             }
             Ok(answer) => !matches!(self.expected, Expected::Refusal(_)) && self.is_right(answer),
-            // A failed invocation's message is the body of the HTTP response.
+            // A failed invocation's message is what the body of the HTTP response would be.
             Err(failure) => match self.expected {
                 Expected::Refusal(reason) if !self.is_http() && failure.error_type == reason.as_str() => {
                     serde_json::from_str(&failure.error_message).is_ok_and(|body| self.is_right(&body))
