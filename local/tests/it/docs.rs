@@ -9,7 +9,7 @@ use shared::http::routes::ROUTES;
 
 const README: &str = include_str!("../../../README.md");
 
-/// The template's defaults are those of the code: `parameters`.
+/// (`parameters` compares the template's defaults with the code's.)
 #[test]
 fn the_readme_names_every_setting_with_its_default() {
     let template = Template::read().unwrap();
@@ -44,7 +44,7 @@ fn the_readme_names_every_route_and_the_stack_s_key() {
     assert!(README.contains(&format!("Bearer {}", local::MESSAGE_KEY)));
 }
 
-/// Each row of `docs/security.md` names its tests: a file, then functions of it.
+/// Each row of `docs/security.md` names its tests: a file, then functions in it.
 #[test]
 fn every_test_that_the_security_page_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

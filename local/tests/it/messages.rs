@@ -1,4 +1,4 @@
-//! One key, one message: however often it is requested, at once or later, and whatever dies in between.
+//! One key, one message, however often it is requested, at once or later, and whatever dies in between.
 
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use local::fault_proxy::Fault as StoreFault;

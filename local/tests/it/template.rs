@@ -1,4 +1,4 @@
-//! `template.yaml` deploys what the code is. (Its parameters: `parameters`. Its roles: `permissions`. Its form: local/tests/template/run.)
+//! `template.yaml` agrees with the code. (`parameters` tests its parameters, `permissions` its roles, local/tests/template/run its form.)
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -66,7 +66,7 @@ fn cargo_lambda_knows_the_same_routes() {
 #[test]
 fn every_setting_has_a_variable_that_refers_to_the_resource_or_parameter_of_its_name() {
     let template = template();
-    // API Gateway answers for the origins. Only a laptop needs further certificates.
+    // API Gateway checks the origins, and only a laptop needs additional certificates.
     let names = RESOURCE_NAMES.into_iter().chain(NAMES);
     let names = names.filter(|name| !["ALLOWED_ORIGINS", "AWS_CA_BUNDLE"].contains(name));
     assert_eq!(template.environment.keys().map(String::as_str).collect::<BTreeSet<_>>(), names.collect());
@@ -90,7 +90,7 @@ fn every_function_has_time_for_its_calls_and_writes_to_its_own_log() {
         let own_log = ["logs:CreateLogStream", "logs:PutLogEvents"];
         let own_log = own_log.map(|action| (action.to_owned(), format!("{}Logs", function.logical_id)));
         assert!(permissions.iter().filter(|(action, _)| action.starts_with("logs:")).eq(&own_log), "{name}");
-        // A read of a whole table gets slower with every user.
+        // Reading a whole table gets slower with every user.
         assert!(
             !permissions.iter().any(|(action, _)| action == "dynamodb:Scan" || action == "dynamodb:Query"),
             "{name}"
@@ -105,7 +105,7 @@ fn a_queue_loses_no_message() {
     let mappings: Vec<_> = template.of_type("AWS::Lambda::EventSourceMapping").map(|(_, mapping)| mapping).collect();
     assert_eq!(mappings.len(), 2);
     for mapping in mappings {
-        // Without it, one bad message of a batch would send the others again.
+        // Without it, one bad message would make SQS deliver its whole batch again.
         assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
         let queue = queue(&reference(&mapping["EventSourceArn"]).unwrap());
         let dead = reference(&queue["RedrivePolicy"]["deadLetterTargetArn"]).unwrap();
@@ -292,7 +292,7 @@ fn nobody_reaches_a_queue_by_plain_http_or_anything_from_another_account() {
     }
 }
 
-/// Whether a rule's condition holds with these parameters.
+/// Whether a condition of a rule holds with these parameters.
 fn holds(condition: &Value, parameters: &Value) -> bool {
     let (function, arguments) = condition.as_object().unwrap().iter().next().unwrap();
     let value =
