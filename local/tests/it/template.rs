@@ -244,17 +244,23 @@ fn alarms_watch_every_function_and_queue() {
 }
 
 #[test]
-fn each_formula_of_the_dashboard_uses_ids_of_its_own_widget() {
+fn each_formula_uses_ids_of_its_own_widget_or_alarm() {
     let template = template();
     let body = template.document["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].as_str().unwrap();
     let body: Value = serde_json::from_str(body).unwrap();
-    let name = Regex::new(r"\b[a-z][a-z0-9_]*\b").unwrap();
+    let widgets = body["widgets"].as_array().unwrap().iter().map(|widget| {
+        let rows = widget["properties"]["metrics"].as_array().unwrap().iter().filter_map(|row| row.as_array()?.last());
+        rows.map(|row| (&row["id"], &row["expression"])).collect::<Vec<_>>()
+    });
+    let alarms = template.of_type("AWS::CloudWatch::Alarm").map(|(_, alarm)| {
+        let metrics = alarm["Metrics"].as_array().into_iter().flatten();
+        metrics.map(|metric| (&metric["Id"], &metric["Expression"])).collect()
+    });
+    let name = Regex::new(r"\b[a-z]\w*").unwrap();
     let mut formulas = 0;
-    for widget in body["widgets"].as_array().unwrap() {
-        let rows = widget["properties"]["metrics"].as_array().into_iter().flatten();
-        let options: Vec<_> = rows.filter_map(|row| row.as_array()?.last()).collect();
-        let ids: BTreeSet<_> = options.iter().filter_map(|options| options["id"].as_str()).collect();
-        let own = options.iter().filter_map(|options| options["expression"].as_str());
+    for metrics in widgets.chain(alarms) {
+        let ids: BTreeSet<_> = metrics.iter().filter_map(|(id, _)| id.as_str()).collect();
+        let own = metrics.iter().filter_map(|(_, formula)| formula.as_str());
         for formula in own.filter(|formula| !formula.starts_with("SEARCH")) {
             let unknown: Vec<_> =
                 name.find_iter(formula).map(|id| id.as_str()).filter(|id| !ids.contains(id)).collect();
@@ -262,15 +268,17 @@ fn each_formula_of_the_dashboard_uses_ids_of_its_own_widget() {
             formulas += 1;
         }
     }
-    assert_eq!(formulas, 4);
+    assert_eq!(formulas, 8);
 }
 
 #[test]
-fn nobody_reaches_a_queue_by_plain_http_or_anything_from_another_account() {
+fn queues_refuse_plain_http_and_only_events_of_this_stack_are_let_in() {
     let template = template();
     let mut encrypted = BTreeSet::new();
     for (logical_id, policy) in template.of_type("AWS::SQS::QueuePolicy") {
         for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+            let queue = reference(&statement["Resource"]).unwrap();
+            assert_eq!(policy["Queues"], json!([{ "Ref": queue }]), "{logical_id}");
             if statement["Effect"] == "Deny" {
                 assert_eq!(statement["Principal"], "*", "{logical_id}");
                 assert_eq!(
@@ -278,7 +286,8 @@ fn nobody_reaches_a_queue_by_plain_http_or_anything_from_another_account() {
                     json!({ "Bool": { "aws:SecureTransport": "false" } }),
                     "{logical_id}"
                 );
-                encrypted.insert(reference(&statement["Resource"]).unwrap());
+                assert_eq!(statement["Action"], json!(["sqs:SendMessage", "sqs:ReceiveMessage"]), "{logical_id}");
+                encrypted.insert(queue);
             } else {
                 assert!(statement["Principal"]["Service"].is_string(), "{logical_id}");
                 assert_eq!(statement["Action"], json!(["sqs:SendMessage"]), "{logical_id}");
