@@ -26,7 +26,7 @@ pub const TABLES: [(&str, bool); 7] = [
     ("decisions", true),
 ];
 
-/// How often expired items are removed. It only saves memory, and it reads all items: a million take many seconds.
+/// How often expired items are removed. This only saves memory, and it reads all items: a million take many seconds.
 const SWEEP: Duration = Duration::from_secs(600);
 
 /// Opens the database: in memory, or in a file in `folder`.
@@ -38,8 +38,8 @@ pub fn open(folder: Option<&Path>) -> Result<Database, StackError> {
         None => Database::memory(),
         Some(folder) => {
             std::fs::create_dir_all(folder).map_err(StackError::new("the data folder cannot be made"))?;
-            // The only way to set `synchronous = NORMAL`, so that a write does not wait for the disk. A machine that loses power loses
-            // the last writes, and nothing else.
+            // The only way to set `synchronous = NORMAL`, so that a write does not wait for the disk. If the machine loses power, only the
+            // last writes are lost.
             Database::new(&folder.join("otpost.sqlite").to_string_lossy())
                 .and_then(|database| database.disable_bulk_loading().map(|()| database))
         }

@@ -44,7 +44,7 @@ pub enum Expected {
     /// An error.
     Refusal(Reason),
     /// The ID of a challenge, as `transactionId`.
-    Transaction,
+    Challenge,
     /// A user.
     User,
     /// A user with the token of a new session.
@@ -106,7 +106,7 @@ impl EventFile {
                 self.is_right(&body) && answer["statusCode"] == self.status()
             }
             Ok(answer) => !matches!(self.expected, Expected::Refusal(_)) && self.is_right(answer),
-            // A failed invocation's message is the body of the HTTP response.
+            // A failed invocation's message is what the body of the HTTP response would be.
             Err(failure) => match self.expected {
                 Expected::Refusal(reason) if !self.is_http() && failure.error_type == reason.as_str() => {
                     serde_json::from_str(&failure.error_message).is_ok_and(|body| self.is_right(&body))
@@ -147,10 +147,10 @@ fn parse(name: &str) -> Option<(&'static str, Expected)> {
         return Some((function, Expected::Refusal(*reason)));
     }
     let answer = match (function, what) {
-        ("register", None | Some("rooted" | "no-root")) => Expected::Transaction,
+        ("register", None | Some("rooted" | "no-root")) => Expected::Challenge,
         ("register", Some("finish")) => Expected::User,
-        ("login-phone", None | Some("json-string" | "object" | "no-user")) => Expected::Transaction,
-        ("login-password", None) => Expected::Transaction,
+        ("login-phone", None | Some("json-string" | "object" | "no-user")) => Expected::Challenge,
+        ("login-password", None) => Expected::Challenge,
         ("login-code", None | Some("second-factor")) => Expected::LoggedIn,
         ("send-message", None | Some("media" | "idempotency-key" | "eventbridge" | "scheduler" | "direct")) => {
             Expected::Accepted
@@ -188,7 +188,7 @@ fn is_refusal(function: &str, reason: Reason, body: &Value) -> bool {
 fn is_success(answer: Expected, body: &Value) -> bool {
     match answer {
         Expected::Refusal(_) => false,
-        Expected::Transaction => has_fields(body, &["transactionId"]) && is_id(&body["transactionId"]),
+        Expected::Challenge => has_fields(body, &["transactionId"]) && is_id(&body["transactionId"]),
         Expected::User => is_user(body) && body.get("user-token").is_none(),
         Expected::LoggedIn => is_user(body) && is_id(&body["user-token"]),
         Expected::Accepted => has_fields(body, &["message", "message_uuid", "api_id"]),

@@ -1,4 +1,4 @@
-//! Runs the functions' handlers as Lambda does. Each has an app of its own and its own credentials: its name is the access key.
+//! Runs the functions' handlers as Lambda does. Each function has its own app and its own credentials, with its name as the access key.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,7 +68,7 @@ impl Functions {
         }
     }
 
-    /// Invokes a function as Lambda does. The error is that of a failed invocation.
+    /// Invokes a function as Lambda does. Returns the error of a failed invocation.
     pub(crate) async fn invoke(&self, function: &str, event: Value) -> Result<Value, Diagnostic> {
         self.invoke_in(function, LambdaEvent::new(event, context(self.clock.now()))).await
     }
@@ -77,12 +77,12 @@ impl Functions {
     pub(crate) async fn settle(&self) {
         let background = self.background.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for mut work in background {
-            // Nothing is ever sent. The error means that the task has ended, also by a panic.
+            // Nothing is ever sent. The error means that the task has ended, even if by a panic.
             let _ = work.changed().await;
         }
     }
 
-    /// Like [`Self::invoke`], with Lambda's context.
+    /// Like [`Self::invoke`], but with Lambda's context.
     pub(crate) async fn invoke_in(&self, function: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
         let unknown = || failure("Unknown", "there is no such function");
         let (&name, app) = self.apps.get_key_value(function).ok_or_else(unknown)?;

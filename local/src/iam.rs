@@ -1,4 +1,4 @@
-//! Checks permissions as IAM does, for tests. The check is a proxy before the APIs of DynamoDB, Secrets Manager and SQS. It lets each
+//! Checks permissions as IAM does, for tests. The check is a proxy in front of the APIs of DynamoDB, Secrets Manager and SQS. It lets each
 //! function do only what its role in `template.yaml` allows, and records which permissions the function uses. The access key is the
 //! function's name; a client with another key may do everything.
 
@@ -71,7 +71,7 @@ impl Iam {
         Ok(format!("http://{address}"))
     }
 
-    /// Records the permissions that a call needs. The first one that the function lacks is the error.
+    /// Records the permissions that a call needs. Returns the first one that the function lacks as the error.
     fn check(&self, function: &str, operation: &str, request: &Value) -> Result<(), String> {
         let Some(allowed) = self.allowed.get(function) else { return Ok(()) };
         for (action, name) in needs(operation, request) {

@@ -24,7 +24,7 @@ use shared::store::{
 use crate::StackError;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long ago a phone's counts were made: past the wait for the next message, and valid for almost a day.
+/// The age of a phone's counts: old enough that the wait for the next message is over, and valid for almost another day.
 const AGO: Duration = Duration::from_secs(60);
 
 /// A seed file.
@@ -54,7 +54,7 @@ pub struct Seed {
 pub struct SeedUser {
     /// An upper-case UUID.
     pub object_id: String,
-    /// In any spelling.
+    /// The phone number, in any spelling.
     pub phone_number: String,
     /// The e-mail address.
     pub email: Option<String>,
@@ -67,15 +67,15 @@ pub struct SeedUser {
     pub properties: Map<String, Value>,
 }
 
-/// A challenge. It stays open for a day, so that a stack that was started a while ago still accepts its code.
+/// A challenge. It stays open for a day, so that a stack that was started hours ago still accepts its code.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SeedChallenge {
-    /// An ID that belongs to the phone and the flow. The error for a wrong one shows a right one.
+    /// An ID that belongs to the phone and the flow. The error for any other ID shows one that would.
     pub transaction_id: String,
     /// The flow.
     pub flow: Flow,
-    /// In any spelling.
+    /// The phone number, in any spelling.
     pub phone_number: String,
     /// The code.
     pub code: String,
@@ -95,7 +95,7 @@ pub struct SeedChallenge {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SeedPhone {
-    /// In any spelling.
+    /// The phone number, in any spelling.
     pub phone_number: String,
     /// Starts without a password.
     #[serde(default)]
@@ -120,7 +120,7 @@ pub struct SeedPhone {
 pub struct SeedMessage {
     /// Its idempotency key.
     pub idempotency_key: String,
-    /// In any spelling.
+    /// The phone number, in any spelling.
     pub phone_number: String,
     /// The text.
     pub message: String,
@@ -132,7 +132,7 @@ pub struct SeedMessage {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SeedState {
-    /// It is being sent, for a day to come.
+    /// It is being sent, and remains so for a day.
     Sending,
     /// Plivo accepted it.
     Sent,

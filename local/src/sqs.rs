@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::StackError;
 
-/// The standard dead-letter queue, and the one of the FIFO queue.
+/// The dead-letter queues of the standard queue and of the FIFO queue.
 pub const QUEUES: [&str; 2] = ["dead-letters", "dead-letters.fifo"];
 
 /// A message in a queue.

@@ -14,7 +14,7 @@ use crate::StackError;
 pub struct Template {
     /// The functions by the name of their folder.
     pub functions: BTreeMap<String, Function>,
-    /// The environment that all functions share: a variable, and the logical ID that its value refers to or its text.
+    /// The environment that all functions share. A variable's value is the logical ID that it refers to, or its text.
     pub environment: BTreeMap<String, String>,
     /// The whole template.
     pub document: Value,
@@ -41,7 +41,7 @@ impl Template {
     /// Reads the template.
     ///
     /// # Errors
-    /// [`StackError`] where it is not YAML or a role is not exact.
+    /// [`StackError`] if it is not YAML or a role is not exact.
     pub fn read() -> Result<Self, StackError> {
         let documents = Yaml::load_from_str(include_str!("../../template.yaml"));
         let documents = documents.map_err(StackError::new("template.yaml is not YAML"))?;
@@ -77,7 +77,7 @@ impl Template {
     }
 }
 
-/// The routes of a function at the gateway. Without `ApiId`, SAM would make a second gateway, so such an event is no route here.
+/// The routes of a function at the gateway. SAM would create a second gateway for an event without `ApiId`, so such an event is not a route.
 fn routes(events: &Value) -> BTreeSet<String> {
     let events = events.as_object().into_iter().flatten().map(|(_, event)| &event["Properties"]);
     let events = events.filter(|event| event["ApiId"] == json!({ "Ref": "Api" }));
@@ -90,10 +90,10 @@ fn routes(events: &Value) -> BTreeSet<String> {
 
 /// The resource of an action that takes none.
 pub const ANY: &str = "*";
-/// The actions that take no resource (Service Authorization Reference). This one needs a permission for each secret besides.
+/// The actions that take no resource (Service Authorization Reference). This one also needs a permission for each secret.
 const WITHOUT_RESOURCE: [&str; 1] = ["secretsmanager:BatchGetSecretValue"];
 
-/// What a role allows. Refuses what this reader cannot judge exactly: managed policies, denials, wildcards, foreign resources.
+/// What a role allows. Refuses what this reader cannot judge exactly: managed policies, denials, wildcards, resources of other stacks.
 fn permissions(role: &str, resource: &Value) -> Result<BTreeSet<(String, String)>, StackError> {
     let properties = &resource["Properties"];
     let inexact = |statement: &Value| StackError::plain(format!("template.yaml: {role} is not exact: {statement}"));
@@ -127,7 +127,7 @@ fn list(value: &Value) -> &[Value] {
     }
 }
 
-/// The logical ID that a value refers to by `Ref` or `Fn::GetAtt`, itself or in the first branch of an `Fn::If`.
+/// The logical ID that a value refers to by `Ref` or `Fn::GetAtt`, directly or in the first branch of an `Fn::If`.
 pub fn reference(value: &Value) -> Option<String> {
     let (name, argument) = value.as_object().filter(|object| object.len() == 1)?.iter().next()?;
     match name.as_str() {
@@ -138,7 +138,7 @@ pub fn reference(value: &Value) -> Option<String> {
     }
 }
 
-/// A string, also that of an `Fn::Sub`.
+/// A string, or that of an `Fn::Sub`.
 fn text(value: &Value) -> Option<String> {
     value.as_str().or_else(|| value["Fn::Sub"].as_str()).map(str::to_owned)
 }

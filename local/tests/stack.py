@@ -1,7 +1,7 @@
-"""Starts what the checks of the function binaries need, on free ports of 127.0.0.1: the local stack, `cargo lambda watch`. Python's
-standard library only.
+"""Starts what the checks of the function binaries need, on free ports of 127.0.0.1: the local stack and `cargo lambda watch`. Uses only
+Python's standard library.
 
-Everything is a context manager that ends what it started; what a process wrote is shown when its block fails."""
+Everything is a context manager that ends what it started. If its block fails, it shows what the process wrote."""
 
 import contextlib
 import json
@@ -22,14 +22,14 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 TARGET = TOP / os.environ.get("CARGO_TARGET_DIR", "target")
 SEED = TOP / "events" / "seed.json"
 FUNCTIONS = sorted(folder.name for folder in (TOP / "functions").iterdir() if folder.is_dir())
-# What all that is started gets: none of the caller's own AWS settings, and no proxy to this machine.
+# The environment of every process that is started: without the developer's own AWS settings, and without a proxy to this machine.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 ENVIRONMENT |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "LC_ALL": "C.UTF-8"}
-# The wait between two code messages to one phone, and a little.
+# The wait between two code messages to one phone, and a second more.
 SPACING = 31
 
 
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every process that was started is stopped
 
 
 class Failed(Exception):
@@ -48,7 +48,7 @@ def free_port():
 
 
 def wait_for(ready, process, what, seconds=60):
-    """What `ready` answers, once it answers something, while the process runs."""
+    """Waits until `ready` returns something, and returns it. Fails if the process ends first."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         check(process.poll() is None, f"{what} has ended with exit code {process.poll()}")
@@ -60,7 +60,7 @@ def wait_for(ready, process, what, seconds=60):
 
 @contextlib.contextmanager
 def process(what, command):
-    """A process and the file with what it writes. Ends it as Ctrl-C does."""
+    """A process, and the file that it writes to. Ends the process as Ctrl-C does."""
     with tempfile.NamedTemporaryFile("w+", prefix="otpost-", suffix=".log") as log:
         running = subprocess.Popen(
             [str(part) for part in command],
@@ -96,8 +96,8 @@ def listens(port):
 
 
 def build():
-    """All binaries that are used below. The functions without the stack, as `cargo lambda watch` does: beside it, some crates get
-    more features, and watch would compile them again at the first call of each function."""
+    """Builds all binaries that are used below. Builds the functions without the stack, as `cargo lambda watch` does: together with it,
+    some crates get more features, and watch would compile them again at the first call of each function."""
     functions = [argument for name in FUNCTIONS for argument in ("--bin", name)]
     for chosen in [["--bin", "local"], functions]:
         subprocess.run(["cargo", "build", "--locked", *chosen], cwd=TOP, check=True)
@@ -184,7 +184,7 @@ class Plivo:
 
 
     def wait_for_another(self, phone, before):
-        """Until the phone has more messages than before; the stack answers when there is news."""
+        """Waits until the phone has more messages than before. The stack answers when there is news."""
         for _ in range(10):
             news = call(f"{self.url}/_local/events").ok()["version"]
             if len(self.messages(phone)) > before:
@@ -207,30 +207,30 @@ class Client:
     def start(self, phone):
         return self.call("POST", "/users/register", {"phoneNumber": phone})
 
-    def finish(self, phone, transaction, **properties):
+    def finish(self, phone, challenge, **properties):
         """Registers with the code that was sent."""
         person = {"phoneNumber": phone, "email": email(phone), "password": password(phone), **properties}
-        code = {"transactionId": transaction, "transactionCode": self.plivo.code(phone)}
+        code = {"transactionId": challenge, "transactionCode": self.plivo.code(phone)}
         return self.call("POST", "/users/register", person | code)
 
     def register(self, phone):
-        """Both steps; answers the user."""
-        transaction = self.start(phone).ok()["transactionId"]
+        """Does both steps, and returns the user."""
+        challenge = self.start(phone).ok()["transactionId"]
         self.registered[phone] = time.monotonic()
-        user = self.finish(phone, transaction, name="Someone").ok()
+        user = self.finish(phone, challenge, name="Someone").ok()
         check(user["phoneNumber"] == phone and user["name"] == "Someone", "another user", user)
         check("user-token" not in user and "password" not in user, "a user with secrets", user)
         return user
 
     def wait_for_next_code(self, phone):
-        """Waits until one that registered here may get another code."""
+        """Waits until a phone that registered here may get another code."""
         time.sleep(max(0.0, self.registered[phone] + SPACING - time.monotonic()))
 
     def service(self, name, body, **headers):
         return self.call("POST", f"/services/Plivo/{name}", body, **headers)
 
     def login(self, phone):
-        """Of a user: it answers before the code goes out, so this waits for the code, too."""
+        """Starts a user's login. The service answers before it sends the code, so this waits for the code as well."""
         before = len(self.plivo.messages(phone))
         answer = self.service("loginWithPhoneNumber", phone)
         if answer.status == 200:
@@ -241,8 +241,8 @@ class Client:
         person = {"phoneNumber": phone, "password": entered or password(phone)}
         return self.service("loginWithPhoneNumberAndPassword", person)
 
-    def enter(self, transaction, code):
-        return self.service("loginWithCode", {"transactionId": transaction, "code": code})
+    def enter(self, challenge, code):
+        return self.service("loginWithCode", {"transactionId": challenge, "code": code})
 
     def send(self, body, **headers):
         return self.service("sendMessage", body, Authorization=f"Bearer {self.message_key}", **headers)

@@ -1,5 +1,5 @@
 # Sourced by the scripts that need tools from PyPI. Each tool gets an environment of its own below the target folder, since their
-# dependencies do not agree. Sets `top`, the repository, and `target`, the target folder.
+# dependencies conflict. Sets `top`, the repository, and `target`, the target folder.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 target=$(cd "$top" && mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)
@@ -14,7 +14,7 @@ apt_install() {
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
 }
 
-# install_tool NAME PACKAGE…: an environment with these packages, made anew when they are others than before.
+# install_tool NAME PACKAGE…: an environment with these packages, created anew when the packages change.
 install_tool() {
   local folder=$tools/$1
   shift
@@ -27,7 +27,7 @@ install_tool() {
   echo "$*" >"$folder/.installed"
 }
 
-# cargo-lambda stands first in PATH: it looks for zig in the first Python there is.
+# cargo-lambda comes first in PATH, because it looks for zig in the first Python that it finds.
 install_cargo_lambda() {
   install_tool lambda cargo-lambda==1.9.2 ziglang==0.17.1
   export PATH="$tools/lambda/bin:$PATH"

@@ -1,5 +1,5 @@
 //! The kinds of events, and the idempotency key of each message. Every source delivers at least once, so a redelivered message must keep
-//! its key. Events are parsed by hand. AWS's library (`aws_lambda_events`) requires fields that are not needed here, so one missing field could
+//! its key. Events are parsed by hand: AWS's library (`aws_lambda_events`) requires fields that are not needed here, so a missing one could
 //! fail a whole batch, and it adds a calendar to the binary.
 
 use serde_json::{Map, Value};
@@ -8,13 +8,13 @@ use shared::messaging::IdempotencyKey;
 
 /// An event.
 pub enum Event {
-    /// API Gateway's (payload 2.0).
+    /// From API Gateway (payload 2.0).
     Http(Value),
-    /// SQS's, standard or FIFO.
+    /// From SQS, standard or FIFO.
     Queue(Vec<Record>),
-    /// SNS's.
+    /// From SNS.
     Notifications(Vec<Carried>),
-    /// EventBridge's, Scheduler's, or a direct invocation with a message.
+    /// From EventBridge, Scheduler, or a direct invocation with a message.
     One(Carried),
 }
 
@@ -93,7 +93,7 @@ fn record(record: &Value) -> Option<Record> {
     let source = record["eventSourceARN"].as_str()?;
     let attributes = &record["attributes"];
     let key = record["messageAttributes"]["idempotencyKey"]["stringValue"].as_str();
-    // Messages of a standard queue may have groups, too, for fairness, but no order.
+    // Messages of a standard queue may have groups as well, for fairness, but they have no order.
     let group = attributes["MessageGroupId"].as_str().filter(|_| source.ends_with(".fifo"));
     Some(Record {
         id: record["messageId"].as_str()?.to_owned(),
@@ -111,13 +111,13 @@ fn notification(record: &Value) -> Option<Carried> {
     Some(Carried { key, fields: http::fields(sns["Message"].as_str().unwrap_or_default()) })
 }
 
-/// An event of a bus has an ID. Scheduler's is new with each attempt, so there the key is the schedule and its scheduled time (AWS: "Adding
-/// context attributes" of EventBridge Scheduler).
+/// An event of a bus has an ID. Scheduler's ID is new for each attempt, so its key is made of the schedule and the scheduled time (AWS:
+/// "Adding context attributes" of EventBridge Scheduler).
 fn bus(event: &Map<String, Value>) -> Option<Carried> {
     let text = |name: &str| event.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let key = if text("source")? == "aws.scheduler" {
         let (schedule, time) = (event.get("resources")?.get(0)?.as_str()?, text("time")?);
-        // A misspelt `<aws.scheduler…>` attribute is passed as it is, so it would be the same every day.
+        // A misspelt `<aws.scheduler…>` attribute is passed unchanged, so the key would be the same every day.
         if schedule.starts_with('<') || time.starts_with('<') {
             return None;
         }

@@ -47,8 +47,8 @@ impl From<Failure> for Diagnostic {
 }
 
 /// Handles an event of any kind. HTTP gets an HTTP response. A queue gets the messages that SQS must deliver again. A direct invocation
-/// gets Plivo's response, or fails: the error's type is the reason, its message the body of the HTTP response. Lambda then retries an
-/// asynchronous invocation, and passes it to the failure destination at last.
+/// gets Plivo's response, or fails: the error's type is the reason, and its message is what the body of the HTTP response would be. Lambda
+/// then retries an asynchronous invocation, and finally passes it to the failure destination.
 ///
 /// # Errors
 /// The error of a failed invocation.
@@ -71,7 +71,7 @@ pub async fn respond(app: &Arc<App>, dead_letters: &DeadLetters, event: LambdaEv
     })
 }
 
-/// The invocation's deadline. One in the past is not real: `cargo lambda watch` sends ten minutes past 1970 with every event.
+/// The invocation's deadline. One in the past is ignored: `cargo lambda watch` sends ten minutes after the start of 1970 with every event.
 fn deadline(millis: u64, now: Timestamp) -> Option<Timestamp> {
     let deadline = Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
     (now < deadline).then_some(deadline)

@@ -16,8 +16,8 @@ use crate::{NAME, message};
 
 /// The number of messages that are sent concurrently: the template's batch size.
 const CONCURRENCY: usize = 10;
-/// A message that cannot be sent at its fifth delivery moves to the dead-letter queue. SQS's own redrive, which records no reason, comes
-/// later: it is for messages that kill the function.
+/// A message that cannot be sent at its fifth delivery moves to the dead-letter queue. SQS's own redrive, which records no reason, happens
+/// later; it is for messages that kill the function.
 const MAX_RECEIVES: u32 = 5;
 
 /// The context of a batch.
@@ -71,7 +71,7 @@ impl Batch<'_> {
         self.dead_letter(record, problem.reason(), key.filter(|_| may_be_sent)).await
     }
 
-    /// Sends a message. The error has the message's key, if known. A key that the dead-letter queue kept overrides the message's own.
+    /// Sends a message. The error contains the message's key, if known. A key that the dead-letter queue kept overrides the message's own.
     async fn send_one(
         &self,
         record: &Record,
@@ -89,8 +89,8 @@ impl Batch<'_> {
         }
     }
 
-    /// Moves a message to the dead-letter queue, with the key that it has when it is moved back: its own if it may have been sent; a new
-    /// one if it was refused, derived from the message so that two copies, which SQS may keep, have the same.
+    /// Moves a message to the dead-letter queue, with the key to use when it is moved back: its own if it may have been sent, or a new one
+    /// if it was refused. The new one is derived from the message, so that two copies, which SQS may keep, have the same key.
     async fn dead_letter(&self, record: &Record, reason: Reason, key: Option<IdempotencyKey>) -> bool {
         let key = key.unwrap_or_else(|| IdempotencyKey::of_another_try(&record.source, &record.id));
         let letter = DeadLetter {

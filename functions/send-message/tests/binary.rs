@@ -31,7 +31,7 @@ async fn what_the_runtime_may_print_of_a_failure_quotes_no_sender() {
     assert_eq!(format!("{failure:?}"), "invocation failed: unknown_field");
 }
 
-/// A message of a queue at its delivery of this number.
+/// A message from a queue that is delivered for the nth time.
 fn delivery(receives: u32) -> Value {
     json!({"Records": [{
         "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:messages", "messageId": "one",

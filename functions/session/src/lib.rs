@@ -14,7 +14,7 @@ use shared::http::{self, HandlerResult, Problem, Reason};
 /// The secrets to fetch at the cold start.
 pub const SECRETS: &[Secret] = &[];
 
-/// Responds by the route.
+/// Responds according to the route.
 ///
 /// # Errors
 /// [`Problem`].

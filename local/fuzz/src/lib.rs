@@ -1,5 +1,5 @@
-//! Fuzz targets: they parse any bytes as input of clients, Plivo or the operator. `run` fuzzes them; `cargo test` runs them on the corpus.
-//! Nothing may panic, and accepted input must be what the module promises.
+//! Fuzz targets: each parses any bytes as input from clients, Plivo or the operator. `run` fuzzes them; `cargo test` runs them on the
+//! corpus. Nothing may panic, and what is accepted must be as its module promises.
 
 #![expect(clippy::expect_used, reason = "a panic is what a fuzzer looks for")]
 
@@ -43,7 +43,7 @@ fn app() -> &'static App {
 }
 
 fn request(bytes: &[u8]) -> Request {
-    // The gateway passes a body of a text type as text, others as bytes.
+    // The gateway passes a body of a text type as text, and others as bytes.
     let body = std::str::from_utf8(bytes).map_or_else(|_| Body::from(bytes), Body::from);
     Request::new(body)
 }
@@ -64,7 +64,7 @@ pub fn phone(bytes: &[u8]) {
 /// The body of `loginWithPhoneNumber`: a JSON string, an object or bare text.
 pub fn text_body(bytes: &[u8]) {
     let Ok(text) = http::text_body(&request(bytes), "phoneNumber") else { return };
-    // Whitespace around it is ignored, also where JSON does not know it.
+    // Surrounding whitespace is ignored, even of kinds that JSON does not know.
     match serde_json::from_slice(bytes.trim_ascii()) {
         Ok(Value::String(string)) => assert_eq!(text, string),
         Ok(Value::Object(object)) => assert_eq!(object["phoneNumber"], text),
@@ -73,7 +73,7 @@ pub fn text_body(bytes: &[u8]) {
     }
 }
 
-/// A body that is a JSON object. What is accepted, another JSON parser must accept, too, with the same result.
+/// A body that is a JSON object. Whatever is accepted, another JSON parser must accept with the same result.
 pub fn json_body(bytes: &[u8]) {
     for duplicates in [Duplicates::Registration, Duplicates::Service] {
         let Ok(mut fields) = http::body(&request(bytes), duplicates) else { continue };

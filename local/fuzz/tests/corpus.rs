@@ -1,4 +1,4 @@
-//! Runs each target on its corpus again.
+//! Runs each target on its corpus.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The operator's commands: print the maximum exposure, set kill switches, replay decisions with other rules. They are a crate of their own
-//! so that they do not link the local stack.
+//! The operator's commands: print the maximum exposure, set kill switches, replay decisions with other rules. They are a separate crate so
+//! that they do not link the local stack.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -15,7 +15,8 @@ use shared::store::{DecisionLogEntry, KillSwitchRecord};
 /// The maximum number of entries that are listed one by one.
 const LISTED: usize = 20;
 
-/// The maximum exposure under these rules, as a table. SMS go to all phones of the first countries, and to confirmed phones of the second.
+/// The maximum exposure under these rules, as a table. SMS go to all phones in `sms_countries`, and to confirmed ones in
+/// `confirmed_countries`.
 pub fn max_exposure(rules: &SpendRules, sms_countries: &[Country], confirmed_countries: &[Country]) -> String {
     let countries: BTreeSet<_> =
         sms_countries.iter().chain(confirmed_countries).map(|country| country.code()).collect();
@@ -41,7 +42,7 @@ fn exposure_table(exposure: &MaxExposure) -> String {
     let rows = exposure.most.each().into_iter().zip(exposure.unconfirmed.each()).zip(exposure.in_any_window().each());
     for (((window, most), (_, unconfirmed)), (_, any)) in rows {
         let (window, messages) = (window.as_str(), exposure.messages(most));
-        // A writer of text does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "{window:>8} {most:>16} {messages:>10} {unconfirmed:>24} {any:>22}");
     }
     text

@@ -1,5 +1,5 @@
 //! CORS as API Gateway does it: the gateway answers preflights itself, and adds `access-control-allow-origin` to every response to a
-//! request with an `Origin`. A preflight through a function would be a second cold start before each login.
+//! request with an `Origin`. If a function answered preflights, a login could have to wait for two cold starts.
 
 use axum::body::Body;
 use axum::http::request::Parts;

@@ -1,5 +1,5 @@
-//! Turns HTTP requests into API Gateway's events (HTTP API, payload 2.0), and functions' responses into HTTP. Handlers see here what
-//! they see on AWS. Shapes: AWS, "Working with AWS Lambda proxy integrations for HTTP APIs".
+//! Turns HTTP requests into API Gateway's events (HTTP API, payload 2.0), and functions' responses into HTTP, so that handlers see what
+//! they see on AWS. For the shapes, see AWS, "Working with AWS Lambda proxy integrations for HTTP APIs".
 
 use axum::body::Bytes;
 use axum::http::request::Parts;
@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use shared::clock::Timestamp;
 
-/// The gateway's name. Handlers see it in place of the client's `Host`, as on AWS they see the API's name.
+/// The gateway's name. Handlers see it instead of the client's `Host` header, just as they see the API's name on AWS.
 const HOST: &str = "localhost";
 
 /// The event of a request. `client` is the client's address.
@@ -62,7 +62,7 @@ fn headers(parts: &Parts) -> Map<String, Value> {
     headers
 }
 
-/// The body, as text if its content type is a known text type, else as base64.
+/// The body: text if its content type is a known text type, otherwise base64.
 fn encode(parts: &Parts, body: &Bytes) -> (Option<String>, bool) {
     if body.is_empty() {
         return (None, false);

@@ -22,7 +22,7 @@ use crate::functions::Functions;
 /// API Gateway's own limit on a body, in bytes (AWS: "Quotas for HTTP APIs").
 const LARGEST_BODY: usize = 10 * 1024 * 1024;
 
-/// The gateway's parts.
+/// What the gateway needs to respond.
 pub(crate) struct Gateway {
     pub(crate) functions: Arc<Functions>,
     pub(crate) origins: Vec<String>,

@@ -1,7 +1,7 @@
 //! The inbox: the messages that the simulated Plivo delivered, for people (`/_local/`) and programs (`/_local/messages`).
 //!
-//! It shows one-time codes without a login. So it responds only to names of this machine (another site could point a name of its own at
-//! 127.0.0.1), and sends no CORS header.
+//! It shows one-time codes without a login. So it responds only if `Host` names this machine (another site could point a name of its own
+//! at 127.0.0.1), and sends no CORS header.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -39,8 +39,8 @@ pub fn router(simulator: Simulator) -> Router {
         .with_state(simulator)
 }
 
-/// Refuses requests whose `Host` is not a name of this machine: otherwise any site could reach the stack by DNS rebinding. Refuses
-/// requests by pages of other machines, too: they could move the clock without reading the response.
+/// Refuses requests whose `Host` is not a name of this machine: otherwise any site could reach the stack by DNS rebinding. Also refuses
+/// requests from pages of other sites, which could move the clock even though they cannot read the response.
 pub async fn loopback_only(request: Request, next: Next) -> Response {
     if is_loopback(request.headers()) && is_from_here(request.headers()) {
         next.run(request).await
@@ -81,7 +81,7 @@ fn refusal(status: StatusCode, reason: &str, message: &str) -> Response {
     (status, Json(json!({"code": 14_000, "message": message, "errorData": {"reason": reason}}))).into_response()
 }
 
-/// Keeps codes on this page: no cache, no guessing of types, no frames, no referrer.
+/// Keeps codes on this page: no cache, no content sniffing, no frames, no referrer.
 async fn protect(mut response: Response) -> Response {
     const HEADERS: [(HeaderName, &str); 5] = [
         (header::CACHE_CONTROL, "no-store"),
@@ -96,8 +96,8 @@ async fn protect(mut response: Response) -> Response {
     response
 }
 
-/// Allows the page its own style and script, by their hashes, and requests to this server. Nothing that a message's text might contain
-/// is run or loaded.
+/// Allows the page only its own style and script, by their hashes, and requests to this server. So nothing in a message's text is run or
+/// loaded.
 fn content_security_policy(page: &str) -> String {
     let hash = |tag: &str| {
         let inner = page.split_once(&format!("<{tag}>")).and_then(|(_, rest)| rest.split_once(&format!("</{tag}>")));
@@ -116,7 +116,7 @@ fn parameter<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
     pairs.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
 }
 
-/// `?to=` selects a number, `?limit=` the newest messages.
+/// `?to=` selects the messages to a number, `?limit=` that many of the newest.
 async fn messages(State(simulator): State<Simulator>, pairs: Pairs) -> Response {
     match parameter(&pairs, "limit").map_or(Ok(usize::MAX), str::parse) {
         Ok(limit) => Json(simulator.newest_messages(parameter(&pairs, "to"), limit)).into_response(),
@@ -124,8 +124,8 @@ async fn messages(State(simulator): State<Simulator>, pairs: Pairs) -> Response 
     }
 }
 
-/// A long poll: responds when a message has arrived since `?after=` (at once without it), and at the latest after [`WAIT`]. `now` is the
-/// time of the stack, whose clock may have been moved.
+/// A long poll: responds as soon as a message has arrived after version `?after=` (at once without it), and after [`WAIT`] at the latest.
+/// `now` is the stack's time, because its clock may have been moved.
 async fn events(State(simulator): State<Simulator>, pairs: Pairs) -> Response {
     let mut arrivals = simulator.subscribe();
     if let Some(seen) = parameter(&pairs, "after").and_then(|after| after.parse::<u64>().ok()) {

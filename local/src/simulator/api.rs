@@ -22,7 +22,7 @@ const MAX_BODY: usize = 256 * 1_024;
 pub(super) fn router(simulator: Simulator) -> Router {
     Router::new()
         .route("/v1/Account/{account}/", get(account))
-        .route("/v1/Account/{account}//", get(account)) // as the official Node SDK asks for it
+        .route("/v1/Account/{account}//", get(account)) // what the official Node SDK requests
         .route("/v1/Account/{account}/Message/", get(list_messages).post(send_message))
         .route("/v1/Account/{account}/Message/{uuid}/", get(one_message))
         .route("/v1/Account/{account}/Message/{uuid}/Media/", get(media_of_message))
@@ -138,7 +138,7 @@ fn parameters(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Re
     parameters.ok_or_else(|| Refused("invalid json data sent in raw POST".to_owned()))
 }
 
-/// Reads a form with the decoder of queries. `media_urls` is repeated for each link.
+/// Reads a form with the query decoder. `media_urls` is repeated for each link.
 fn form(body: &[u8]) -> Option<Map<String, Value>> {
     let uri = Uri::builder().path_and_query(format!("/?{}", std::str::from_utf8(body).ok()?)).build().ok()?;
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&uri).ok()?;

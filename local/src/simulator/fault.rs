@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::response::{self, Refused};
 
-/// A fault when a client with the right credentials sends a message or reads the account.
+/// A fault to inject when a client with the right credentials sends a message or reads the account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Fault {
     /// No fault.
@@ -54,7 +54,7 @@ impl Fault {
         }
     }
 
-    /// The response of a fault that comes before the request is processed.
+    /// The fault's response, if it takes the place of processing the request.
     pub(super) fn instead(&self) -> Option<Response> {
         match self {
             Self::Status(status) | Self::SendStatus(status) => Some(response::of_status(status_code(*status))),
@@ -68,7 +68,7 @@ impl Fault {
         }
     }
 
-    /// Applies the fault to the response of a request that was carried out.
+    /// Applies the fault to the response of a request that was processed.
     pub(super) async fn spoil(&self, answer: Response) -> Response {
         match self {
             Self::Nonsense if answer.status().is_success() => {
@@ -103,8 +103,8 @@ fn redirect(to: &str) -> Response {
     response
 }
 
-/// Announces a body of one byte and ends before it. The server notices before it has flushed even the head, and can only close the
-/// connection, so the client receives no byte. (The body is a stream because the length of others is checked.)
+/// Announces a body of one byte, but ends before that byte. The server notices before it has flushed even the head and can only close the
+/// connection, so the client receives nothing. (The body is a stream because the length of other bodies is checked.)
 fn hang_up() -> Response {
     let body = Body::from_stream(Body::empty().into_data_stream());
     ([(header::CONTENT_LENGTH, "1")], body).into_response()

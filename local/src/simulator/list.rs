@@ -87,7 +87,7 @@ impl Listing {
     }
 }
 
-/// The query without `limit` and `offset`, each part preceded by `&`.
+/// The query without `limit` and `offset`, each parameter preceded by `&`.
 fn filters(query: &str) -> String {
     let is_filter = |part: &&str| !part.is_empty() && !part.starts_with("limit=") && !part.starts_with("offset=");
     query.split('&').filter(is_filter).map(|part| format!("&{part}")).collect()
@@ -134,7 +134,7 @@ impl Condition {
 impl Comparison {
     fn holds(self, created: i64, time: i64) -> bool {
         match self {
-            // Most filters are exact to the second only.
+            // Most filters are only exact to the second.
             Self::Equal => created == time || (time % 1_000 == 0 && created.div_euclid(1_000) == time / 1_000),
             Self::Greater => created > time,
             Self::GreaterOrEqual => created >= time,
@@ -144,7 +144,7 @@ impl Comparison {
     }
 }
 
-/// Compares names and masked numbers as they are, and numbers by their digits: a query decoder turns a plus into a space.
+/// Compares names and masked numbers as they are, and numbers by their digits, because a query decoder turns a plus into a space.
 fn same_number(number: &str, wanted: &str) -> bool {
     number == wanted || (!number.contains(|c: char| c.is_ascii_alphabetic()) && number == digits(wanted))
 }
@@ -239,7 +239,7 @@ mod tests {
             ("from_number=%2B14155550100", vec![three, two]),
             ("from_number=MyShop", vec![one]),
             ("to_number=+15550003333", vec![three]),
-            ("to_number=15550002222", vec![]), // its number is not to be logged
+            ("to_number=15550002222", vec![]), // Plivo was asked not to log its number
             ("powerpack_id=5ec4c8c9-cd74-42b5-9e41-0d7670d6bb46", vec![]),
             ("message_time=1970-01-01+00:00:03", vec![three]),
             ("message_time=1970-01-01%2000:00:03.500000", vec![three]),

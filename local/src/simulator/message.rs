@@ -1,4 +1,4 @@
-//! A message: its state by the clock, its record as Plivo reports it, and what the phone shows.
+//! A message: its state at a time, its record as Plivo reports it, and what the phone shows.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use super::response::uuid;
 use super::text::Length;
 use super::time;
 
-/// The simulator's own times: a message is sent and delivered this many milliseconds after its arrival.
+/// The simulator's own choice: a message is sent, then delivered, this many milliseconds after its arrival.
 const SENT_AFTER: i64 = 1_000;
 const DELIVERED_AFTER: i64 = 2_000;
 
-/// The simulator's own prices of a unit in hundred-thousandths of a dollar, close to those of the United States.
+/// The simulator's own prices per unit in hundred-thousandths of a dollar, close to those in the United States.
 const SMS_RATE: usize = 550;
 const MMS_RATE: usize = 1_600;
 
@@ -197,7 +197,7 @@ fn dollars(amount: usize) -> String {
     format!("{}.{:05}", amount / 100_000, amount % 100_000)
 }
 
-/// A guess by the file's name: links are never fetched.
+/// A guess from the file's name, since links are never fetched.
 fn content_type(url: &str) -> &'static str {
     let path = url.split(['?', '#']).next().unwrap_or(url);
     match path.rsplit('.').next().unwrap_or("").to_ascii_lowercase().as_str() {

@@ -169,7 +169,7 @@ impl Simulator {
     }
 }
 
-/// Locks, also after a panic: no holder of these locks can leave a partial change behind.
+/// Locks even after a panic, because no holder of these locks can leave a partial change behind.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

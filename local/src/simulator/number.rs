@@ -1,5 +1,5 @@
-//! Phone numbers and sender names as Plivo accepts them. Plivo knows every country's numbering plan. This check is coarse on purpose: the
-//! service checks numbers before it sends.
+//! Phone numbers and sender names as Plivo accepts them. Plivo knows every country's numbering plan; this check is deliberately coarse,
+//! because the service itself checks numbers before it sends.
 
 /// The maximum number of digits of a destination ("Plivo: Send a message" page).
 const MAX_DIGITS: usize = 14;

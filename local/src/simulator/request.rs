@@ -22,7 +22,7 @@ pub(super) struct Outgoing {
     pub(super) content: Content,
     /// Stripped, without duplicates, in the order given. Never empty.
     pub(super) recipients: Vec<String>,
-    /// Destinations that are not numbers, while others are.
+    /// Destinations that are not phone numbers, if others are.
     pub(super) invalid: Vec<String>,
 }
 
@@ -52,7 +52,7 @@ pub(super) enum Kind {
     Mms,
 }
 
-/// What Plivo may log of a message. Records never contain the text, so only the number shows the difference.
+/// What Plivo may log of a message. Records never contain the text, so this only decides whether the number is masked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Log {
     Everything,
@@ -61,7 +61,7 @@ pub(super) enum Log {
     NumberOnly,
 }
 
-/// The registration with India's carriers, passed through.
+/// The sender's registration with India's carriers, passed through.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Dlt {
     pub(super) entity_id: Option<String>,
@@ -99,8 +99,8 @@ fn sender(body: &Map<String, Value>) -> Result<Sender, Refused> {
     }
 }
 
-/// Good and bad destinations. The official Python SDK sends a list in its printed form (`['1555…', '1555…']`), which is refused like any
-/// other text that is not a number.
+/// Valid and invalid destinations. The official Python SDK sends a list in its printed form (`['1555…', '1555…']`), which is refused like
+/// any other text that is not a number.
 fn recipients(body: &Map<String, Value>) -> Result<(Vec<String>, Vec<String>), Refused> {
     let Some(dst) = string(body, "dst")? else {
         return refused("dst parameter not present");
@@ -172,7 +172,7 @@ fn text(body: &Map<String, Value>, kind: Kind, media: &[Media]) -> Result<String
     }
 }
 
-/// Booleans and the strings that the official Python SDK sends for them.
+/// Accepts booleans, and the strings that the official Python SDK sends for them.
 fn log(body: &Map<String, Value>) -> Result<Log, Refused> {
     match string(body, "log")?.as_deref() {
         None | Some("true" | "True") => Ok(Log::Everything),

@@ -16,7 +16,7 @@ pub(super) fn object(status: StatusCode, fields: Value) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// An error, except that of wrong credentials.
+/// An error response, for all errors except wrong credentials.
 pub(super) fn error(status: StatusCode, text: &str) -> Response {
     (status, Json(json!({"api_id": uuid(), "error": text}))).into_response()
 }
@@ -31,7 +31,7 @@ impl IntoResponse for Refused {
     }
 }
 
-/// The error that belongs to a status.
+/// The error response that belongs to a status.
 pub(super) fn of_status(status: StatusCode) -> Response {
     let text = match status {
         StatusCode::UNAUTHORIZED => return unauthorized(),

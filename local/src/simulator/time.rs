@@ -14,7 +14,7 @@ const CLOCKS: [&[BorrowedFormatItem<'_>]; 3] = [
     format_description!("[hour]:[minute]:[second].[subsecond]"),
 ];
 
-/// Formats epoch milliseconds; empty for years of five digits.
+/// Formats epoch milliseconds. The result is empty after the year 9999.
 pub(super) fn format(time: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(time) * NANOS_PER_MILLI).ok();
     time.and_then(|time| time.format(WRITTEN).ok()).unwrap_or_default()

@@ -24,7 +24,7 @@ fn address(number: usize) -> String {
     format!("10.{}.{}.{}", number / 65_536, number / 256 % 256, number % 256)
 }
 
-/// 10,000 addresses guess for a day: 25 codes are compared, however many arrive at once. The owner, who has a password, still gets in.
+/// 10,000 addresses guess for a day: only 25 codes are compared, however many arrive at once. The owner, who has a password, still gets in.
 #[tokio::test]
 async fn ten_thousand_addresses_guess_twenty_five_codes_a_day() {
     let app = TestApp::options(Options { password_cost: Cost::LEAST, ..Options::default() }).await;

@@ -1,4 +1,4 @@
-//! Budgets: they hold to the message under concurrency, and end where the documents say.
+//! Budgets: they are exact to one message even under concurrency, and end where the documents say.
 
 use futures_util::stream::{StreamExt as _, iter};
 use phone_number::{Country, PhoneNumber};
@@ -35,7 +35,7 @@ async fn register_at_once(app: &TestApp, phones: std::ops::Range<usize>) -> usiz
     answers.into_iter().filter(|started| *started).count()
 }
 
-/// Nothing is overspent. The earliest refusal comes as many messages before the end as there are shards.
+/// Nothing is overspent. The earliest refusal comes fewer messages before the budget's end than there are shards.
 #[tokio::test]
 async fn a_budget_ends_within_four_messages_and_is_never_overspent_by_a_hundred_at_once() {
     for (hour, messages) in [("0.5", 40), ("0.37", 29)] {
@@ -118,7 +118,7 @@ async fn each_window_ends_a_budget_until_it_is_over() {
     }
 }
 
-/// A message that was certainly not sent is released from the budget.
+/// The price of a message that was certainly not sent is released.
 #[tokio::test]
 async fn what_plivo_does_not_take_costs_nothing() {
     let app = app("0.05").await;

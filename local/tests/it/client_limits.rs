@@ -7,7 +7,7 @@ use crate::support::{PASSWORD, TestApp, challenge_id};
 const PHONE: &str = "+14155550101";
 const HOME: &str = "198.51.100.7";
 
-/// An app with the deployed limits, except those that would be reached first.
+/// An app with the limits of a deployment, without those that these tests would reach first.
 async fn app(settings: &[(&str, &str)]) -> TestApp {
     let own = [("STARTS_PER_ADDRESS", "20"), ("PUMPING_MODE", "monitor")];
     TestApp::with(&[&own[..], settings].concat()).await
@@ -176,7 +176,7 @@ async fn a_network_that_has_to_wait_has_no_password_compared_at_once_either() {
     app.password_from("203.0.113.9", PHONE, "wrong password").await.limited("too_many_passwords");
 }
 
-/// A client that has to wait because of its network has made no password attempt.
+/// A client that has to wait because of its network's limit has made no password attempt.
 #[tokio::test]
 async fn a_network_that_has_to_wait_has_no_password_compared() {
     let app = app(&[]).await;

@@ -3,21 +3,25 @@
 use std::path::Path;
 
 use local::template::Template;
+use regex::Regex;
 use serde_json::Value;
 use shared::config::NAMES;
 use shared::http::routes::ROUTES;
 
 const README: &str = include_str!("../../../README.md");
 
-/// The template's defaults are those of the code: `parameters`.
+/// (`parameters` compares the template's defaults with the code's.)
 #[test]
-fn the_readme_names_every_setting_with_its_default() {
+fn the_readme_names_every_setting_and_parameter_with_its_default() {
     let template = Template::read().unwrap();
-    for name in NAMES {
+    let parameters = template.document["Parameters"].as_object().unwrap();
+    let plain = |name: &str| name.replace('_', "").to_uppercase();
+    let is_setting = |parameter: &str| NAMES.iter().any(|name| plain(name) == plain(parameter));
+    let others = parameters.keys().map(String::as_str).filter(|parameter| !is_setting(parameter));
+    for name in NAMES.into_iter().chain(others) {
         let row = README.lines().find(|line| line.starts_with("| `") && line.contains(&format!("`{name}`")));
         let row = row.unwrap_or_else(|| panic!("README.md lacks {name}"));
-        let mut parameters = template.document["Parameters"].as_object().unwrap().iter();
-        let parameter = parameters.find(|(parameter, _)| parameter.to_uppercase() == name.replace('_', ""));
+        let parameter = parameters.iter().find(|(parameter, _)| plain(parameter) == plain(name));
         let default = parameter.map_or(&Value::Null, |(_, rule)| &rule["Default"]);
         let default = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
         let cell = row.rsplit('|').nth(1).unwrap().trim();
@@ -44,7 +48,30 @@ fn the_readme_names_every_route_and_the_stack_s_key() {
     assert!(README.contains(&format!("Bearer {}", local::MESSAGE_KEY)));
 }
 
-/// Each row of `docs/security.md` names its tests: a file, then functions of it.
+/// A link is relative to its page. A path in backticks is below one of these folders.
+#[test]
+fn every_file_that_the_documents_name_exists() {
+    const FOLDERS: [&str; 5] = ["", "shared/src", "shared/phone-number", "local/tests/it", "functions/login-phone"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let name = r"\]\(([^):#]+)[)#]|`([\w.-]+/[\w./-]*[a-z/]|\w+\.(?:rs|toml|yaml|md))(?: [^`]*)?`";
+    let name = Regex::new(name).unwrap();
+    let mut named = 0;
+    for page in pages.chain([root.join("README.md")]) {
+        for captures in name.captures_iter(&std::fs::read_to_string(&page).unwrap()) {
+            let exists = captures.get(1).map_or_else(
+                || FOLDERS.iter().any(|folder| root.join(folder).join(&captures[2]).exists()),
+                |link| page.with_file_name(link.as_str()).exists(),
+            );
+            assert!(exists || captures[0].contains("NAME"), "{} names {}", page.display(), &captures[0]);
+            named += 1;
+        }
+    }
+    assert!(named > 150, "{named}");
+}
+
+/// Each row of `docs/security.md` names its tests: a file, then functions in it.
 #[test]
 fn every_test_that_the_security_page_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

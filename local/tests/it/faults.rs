@@ -158,13 +158,13 @@ async fn storage_that_throttles_fails_or_is_gone_is_a_503_and_changes_nothing() 
     }
 }
 
-/// A message that cannot be counted is not sent, whichever call before it fails for good.
+/// A message that cannot be counted is not sent, whichever of the calls before it keeps failing.
 #[tokio::test]
 async fn no_message_goes_out_that_no_limit_has_counted() {
     let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
     app.register(PHONE, "jane@example.com").await;
     for fault in [StoreFault::Throttle, StoreFault::Fail, StoreFault::HangUp] {
-        // The read; the client's count, which is written first; the budget, where others have counted in this hour; the phone's item.
+        // In turn: the read; the client's count, which is written first; the budget, in which others have counted in this hour.
         for (operation, calls) in [("BatchGetItem", 3), ("PutItem", 3), ("UpdateItem", 3)] {
             app.advance(86_400);
             for line in 10..18 {
@@ -180,7 +180,7 @@ async fn no_message_goes_out_that_no_limit_has_counted() {
     }
 }
 
-/// The same when the write of the phone's item fails, which runs beside the budget's: the reservation is released.
+/// The same if the write of the phone's item fails. The budget's reservation, which runs in parallel, is released.
 #[tokio::test]
 async fn a_phone_s_item_that_cannot_be_written_costs_nothing() {
     let (app, proxy, _store) = TestApp::behind_fault_proxy().await;

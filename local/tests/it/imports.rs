@@ -1,4 +1,4 @@
-//! Who may know what in `shared`, held against its sources. shared/src/lib.rs has the map.
+//! Who may know what in `shared`: checks its sources. The map is in shared/src/lib.rs.
 
 use std::path::{Path, PathBuf};
 

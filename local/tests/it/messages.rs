@@ -1,4 +1,4 @@
-//! One key, one message: however often it is requested, at once or later, and whatever dies in between.
+//! One key, one message, however often it is requested, at once or later, and whatever dies in between.
 
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use local::fault_proxy::Fault as StoreFault;
@@ -91,7 +91,7 @@ async fn without_a_key_each_request_is_a_message() {
 }
 
 #[tokio::test]
-async fn an_invocation_that_lambda_tries_again_is_the_same_message() {
+async fn an_invocation_that_lambda_retries_is_the_same_message() {
     let app = TestApp::start().await;
     for _ in 0..2 {
         let mut context = Context::default();

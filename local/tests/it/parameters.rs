@@ -24,7 +24,7 @@ impl Parameters {
         rules.iter().map(|(parameter, rule)| (parameter.as_str(), rule))
     }
 
-    /// The settings that have a parameter: parameter and setting.
+    /// The settings that have a parameter, as pairs of parameter and setting.
     fn settings(&self) -> impl Iterator<Item = (&str, &'static str)> {
         let variables = &self.template.environment;
         let parameter = |name: &'static str| variables.get(name).map(|parameter| (parameter.as_str(), name));
@@ -40,7 +40,7 @@ impl Parameters {
         self.values.get(parameter).cloned().unwrap_or_else(default)
     }
 
-    /// What CloudFormation checks of one parameter.
+    /// Whether CloudFormation accepts a parameter's value, without the rules.
     fn is_accepted(&self, parameter: &str) -> bool {
         let (rule, value) = (&self.template.document["Parameters"][parameter], self.value(parameter));
         let bound = |name: &str, default| rule[name].as_i64().unwrap_or(default);
@@ -151,7 +151,7 @@ fn good_values_are_accepted_and_no_value_near_them_by_the_template_alone() {
     }
 }
 
-/// Values that the code would accept, or never sees.
+/// Values that the code would accept or never sees.
 #[test]
 fn values_that_would_break_the_deployment_are_refused() {
     let mut parameters = Parameters::new();

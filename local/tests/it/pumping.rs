@@ -22,7 +22,7 @@ impl Dice {
 
 /// An event of the run.
 enum Event {
-    /// The attacker requests a code for a number of one of his prefixes.
+    /// The attacker requests a code for a number of one of their prefixes.
     Attack(String),
     /// An honest user starts a registration.
     Start(String),
@@ -32,12 +32,12 @@ enum Event {
 
 /// The attacker's prefixes, of 10,000 numbers each.
 const PREFIXES: u64 = 5;
-/// The number of messages that he requests in two hours.
+/// The number of messages that the attacker requests in two hours.
 const ATTACKS: usize = 600;
 /// The number of honest users in that time, in two countries. 17 of 20 enter their code within two minutes.
 const PEOPLE: usize = 200;
 
-/// All events with their second, in order.
+/// All events in order, each with its second.
 fn schedule() -> Vec<(u64, Event)> {
     let mut dice = Dice(5);
     let mut events = Vec::new();

@@ -1,4 +1,4 @@
-//! Messages from SQS: each is sent at most once. It is then sent, in the dead-letter queue with its reason, or back in its queue.
+//! Messages from SQS: each is sent at most once. Each ends up sent, in the dead-letter queue with its reason, or back in its queue.
 
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use local::Options;

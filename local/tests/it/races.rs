@@ -19,7 +19,8 @@ async fn at_once(app: &TestApp, path: &str, body: &serde_json::Value, times: usi
     requests.join_all().await
 }
 
-/// One request wins. The others are refused, or get a 503: on a busy machine, two hundred at once take longer than a call's timeout.
+/// One request wins. The others are refused or get a 503, because two hundred at once can take longer than a call's timeout on a busy
+/// machine.
 #[track_caller]
 fn one_wins(statuses: &[u16], refusal: u16) {
     let count = |status| statuses.iter().filter(|each| **each == status).count();

@@ -1,4 +1,4 @@
-//! Rotation of secrets as docs/rotation.md describes it. Nobody is refused meanwhile.
+//! Rotation of secrets as docs/rotation.md describes it. No request is refused meanwhile.
 
 use reqwest::StatusCode;
 use serde_json::json;

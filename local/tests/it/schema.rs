@@ -1,4 +1,4 @@
-//! `docs/message.schema.json` says what messages the function takes.
+//! `docs/message.schema.json` says which messages the function accepts.
 
 use serde_json::{Value, json};
 

@@ -185,7 +185,7 @@ async fn a_registration_s_start_past_five_does_not_tell_who_is_a_user_when_plivo
     }
 }
 
-/// After five starts only a user's phone gets a message. The counts, and so the suspensions, are the same for both.
+/// After five starts, only a user's phone gets a message. Yet the counts, and so the suspensions, are the same for both.
 #[tokio::test]
 async fn registrations_past_five_suspend_a_prefix_or_a_country_alike() {
     for setting in ["PUMPING_PREFIX", "PUMPING_COUNTRY"] {

@@ -109,7 +109,7 @@ async fn the_same_event_twice_is_one_message() {
         let first = app.stack.invoke("send-message", one).await.unwrap();
         let second = app.stack.invoke("send-message", again).await.unwrap();
         assert!(first == second || first.is_null() || second.is_null(), "the first answer again");
-        sent += usize::from(at < 4); // the last pair's key is the one before's
+        sent += usize::from(at < 4); // the last pair has the same key as the one before
         assert_eq!(app.sent(), sent);
     }
 }

@@ -50,7 +50,7 @@ impl Reply {
         assert!(self.body["errorData"]["retryAfter"].as_u64().is_some_and(|wait| wait > 0), "{}", self.body);
     }
 
-    /// Asserts a 429 and returns its wait, which header and body agree on.
+    /// Asserts a 429 and returns its wait, on which header and body agree.
     #[track_caller]
     pub(crate) fn limited(&self, reason: &str) -> u64 {
         self.refused(429, 14000, reason);
@@ -84,8 +84,8 @@ impl TestApp {
         Self { stack, http: local::http_client().expect("a client") }
     }
 
-    /// A stack whose functions reach DynamoDB through a fault proxy, then the IAM check, then the database of another stack, which is
-    /// returned, too.
+    /// A stack whose functions reach DynamoDB through a fault proxy, then the IAM check, then the database of another stack, which is also
+    /// returned.
     pub(crate) async fn behind_fault_proxy() -> (Self, FaultProxy, Self) {
         Self::behind_fault_proxy_with(iam()).await
     }
@@ -274,7 +274,7 @@ fn iam() -> &'static Iam {
     IAM.get_or_init(|| Iam::new().expect("a template"))
 }
 
-/// The challenge's ID in a response, in its only form.
+/// The challenge's ID in a response that has no other field.
 #[track_caller]
 pub(crate) fn challenge_id(body: &Value) -> String {
     let id = body["transactionId"].as_str().unwrap_or_else(|| panic!("no transactionId in {body}"));

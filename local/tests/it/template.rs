@@ -1,4 +1,4 @@
-//! `template.yaml` deploys what the code is. (Its parameters: `parameters`. Its roles: `permissions`. Its form: local/tests/template/run.)
+//! `template.yaml` agrees with the code. (`parameters` tests its parameters, `permissions` its roles, local/tests/template/run its form.)
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -66,7 +66,7 @@ fn cargo_lambda_knows_the_same_routes() {
 #[test]
 fn every_setting_has_a_variable_that_refers_to_the_resource_or_parameter_of_its_name() {
     let template = template();
-    // API Gateway answers for the origins. Only a laptop needs further certificates.
+    // API Gateway checks the origins, and only a laptop needs additional certificates.
     let names = RESOURCE_NAMES.into_iter().chain(NAMES);
     let names = names.filter(|name| !["ALLOWED_ORIGINS", "AWS_CA_BUNDLE"].contains(name));
     assert_eq!(template.environment.keys().map(String::as_str).collect::<BTreeSet<_>>(), names.collect());
@@ -90,7 +90,7 @@ fn every_function_has_time_for_its_calls_and_writes_to_its_own_log() {
         let own_log = ["logs:CreateLogStream", "logs:PutLogEvents"];
         let own_log = own_log.map(|action| (action.to_owned(), format!("{}Logs", function.logical_id)));
         assert!(permissions.iter().filter(|(action, _)| action.starts_with("logs:")).eq(&own_log), "{name}");
-        // A read of a whole table gets slower with every user.
+        // Reading a whole table gets slower with every user.
         assert!(
             !permissions.iter().any(|(action, _)| action == "dynamodb:Scan" || action == "dynamodb:Query"),
             "{name}"
@@ -105,7 +105,7 @@ fn a_queue_loses_no_message() {
     let mappings: Vec<_> = template.of_type("AWS::Lambda::EventSourceMapping").map(|(_, mapping)| mapping).collect();
     assert_eq!(mappings.len(), 2);
     for mapping in mappings {
-        // Without it, one bad message of a batch would send the others again.
+        // Without it, one bad message would make SQS deliver its whole batch again.
         assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
         let queue = queue(&reference(&mapping["EventSourceArn"]).unwrap());
         let dead = reference(&queue["RedrivePolicy"]["deadLetterTargetArn"]).unwrap();
@@ -244,17 +244,23 @@ fn alarms_watch_every_function_and_queue() {
 }
 
 #[test]
-fn each_formula_of_the_dashboard_uses_ids_of_its_own_widget() {
+fn each_formula_uses_ids_of_its_own_widget_or_alarm() {
     let template = template();
     let body = template.document["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].as_str().unwrap();
     let body: Value = serde_json::from_str(body).unwrap();
-    let name = Regex::new(r"\b[a-z][a-z0-9_]*\b").unwrap();
+    let widgets = body["widgets"].as_array().unwrap().iter().map(|widget| {
+        let rows = widget["properties"]["metrics"].as_array().unwrap().iter().filter_map(|row| row.as_array()?.last());
+        rows.map(|row| (&row["id"], &row["expression"])).collect::<Vec<_>>()
+    });
+    let alarms = template.of_type("AWS::CloudWatch::Alarm").map(|(_, alarm)| {
+        let metrics = alarm["Metrics"].as_array().into_iter().flatten();
+        metrics.map(|metric| (&metric["Id"], &metric["Expression"])).collect()
+    });
+    let name = Regex::new(r"\b[a-z]\w*").unwrap();
     let mut formulas = 0;
-    for widget in body["widgets"].as_array().unwrap() {
-        let rows = widget["properties"]["metrics"].as_array().into_iter().flatten();
-        let options: Vec<_> = rows.filter_map(|row| row.as_array()?.last()).collect();
-        let ids: BTreeSet<_> = options.iter().filter_map(|options| options["id"].as_str()).collect();
-        let own = options.iter().filter_map(|options| options["expression"].as_str());
+    for metrics in widgets.chain(alarms) {
+        let ids: BTreeSet<_> = metrics.iter().filter_map(|(id, _)| id.as_str()).collect();
+        let own = metrics.iter().filter_map(|(_, formula)| formula.as_str());
         for formula in own.filter(|formula| !formula.starts_with("SEARCH")) {
             let unknown: Vec<_> =
                 name.find_iter(formula).map(|id| id.as_str()).filter(|id| !ids.contains(id)).collect();
@@ -262,15 +268,17 @@ fn each_formula_of_the_dashboard_uses_ids_of_its_own_widget() {
             formulas += 1;
         }
     }
-    assert_eq!(formulas, 4);
+    assert_eq!(formulas, 8);
 }
 
 #[test]
-fn nobody_reaches_a_queue_by_plain_http_or_anything_from_another_account() {
+fn queues_refuse_plain_http_and_only_events_of_this_stack_are_let_in() {
     let template = template();
     let mut encrypted = BTreeSet::new();
     for (logical_id, policy) in template.of_type("AWS::SQS::QueuePolicy") {
         for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+            let queue = reference(&statement["Resource"]).unwrap();
+            assert_eq!(policy["Queues"], json!([{ "Ref": queue }]), "{logical_id}");
             if statement["Effect"] == "Deny" {
                 assert_eq!(statement["Principal"], "*", "{logical_id}");
                 assert_eq!(
@@ -278,7 +286,8 @@ fn nobody_reaches_a_queue_by_plain_http_or_anything_from_another_account() {
                     json!({ "Bool": { "aws:SecureTransport": "false" } }),
                     "{logical_id}"
                 );
-                encrypted.insert(reference(&statement["Resource"]).unwrap());
+                assert_eq!(statement["Action"], json!(["sqs:SendMessage", "sqs:ReceiveMessage"]), "{logical_id}");
+                encrypted.insert(queue);
             } else {
                 assert!(statement["Principal"]["Service"].is_string(), "{logical_id}");
                 assert_eq!(statement["Action"], json!(["sqs:SendMessage"]), "{logical_id}");
@@ -292,7 +301,7 @@ fn nobody_reaches_a_queue_by_plain_http_or_anything_from_another_account() {
     }
 }
 
-/// Whether a rule's condition holds with these parameters.
+/// Whether a condition of a rule holds with these parameters.
 fn holds(condition: &Value, parameters: &Value) -> bool {
     let (function, arguments) = condition.as_object().unwrap().iter().next().unwrap();
     let value =

@@ -1,5 +1,5 @@
-//! Replays recorded requests of the official Backendless SDKs (`transcripts.json`), byte for byte except IDs, codes and tokens, which are
-//! replaced by valid ones.
+//! Replays recorded requests of the official Backendless SDKs (`transcripts.json`) byte for byte, except that valid IDs, codes and tokens
+//! replace the recorded ones.
 
 use std::collections::HashMap;
 

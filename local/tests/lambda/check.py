@@ -18,7 +18,7 @@ def main():
     with stack.stack() as url, stack.watch(stack.environment(url)) as port:
         flows = Flows(url, port)
         flows.register()
-        count = invoke_all(port)  # meanwhile the phones that registered may get their next code
+        count = invoke_all(port)  # meanwhile, the wait for the next code of the registered phones passes
         flows.log_in()
         flows.check_all_called()
     print(f"\n{count} event files and {len(flows.called)} routes are answered as they should be")
@@ -36,7 +36,7 @@ def invoke_all(port):
         try:
             invoke(port, file, refusals)
             print(f"ok      {file.name}")
-        except Exception as failure:  # an answer of another shape, too
+        except Exception as failure:  # even an answer of another shape
             wrong.append(file.name)
             print(f"FAILED  {file.name}: {failure!r}")
     check(not wrong, f"{len(wrong)} of {len(files)} event files are answered otherwise", wrong)
@@ -95,14 +95,14 @@ def is_refusal(refusal, function, body):
 
 
 def failure(text):
-    """The type and the message of a failed invocation, as cargo-lambda prints them: the type is the reason, the message is the
-    body that HTTP answers. It breaks long lines, between which a blank of the body's text may be lost."""
+    """The type and the message of a failed invocation, as cargo-lambda prints them: the type is the reason, and the message is the body
+    of the HTTP response. cargo-lambda breaks long lines, which may lose a space of the body's text."""
     printed = re.match(r"Error: (\w+)\n\n  × (.*?)\n\n", text, re.DOTALL)
     check(printed, "no failed invocation", text)
     return printed[1], json.loads(printed[2].replace("\n  │ ", ""))
 
 
-def is_transaction(body):
+def is_challenge(body):
     return list(body) == ["transactionId"] and is_id(body["transactionId"])
 
 
@@ -127,20 +127,20 @@ def is_id(value):
 
 
 def again(count):
-    """So many messages of a batch must come again."""
+    """This many messages of a batch must be delivered again."""
     return lambda body: len(body["batchItemFailures"]) == count
 
 
 SUCCESSES = {
-    ("register", None): is_transaction,
-    ("register", "rooted"): is_transaction,
-    ("register", "no-root"): is_transaction,
+    ("register", None): is_challenge,
+    ("register", "rooted"): is_challenge,
+    ("register", "no-root"): is_challenge,
     ("register", "finish"): is_user,
-    ("login-phone", None): is_transaction,
-    ("login-phone", "json-string"): is_transaction,
-    ("login-phone", "object"): is_transaction,
-    ("login-phone", "no-user"): is_transaction,
-    ("login-password", None): is_transaction,
+    ("login-phone", None): is_challenge,
+    ("login-phone", "json-string"): is_challenge,
+    ("login-phone", "object"): is_challenge,
+    ("login-phone", "no-user"): is_challenge,
+    ("login-password", None): is_challenge,
     ("login-code", None): is_logged_in,
     ("login-code", "second-factor"): is_logged_in,
     ("send-message", None): is_accepted,
@@ -170,7 +170,7 @@ SUCCESSES = {
 class Flows:
     """Whole flows over HTTP, through cargo-lambda's router, under each root."""
 
-    # Numbers that neither the seed nor an event file uses: who registers, under which root; one logs in by code alone, one by
+    # Numbers that neither the seed nor an event file uses. Two register under each root; the first logs in by code alone, the second by
     # password and code.
     PHONES = {"api": ("+14155550170", "+14155550171"), "application": ("+14155550172", "+14155550173")}
     WITHOUT_ROOT = "+14155550174"
@@ -197,7 +197,7 @@ class Flows:
             same = len(pattern) == len(segments) and all(
                 part == segment or part.startswith("{") for part, segment in zip(pattern, segments)
             )
-            # `/api/…` is never an application's id.
+            # `api` is never an application's id.
             if same and (segments[1] != "api" or pattern[1] == "api"):
                 self.called |= {(route, target["method"]) for target in targets if target["method"] == method}
 
@@ -213,8 +213,8 @@ class Flows:
             by_code, by_password = self.PHONES[root]
             client.wait_for_next_code(by_password)
             for phone, start in [(by_code, client.login), (by_password, client.login_with_password)]:
-                transaction = start(phone).ok()["transactionId"]
-                user = client.enter(transaction, self.plivo.code(phone)).ok()
+                challenge = start(phone).ok()["transactionId"]
+                user = client.enter(challenge, self.plivo.code(phone)).ok()
                 token = user["user-token"]
                 check(user["phoneNumber"] == phone, "another user", user)
                 check(client.is_valid(token) is True, "the new session is not valid")

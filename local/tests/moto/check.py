@@ -1,7 +1,7 @@
 """Whole flows through the function binaries with AWS's services on moto; see `run` beside this.
 
-Where moto differs from DynamoDB, and what therefore is not checked here: it ignores the client tokens of transactions, so a
-transaction that is sent twice is carried out twice; the capacity that it reports is constant; it never reports a conflict, nor expires items."""
+Moto differs from DynamoDB in the following, which is therefore not checked here: it ignores the client tokens of transactions, so a
+transaction that is sent twice is carried out twice; it reports a constant capacity; it never reports a conflict and never expires items."""
 
 import contextlib
 import json
@@ -61,7 +61,7 @@ def moto(program):
 
 
 class Aws:
-    """AWS's services on moto, as the template makes them."""
+    """AWS's services on moto, with the resources of the template."""
 
     def __init__(self, endpoint):
         self.endpoint = endpoint
@@ -96,7 +96,7 @@ class Aws:
             self.secrets.create_secret(Name=name, SecretString=value)
 
     def environment(self, beside_stack, address):
-        """The functions' environment: that beside the stack, but all of AWS is at this address."""
+        """The functions' environment: the one beside the stack, but with all of AWS at this address."""
         kept = {name: value for name, value in beside_stack.items() if not name.startswith("AWS_ENDPOINT_URL")}
         return kept | {
             "AWS_ENDPOINT_URL": address,
@@ -125,13 +125,13 @@ class Aws:
 
 
 def register(client):
-    """Those who registered, by their phones: one per login, and one who tries to register again."""
+    """The users by their phones: one for each kind of login, and one who tries to register again."""
     users = {phone: client.register(phone) for phone in ["+14155550180", "+14155550181", "+14155550182"]}
     passed("both steps of a registration")
 
     other = "+14155550183"
-    transaction = client.start(other).ok()["transactionId"]
-    refused = client.finish(other, transaction, email=stack.email("+14155550180"))
+    challenge = client.start(other).ok()["transactionId"]
+    refused = client.finish(other, challenge, email=stack.email("+14155550180"))
     check(refused.reason == "user_exists", "a taken e-mail address", refused)
     passed("a taken e-mail address is refused, to who has proven the phone")
     return users
@@ -142,13 +142,13 @@ def log_in(client, plivo, users):
     for phone in users:
         client.wait_for_next_code(phone)
 
-    transaction = client.start(again).ok()["transactionId"]
-    refused = client.finish(again, transaction, email="another@example.com")
+    challenge = client.start(again).ok()["transactionId"]
+    refused = client.finish(again, challenge, email="another@example.com")
     check(refused.reason == "user_exists", "a taken phone", refused)
     passed("a taken phone is refused, to who has proven it")
 
-    transaction = client.login(by_code).ok()["transactionId"]
-    user = client.enter(transaction, plivo.code(by_code)).ok()
+    challenge = client.login(by_code).ok()["transactionId"]
+    user = client.enter(challenge, plivo.code(by_code)).ok()
     check(user["objectId"] == users[by_code]["objectId"], "another user", user)
     passed("login by code")
     check_session(client, user)
@@ -157,14 +157,14 @@ def log_in(client, plivo, users):
     refused = client.login_with_password(by_password, "correct horse battery")
     check(refused.reason == "login_rejected", "a wrong password", refused)
     check(len(plivo.messages(by_password)) == before, "a code went out for a wrong password")
-    transaction = client.login_with_password(by_password).ok()["transactionId"]
+    challenge = client.login_with_password(by_password).ok()["transactionId"]
     code = plivo.code(by_password)
     wrong = code[:-1] + str((int(code[-1]) + 1) % 10)
-    refused = client.enter(transaction, wrong)
+    refused = client.enter(challenge, wrong)
     check(refused.reason == "code_rejected", "a wrong code", refused)
-    user = client.enter(transaction, code).ok()
+    user = client.enter(challenge, code).ok()
     check(user["objectId"] == users[by_password]["objectId"], "another user", user)
-    refused = client.enter(transaction, code)
+    refused = client.enter(challenge, code)
     check(refused.reason == "code_rejected", "a used code", refused)
     passed("login by password and code; a wrong password, a wrong code and a used code are refused")
     check_session(client, user)
@@ -185,7 +185,7 @@ def check_session(client, user):
 
 
 def check_rows(aws, users):
-    """What is in the tables when all is done."""
+    """Checks what is in the tables at the end."""
     rows = aws.rows("users")
     owners = {name: {row["user"]["S"] for id, row in rows.items() if id.startswith(name)} for name in ["phone#", "identity#"]}
     ids = {user["objectId"] for user in users.values()}
@@ -225,20 +225,20 @@ def send_by_http(client, plivo):
 
 
 class Events:
-    """The events of other services, handed to `send-message` as Lambda does."""
+    """The events of other services, passed to `send-message` as Lambda passes them."""
 
     def __init__(self, functions, aws, plivo):
         self.functions, self.aws, self.plivo = functions, aws, plivo
 
     def invoke(self, event):
-        """The answer, or the type and the message of a failed invocation."""
+        """Returns the answer, or the type and the message of a failed invocation."""
         answer = stack.call(f"{self.functions}/2015-03-31/functions/send-message/invocations", "POST", event)
         if answer.status == 200:
             return answer.body
         return answer.body["errorType"], json.loads(answer.body["errorMessage"])
 
     def once(self, to, event, again):
-        """Two deliveries of one message are one SMS."""
+        """Delivers a message twice and checks that one SMS is sent."""
         first, second = self.invoke(event), self.invoke(again)
         check(first == second, "another answer at the second delivery", (first, second))
         check(len(self.plivo.messages(to)) == 1, "not one message", self.plivo.messages(to))
@@ -274,10 +274,10 @@ class Events:
     def scheduler(self):
         to = "+14155550189"
         schedule = [f"arn:aws:scheduler:{REGION}:123456789012:schedule/default/hello"]
-        # Each try of Scheduler's has an id of its own.
-        tries = [self.bus_event("aws.scheduler", str(uuid.uuid4()), schedule, to) for _ in range(2)]
-        self.once(to, *tries)
-        passed("two tries of Scheduler: one SMS")
+        # Each attempt of Scheduler has an id of its own.
+        attempts = [self.bus_event("aws.scheduler", str(uuid.uuid4()), schedule, to) for _ in range(2)]
+        self.once(to, *attempts)
+        passed("two attempts of Scheduler: one SMS")
 
     def bus_event(self, source, id, resources, to):
         detail = {"phoneNumber": to, "message": "Hello"}
@@ -287,8 +287,8 @@ class Events:
     # Queues.
 
     def deliver(self, queue):
-        """What Lambda's event source mapping does with one batch: receives, invokes, deletes what is not to come again. Answers the
-        event and the bodies that come again."""
+        """Does what Lambda's event source mapping does with one batch: receives it, invokes the function, and deletes the messages that
+        succeeded. Returns the event, and the bodies that must be delivered again."""
         messages = self.aws.receive(queue)
         arn = f"arn:aws:sqs:{REGION}:123456789012:{queue}"
         event = {"Records": [record(message, arn) for message in messages]}
@@ -359,13 +359,13 @@ class Events:
         passed("the group that was held comes again, is sent in its order, and once")
 
     def deliver_all(self, queue, count):
-        """Delivers so many messages; the bodies that come again, in order."""
+        """Delivers this many messages. Returns the bodies that must be delivered again, in order."""
         event, again = self.deliver(queue)
         check(len(event["Records"]) == count, "another batch", event)
         return again
 
     def texts(self, to):
-        """Oldest first."""
+        """The texts that arrived at a phone, oldest first."""
         return [message["text"] for message in reversed(self.plivo.messages(to))]
 
     def text(self, to, number):
@@ -373,7 +373,7 @@ class Events:
 
     @contextlib.contextmanager
     def in_flight(self, client, message):
-        """A message that was sent; within the block its item says that somebody is still sending it."""
+        """A message that was sent, but whose item says within the block that it is still being sent."""
         before = self.aws.rows("messages")
         client.send(message).ok()
         (id,) = self.aws.rows("messages").keys() - before.keys()
@@ -385,7 +385,7 @@ class Events:
 
 
 def record(message, arn):
-    """A message of a queue in the shape that Lambda hands it to a function (AWS: "Using Lambda with Amazon SQS")."""
+    """A message of a queue in the shape in which Lambda passes it to a function (AWS: "Using Lambda with Amazon SQS")."""
     attributes = {
         name: {
             "stringValue": value["StringValue"],

@@ -88,7 +88,7 @@ describe('every way to point the SDK at the service', () => {
 });
 
 describe('registration', () => {
-  test('step 1 sends a code and answers a transaction only', async () => {
+  test('step 1 sends a code and answers with a challenge id only', async () => {
     const phoneNumber = newNumber();
     const answer = await app.Users.register({ phoneNumber });
     assert(answer instanceof Backendless.User);
@@ -161,7 +161,7 @@ describe('registration', () => {
     });
   }
 
-  test('step 2 names what is wrong with its fields, and that costs no try', async () => {
+  test('step 2 names what is wrong with its fields, and that costs no attempt', async () => {
     const body = await secondStep();
     const refused = async (changes) => Object.values(await refusal(app.Users.register({ ...body, ...changes })));
     assert.deepEqual(await refused({ password: undefined }), [400, 3011, "Property 'password' is required", 'password_missing']);
@@ -273,13 +273,13 @@ describe('login without a password', () => {
   test('the right code is refused after five wrong ones', async () => {
     const { phoneNumber } = await newUser();
     const login = await startLogin(phoneNumber);
-    for (let tries = 0; tries < 5; tries += 1) {
+    for (let attempts = 0; attempts < 5; attempts += 1) {
       assert.deepEqual(await refusal(plivo('loginWithCode', { ...login, code: otherThan(login.code) })), CODE_REJECTED);
     }
     assert.deepEqual(await refusal(plivo('loginWithCode', login)), CODE_REJECTED);
   });
 
-  test('asking again sends the same code of the same transaction', async () => {
+  test('a second start sends the same code for the same challenge', async () => {
     const { phoneNumber } = await newUser();
     const first = await plivo('loginWithPhoneNumber', phoneNumber);
     const code = await codeSentTo(phoneNumber, 'log in');

@@ -13,7 +13,7 @@ import {
 
 const sdk = readFileSync(join(dirname(createRequire(import.meta.url).resolve('backendless/package.json')), 'dist/backendless.min.js'));
 
-// What an app's page does. `refused` gives what a call's error says to the page.
+// What an app's page does. `refused` returns what the page learns from a call's error.
 const app = `<!doctype html>
 <html lang="en"><title>An app</title><link rel="icon" href="data:,">
 <script src="/backendless.min.js"></script>
@@ -39,13 +39,13 @@ let browser;
 let origin; // of the app's page
 let context;
 let page;
-let requests; // origins that were asked for anything
-let complaints; // what the browser held against the page
+let requests; // the origins to which requests went
+let complaints; // the errors that the browser reports
 
 before(async () => {
   await new Promise((ready) => { server.listen(0, '127.0.0.1', ready); });
   origin = `http://127.0.0.1:${server.address().port}`;
-  // Playwright gives it a user data directory of its own, and removes it. No other host can be found.
+  // Playwright gives the browser a user data directory of its own and removes it later. The browser resolves no other host.
   browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
     args: [

@@ -23,7 +23,7 @@ export const advance = async (seconds) => {
 };
 export const now = () => advance(0);
 
-// The limits and lives of docs/errors.md and the settings' defaults, in seconds.
+// The limits in docs/errors.md and the settings' default lifetimes, in seconds.
 export const SPACING = 30;
 /** The longest wait, in seconds: it doubles up to here. */
 export const LONGEST_SPACING = 32 * 60;
@@ -45,7 +45,7 @@ export const codeSentTo = async (number, aim) => {
 /** A code of the same length that is not this one. */
 export const otherThan = (code) => code.replace(/\d$/, (digit) => (Number(digit) + 1) % 10);
 
-// Numbers kept for fiction, 555-0100 to 555-0199, in area codes other than that of the stack's own sender.
+// Numbers reserved for fiction, 555-0100 to 555-0199, in area codes other than that of the stack's own sender.
 const numbers = (function* () {
   for (let last = 100; last < 200; last += 1) {
     for (const area of [212, 303, 312, 404, 503, 617, 713, 808]) yield `+1${area}5550${last}`;
@@ -63,7 +63,7 @@ export const refusal = async (promise) => {
   return { status, code, message, ...body.errorData };
 };
 
-// Refusals that more than one test sees.
+// Refusals that several tests expect.
 export const CODE_REJECTED = { status: 401, code: 14000, message: 'The code is wrong or no longer valid', reason: 'code_rejected' };
 export const LOGIN_REJECTED = { status: 401, code: 3003, message: 'Invalid login or password', reason: 'login_rejected' };
 export const SESSION_INVALID = { status: 401, code: 3064, message: 'Not existing user token. Relogin user to update your user token', reason: 'session_invalid' };

@@ -1,6 +1,6 @@
 """Drives the simulated Plivo with the official Plivo SDK for Python, and reads with it what the service sent.
 
-Wants the address of a fresh local stack in OTPOST_URL; ./run starts one.
+OTPOST_URL must have the address of a new local stack; ./run starts one.
 """
 
 import json
@@ -48,7 +48,7 @@ def delivered(to):
     return message
 
 
-# Numbers kept for fiction.
+# Numbers reserved for fiction.
 NUMBERS = (f"+1212555{last:04}" for last in range(100, 200))
 
 
