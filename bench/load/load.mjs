@@ -128,7 +128,7 @@ const perSecond = ({ flows, took }) => (flows / took) * 1000;
 const each = ({ flows, used }) => used / flows;
 const percentile = (times, percent) => times.sort((a, b) => a - b)[Math.ceil((times.length * percent) / 100) - 1];
 const table = (heading, columns, rows) => {
-  const line = (cells) => `| ${cells.join(' | ')} |`;
+  const line = (cells) => `|${cells.join('|')}|`;
   console.log([`### ${heading}\n`, line(columns), line(columns.map((_, at) => (at ? '---:' : '---'))), ...rows.map(line), ''].join('\n'));
 };
 

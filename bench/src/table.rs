@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// A table under a heading. The first column is text, the others are numbers and stand at the right.
 pub(crate) fn markdown(heading: &str, columns: &[&str], rows: &[Vec<String>]) -> String {
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let line = |cells: &[String]| format!("|{}|\n", cells.join("|"));
     let rule: Vec<_> = (0..columns.len()).map(|column| if column == 0 { "---" } else { "---:" }.to_owned()).collect();
     let columns: Vec<_> = columns.iter().map(|column| (*column).to_owned()).collect();
     let body: String = rows.iter().map(|row| line(row)).collect();
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn tables_are_markdown() {
         let table = markdown("A", &["x", "y"], &[vec!["1".into(), "2".into()]]);
-        assert_eq!(table, "### A\n\n| x | y |\n| --- | ---: |\n| 1 | 2 |\n");
+        assert_eq!(table, "### A\n\n|x|y|\n|---|---:|\n|1|2|\n");
     }
 
     #[test]
