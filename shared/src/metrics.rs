@@ -33,7 +33,7 @@ pub enum Metric {
     Decoy,
     /// How much of the fullest budget is spent, in percent; the alarms look at the maximum.
     Budget(usize),
-    /// A rule spoke against a message, in any mode.
+    /// A rule suspected a message, in any mode.
     Suspected(&'static str),
 }
 

@@ -92,7 +92,7 @@ impl Batch<'_> {
     /// Moves a message to the dead-letter queue, with the key to use when it is moved back: its own if it may have been sent, or a new one
     /// if it was refused. The new one is derived from the message, so that two copies, which SQS may keep, have the same key.
     async fn dead_letter(&self, record: &Record, reason: Reason, key: Option<IdempotencyKey>) -> bool {
-        let key = key.unwrap_or_else(|| IdempotencyKey::of_another_try(&record.source, &record.id));
+        let key = key.unwrap_or_else(|| IdempotencyKey::of_another_attempt(&record.source, &record.id));
         let letter = DeadLetter {
             body: &record.body,
             reason: reason.as_str(),

@@ -35,9 +35,9 @@ pub fn max_exposure(rules: &SpendRules, sms_countries: &[Country], confirmed_cou
 
 fn exposure_table(exposure: &MaxExposure) -> String {
     let mut text = format!(
-        "At most, whoever attacks with whatever addresses and numbers (codes only; sendMessage has its own key):\n\
+        "The most that an attacker can cost, with any addresses and numbers (codes only; sendMessage has its own key):\n\
          {:>8} {:>16} {:>10} {:>24} {:>22}\n",
-        "", "US$", "messages", "to unconfirmed phones", "in any time so long"
+        "", "US$", "messages", "to unconfirmed phones", "in a rolling window"
     );
     let rows = exposure.most.each().into_iter().zip(exposure.unconfirmed.each()).zip(exposure.in_any_window().each());
     for (((window, most), (_, unconfirmed)), (_, any)) in rows {

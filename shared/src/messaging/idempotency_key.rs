@@ -38,7 +38,7 @@ impl IdempotencyKey {
     }
 
     /// The key of a refused message that is put back after its cause was fixed: one more attempt, for all copies together.
-    pub fn of_another_try(source: &str, id: &str) -> Self {
+    pub fn of_another_attempt(source: &str, id: &str) -> Self {
         Self(format!("{source}/{id}/again"))
     }
 
