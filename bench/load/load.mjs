@@ -65,6 +65,8 @@ const verify = [
 // Starts a server and waits for the line that has its address.
 const children = [];
 process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
+// A signal ends Node without its exit handlers, and the servers would go on.
+for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 async function start(name, flows, command, ...parameters) {
   const child = spawn(command, parameters, { stdio: ['pipe', 'pipe', 'ignore'] });
   children.push(child);
