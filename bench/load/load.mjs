@@ -25,15 +25,16 @@ net.connect = (...given) => {
   return typeof host === 'string' ? connect({ port, host, localAddress: `127.0.1.${1 + (opened++ % 200)}` }) : connect(...given);
 };
 
-// A request of a flow: what it sends, and what it takes from the answer. `timed` is false for what only the benchmark asks.
-const ask = (method, path, { body, take, timed = true } = {}) => ({ method, path, body, take, timed });
+// A request of a flow: what it sends, and what it takes from the answer; the answer is wrong when that is nothing. `timed` is false for what
+// only the benchmark asks.
+const ask = (method, path, { body, take = (answer) => answer, timed = true } = {}) => ({ method, path, body, take, timed });
 const post = (path, body, take) => ask('POST', path, { body, take });
 const must = (is, what) => { if (!is) throw new Error(`load: ${what}`); };
 
 const inbox = ask('GET', ({ phone }) => `/_local/messages?limit=1&to=${phone.slice(1)}`, {
-  timed: false, take: (messages, person) => { person.code = messages[0].text.match(/^\d+/)[0]; },
+  timed: false, take: ([message], person) => (person.code = message?.text.match(/^\d+/)?.[0]),
 });
-const transaction = ({ transactionId }, person) => { person.transactionId = transactionId; };
+const transaction = ({ transactionId }, person) => (person.transactionId = transactionId);
 const otpost = {
   'registration, both steps': [
     post('/api/users/register', ({ phone }) => ({ phoneNumber: phone }), transaction),
@@ -45,21 +46,19 @@ const otpost = {
   'login by code, both steps': [
     post('/api/services/Plivo/loginWithPhoneNumber', ({ phone }) => ({ phoneNumber: phone }), transaction),
     inbox,
-    post('/api/services/Plivo/loginWithCode', ({ transactionId, code }) => ({ transactionId, code }), (user) => { tokens.push(user['user-token']); }),
+    post('/api/services/Plivo/loginWithCode', ({ transactionId, code }) => ({ transactionId, code }), ({ 'user-token': token }) => token && tokens.push(token)),
   ],
 };
 const tokens = [];
 const single = {
-  isvalidusertoken: [ask('GET', ({ number }) => `/api/users/isvalidusertoken/${tokens[number % tokens.length]}`, {
-    take: (valid) => must(valid === true, 'a token is not valid'),
-  })],
+  isvalidusertoken: [ask('GET', ({ number }) => `/api/users/isvalidusertoken/${tokens[number % tokens.length]}`, { take: (valid) => valid === true })],
   info: [ask('GET', () => '/api/info')],
 };
 // Its phone-number plugin: registration and login are the same two requests, and a phone without a user gets one.
 const verify = [
   post('/api/auth/phone-number/send-otp', ({ phone }) => ({ phoneNumber: phone })),
-  ask('GET', ({ phone }) => `/code?to=%2B${phone.slice(1)}`, { timed: false, take: ({ code }, person) => { person.code = code; } }),
-  post('/api/auth/phone-number/verify', ({ phone, code }) => ({ phoneNumber: phone, code }), ({ token }) => must(token, 'no token')),
+  ask('GET', ({ phone }) => `/code?to=%2B${phone.slice(1)}`, { timed: false, take: ({ code }, person) => (person.code = code) }),
+  post('/api/auth/phone-number/verify', ({ phone, code }) => ({ phoneNumber: phone, code }), ({ token }) => token),
 ];
 
 // Starts a server and waits for the line that has its address.
@@ -99,8 +98,7 @@ async function turn(server, flow, clients, first, persons) {
     },
     onResponse: (status, text, person) => {
       if (timed) times.push(performance.now() - person.at);
-      must(status === 200, `${server.name} answered ${status}: ${text}`);
-      take?.(JSON.parse(text), person);
+      must(status === 200 && take(JSON.parse(text), person), `${server.name} answered request ${step + 1} of a flow by ${status}: ${text}`);
     },
   }));
   const [began, before] = [performance.now(), processor(server)];
