@@ -10,7 +10,7 @@ use strum::IntoStaticStr;
 pub enum Flow {
     /// Registration.
     Register,
-    /// Passwordless login.
+    /// Login with a code alone.
     Login,
     /// Login with a password and a code.
     SecondFactor,

@@ -14,12 +14,12 @@ pub(super) fn check_kill_switches(status: &ServiceStatus, flow: Flow, country: C
 }
 
 /// Refuses while Plivo is down, and by the phone's limits, as they were read. Changes nothing.
-pub(super) fn check(
+pub(super) fn admit_start(
     status: &ServiceStatus,
     phone: &PhoneRecord,
     request: &ChallengeRequest<'_>,
-    opens: impl Fn(&Challenge) -> bool,
+    is_usable: impl Fn(&Challenge) -> bool,
 ) -> Result<Admitted, AuthError> {
     circuit_breaker::check(status.failures, request.now)?;
-    Ok(challenge::admit(&mut phone.clone(), request, opens)?)
+    Ok(challenge::check_phone_limits(&mut phone.clone(), request, is_usable)?)
 }

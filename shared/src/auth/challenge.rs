@@ -51,7 +51,7 @@ pub(super) struct Admitted {
     repeated: Option<Challenge>,
     max_attempts: usize,
     /// Whether a code may go out to this phone.
-    pub may_send: bool,
+    pub phone_allows: bool,
 }
 
 /// A challenge whose code is to be sent.
@@ -64,19 +64,19 @@ pub(super) struct IssuedChallenge {
     pub is_sent: bool,
 }
 
-/// Admits or refuses a start by the phone's limits, and prunes the record. `opens` tells whether a live challenge's code can still be read
-/// (a rotated key ends it).
-pub(super) fn admit(
+/// Admits or refuses a start by the phone's limits, and prunes the record. `is_usable` tells whether a live challenge's code can be sent
+/// again: not after its key was rotated out.
+pub(super) fn check_phone_limits(
     record: &mut PhoneRecord,
     request: &ChallengeRequest<'_>,
-    opens: impl Fn(&Challenge) -> bool,
+    is_usable: impl Fn(&Challenge) -> bool,
 ) -> Result<Admitted, Limited> {
     let ChallengeRequest { flow, now, .. } = *request;
-    settle_ended(record, now);
+    close_ended(record, now);
     check_starts(record, flow, now)?;
     let enough = now.plus(USEFUL_LIFE.min(request.life / 2));
     let is_repeatable = |challenge: &Challenge| {
-        challenge.expires >= enough && challenge.user.as_deref() == request.user && opens(challenge)
+        challenge.expires >= enough && challenge.user.as_deref() == request.user && is_usable(challenge)
     };
     let live = record.challenges.get(&flow).cloned();
     let repeated = live.clone().filter(is_repeatable);
@@ -84,27 +84,27 @@ pub(super) fn admit(
         (Some(challenge), _) => challenge.max_attempts,
         (None, old) => {
             if let Some(old) = old {
-                settle(record, flow, old);
+                close(record, flow, old);
             }
             max_attempts(record, flow, now)?
         }
     };
     let has_messages = Limit::UnconfirmedMessagesPerDay.rule().left(&record.unconfirmed_sends, now) > 0;
-    let may_send = request.is_confirmed || flow == Flow::Register && has_messages;
-    Ok(Admitted { repeated, max_attempts, may_send })
+    let phone_allows = request.is_confirmed || flow == Flow::Register && has_messages;
+    Ok(Admitted { repeated, max_attempts, phone_allows })
 }
 
-/// Issues a challenge and counts it, or refuses. `may_send` says whether all rules but the phone's let the message go out.
+/// Issues a challenge and counts it, or refuses. `spend_allows`: whether budgets and volume let the message go out.
 pub(super) fn issue(
     record: &mut PhoneRecord,
     request: &ChallengeRequest<'_>,
     new: NewChallenge<'_>,
-    may_send: bool,
-    opens: impl Fn(&Challenge) -> bool,
+    spend_allows: bool,
+    is_usable: impl Fn(&Challenge) -> bool,
 ) -> Result<IssuedChallenge, Limited> {
     let ChallengeRequest { flow, now, .. } = *request;
-    let admitted = admit(record, request, opens)?;
-    let (is_repeated, is_sent) = (admitted.repeated.is_some(), may_send && admitted.may_send);
+    let admitted = check_phone_limits(record, request, is_usable)?;
+    let (is_repeated, is_sent) = (admitted.repeated.is_some(), spend_allows && admitted.phone_allows);
     let challenge = admitted.repeated.unwrap_or_else(|| Challenge {
         id: new.id.to_owned(),
         code: Some(new.sealed_code.to_owned()),
@@ -125,7 +125,7 @@ pub(super) fn issue(
 /// Refuses by the limits of starts; when both refuse, by the one that ends later.
 fn check_starts(record: &mut PhoneRecord, flow: Flow, now: Timestamp) -> Result<(), Limited> {
     let (verified, starts) = (record.last_verified, &record.counts(flow).starts);
-    let refused = [check_spacing(starts, verified, now), Limit::CodeMessagesPerDay.rule().check(starts, now)];
+    let refused = [check_spacing(starts, verified, now), Limit::StartsPerDay.rule().check(starts, now)];
     let latest = refused.into_iter().filter_map(Result::err).max_by_key(|limited| limited.retry_after);
     latest.map_or(Ok(()), Err)
 }
@@ -145,17 +145,17 @@ pub(super) fn rollback(record: &mut PhoneRecord, flow: Flow, issued: &IssuedChal
     }
 }
 
-/// Moves the wrong codes of challenges that have ended into their limit's list, and prunes what no longer counts.
-fn settle_ended(record: &mut PhoneRecord, now: Timestamp) {
+/// Closes challenges that have ended, and prunes what no longer counts.
+fn close_ended(record: &mut PhoneRecord, now: Timestamp) {
     for flow in Flow::ALL {
         if let Some(challenge) = record.challenges.get(&flow).cloned()
             && !is_live(&challenge, now)
         {
-            settle(record, flow, &challenge);
+            close(record, flow, &challenge);
         }
     }
     for counts in [&mut record.without_password, &mut record.after_password] {
-        Limit::CodeMessagesPerDay.rule().prune(&mut counts.starts, now);
+        Limit::StartsPerDay.rule().prune(&mut counts.starts, now);
         Limit::WrongCodes.rule().prune(&mut counts.wrong_codes, now);
     }
     Limit::UnconfirmedMessagesPerDay.rule().prune(&mut record.unconfirmed_sends, now);
@@ -165,7 +165,8 @@ fn is_live(challenge: &Challenge, now: Timestamp) -> bool {
     challenge.redeemed_by.is_none() && now < challenge.expires && challenge.attempts.len() < challenge.max_attempts
 }
 
-fn settle(record: &mut PhoneRecord, flow: Flow, challenge: &Challenge) {
+/// Removes a challenge; its wrong codes still count.
+fn close(record: &mut PhoneRecord, flow: Flow, challenge: &Challenge) {
     let wrong = challenge.attempts.iter().filter(|(id, _)| challenge.redeemed_by.as_ref() != Some(id));
     let times = &mut record.counts(flow).wrong_codes;
     times.extend(wrong.map(|(_, time)| *time));
@@ -237,12 +238,12 @@ mod tests {
         ask(&mut record, Flow::Login, 0).unwrap();
         for flow in [Flow::Register, Flow::Login] {
             let limited = ask(&mut record, flow, 29).unwrap_err();
-            assert_eq!((limited.rule.limit, limited.retry_after), (Limit::CodeMessageSpacing, 1));
+            assert_eq!((limited.rule.limit, limited.retry_after), (Limit::StartSpacing, 1));
         }
         ask(&mut record, Flow::SecondFactor, 29).unwrap();
         ask(&mut record, Flow::Login, 30).unwrap();
         let limited = ask(&mut record, Flow::Login, 60).unwrap_err();
-        assert_eq!((limited.rule.limit, limited.retry_after), (Limit::CodeMessageSpacing, 30), "the wait has doubled");
+        assert_eq!((limited.rule.limit, limited.retry_after), (Limit::StartSpacing, 30), "the wait has doubled");
     }
 
     #[test]
@@ -252,7 +253,7 @@ mod tests {
             ask(&mut record, Flow::Login, sent * 2000).unwrap();
         }
         let limited = ask(&mut record, Flow::Register, 20_000).unwrap_err();
-        assert_eq!((limited.rule.limit, limited.retry_after), (Limit::CodeMessagesPerDay, 86_400 - 20_000));
+        assert_eq!((limited.rule.limit, limited.retry_after), (Limit::StartsPerDay, 86_400 - 20_000));
         ask(&mut record, Flow::SecondFactor, 20_000).unwrap();
         ask(&mut record, Flow::Login, 86_400).unwrap();
     }
@@ -262,10 +263,10 @@ mod tests {
         let mut record = PhoneRecord::default();
         record.without_password.starts = (0..10).map(|sent| at(sent * 9000)).collect();
         let limited = ask(&mut record, Flow::Login, 86_399).unwrap_err();
-        assert_eq!(limited.rule.limit, Limit::CodeMessagesPerDay);
+        assert_eq!(limited.rule.limit, Limit::StartsPerDay);
         record.without_password.starts[9] = at(86_390);
         let limited = ask(&mut record, Flow::Login, 86_399).unwrap_err();
-        assert_eq!((limited.rule.limit, limited.retry_after), (Limit::CodeMessageSpacing, 1920 - 9));
+        assert_eq!((limited.rule.limit, limited.retry_after), (Limit::StartSpacing, 1920 - 9));
     }
 
     #[test]

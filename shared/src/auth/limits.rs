@@ -30,13 +30,13 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Limit {
-    /// Code messages to one phone, against impatience and harassment: see [`check_spacing`].
-    CodeMessageSpacing,
+    /// How soon one start for a phone follows another, against impatience and harassment: see [`check_spacing`].
+    StartSpacing,
     /// Starts for one phone, each of which may send a code message. Flows without a password share one count, and starts after the right
     /// password have their own, so that a stranger's starts do not shut out an owner who has a password.
-    CodeMessagesPerDay,
-    /// Code messages to a phone that nobody has confirmed here by a code. Further starts take their place in the limit above,
-    /// send nothing, and are answered like the others: a client must not learn by a limit whether there is a user.
+    StartsPerDay,
+    /// Code messages to a phone that nobody has confirmed here by a code. Further starts still count towards
+    /// [`Limit::StartsPerDay`], send nothing, and are answered like the others: a client must not learn by a limit whether there is a user.
     UnconfirmedMessagesPerDay,
     /// Wrong codes for one phone over all challenges of flows without a password: 25 guesses among 1,000,000 codes a day.
     WrongCodes,
@@ -45,9 +45,9 @@ pub enum Limit {
     WrongCodesAfterPassword,
     /// Wrong passwords for one phone: see [`check_passwords`].
     WrongPasswords,
-    /// Starts from one network; `STARTS_PER_ADDRESS` is how many.
+    /// Starts from one client network (an address, in settings); `STARTS_PER_ADDRESS` is how many.
     StartsPerAddress,
-    /// Countries that one network calls; `COUNTRIES_PER_ADDRESS` is how many.
+    /// Countries that one client network calls; `COUNTRIES_PER_ADDRESS` is how many.
     CountriesPerAddress,
 }
 
@@ -56,8 +56,8 @@ impl Limit {
     /// their number here is their default.
     pub const fn rule(self) -> Rule {
         let (max, window) = match self {
-            Self::CodeMessageSpacing => (1, SHORTEST_SPACING),
-            Self::CodeMessagesPerDay => (10, DAY),
+            Self::StartSpacing => (1, SHORTEST_SPACING),
+            Self::StartsPerDay => (10, DAY),
             Self::UnconfirmedMessagesPerDay => (5, DAY),
             Self::CountriesPerAddress => (COUNTRIES_PER_ADDRESS, DAY),
             Self::WrongCodes | Self::WrongCodesAfterPassword => (25, DAY),
@@ -67,7 +67,7 @@ impl Limit {
         Rule { limit: self, max, window }
     }
 
-    /// One after the last in this span: the rule in force while each waits longer than the one before.
+    /// Refuses until this long after the last one. For limits whose wait grows each time.
     fn wait(self, last: Timestamp, window: Duration, now: Timestamp) -> Result<(), Limited> {
         let again = last.plus(window);
         if now < again { Err(Rule { limit: self, max: 1, window }.until(now, again)) } else { Ok(()) }
@@ -128,7 +128,7 @@ pub fn check_spacing(times: &[Timestamp], right_code: Option<Timestamp>, now: Ti
     let Some(last) = times.last() else { return Ok(()) };
     let count = times.iter().filter(|time| right_code.is_none_or(|right| **time > right)).count();
     let doublings = u32::try_from(count.saturating_sub(1)).unwrap_or(MOST_DOUBLINGS).min(MOST_DOUBLINGS);
-    Limit::CodeMessageSpacing.wait(*last, SHORTEST_SPACING * (1 << doublings), now)
+    Limit::StartSpacing.wait(*last, SHORTEST_SPACING * (1 << doublings), now)
 }
 
 /// Whether one more password may be tried after wrong ones at these times of the last day, oldest first: five are free, then it waits 30 s
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     const WINDOWS: [Limit; 5] = [
-        Limit::CodeMessagesPerDay,
+        Limit::StartsPerDay,
         Limit::UnconfirmedMessagesPerDay,
         Limit::WrongCodes,
         Limit::WrongCodesAfterPassword,

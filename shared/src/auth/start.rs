@@ -6,13 +6,13 @@
 //! 4. issue the challenge: write the phone's item, which counts the message, and reserve its cost in parallel;
 //! 5. send the message, in parallel with the decision log and the prefix's count, or in the background after the answer.
 //!
-//! Each write before the send is conditional. So whatever fails midway or races, no start sends two messages, and no message is sent that the
+//! Each write that limits or pays for a send is conditional. So whatever fails midway or races, no start sends two messages, and no message is sent that the
 //! limits have not counted. Where no message goes out, the same calls are made, and they add nothing.
 //!
 //! **The message of a passwordless login goes out after the answer.** Its client never learns what Plivo says and does not wait for it, so the
 //! time of a message cannot reveal who is a user. The same holds for a registration if an unconfirmed phone would get no further message
 //! today. All other starts wait for Plivo and report a message that failed. Where no message goes out, a call to Plivo that sends nothing
-//! stands in for it.
+//! stands in for it: a decoy.
 //!
 //! **All answers and refusals are padded** (`response_padding`), so that their time does not reveal what was found in storage.
 
@@ -60,7 +60,7 @@ pub async fn registration(app: &Arc<App>, phone: &PhoneNumber, client: &ClientNe
         start.count_client().await?;
         let send = start.decide_send(&admitted)?;
         let issued = start.issue(start.state.phone.clone(), send).await?;
-        if start.may_send_nothing() { Ok(issued.send_after_answer()) } else { issued.send().await }
+        if start.answers_before_sending() { Ok(issued.send_after_answer()) } else { issued.send().await }
     };
     app.padding.arrival().padded(pipeline).await
 }
@@ -129,7 +129,8 @@ struct Start {
 
 /// The decision about a start's message, and what it reserves and counts.
 struct PlannedSend {
-    may_send: bool,
+    /// Whether budgets and volume let the message go out.
+    spend_allows: bool,
     reservation: Reservation,
     entry: DecisionLogEntry,
     /// What it counts for its number's prefix.
@@ -186,8 +187,8 @@ impl Start {
 
     /// Whether the circuit breaker and the phone's limits, as they were read, allow the start.
     fn admit(&self, record: &PhoneRecord) -> Result<Admitted, AuthError> {
-        let opens = |challenge: &Challenge| self.open(challenge).is_ok();
-        admission::check(&self.state.status, record, &self.challenge_request(), opens)
+        let is_usable = |challenge: &Challenge| self.open(challenge).is_ok();
+        admission::admit_start(&self.state.status, record, &self.challenge_request(), is_usable)
     }
 
     /// Counts the start for the client network that it comes from.
@@ -235,18 +236,18 @@ impl Start {
         let Decided { inputs, decision, percent_spent } =
             settings.spend.decide(&request, &self.state.shards, &self.state.prefix);
         metrics.count(Metric::Budget(usize::try_from(percent_spent).unwrap_or_default()), self.now);
-        let may_send = decision.outcome == Outcome::Send;
-        let is_sent = admitted.may_send && may_send;
+        let spend_allows = decision.outcome == Outcome::Send;
+        let is_sent = admitted.phone_allows && spend_allows;
         // A registration counts whether or not it sends: an answer that follows from a count must not depend on who is a user.
-        let is_counted = is_sent || may_send && !self.flow.is_for_confirmed_phones();
+        let is_counted = is_sent || spend_allows && !self.flow.is_for_confirmed_phones();
         let reservation = Reservation::new(&settings.spend, &request, self.state.shards.clone(), is_sent, is_counted);
         // A suspended prefix stays suspended for as long as the demand lasts.
-        let is_suspended = !may_send && decision.rule == Some(Rule::PrefixPumping);
+        let is_suspended = !spend_allows && decision.rule == Some(Rule::PrefixPumping);
         let about = (self.items.phone, self.items.prefix, self.items.client);
         let entry = DecisionLogEntry::new(about, inputs, decision, is_sent);
         let (name, amount) = (Field::Sends.of(volume_scope(self.flow)), i64::from(is_counted || is_suspended));
         let prefix = [Addition { name, amount, max: None }];
-        let planned = PlannedSend { may_send, reservation, entry, prefix };
+        let planned = PlannedSend { spend_allows, reservation, entry, prefix };
         let Some(rule) = decision.rule else { return Ok(planned) };
         metrics.count(Metric::Suspected(rule.as_str()), self.now);
         let (name, window) = (rule.as_str(), decision.window.map(Window::as_str));
@@ -261,8 +262,9 @@ impl Start {
         Err(AuthError::SpendRefused { rule, retry_after: decision.retry_after(self.now) })
     }
 
-    /// Whether an unconfirmed phone would get no message at this registration. Then no client learns what Plivo says.
-    fn may_send_nothing(&self) -> bool {
+    /// Whether a registration answers before it sends: from the phone's sixth start of a day on, when an unconfirmed phone may get no message. Then
+    /// no client learns what Plivo says.
+    fn answers_before_sending(&self) -> bool {
         Limit::UnconfirmedMessagesPerDay.rule().left(&self.state.phone.without_password.starts, self.now) == 0
     }
 
@@ -277,7 +279,7 @@ impl Start {
             if self.flow == Flow::SecondFactor {
                 password_throttle::forgive(record, &self.network);
             }
-            challenge::issue(record, &request, new, planned.may_send, |challenge| self.open(challenge).is_ok())
+            challenge::issue(record, &request, new, planned.spend_allows, |challenge| self.open(challenge).is_ok())
         };
         let (written, reserved) =
             tokio::join!(self.update_phone(record, decide), store.counters.reserve(&planned.reservation, self.now));
@@ -314,7 +316,7 @@ impl Start {
         record: PhoneRecord,
         decide: impl FnMut(&mut PhoneRecord) -> Result<T, E>,
     ) -> Result<Result<(T, PhoneRecord), E>, StoreError> {
-        let expires = self.now.plus(self.app.settings.code_life).plus(Limit::CodeMessagesPerDay.rule().window);
+        let expires = self.now.plus(self.app.settings.code_life).plus(Limit::StartsPerDay.rule().window);
         self.app.store.phones.update(self.items.phone, record, expires, decide).await
     }
 
@@ -342,7 +344,7 @@ impl Start {
         }
     }
 
-    /// Sends the message, or makes the call that stands in for it.
+    /// Sends the message, or calls Plivo as a decoy.
     async fn call_plivo(&self, entry: &DecisionLogEntry, text: &SecretString) -> Result<(), PlivoError> {
         let App { plivo, metrics, .. } = &*self.app;
         if !entry.sent {
@@ -374,7 +376,7 @@ impl Start {
 
 impl Issued {
     /// Returns the answer, the challenge's id, and sends in the background after it, so that neither a failure nor the time reveals what is
-    /// known about the phone. Plivo comes last: a message is more work than the call that stands in for it, and on one processor that work
+    /// known about the phone. Plivo comes last: a message is more work than a decoy, and on one processor that work
     /// could delay an answer that is still on its way. What comes first is the same for all phones.
     fn send_after_answer(self) -> String {
         let Self { start, issued, planned, text, .. } = self;

@@ -81,7 +81,7 @@ impl Problem {
         let problem = Self::from(error);
         match problem.reason {
             Reason::MessageRejected => Self { cause: problem.cause, ..Self::new(Reason::SmsRejected) },
-            Reason::SmsUnknown => problem.retry_after(Limit::CodeMessageSpacing.rule().window.as_secs()),
+            Reason::SmsUnknown => problem.retry_after(Limit::StartSpacing.rule().window.as_secs()),
             _ => problem,
         }
     }
@@ -187,9 +187,7 @@ impl From<AuthError> for Problem {
 impl From<Limited> for Problem {
     fn from(limited: Limited) -> Self {
         let reason = match limited.rule.limit {
-            Limit::CodeMessageSpacing | Limit::CodeMessagesPerDay | Limit::UnconfirmedMessagesPerDay => {
-                Reason::TooManyMessages
-            }
+            Limit::StartSpacing | Limit::StartsPerDay | Limit::UnconfirmedMessagesPerDay => Reason::TooManyMessages,
             Limit::WrongCodes | Limit::WrongCodesAfterPassword => Reason::TooManyWrongCodes,
             Limit::WrongPasswords => Reason::TooManyPasswords,
             Limit::StartsPerAddress | Limit::CountriesPerAddress => Reason::TooManyStarts,

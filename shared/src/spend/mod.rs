@@ -6,7 +6,7 @@
 //! | [`price`] | amounts of money, and the price of a message by country |
 //! | [`budget`] | how much may be spent in an hour, a day and a month |
 //! | [`counter`] | what was spent, sent and verified so far |
-//! | [`pumping`] | the decision, from these |
+//! | [`pumping`] | the decision about a message: by budgets, and by what looks pumped |
 //! | [`reservation`] | the money that a message takes before it is sent |
 //! | [`kill_switch`] | what is switched off |
 //! | [`max_exposure`] | what an attacker can cost at most |

@@ -4,7 +4,7 @@ use super::counter::{ALL, Addition, Field, VersionedCounter, country_volume_scop
 use super::pumping::Spent;
 use super::{SpendRequest, SpendRules, spent};
 
-/// What a message takes from one shard: nothing where it is not to be sent, on the same condition.
+/// What a message takes from one shard. One that is not to be sent takes nothing, and checks the same condition.
 #[derive(Debug)]
 pub struct Reservation {
     /// The amounts, each on condition that its budget's part is not exceeded.
@@ -14,7 +14,7 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// `is_sent`: whether it costs anything; `is_counted`: whether it is a message of its country.
+    /// `is_sent`: whether it costs anything; `is_counted`: whether it adds one to its country's messages.
     pub fn new(
         rules: &SpendRules,
         request: &SpendRequest<'_>,
