@@ -62,7 +62,8 @@ impl Functions {
                 "login-password" => login_password::SECRETS,
                 "login-code" => login_code::SECRETS,
                 "send-message" => send_message::SECRETS,
-                _ => session::SECRETS,
+                "session" => session::SECRETS,
+                other => unreachable!("{other} has no handler"),
             };
             app.warm_up(secrets).await;
         }
@@ -94,7 +95,8 @@ impl Functions {
             "send-message" => {
                 return send_message::respond(app, &self.dead_letters, event).await.map_err(Diagnostic::from);
             }
-            _ => respond(app, name, event, session::handle).await,
+            "session" => respond(app, name, event, session::handle).await,
+            _ => return Err(unknown()),
         };
         let (doing, done) = watch::channel(());
         let work = app.background.take();

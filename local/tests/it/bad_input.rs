@@ -30,7 +30,7 @@ async fn refuse_json(app: &TestApp, path: &str, body: Value, expected: (u16, u32
 }
 
 #[tokio::test]
-async fn bodies_that_are_none() {
+async fn bodies_that_are_not_valid() {
     let app = TestApp::start().await;
     for path in ALL {
         refuse(&app, path, "", (400, 8005, "empty_body")).await;

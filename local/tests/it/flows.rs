@@ -174,7 +174,7 @@ async fn a_code_that_is_nearly_over_is_superseded() {
 }
 
 #[tokio::test]
-async fn a_taken_phone_is_told_only_to_who_has_proven_it() {
+async fn only_a_client_that_has_proven_a_phone_learns_that_it_is_taken() {
     let app = TestApp::start().await;
     app.register(PHONE, "jane@example.com").await;
     let id = challenge_id(&app.register_start(PHONE).await.ok());

@@ -54,14 +54,14 @@ pub(super) struct Admitted {
     pub phone_allows: bool,
 }
 
-/// A challenge whose code is to be sent.
+/// A challenge that a start has issued.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct IssuedChallenge {
     pub challenge: Challenge,
     /// Whether it was live before.
     pub is_repeated: bool,
     /// Whether the code goes out.
-    pub is_sent: bool,
+    pub will_send: bool,
 }
 
 /// Admits or refuses a start by the phone's limits, and prunes the record. `is_usable` tells whether a live challenge's code can be sent
@@ -104,7 +104,7 @@ pub(super) fn issue(
 ) -> Result<IssuedChallenge, Limited> {
     let ChallengeRequest { flow, now, .. } = *request;
     let admitted = check_phone_limits(record, request, is_usable)?;
-    let (is_repeated, is_sent) = (admitted.repeated.is_some(), spend_allows && admitted.phone_allows);
+    let (is_repeated, will_send) = (admitted.repeated.is_some(), spend_allows && admitted.phone_allows);
     let challenge = admitted.repeated.unwrap_or_else(|| Challenge {
         id: new.id.to_owned(),
         code: Some(new.sealed_code.to_owned()),
@@ -116,10 +116,10 @@ pub(super) fn issue(
     });
     record.challenges.insert(flow, challenge.clone());
     record.counts(flow).starts.push(now);
-    if is_sent && !request.is_confirmed {
+    if will_send && !request.is_confirmed {
         record.unconfirmed_sends.push(now);
     }
-    Ok(IssuedChallenge { challenge, is_repeated, is_sent })
+    Ok(IssuedChallenge { challenge, is_repeated, will_send })
 }
 
 /// Refuses by the limits of starts; when both refuse, by the one that ends later.
@@ -278,8 +278,8 @@ mod tests {
             request.is_confirmed = false;
             let unknown = issue_as(&mut unconfirmed, &request, "id");
             assert_eq!(known.as_ref().err(), unknown.as_ref().err(), "{number}");
-            assert_eq!(known.is_ok_and(|issued| issued.is_sent), number < 10);
-            assert_eq!(unknown.is_ok_and(|issued| issued.is_sent), number < 5);
+            assert_eq!(known.is_ok_and(|issued| issued.will_send), number < 10);
+            assert_eq!(unknown.is_ok_and(|issued| issued.will_send), number < 5);
         }
     }
 
@@ -289,11 +289,11 @@ mod tests {
         for number in 0..5 {
             let mut request = request(Flow::Login, number * 2000);
             request.is_confirmed = false;
-            assert!(!issue_as(&mut record, &request, "id").unwrap().is_sent);
+            assert!(!issue_as(&mut record, &request, "id").unwrap().will_send);
         }
         let mut request = request(Flow::Register, 10_000);
         request.is_confirmed = false;
-        assert!(issue_as(&mut record, &request, "id").unwrap().is_sent);
+        assert!(issue_as(&mut record, &request, "id").unwrap().will_send);
     }
 
     #[test]
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn twenty_five_wrong_codes_end_the_day_for_who_has_no_password() {
+    fn twenty_five_wrong_codes_end_the_day_for_users_without_a_password() {
         let mut record = PhoneRecord::default();
         record.without_password.wrong_codes = vec![at(0); 23];
         let register = ask(&mut record, Flow::Register, 100).unwrap();
@@ -434,7 +434,7 @@ mod tests {
                 let flow = if what == 0 { Flow::Register } else { Flow::Login };
                 let mut request = request(flow, now);
                 request.is_confirmed = is_confirmed;
-                if issue_as(&mut record, &request, "id").is_ok_and(|issued| issued.is_sent) {
+                if issue_as(&mut record, &request, "id").is_ok_and(|issued| issued.will_send) {
                     sent.push(now);
                 }
                 let counted = enter(&mut record, flow, now + 1, count);

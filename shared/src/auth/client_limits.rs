@@ -1,6 +1,6 @@
 //! How much one client network may start. Pure decisions on a record that the store then writes on condition that nobody else did.
 
-use super::limits::{Limit, Limited, Rule};
+use super::limits::{Limit, LimitRule, Limited};
 use crate::clock::Timestamp;
 use crate::config::Settings;
 use crate::store::ClientRecord;
@@ -12,8 +12,8 @@ pub(super) fn count_start(
     settings: &Settings,
     now: Timestamp,
 ) -> Result<(), Limited> {
-    let starts = Rule { max: settings.starts_per_address, ..Limit::StartsPerAddress.rule() };
-    let countries = Rule { max: settings.countries_per_address, ..Limit::CountriesPerAddress.rule() };
+    let starts = LimitRule { max: settings.starts_per_address, ..Limit::StartsPerAddress.rule() };
+    let countries = LimitRule { max: settings.countries_per_address, ..Limit::CountriesPerAddress.rule() };
     starts.prune(&mut record.starts, now);
     record.countries.retain(|_, time| *time > now.minus(countries.window));
     starts.check(&record.starts, now)?;

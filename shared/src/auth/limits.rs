@@ -35,7 +35,7 @@ pub enum Limit {
     /// Starts for one phone, each of which may send a code message. Flows without a password share one count, and starts after the right
     /// password have their own, so that a stranger's starts do not shut out an owner who has a password.
     StartsPerDay,
-    /// Code messages to a phone that nobody has confirmed here by a code. Further starts still count towards
+    /// Code messages to a phone that has no user. Further starts still count towards
     /// [`Limit::StartsPerDay`], send nothing, and are answered like the others: a client must not learn by a limit whether there is a user.
     UnconfirmedMessagesPerDay,
     /// Wrong codes for one phone over all challenges of flows without a password: 25 guesses among 1,000,000 codes a day.
@@ -54,7 +54,7 @@ pub enum Limit {
 impl Limit {
     /// The limits that are the same everywhere: at most this many in any span of this length. Those of addresses are settings, so
     /// their number here is their default.
-    pub const fn rule(self) -> Rule {
+    pub const fn rule(self) -> LimitRule {
         let (max, window) = match self {
             Self::StartSpacing => (1, SHORTEST_SPACING),
             Self::StartsPerDay => (10, DAY),
@@ -64,13 +64,13 @@ impl Limit {
             Self::WrongPasswords => (FREE_PASSWORDS, DAY),
             Self::StartsPerAddress => (STARTS_PER_ADDRESS, HOUR),
         };
-        Rule { limit: self, max, window }
+        LimitRule { limit: self, max, window }
     }
 
     /// Refuses until this long after the last one. For limits whose wait grows each time.
     fn wait(self, last: Timestamp, window: Duration, now: Timestamp) -> Result<(), Limited> {
         let again = last.plus(window);
-        if now < again { Err(Rule { limit: self, max: 1, window }.until(now, again)) } else { Ok(()) }
+        if now < again { Err(LimitRule { limit: self, max: 1, window }.until(now, again)) } else { Ok(()) }
     }
 
     /// For logs, and in the header `RateLimit`.
@@ -81,7 +81,7 @@ impl Limit {
 
 /// A limit with its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rule {
+pub struct LimitRule {
     /// The limit that this is the rule of.
     pub limit: Limit,
     /// At most this many ...
@@ -90,7 +90,7 @@ pub struct Rule {
     pub window: Duration,
 }
 
-impl Rule {
+impl LimitRule {
     /// How many more are allowed now, given the times of what was counted, oldest first.
     pub fn left(self, times: &[Timestamp], now: Timestamp) -> usize {
         self.max.saturating_sub(times.iter().filter(|time| **time > now.minus(self.window)).count())
@@ -148,7 +148,7 @@ pub fn check_passwords(times: &[Timestamp], now: Timestamp) -> Result<(), Limite
 #[error("limited by {}", rule.limit.name())]
 pub struct Limited {
     /// Which, and its numbers.
-    pub rule: Rule,
+    pub rule: LimitRule,
     /// When it is worth asking again, in whole seconds, at least 1.
     pub retry_after: u64,
 }
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn each_limit_trips_and_recovers_at_its_second() {
         for limit in WINDOWS {
-            let Rule { max, window, .. } = limit.rule();
+            let LimitRule { max, window, .. } = limit.rule();
             let times = vec![at(0); max];
             let window = i64::try_from(window.as_secs()).unwrap();
             assert_eq!(limit.rule().check(&times[1..], at(0)), Ok(()), "{limit:?}: one is left");
@@ -233,7 +233,7 @@ mod tests {
         #[test]
         fn no_window_holds_more_than_its_number(steps in prop::collection::vec(0..40_000_000_i64, 1..200)) {
             for limit in WINDOWS {
-                let Rule { max, window, .. } = limit.rule();
+                let LimitRule { max, window, .. } = limit.rule();
                 let (mut now, mut times) = (Timestamp::from_millis(0), Vec::new());
                 for step in &steps {
                     now = now.plus(Duration::from_millis(step.unsigned_abs()));

@@ -4,10 +4,11 @@
 //! 2. count the client's start (and the attempt of a password, before it is compared);
 //! 3. decide by budget and volume whether the message goes out;
 //! 4. issue the challenge: write the phone's item, which counts the message, and reserve its cost in parallel;
-//! 5. send the message, in parallel with the decision log and the prefix's count, or in the background after the answer.
+//! 5. send the message: in parallel with the decision log and the prefix's count; or, after the answer, when these two are written.
 //!
 //! Each write that limits or pays for a send is conditional. So whatever fails midway or races, no start sends two messages, and no message is sent that the
-//! limits have not counted. Where no message goes out, the same calls are made, and they add nothing.
+//! limits have not counted. If no message goes out, the same calls are made. They count the start all the same, and
+//! no money.
 //!
 //! **The message of a passwordless login goes out after the answer.** Its client never learns what Plivo says and does not wait for it, so the
 //! time of a message cannot reveal who is a user. The same holds for a registration if an unconfirmed phone would get no further message
@@ -138,7 +139,7 @@ struct PlannedSend {
 }
 
 /// A challenge that is written and whose cost is reserved.
-struct Issued {
+struct PreparedSend {
     start: Arc<Start>,
     issued: IssuedChallenge,
     planned: PlannedSend,
@@ -166,7 +167,7 @@ impl Start {
             prefix: keys.prefix(phone.prefix()).short(),
             client: ClientKey(client.short()),
             shards: shards_of(owner.short(), app.settings.spend.shards),
-            owner,
+            phone_hash: owner,
         };
         let state = app.store.load_start_state(&items, now).await?;
         admission::check_kill_switches(&state.status, flow, phone.country())?;
@@ -175,11 +176,11 @@ impl Start {
     }
 
     fn challenge_request(&self) -> ChallengeRequest<'_> {
-        let login = self.state.login.as_ref();
+        let owner = self.state.owner.as_ref();
         ChallengeRequest {
             flow: self.flow,
-            user: login.filter(|_| self.flow != Flow::Register).map(|login| login.user.as_str()),
-            is_confirmed: login.is_some(),
+            user: owner.filter(|_| self.flow != Flow::Register).map(|owner| owner.user.as_str()),
+            is_confirmed: owner.is_some(),
             now: self.now,
             life: self.app.settings.code_life,
         }
@@ -218,7 +219,7 @@ impl Start {
 
     /// Compares the password, with the same work whether or not there is a user.
     async fn verify(&self, password: Password) -> Result<(), AuthError> {
-        let hash = self.state.login.as_ref().map(|login| login.password.clone());
+        let hash = self.state.owner.as_ref().map(|owner| owner.password.clone());
         if password.verify(&self.keys, hash).await? { Ok(()) } else { Err(AuthError::LoginRejected) }
     }
 
@@ -251,7 +252,7 @@ impl Start {
         let Some(rule) = decision.rule else { return Ok(planned) };
         metrics.count(Metric::Suspected(rule.as_str()), self.now);
         let (name, window) = (rule.as_str(), decision.window.map(Window::as_str));
-        tracing::warn!(rule = name, window, country = self.country, percent_spent, "a rule speaks against a message");
+        tracing::warn!(rule = name, window, country = self.country, percent_spent, "a spend rule was triggered");
         if decision.outcome != Outcome::Refuse {
             return Ok(planned);
         }
@@ -270,7 +271,7 @@ impl Start {
 
     /// Writes the challenge, which counts the message, and reserves the message's cost in parallel. If one of the two fails because another
     /// request was faster, the other is rolled back.
-    async fn issue(self: &Arc<Self>, record: PhoneRecord, mut planned: PlannedSend) -> Result<Issued, AuthError> {
+    async fn issue(self: &Arc<Self>, record: PhoneRecord, mut planned: PlannedSend) -> Result<PreparedSend, AuthError> {
         let App { settings, store, .. } = &*self.app;
         let id = ChallengeId::new(&self.keys, self.items.phone, self.flow).text();
         let sealed_code = self.keys.seal_code(OneTimeCode::draw(settings.code_length).expose(), &id)?;
@@ -286,10 +287,10 @@ impl Start {
         match (written.map_err(AuthError::from).and_then(|decided| Ok(decided?)), reserved) {
             (Ok((issued, _)), Ok(Some(shard))) => {
                 // If a race turned a start that sends nothing into one that sends, no money was reserved for it.
-                planned.entry.sent &= issued.is_sent;
+                planned.entry.sent &= issued.will_send;
                 let (code, life) = (self.open(&issued.challenge)?, self.now.until(issued.challenge.expires));
                 let text = otp_message(settings, self.flow, code.expose(), life).into();
-                Ok(Issued { start: Arc::clone(self), issued, planned, shard, text })
+                Ok(PreparedSend { start: Arc::clone(self), issued, planned, shard, text })
             }
             (Ok((issued, _)), none) => {
                 self.rollback(&issued).await;
@@ -349,7 +350,7 @@ impl Start {
         let App { plivo, metrics, .. } = &*self.app;
         if !entry.sent {
             metrics.count(Metric::Decoy, self.now);
-            return plivo.probe(&self.plivo).await;
+            return plivo.decoy(&self.plivo).await;
         }
         let message = Message { to: self.phone.e164(), text: text.expose_secret(), media: &[], keep_text: false };
         let outcome = plivo.send(&self.plivo, message).await.map(drop);
@@ -374,7 +375,7 @@ impl Start {
     }
 }
 
-impl Issued {
+impl PreparedSend {
     /// Returns the answer, the challenge's id, and sends in the background after it, so that neither a failure nor the time reveals what is
     /// known about the phone. Plivo comes last: a message is more work than a decoy, and on one processor that work
     /// could delay an answer that is still on its way. What comes first is the same for all phones.

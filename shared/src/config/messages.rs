@@ -1,6 +1,6 @@
 //! Who messages come from, and what stands in the texts of codes.
 
-use super::{Lookup, SettingError, ensure, optional, present, required};
+use super::{Lookup, SettingError, ensure, present, required, with_default};
 use crate::crypto::identifier;
 use crate::messaging::sms_encoding;
 
@@ -20,7 +20,7 @@ pub enum Sender {
 }
 
 pub(super) fn app_name(lookup: Lookup<'_>, name: &'static str) -> Result<String, SettingError> {
-    let app_name = optional(lookup, name, "Otpost");
+    let app_name = with_default(lookup, name, "Otpost");
     let is_short = sms_encoding::gsm_length(&app_name).is_some_and(|length| length <= MAX_APP_NAME_LENGTH);
     let problem = format!("must be at most {MAX_APP_NAME_LENGTH} characters of the GSM alphabet");
     ensure(is_short && !app_name.contains(['\n', '\r']), name, problem)?;
@@ -41,7 +41,7 @@ pub(super) fn sender(lookup: Lookup<'_>, name: &'static str) -> Result<Sender, S
 }
 
 pub(super) fn base_url(lookup: Lookup<'_>, name: &'static str) -> Result<String, SettingError> {
-    let text = optional(lookup, name, "https://api.plivo.com");
+    let text = with_default(lookup, name, "https://api.plivo.com");
     let is_url = url::Url::parse(&text).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
     ensure(is_url, name, format!("must be a URL like https://api.plivo.com, not '{text}'"))?;
     ensure(!text.contains(['?', '#']), name, "must be without a query and a fragment")?;

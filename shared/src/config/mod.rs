@@ -99,9 +99,9 @@ settings! {
     confirmed_countries: Vec<Country> = |lookup, _| confirmed_countries(lookup), "CONFIRMED_COUNTRIES";
     /// Registrations and logins that one client network may start in an hour, 1 to 10000. Default 20. Its item holds the time of each, so
     /// 100 of them are a kilobyte, and a write unit, more for each start; an item holds 400.
-    starts_per_address: usize = count(STARTS_PER_ADDRESS, 1, 10_000), "STARTS_PER_ADDRESS";
+    starts_per_address: usize = number(STARTS_PER_ADDRESS, 1, 10_000), "STARTS_PER_ADDRESS";
     /// The most countries that one client network may call in a day, 1 to 250. Default 5.
-    countries_per_address: usize = count(COUNTRIES_PER_ADDRESS, 1, 250), "COUNTRIES_PER_ADDRESS";
+    countries_per_address: usize = number(COUNTRIES_PER_ADDRESS, 1, 250), "COUNTRIES_PER_ADDRESS";
     /// How a send is decided: `SMS_PRICES` (US$ for one segment of an SMS; default `US=0.0077,CA=0.0077,*=0.25`), `BUDGET` (US$ an hour, a
     /// day and a month; default `5/25/250`), `COUNTRY_BUDGETS` (default none), `BUDGET_SHARDS` (1 to 4096; default 4), `PUMPING_MODE`
     /// (`refuse`, `suppress` or `monitor`; default `refuse`), `PUMPING_PREFIX` and `PUMPING_COUNTRY` (least/times/percent; defaults
@@ -113,7 +113,7 @@ settings! {
     /// `email` (default) or the phone column.
     identity: Identity = users::identity, "IDENTITY_COLUMN";
     /// Digits of a one-time code, 6 to 10. Default 6.
-    code_length: usize = count(6, 6, 10), "CODE_LENGTH";
+    code_length: usize = number(6, 6, 10), "CODE_LENGTH";
     /// How long a code is valid, 60 to 600 s. Default 300.
     code_life: Duration = seconds(300, 60, 600), "CODE_LIFE_SECONDS";
     /// The host of the line that lets a browser fill in the code; none by default.
@@ -158,7 +158,7 @@ pub fn required(lookup: Lookup<'_>, name: &'static str) -> Result<String, Settin
     present(lookup, name).ok_or_else(|| SettingError::new(name, "is missing"))
 }
 
-fn optional(lookup: Lookup<'_>, name: &str, default: &str) -> String {
+fn with_default(lookup: Lookup<'_>, name: &str, default: &str) -> String {
     present(lookup, name).unwrap_or_else(|| default.to_owned())
 }
 
@@ -166,8 +166,8 @@ fn ensure(is_valid: bool, name: &'static str, problem: impl Into<String>) -> Res
     if is_valid { Ok(()) } else { Err(SettingError::new(name, problem)) }
 }
 
-/// A reader of a number with its default and bounds.
-fn count(default: usize, min: usize, max: usize) -> impl Fn(Lookup<'_>, &'static str) -> Result<usize, SettingError> {
+/// A parser of a number with its default and bounds.
+fn number(default: usize, min: usize, max: usize) -> impl Fn(Lookup<'_>, &'static str) -> Result<usize, SettingError> {
     move |lookup, name| match present(lookup, name) {
         None => Ok(default),
         Some(text) => text
@@ -184,7 +184,7 @@ fn seconds(
     min: usize,
     max: usize,
 ) -> impl Fn(Lookup<'_>, &'static str) -> Result<Duration, SettingError> {
-    move |lookup, name| Ok(Duration::from_secs(count(default, min, max)(lookup, name)? as u64))
+    move |lookup, name| Ok(Duration::from_secs(number(default, min, max)(lookup, name)? as u64))
 }
 
 /// Ids and keys stand in paths as one segment; Backendless uses UUIDs, any other plain text will do.
@@ -196,7 +196,7 @@ fn path_segment(lookup: Lookup<'_>, name: &'static str) -> Result<String, Settin
 }
 
 fn allowed_origins(lookup: Lookup<'_>, name: &'static str) -> Result<Vec<String>, SettingError> {
-    let origins = optional(lookup, name, "*");
+    let origins = with_default(lookup, name, "*");
     let origins: Vec<_> = origins.split(',').map(|origin| origin.trim().trim_end_matches('/').to_owned()).collect();
     let is_origin =
         |origin: &String| url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin);

@@ -2,7 +2,7 @@
 
 use phone_number::Country;
 
-use super::{Lookup, SettingError, count, optional, present};
+use super::{Lookup, SettingError, number, present, with_default};
 use crate::spend::SpendRules;
 use crate::spend::budget::{Budgets, MAX_SHARDS};
 use crate::spend::price::Prices;
@@ -14,7 +14,7 @@ fn country(name: &'static str, code: &str) -> Result<Country, SettingError> {
 }
 
 pub(super) fn default_country(lookup: Lookup<'_>, name: &'static str) -> Result<Country, SettingError> {
-    country(name, &optional(lookup, name, "US"))
+    country(name, &with_default(lookup, name, "US"))
 }
 
 /// Where SMS may go: `SMS_COUNTRIES`.
@@ -52,18 +52,19 @@ fn countries(lookup: Lookup<'_>, name: &'static str) -> Result<Option<Vec<Countr
 /// The first of its settings that is wrong.
 pub fn spend_rules(lookup: Lookup<'_>) -> Result<SpendRules, SettingError> {
     let threshold = |name, default| {
-        Threshold::parse(&optional(lookup, name, default)).map_err(|problem| SettingError::new(name, problem))
+        Threshold::parse(&with_default(lookup, name, default)).map_err(|problem| SettingError::new(name, problem))
     };
-    let prices = Prices::parse(&optional(lookup, "SMS_PRICES", "US=0.0077,CA=0.0077,*=0.25"));
-    let budgets = Budgets::parse(&optional(lookup, "BUDGET", "5/25/250"), &optional(lookup, "COUNTRY_BUDGETS", ""));
-    let mode = optional(lookup, "PUMPING_MODE", "refuse");
+    let prices = Prices::parse(&with_default(lookup, "SMS_PRICES", "US=0.0077,CA=0.0077,*=0.25"));
+    let budgets =
+        Budgets::parse(&with_default(lookup, "BUDGET", "5/25/250"), &with_default(lookup, "COUNTRY_BUDGETS", ""));
+    let mode = with_default(lookup, "PUMPING_MODE", "refuse");
     let problem = || SettingError::new("PUMPING_MODE", format!("must be refuse, suppress or monitor, not '{mode}'"));
     Ok(SpendRules {
         prices: prices.map_err(|problem| SettingError::new("SMS_PRICES", problem))?,
         budgets: budgets.map_err(|(countries, problem)| {
             SettingError::new(if countries { "COUNTRY_BUDGETS" } else { "BUDGET" }, problem)
         })?,
-        shards: count(4, 1, MAX_SHARDS)(lookup, "BUDGET_SHARDS")?,
+        shards: number(4, 1, MAX_SHARDS)(lookup, "BUDGET_SHARDS")?,
         pumping: Pumping {
             mode: mode.parse().map_err(|_| problem())?,
             prefix: threshold("PUMPING_PREFIX", "20/2/30")?,

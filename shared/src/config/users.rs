@@ -1,6 +1,6 @@
 //! How users are identified.
 
-use super::{Lookup, SettingError, ensure, optional};
+use super::{Lookup, SettingError, ensure, with_default};
 use crate::auth::properties;
 
 /// What identifies a user besides the phone (Backendless: the identity column of the Users table).
@@ -13,14 +13,14 @@ pub enum Identity {
 }
 
 pub(super) fn phone_column(lookup: Lookup<'_>, name: &'static str) -> Result<String, SettingError> {
-    let column = optional(lookup, name, "phoneNumber");
+    let column = with_default(lookup, name, "phoneNumber");
     let is_free = properties::is_name(&column) && !properties::is_reserved(&column);
     ensure(is_free, name, format!("must be a property name that has no other meaning, not '{column}'"))?;
     Ok(column)
 }
 
 pub(super) fn identity(lookup: Lookup<'_>, name: &'static str) -> Result<Identity, SettingError> {
-    let (column, phone_column) = (optional(lookup, name, "email"), phone_column(lookup, "PHONE_COLUMN")?);
+    let (column, phone_column) = (with_default(lookup, name, "email"), phone_column(lookup, "PHONE_COLUMN")?);
     let is_known = column == "email" || column == phone_column;
     ensure(is_known, name, format!("must be email or {phone_column}, not '{column}'"))?;
     Ok(if column == "email" { Identity::Email } else { Identity::Phone })

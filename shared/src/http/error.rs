@@ -30,7 +30,7 @@ pub struct Problem {
     code: u32,
     message: String,
     retry_after: Option<u64>,
-    limit: Option<limits::Rule>,
+    limit: Option<limits::LimitRule>,
     allow: Option<String>,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }

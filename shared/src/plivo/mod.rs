@@ -85,7 +85,7 @@ impl Client {
     ///
     /// # Errors
     /// [`PlivoError`].
-    pub async fn probe(&self, credentials: &PlivoCredentials) -> Result<(), PlivoError> {
+    pub async fn decoy(&self, credentials: &PlivoCredentials) -> Result<(), PlivoError> {
         let (status, answer) = self.call(Method::GET, credentials, "", None).await?;
         read::<Value>(status, &answer).map(drop)
     }

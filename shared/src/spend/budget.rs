@@ -66,7 +66,7 @@ impl Amounts {
         [(Window::Hour, self.hour), (Window::Day, self.day), (Window::Month, self.month)]
     }
 
-    /// Whether so much more may be spent in each window. Where not, in which.
+    /// Whether this price fits in every window; otherwise the first window in which it does not.
     pub fn room(&self, spent: Self, price: Money) -> Result<(), Window> {
         let windows = self.each().into_iter().zip(spent.each());
         let full = windows.into_iter().find(|((_, most), (_, spent))| *spent + price > *most);

@@ -38,7 +38,7 @@ impl Reservation {
         additions.push(Addition { name, amount: i64::from(is_counted), max: None });
         let spent = |shard: &VersionedCounter| spent(&shard.counter.at(now), country);
         shards.retain(|(_, shard)| rules.room(flow, country, spent(shard)).is_ok());
-        // Alike in a month, they are alike in each day and hour.
+        // By month, which evens out days and hours as well.
         shards.sort_by_cached_key(|(_, shard)| {
             let Spent { all, country } = spent(shard);
             (country.month, all.month)

@@ -37,7 +37,7 @@ pub use messages::{Claim, Claimed, MessageState, Messages};
 pub use phones::{Attempt, Challenge, PhoneCounts, PhoneKey, PhoneRecord, Phones, VerifiedCode};
 pub use sessions::{NewSession, Session, Sessions};
 pub use start_state::{StartKeys, StartState};
-pub use users::{ENABLED, Login, NewUser, Profile, Registered, Users};
+pub use users::{ENABLED, NewUser, PhoneOwner, Profile, Registered, Users};
 
 /// A DynamoDB item.
 pub type Item = HashMap<String, AttributeValue>;

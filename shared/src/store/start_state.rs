@@ -3,7 +3,7 @@
 use super::controls::ServiceStatus;
 use super::counters::{self, CounterKey};
 use super::table::{Consistency, Key, get_all};
-use super::{ClientKey, ClientRecord, Login, PhoneKey, PhoneRecord, Store, StoreError, optimistic, users};
+use super::{ClientKey, ClientRecord, PhoneKey, PhoneOwner, PhoneRecord, Store, StoreError, optimistic, users};
 use crate::clock::Timestamp;
 use crate::crypto::KeyedHash;
 use crate::spend::counter::VersionedCounter;
@@ -14,7 +14,7 @@ pub struct StartKeys {
     /// The phone's item.
     pub phone: PhoneKey,
     /// The phone's keyed hash, which leads to its user.
-    pub owner: KeyedHash,
+    pub phone_hash: KeyedHash,
     /// The counter of its prefix.
     pub prefix: [u8; 8],
     /// The client network's item.
@@ -28,8 +28,8 @@ pub struct StartKeys {
 pub struct StartState {
     /// What is kept about the phone.
     pub phone: PhoneRecord,
-    /// How its user logs in, if it has one.
-    pub login: Option<Login>,
+    /// Its user, if it has one.
+    pub owner: Option<PhoneOwner>,
     /// What is kept about the client network.
     pub client: ClientRecord,
     /// The shards, with their numbers.
@@ -49,7 +49,7 @@ impl Store {
     pub async fn load_start_state(&self, keys: &StartKeys, now: Timestamp) -> Result<StartState, StoreError> {
         let Self { phones, users, controls, clients, counters, .. } = self;
         let key = |table, id: &str, consistency| Key { table, id: id.to_owned(), consistency };
-        let (phone, owner, client) = (keys.phone.id(), users::phone_id(&keys.owner), keys.client.id());
+        let (phone, owner, client) = (keys.phone.id(), users::phone_id(&keys.phone_hash), keys.client.id());
         let prefix = CounterKey::Prefix(keys.prefix).id();
         let mut requested = vec![
             key(&phones.table, &phone, Consistency::Strong),
@@ -70,7 +70,7 @@ impl Store {
         let shards = keys.shards.iter().map(&mut read_shard).collect::<Result<_, StoreError>>()?;
         Ok(StartState {
             phone: optimistic::read(found.take(&phones.table, &phone))?,
-            login: users::read(found.take(&users.table, &owner))?,
+            owner: users::read(found.take(&users.table, &owner))?,
             client: optimistic::read(found.take(&clients.table, &client))?,
             prefix: counters::read(found.take(&counters.table, &prefix))?,
             shards,
@@ -90,7 +90,7 @@ mod tests {
 
     fn keys() -> StartKeys {
         let (phone, client) = (PHONE, ClientKey([1; 8]));
-        StartKeys { phone, owner: hash("+14155550100"), prefix: [2; 8], client, shards: vec![3, 0] }
+        StartKeys { phone, phone_hash: hash("+14155550100"), prefix: [2; 8], client, shards: vec![3, 0] }
     }
 
     #[tokio::test]
@@ -101,7 +101,7 @@ mod tests {
         let state = store.load_start_state(&keys(), NOW).await.unwrap();
         assert_eq!(http.take_calls(), ["BatchGetItem"]);
         assert_eq!(state.phone.challenges[&Flow::Login].id, CHALLENGE);
-        assert!(state.login.is_none());
+        assert!(state.owner.is_none());
         assert_eq!(state.shards.iter().map(|(shard, _)| *shard).collect::<Vec<_>>(), [3, 0]);
     }
 

@@ -21,9 +21,9 @@ use crate::crypto::KeyedHash;
 /// The status of a user who may log in (Backendless: `userStatus`).
 pub const ENABLED: &str = "ENABLED";
 
-/// What a login starts from.
+/// Who has a phone, and the password: what a login starts from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Login {
+pub struct PhoneOwner {
     /// The user's objectId.
     pub user: String,
     /// The password's hash, a PHC string.
@@ -115,8 +115,8 @@ impl Users {
 
     /// The part of a transaction that makes a user's rows: on condition that none of them is there.
     fn creation(&self, user: &NewUser<'_>) -> Result<Vec<TransactWriteItem>, BuildError> {
-        let login = Login { user: user.id.to_owned(), password: user.password.to_owned() };
-        let mut rows = vec![self.row(&phone_id(user.phone), &login)?, self.row(&user_id(user.id), user.profile)?];
+        let owner = PhoneOwner { user: user.id.to_owned(), password: user.password.to_owned() };
+        let mut rows = vec![self.row(&phone_id(user.phone), &owner)?, self.row(&user_id(user.id), user.profile)?];
         if let Some(identity) = user.identity {
             let owner = values([("user", text(user.id))]).unwrap_or_default();
             rows.push(self.table.creation(&format!("identity#{}", identity.long()), owner)?);
