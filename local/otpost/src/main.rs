@@ -125,6 +125,10 @@ async fn switch(
 async fn dynamodb(profile: Option<String>, region: Option<String>) -> Result<aws_sdk_dynamodb::Client, Box<dyn Error>> {
     let mut config = aws_config::defaults(BehaviorVersion::latest()).http_client(AwsHttpClient::new(&environment)?);
     if let Some(profile) = profile {
+        if environment("AWS_ACCESS_KEY_ID").is_some() {
+            // The SDK takes credentials from the environment first: a kill switch would be set in another account.
+            return Err("--profile has no effect while AWS_ACCESS_KEY_ID is set: unset it".into());
+        }
         config = config.profile_name(profile);
     }
     if let Some(region) = region {

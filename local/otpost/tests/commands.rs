@@ -115,3 +115,12 @@ async fn a_refusal_by_a_budget_is_one_again_by_the_same_rules() {
         "where the shards' remainders would be one more: {same}"
     );
 }
+
+/// Found by a review: credentials in the environment would come first, and a kill switch be set in another account.
+#[tokio::test]
+async fn a_profile_is_refused_beside_credentials_in_the_environment() {
+    let stack = start(&[]).await;
+    let output = otpost(&stack, &["--profile", "prod", "kill-switches"]).await;
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("AWS_ACCESS_KEY_ID"), "{error}");
+}

@@ -86,6 +86,10 @@ fn every_function_has_time_for_its_calls_and_writes_to_its_own_log() {
         let calls_plivo = permissions.iter().any(|(_, resource)| resource == "PlivoSecret");
         let slowest = if calls_plivo { 28.4 } else { 3.4 };
         assert!(slowest < function.timeout as f64 && function.timeout <= 30, "{name}");
+        // Argon2id keeps a whole processor busy (docs/performance.md).
+        assert_eq!(function.memory, if ["register", "login-password"].contains(&name.as_str()) { 1769 } else { 256 });
+        let logging = &template().document["Resources"][&function.logical_id]["Properties"]["LoggingConfig"];
+        assert_eq!(reference(&logging["LogGroup"]), Some(format!("{}Logs", function.logical_id)), "{name}");
         // `permissions` proves all other permissions; Lambda itself uses these.
         let own_log = ["logs:CreateLogStream", "logs:PutLogEvents"];
         let own_log = own_log.map(|action| (action.to_owned(), format!("{}Logs", function.logical_id)));
@@ -107,6 +111,7 @@ fn a_queue_loses_no_message() {
     for mapping in mappings {
         // Without it, one bad message would make SQS deliver its whole batch again.
         assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+        assert_eq!(mapping["ScalingConfig"]["MaximumConcurrency"], 2);
         let queue = queue(&reference(&mapping["EventSourceArn"]).unwrap());
         let dead = reference(&queue["RedrivePolicy"]["deadLetterTargetArn"]).unwrap();
         let dead = &template.document["Resources"][dead]["Properties"];
@@ -121,7 +126,10 @@ fn a_queue_loses_no_message() {
 #[test]
 fn every_route_that_sends_has_the_lower_rate() {
     let template = template();
-    let settings = template.document["Resources"]["Api"]["Properties"]["RouteSettings"].as_object().unwrap();
+    let api = &template.document["Resources"]["Api"]["Properties"];
+    let others = json!({ "ThrottlingBurstLimit": { "Ref": "RatePerSecond" }, "ThrottlingRateLimit": { "Ref": "RatePerSecond" } });
+    assert_eq!(api["DefaultRouteSettings"], others);
+    let settings = api["RouteSettings"].as_object().unwrap();
     let sends = |route: &&Route| !["session", "login-code"].contains(&route.function);
     let expected: BTreeSet<_> = ROUTES.iter().filter(sends).flat_map(keys).collect();
     assert_eq!(settings.keys().cloned().collect::<BTreeSet<_>>(), expected);
@@ -137,6 +145,8 @@ fn the_gateway_answers_browsers_as_the_local_one_does() {
     assert_eq!(cors["AllowMethods"], words(cors::METHODS));
     assert_eq!(cors["ExposeHeaders"], words(cors::EXPOSED));
     assert_eq!(cors["MaxAge"].to_string(), cors::MAX_AGE);
+    assert_eq!(cors["AllowOrigins"], json!({ "Fn::Split": [",", { "Ref": "AllowedOrigins" }] }));
+    assert!(cors["AllowCredentials"].is_null());
 }
 
 #[test]
@@ -152,6 +162,8 @@ fn the_tables_are_those_of_the_code() {
     let template = template();
     let tables = template.of_type("AWS::DynamoDB::Table").map(|(logical_id, table)| {
         assert_eq!(table["KeySchema"], json!([{ "AttributeName": "id", "KeyType": "HASH" }]), "{logical_id}");
+        assert_eq!(table["SSESpecification"]["SSEEnabled"], true, "{logical_id}");
+        assert_eq!(table["BillingMode"], "PAY_PER_REQUEST", "{logical_id}");
         let expiry = &table["TimeToLiveSpecification"];
         assert!(expiry.is_null() || *expiry == json!({ "AttributeName": "expires_at", "Enabled": true }));
         (logical_id.strip_suffix("Table").unwrap().to_lowercase(), !expiry.is_null())
@@ -218,6 +230,7 @@ fn alarms_watch_every_function_and_queue() {
     let mut watched = BTreeSet::new();
     for (logical_id, alarm) in template.of_type("AWS::CloudWatch::Alarm") {
         assert_eq!(alarm["AlarmActions"], json!([{ "Ref": "AlarmTopic" }]), "{logical_id}");
+        assert_eq!(alarm["TreatMissingData"], "notBreaching", "{logical_id}");
         let parts = alarm["Metrics"].as_array().into_iter().flatten().map(|part| &part["MetricStat"]["Metric"]);
         for metric in parts.chain([alarm]).filter(|metric| metric["MetricName"].is_string()) {
             let name = metric["MetricName"].as_str().unwrap();
@@ -226,6 +239,10 @@ fn alarms_watch_every_function_and_queue() {
             watched.insert((name, reference(&metric["Dimensions"][0]["Value"]).unwrap_or_default()));
         }
     }
+    let budgets =
+        template.of_type("AWS::CloudWatch::Alarm").filter(|(_, alarm)| alarm["MetricName"] == "BudgetPercent");
+    let thresholds: BTreeSet<_> = budgets.filter_map(|(_, alarm)| alarm["Threshold"].as_u64()).collect();
+    assert_eq!(thresholds, [50, 80, 100].into());
     let functions = template.functions.values().map(|function| function.logical_id.as_str());
     let of_functions = functions.flat_map(|function| [("Errors", function), ("Throttles", function)]);
     let others = [
@@ -291,13 +308,17 @@ fn queues_refuse_plain_http_and_only_events_of_this_stack_are_let_in() {
             } else {
                 assert!(statement["Principal"]["Service"].is_string(), "{logical_id}");
                 assert_eq!(statement["Action"], json!(["sqs:SendMessage"]), "{logical_id}");
-                assert!(statement["Condition"]["ArnEquals"]["aws:SourceArn"].is_object(), "{logical_id}");
+                let source = reference(&statement["Condition"]["ArnEquals"]["aws:SourceArn"]);
+                assert_eq!(source.as_deref(), Some("SendMessageRule"), "{logical_id}");
             }
         }
     }
+    for (logical_id, queue) in template.of_type("AWS::SQS::Queue") {
+        assert_eq!(queue["SqsManagedSseEnabled"], true, "{logical_id}");
+    }
     assert_eq!(encrypted, template.of_type("AWS::SQS::Queue").map(|(logical_id, _)| logical_id.to_owned()).collect());
     for (logical_id, permission) in template.of_type("AWS::Lambda::Permission") {
-        assert!(permission["SourceArn"].is_object(), "{logical_id}");
+        assert_eq!(reference(&permission["SourceArn"]).as_deref(), Some("SendMessageRule"), "{logical_id}");
     }
 }
 
