@@ -103,11 +103,11 @@ fn every_setting_has_a_parameter_that_checks_itself() {
 fn numbers_have_the_bounds_of_the_code() {
     let mut parameters = Parameters::new();
     let settings: Vec<_> = parameters.settings().map(|(parameter, _)| parameter.to_owned()).collect();
-    let rule = |parameter: &String| Template::read().unwrap().document["Parameters"][parameter].clone();
-    let numbers: Vec<_> = settings.into_iter().filter(|parameter| rule(parameter)["Type"] == "Number").collect();
+    let rules = parameters.template.document["Parameters"].clone();
+    let numbers: Vec<_> = settings.into_iter().filter(|parameter| rules[parameter]["Type"] == "Number").collect();
     assert_eq!(numbers.len(), 7);
     for parameter in numbers {
-        let bound = |name| rule(&parameter)[name].as_i64().unwrap();
+        let bound = |name| rules[&parameter][name].as_i64().unwrap();
         let (least, most) = (bound("MinValue"), bound("MaxValue"));
         for (value, good) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
             parameters.values = BTreeMap::from([(parameter.clone(), value.to_string())]);

@@ -80,7 +80,8 @@ fn every_setting_has_a_variable_that_refers_to_the_resource_or_parameter_of_its_
 
 #[test]
 fn every_function_has_time_for_its_calls_and_writes_to_its_own_log() {
-    for (name, function) in template().functions {
+    let template = template();
+    for (name, function) in &template.functions {
         let permissions = &function.permissions;
         // docs/architecture.md: six calls to AWS take at most 3.4 s each, and one to Plivo 8 s. The gateway gives up after 30 s.
         let calls_plivo = permissions.iter().any(|(_, resource)| resource == "PlivoSecret");
@@ -88,7 +89,7 @@ fn every_function_has_time_for_its_calls_and_writes_to_its_own_log() {
         assert!(slowest < function.timeout as f64 && function.timeout <= 30, "{name}");
         // Argon2id keeps a whole processor busy (docs/performance.md).
         assert_eq!(function.memory, if ["register", "login-password"].contains(&name.as_str()) { 1769 } else { 256 });
-        let logging = &template().document["Resources"][&function.logical_id]["Properties"]["LoggingConfig"];
+        let logging = &template.document["Resources"][&function.logical_id]["Properties"]["LoggingConfig"];
         assert_eq!(reference(&logging["LogGroup"]), Some(format!("{}Logs", function.logical_id)), "{name}");
         // `permissions` proves all other permissions; Lambda itself uses these.
         let own_log = ["logs:CreateLogStream", "logs:PutLogEvents"];

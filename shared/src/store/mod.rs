@@ -203,6 +203,8 @@ mod tests {
         Throttle,
         /// Carried out, and the connection ends before the response.
         LoseResponse,
+        /// The same, once `held` has told a test that it was carried out and the test has notified `released`.
+        HoldResponse,
         /// A read of several items returns none of them for lack of capacity.
         Unprocessed,
     }
@@ -212,6 +214,8 @@ mod tests {
     pub(super) struct Http {
         client: AwsHttpClient,
         plan: Arc<Mutex<Plan>>,
+        pub(super) held: Arc<Notify>,
+        pub(super) released: Arc<Notify>,
     }
 
     #[derive(Debug, Default)]
@@ -250,6 +254,16 @@ mod tests {
                     let carried_out = self.client.call(request);
                     return HttpConnectorFuture::new(async {
                         carried_out.await?;
+                        Err(ConnectorError::io("the connection was closed".into()))
+                    });
+                }
+                Some(Fault::HoldResponse) => {
+                    let (carried_out, held, released) =
+                        (self.client.call(request), Arc::clone(&self.held), Arc::clone(&self.released));
+                    return HttpConnectorFuture::new(async move {
+                        carried_out.await?;
+                        held.notify_one();
+                        released.notified().await;
                         Err(ConnectorError::io("the connection was closed".into()))
                     });
                 }
@@ -318,7 +332,8 @@ mod tests {
 
     /// All tables of the DynamoDB at this address.
     pub(super) fn connect(address: &str) -> (Store, Http, Time) {
-        let http = Http { client: AwsHttpClient::new(&|_| None).unwrap(), plan: Arc::default() };
+        let client = AwsHttpClient::new(&|_| None).unwrap();
+        let http = Http { client, plan: Arc::default(), held: Arc::default(), released: Arc::default() };
         let time = Time::default();
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())

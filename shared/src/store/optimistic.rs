@@ -42,8 +42,9 @@ pub(super) async fn update<R: Versioned, T, E>(
     expires: impl Fn(&R) -> Option<Timestamp>,
     mut decide: impl FnMut(&mut R) -> Result<T, E>,
 ) -> Result<Result<(T, R), E>, StoreError> {
-    let version = identifier::random();
     for _ in 0..ATTEMPTS {
+        // A new one each time: were an earlier one written again, a stale write on condition of it would succeed.
+        let version = identifier::random();
         let seen = record.version().take();
         let decided = match decide(&mut record) {
             Ok(decided) => decided,
@@ -90,6 +91,7 @@ mod tests {
     use futures_util::future::join_all;
     use serde::Deserialize;
 
+    use super::super::AttributeValue;
     use super::super::table::Consistency;
     use super::super::tests::{Fault, start};
     use super::*;
@@ -166,6 +168,25 @@ mod tests {
         }
     }
 
+    /// Found by a review: a later round wrote the version of a round whose response was lost.
+    #[tokio::test]
+    async fn a_write_whose_response_is_lost_brings_no_version_back() {
+        let (store, http) = start().await;
+        let table = &store.phones.table;
+        http.spoil("PutItem", Fault::HoldResponse, 1);
+        let (added, stale) = tokio::join!(add(table, Record::default(), 9), async {
+            http.held.notified().await;
+            let stale = stored(table).await;
+            add(table, stale.clone(), 9).await.unwrap().unwrap();
+            http.released.notify_one();
+            stale
+        });
+        added.unwrap().unwrap();
+        let before = stored(table).await.count;
+        assert_eq!(add(table, stale, 9).await.unwrap(), Ok(vec![1, before]));
+        assert_eq!(stored(table).await.count, before + 1);
+    }
+
     #[tokio::test]
     async fn what_ttl_removed_in_between_is_decided_anew() {
         let (store, _) = start().await;
@@ -178,19 +199,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_item_without_a_version_is_given_one_and_one_that_cannot_be_read_is_an_error() {
+    async fn races_that_do_not_end_and_items_that_cannot_be_read_are_errors() {
+        let (store, _) = start().await;
+        let table = &store.phones.table;
+        // It is there, so no write is on condition of none, and is read as none.
+        let item = Item::from([("version".to_owned(), AttributeValue::Null(true))]);
+        write(|| table.put("id", item.clone()).send()).await.unwrap();
+        let error = add(table, Record::default(), 9999).await.unwrap_err();
+        assert!(matches!(error, StoreError::Throttled("PutItem")), "{error:?}");
+        let item = Item::from([("count".to_owned(), text("one")), ("version".to_owned(), text("1"))]);
+        write(|| table.put("id", item.clone()).send()).await.unwrap();
+        let error = add(table, Record::default(), 9).await.unwrap_err();
+        assert!(matches!(error, StoreError::Malformed { table: "records", .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn an_item_without_a_version_is_given_one() {
         let (store, _) = start().await;
         let table = &store.phones.table;
         write(|| table.put("id", Item::from([("count".to_owned(), number(1))])).send()).await.unwrap();
         let old = stored(table).await;
         assert_eq!(add(table, old.clone(), 9).await.unwrap(), Ok(vec![1]));
         assert_eq!(add(table, old, 9).await.unwrap(), Ok(vec![1, 2]), "once");
-        write(|| {
-            table.put("id", Item::from([("count".to_owned(), text("one")), ("version".to_owned(), text("1"))])).send()
-        })
-        .await
-        .unwrap();
-        let error = add(table, Record::default(), 9).await.unwrap_err();
-        assert!(matches!(error, StoreError::Malformed { table: "records", .. }), "{error:?}");
     }
 }

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 
@@ -219,12 +219,12 @@ impl Phones {
         let update = self
             .table
             .update(&phone.id(), "SET challenges.#flow.attempts.#attempt = :now, #version = :attempt")
-            // The attempt is there already where the response to this write was lost and it is sent again.
+            // Nothing is written a second time where a response was lost: the version would be set back, and others have read it.
             .condition_expression(
                 "challenges.#flow.id = :challenge AND challenges.#flow.expires > :now \
                  AND attribute_not_exists(challenges.#flow.redeemed_by) \
-                 AND (size(challenges.#flow.attempts) < challenges.#flow.max_attempts \
-                 OR attribute_exists(challenges.#flow.attempts.#attempt))",
+                 AND size(challenges.#flow.attempts) < challenges.#flow.max_attempts \
+                 AND attribute_not_exists(challenges.#flow.attempts.#attempt)",
             )
             .set_expression_attribute_names(names([
                 ("#flow", flow.as_str()),
@@ -236,11 +236,16 @@ impl Phones {
                 (":now", number(now.as_millis())),
                 (":challenge", text(challenge)),
             ]))
-            .return_values(ReturnValue::AllNew);
-        let Written::Done(output) = write(|| update.clone().send()).await? else { return Ok(None) };
-        let mut record: PhoneRecord = optimistic::read(output.attributes)?;
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let item = match write(|| update.clone().send()).await? {
+            Written::Done(output) => output.attributes,
+            Written::ConditionFailed(found) => Some(found).filter(|found| !found.is_empty()),
+        };
+        let mut record: PhoneRecord = optimistic::read(item)?;
         let known_networks = std::mem::take(&mut record.known_networks);
-        Ok(record.challenges.remove(&flow).map(|challenge| Attempt { id, challenge, known_networks }))
+        let challenge = record.challenges.remove(&flow).filter(|challenge| challenge.attempts.contains_key(&id));
+        Ok(challenge.map(|challenge| Attempt { id, challenge, known_networks }))
     }
 
     /// Whether this very attempt redeemed the code: what became of a transaction whose response was lost for good.
@@ -360,6 +365,26 @@ mod tests {
             assert_eq!(attempt(&store, Flow::Login).await.challenge.attempts.len(), 1);
             assert_eq!(http.take_calls().len(), 3);
         }
+    }
+
+    /// Found by a review: the retry set the version back to one that had been read, so what was written in between could be erased.
+    #[tokio::test]
+    async fn an_attempt_whose_response_is_lost_brings_no_version_back() {
+        let (store, http) = start().await;
+        issue(&store, Flow::Login, 5).await;
+        http.spoil("UpdateItem", Fault::HoldResponse, 1);
+        let begin = attempt(&store, Flow::Login);
+        let (attempt, stale) = tokio::join!(begin, async {
+            http.held.notified().await;
+            let stale = store.phones.get(PHONE).await.unwrap();
+            change(&store, stale.clone(), |record| record.unconfirmed_sends.push(NOW)).await;
+            http.released.notify_one();
+            stale
+        });
+        change(&store, stale, |record| record.unconfirmed_sends.push(NOW)).await;
+        let record = store.phones.get(PHONE).await.unwrap();
+        assert_eq!((record.unconfirmed_sends.len(), attempt.challenge.attempts.len()), (2, 1));
+        assert_eq!(record.challenges[&Flow::Login].attempts, attempt.challenge.attempts);
     }
 
     #[tokio::test]
