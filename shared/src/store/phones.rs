@@ -238,13 +238,14 @@ impl Phones {
             ]))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let item = match write(|| update.clone().send()).await? {
-            Written::Done(output) => output.attributes,
-            Written::ConditionFailed(found) => Some(found).filter(|found| !found.is_empty()),
+        let (written, item) = match write(|| update.clone().send()).await? {
+            Written::Done(output) => (true, output.attributes),
+            Written::ConditionFailed(found) => (false, Some(found).filter(|found| !found.is_empty())),
         };
         let mut record: PhoneRecord = optimistic::read(item)?;
         let known_networks = std::mem::take(&mut record.known_networks);
-        let challenge = record.challenges.remove(&flow).filter(|challenge| challenge.attempts.contains_key(&id));
+        let begun = |challenge: &Challenge| written || challenge.attempts.contains_key(&id);
+        let challenge = record.challenges.remove(&flow).filter(begun);
         Ok(challenge.map(|challenge| Attempt { id, challenge, known_networks }))
     }
 
