@@ -2,6 +2,7 @@
 //! used, in mixed order, with a Plivo that takes 50 to 500 ms; and the two-sample test of Kolmogorov and Smirnov on the times. Nothing is
 //! asserted, since other work on the machine shows, too.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::stream::{StreamExt as _, iter};
@@ -21,13 +22,20 @@ use crate::record::code_in;
 use crate::{Effort, Failure, table};
 
 /// Settings with which no rule refuses what one machine asks for.
-const UNBOUNDED: [(&str, &str); 3] =
-    [("BUDGET", "1000000/1000000/1000000"), ("PUMPING_MODE", "monitor"), ("STARTS_PER_ADDRESS", "10000")];
+const UNBOUNDED: [(&str, &str); 4] = [
+    ("BUDGET", "1000000/1000000/1000000"),
+    ("PUMPING_MODE", "monitor"),
+    ("STARTS_PER_ADDRESS", "10000"),
+    ("WRONG_CODES_PER_DAY", "1000000"),
+];
+/// Wrong codes from one address in a day; the limit is 25.
+const CODES_PER_ADDRESS: usize = 20;
 /// Users, and as many other phones each day.
 const PHONES: usize = 200;
 /// What Plivo takes.
 const PLIVO: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
 const LOGIN: &str = "/api/services/Plivo/loginWithPhoneNumber";
+const LOGIN_CODE: &str = "/api/services/Plivo/loginWithCode";
 const PASSWORD: &str = "correct horse battery";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Past every wait between two messages.
@@ -52,11 +60,13 @@ struct Case {
     /// Requests at once: one by one, those that wait for Plivo would take hours.
     at_once: usize,
     body: fn(&str) -> Value,
+    /// Whether what is measured is a wrong code for the challenge that such a request makes.
+    enters_code: bool,
     /// The expected status of a measured request; of the others it is 200.
     status: u16,
 }
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 6] = [
     Case {
         name: "loginWithPhoneNumber",
         path: LOGIN,
@@ -65,6 +75,7 @@ const CASES: [Case; 5] = [
         wait: PAST_ANY_WAIT,
         at_once: 1,
         body: |phone| json!(phone),
+        enters_code: false,
         status: 200,
     },
     Case {
@@ -75,6 +86,7 @@ const CASES: [Case; 5] = [
         wait: Duration::ZERO,
         at_once: 1,
         body: |phone| json!(phone),
+        enters_code: false,
         status: 429,
     },
     Case {
@@ -86,6 +98,18 @@ const CASES: [Case; 5] = [
         at_once: 1,
         // Another each time, and each user has his own salt: where Argon2id reads its memory depends on both.
         body: |phone| json!({ "phoneNumber": phone, "password": identifier::random() }),
+        enters_code: false,
+        status: 401,
+    },
+    Case {
+        name: "loginWithCode, wrong code",
+        path: LOGIN,
+        a_day: 1,
+        before: 0,
+        wait: PAST_ANY_WAIT,
+        at_once: 1,
+        body: |phone| json!(phone),
+        enters_code: true,
         status: 401,
     },
     Case {
@@ -96,6 +120,7 @@ const CASES: [Case; 5] = [
         wait: PAST_ANY_WAIT,
         at_once: 16,
         body: |phone| json!({ "phoneNumber": phone }),
+        enters_code: false,
         status: 200,
     },
     Case {
@@ -106,6 +131,7 @@ const CASES: [Case; 5] = [
         wait: PAST_ANY_WAIT,
         at_once: 16,
         body: |phone| json!({ "phoneNumber": phone }),
+        enters_code: false,
         status: 200,
     },
 ];
@@ -174,7 +200,7 @@ async fn log_in(stack: &Stack, count: usize) -> Result<(), Failure> {
         let sent = stack.simulator.messages(Some(&phone));
         let code = code_in(&sent.first().ok_or("no code came")?.text);
         let body = json!({ "transactionId": started["transactionId"], "code": code });
-        post("/api/services/Plivo/loginWithCode", body).await?;
+        post(LOGIN_CODE, body).await?;
     }
     Ok(())
 }
@@ -187,15 +213,22 @@ async fn measure(
     pairs: usize,
     called: &mut usize,
 ) -> Result<Vec<String>, Failure> {
-    let client = local::http_client()?;
+    let clients = clients((2 * phones).div_ceil(CODES_PER_ADDRESS))?;
     let (mut with, mut without) = (Vec::new(), Vec::new());
     while with.len() < pairs {
         for round in 0..case.a_day {
             let expected = if round < case.before { 200 } else { case.status };
-            let asked = iter(order(phones)?).map(|(is_known, number)| {
+            let asked = iter(order(phones)?).enumerate().map(|(place, (is_known, number))| {
                 let phone = if is_known { known(number) } else { unknown(*called + number) };
-                let (client, url) = (&client, &stack.config.url);
-                async move { ask(client, url, case, &phone, expected).await.map(|time| (is_known, time)) }
+                let client = &clients[place / CODES_PER_ADDRESS];
+                async move {
+                    let time = if case.enters_code {
+                        enter_wrong_code(stack, client, case, &phone).await
+                    } else {
+                        ask(stack, client, case.path, &(case.body)(&phone), expected).await.map(|(time, _)| time)
+                    };
+                    time.map(|time| (is_known, time)).map_err(|error| format!("{}: {error}", case.name))
+                }
             });
             let times: Vec<_> = asked.buffer_unordered(case.at_once).collect().await;
             for time in times {
@@ -222,20 +255,40 @@ fn order(phones: usize) -> Result<Vec<(bool, usize)>, Failure> {
     Ok(all)
 }
 
-/// Microseconds from the request to the whole answer.
-async fn ask(client: &Client, url: &str, case: Case, phone: &str, expected: u16) -> Result<f64, Failure> {
-    let request =
-        client.request(Method::POST, format!("{url}{}", case.path)).header("content-type", "application/json");
-    let request = request.body((case.body)(phone).to_string());
+/// Starts a login, waits until all that follows it is done, and times a wrong code for it.
+async fn enter_wrong_code(stack: &Stack, client: &Client, case: Case, phone: &str) -> Result<f64, Failure> {
+    let (_, started) = ask(stack, client, case.path, &(case.body)(phone), 200).await?;
+    stack.settle().await;
+    // Right once in a million times.
+    let body = json!({ "transactionId": started["transactionId"], "code": "000000" });
+    let (time, _) = ask(stack, client, LOGIN_CODE, &body, case.status).await?;
+    stack.settle().await;
+    Ok(time)
+}
+
+/// Microseconds from the request to the whole answer, and the answer.
+async fn ask(stack: &Stack, client: &Client, path: &str, body: &Value, expected: u16) -> Result<(f64, Value), Failure> {
+    let url = format!("{}{path}", stack.config.url);
+    let request = client.request(Method::POST, url).header("content-type", "application/json").body(body.to_string());
     let started = Instant::now();
     let answer = request.send().await?;
     let status = answer.status();
     let body = answer.bytes().await?;
     let time = started.elapsed();
     if status != expected {
-        return Err(format!("{}: {status} {}", case.name, String::from_utf8_lossy(&body)).into());
+        return Err(format!("{status} {}", String::from_utf8_lossy(&body)).into());
     }
-    Ok(time.as_secs_f64() * 1e6)
+    Ok((time.as_secs_f64() * 1e6, serde_json::from_slice(&body)?))
+}
+
+/// Clients with an address of their own each.
+fn clients(count: usize) -> Result<Vec<Client>, Failure> {
+    let client = |number: usize| {
+        let address = IpAddr::from([127, 0, 1, u8::try_from(number)?]);
+        let tls = shared::http_client::tls(&|_| None)?;
+        Ok(Client::builder().tls_backend_preconfigured(tls).no_proxy().local_address(address).build()?)
+    };
+    (1..=count).map(client).collect()
 }
 
 fn row(name: &str, mut with: Vec<f64>, mut without: Vec<f64>) -> Result<Vec<String>, Failure> {

@@ -20,7 +20,7 @@ pub const TABLES: [(&str, bool); 7] = [
     ("users", false),
     ("phones", true),
     ("sessions", true),
-    ("controls", false),
+    ("controls", true),
     ("messages", true),
     ("counters", true),
     ("decisions", true),

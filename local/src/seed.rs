@@ -109,9 +109,9 @@ pub struct SeedPhone {
     /// Starts after a right password.
     #[serde(default)]
     pub messages_after_password: usize,
-    /// Wrong passwords in a row.
+    /// Wrong passwords.
     #[serde(default)]
-    pub wrong_passwords: u32,
+    pub wrong_passwords: usize,
 }
 
 /// A message that was requested before.
@@ -207,9 +207,9 @@ async fn add_user(app: &App, keys: &Keys, seed: &SeedUser) -> Result<(), StackEr
 
 async fn add_challenge(app: &App, keys: &Keys, seed: &SeedChallenge) -> Result<(), StackError> {
     let (flow, key) = (seed.flow, key(app, keys, &seed.phone_number)?);
-    let id = ChallengeId::parse(&seed.transaction_id).filter(|id| id.open(keys).contains(&(key, flow)));
+    let id = ChallengeId::parse(&seed.transaction_id).filter(|id| id.open(keys).contains(&(key, flow.into())));
     let Some(id) = id else {
-        let fitting = ChallengeId::new(keys, key, flow).text();
+        let fitting = ChallengeId::new(keys, key, flow.into()).text();
         return Err(StackError::plain(format!(
             "seed transactionId {} does not belong to its phone and flow; {fitting} would",
             seed.transaction_id
@@ -232,7 +232,7 @@ async fn add_challenge(app: &App, keys: &Keys, seed: &SeedChallenge) -> Result<(
         redeemed_by: used,
         user: seed.object_id.clone(),
     };
-    update(app, key, |record| drop(record.challenges.insert(flow, challenge.clone()))).await
+    update(app, key, |record| drop(record.challenges.insert(flow.into(), challenge.clone()))).await
 }
 
 async fn add_phone(app: &App, keys: &Keys, seed: &SeedPhone) -> Result<(), StackError> {
@@ -240,9 +240,9 @@ async fn add_phone(app: &App, keys: &Keys, seed: &SeedPhone) -> Result<(), Stack
     update(app, key(app, keys, &seed.phone_number)?, |record| {
         let counts =
             |messages, wrong_codes| PhoneCounts { starts: vec![then; messages], wrong_codes: vec![then; wrong_codes] };
-        record.without_password = counts(seed.messages, seed.wrong_codes);
-        record.after_password = counts(seed.messages_after_password, seed.wrong_codes_after_password);
-        record.wrong_passwords_in_a_row = seed.wrong_passwords;
+        record.shared.without_password = counts(seed.messages, seed.wrong_codes);
+        record.shared.after_password = counts(seed.messages_after_password, seed.wrong_codes_after_password);
+        record.shared.wrong_passwords = vec![(then, "seed".to_owned()); seed.wrong_passwords];
     })
     .await
 }

@@ -3,7 +3,7 @@
 use futures_util::stream::{StreamExt as _, iter};
 use phone_number::{Country, PhoneNumber};
 use serde_json::json;
-use shared::auth::start;
+use shared::auth::{Requester, start};
 use shared::client_network::ClientNetwork;
 use shared::spend::budget::SHARDS_READ;
 
@@ -29,7 +29,8 @@ async fn register_at_once(app: &TestApp, phones: std::ops::Range<usize>) -> usiz
     let (app, us) = (&app.stack.app, Country::parse("US").unwrap());
     let starts = iter(phones).map(|line| async move {
         let number = PhoneNumber::parse(&phone(line), us).unwrap();
-        start::registration(app, &number, &ClientNetwork::from_source_ip(Some("192.0.2.1"))).await.is_ok()
+        let network = ClientNetwork::from_source_ip(Some("192.0.2.1"));
+        start::registration(app, &number, &Requester { network, device_token: None }).await.is_ok()
     });
     let answers: Vec<bool> = starts.buffer_unordered(32).collect().await;
     answers.into_iter().filter(|started| *started).count()

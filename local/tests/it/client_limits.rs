@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{PASSWORD, TestApp, challenge_id};
+use crate::support::{PASSWORD, TestApp, challenge_id, wrong};
 
 const PHONE: &str = "+14155550101";
 const HOME: &str = "198.51.100.7";
@@ -108,19 +108,49 @@ async fn wrong_passwords_wait_and_the_wait_ends_at_its_second() {
     assert_eq!(app.password_from("203.0.113.10", PHONE, PASSWORD).await.limited("too_many_passwords"), 60);
 }
 
+/// An office or a carrier behind one address: whoever enters the code takes nothing of it.
 #[tokio::test]
-async fn a_stranger_s_passwords_do_not_shut_out_an_owner_at_home() {
+async fn starts_whose_code_comes_back_do_not_count_for_their_address() {
     let app = app(&[]).await;
-    let id = challenge_id(&app.register_from(HOME, PHONE).await.ok());
-    let body = TestApp::registration(PHONE, "jane@example.com", &id, &app.last_code(PHONE));
-    app.post_from(HOME, &json!({}), "/api/users/register", &body).await.ok();
-    app.advance(30);
-    for stranger in 0..20 {
-        app.password_from(&format!("203.0.113.{stranger}"), PHONE, "wrong password").await;
+    let register = async |line: usize| {
+        let id = challenge_id(&app.register_from(HOME, &phone(line)).await.ok());
+        let code = app.last_code(&phone(line));
+        let body = TestApp::registration(&phone(line), &format!("user{line}@example.com"), &id, &code);
+        app.post_from(HOME, &json!({}), "/api/users/register", &body).await.ok();
+    };
+    for line in 0..30 {
+        register(line).await;
     }
-    app.password_from("203.0.113.99", PHONE, PASSWORD).await.limited("too_many_passwords");
-    let id = challenge_id(&app.password_from(HOME, PHONE, PASSWORD).await.ok());
-    app.enter_from(HOME, &id, &app.last_code(PHONE)).await.ok();
+    for line in 100..120 {
+        app.register_from(HOME, &phone(line)).await.ok();
+    }
+    app.register_from(HOME, &phone(120)).await.limited("too_many_starts");
+}
+
+#[tokio::test]
+async fn a_network_s_wrong_codes_count_over_all_phones_and_a_right_one_takes_its_phone_s_back() {
+    let app = app(&[("WRONG_CODES_PER_DAY", "1000")]).await;
+    let mut ids = Vec::new();
+    for line in 0..6 {
+        ids.push(challenge_id(&app.register_from(HOME, &phone(line)).await.ok()));
+    }
+    let enter = async |line: usize, code: &str| {
+        let body = TestApp::registration(&phone(line), &format!("user{line}@example.com"), &ids[line], code);
+        app.post_from(HOME, &json!({}), "/api/users/register", &body).await
+    };
+    for line in 0..5 {
+        for _ in 0..4 {
+            enter(line, &wrong(&app.last_code(&phone(line)))).await.refused(401, 14000, "code_rejected");
+        }
+    }
+    enter(0, &app.last_code(&phone(0))).await.ok();
+    for line in [1, 2, 3, 4, 5, 5, 5, 5, 5] {
+        enter(line, &wrong(&app.last_code(&phone(line)))).await.refused(401, 14000, "code_rejected");
+    }
+    let limited = enter(5, &app.last_code(&phone(5))).await;
+    assert_eq!(limited.limited("too_many_wrong_codes"), 86_400, "whatever it is");
+    assert_eq!(limited.headers["ratelimit-policy"], "\"wrong_codes_per_address\";q=25;w=86400");
+    app.enter_from("198.51.100.8", &ids[1], "000000").await.refused(401, 14000, "code_rejected");
 }
 
 #[tokio::test]

@@ -90,12 +90,16 @@ async fn twenty_five_wrong_codes_in_a_day_and_the_owner_with_a_password_still_ge
     app.register(PHONE, "jane@example.com").await;
     // A day after the registration's own message, so that five logins fit in one day.
     app.advance(86_400);
-    for _ in 0..5 {
+    for network in 0..5 {
         let id = challenge_id(&app.login_start(PHONE).await.ok());
         let code = app.last_code(PHONE);
         app.advance(200);
         for _ in 0..6 {
-            app.enter(&id, &wrong(&code)).await.refused(401, 14000, "code_rejected");
+            app.enter_from(&format!("203.0.113.{network}"), &id, &wrong(&code)).await.refused(
+                401,
+                14000,
+                "code_rejected",
+            );
         }
         app.advance(16_800);
     }

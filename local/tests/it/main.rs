@@ -7,6 +7,7 @@ mod bad_input;
 mod budgets;
 mod client_limits;
 mod decisions;
+mod devices;
 mod docs;
 mod events;
 mod faults;

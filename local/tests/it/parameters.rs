@@ -105,7 +105,7 @@ fn numbers_have_the_bounds_of_the_code() {
     let settings: Vec<_> = parameters.settings().map(|(parameter, _)| parameter.to_owned()).collect();
     let rules = parameters.template.document["Parameters"].clone();
     let numbers: Vec<_> = settings.into_iter().filter(|parameter| rules[parameter]["Type"] == "Number").collect();
-    assert_eq!(numbers.len(), 7);
+    assert_eq!(numbers.len(), 8);
     for parameter in numbers {
         let bound = |name| rules[&parameter][name].as_i64().unwrap();
         let (least, most) = (bound("MinValue"), bound("MaxValue"));

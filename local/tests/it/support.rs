@@ -199,6 +199,12 @@ impl TestApp {
         self.post_from(address, &json!({}), "/api/services/Plivo/loginWithCode", &body).await
     }
 
+    /// Enters a code with the header `device-token`.
+    pub(crate) async fn enter_with(&self, challenge: &str, code: &str, token: &str) -> Reply {
+        let request = self.request(Method::POST, "/api/services/Plivo/loginWithCode").header("device-token", token);
+        self.send(request.body(json!({ "transactionId": challenge, "code": code }).to_string())).await
+    }
+
     /// The body of step 2.
     pub(crate) fn registration(phone: &str, email: &str, challenge: &str, code: &str) -> Value {
         json!({ "phoneNumber": phone, "email": email, "password": PASSWORD, "transactionId": challenge, "transactionCode": code })

@@ -10,16 +10,18 @@
 //! **Not every start sends.** A login for a phone without a user sends nothing, nor does a registration of an unconfirmed phone that has got
 //! its messages for the day. Both count in the limits nevertheless, since no limit may reveal who is a user.
 //!
+//! **A device** of the owner's, which sent its token, has challenges and limits of its own, which nobody else can use up.
+//!
 //! **Wrong codes a day.** A new challenge gets as many attempts as the day's limit has left, minus those that other live challenges under the
 //! same limit hold. So an attempt is a single conditional write, and no race exceeds the limit.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::limits::{ATTEMPTS_PER_CHALLENGE, Limit, Limited, check_spacing};
+use super::limits::{self, ATTEMPTS_PER_CHALLENGE, Limit, Limited, check_spacing};
 use crate::clock::Timestamp;
 use crate::flow::Flow;
-use crate::store::{Challenge, PhoneRecord};
+use crate::store::{Challenge, ChallengeKey, PhoneRecord};
 
 /// A code with less life than this is not sent again: its reader could not type it in time.
 const USEFUL_LIFE: Duration = Duration::from_secs(60);
@@ -27,7 +29,8 @@ const USEFUL_LIFE: Duration = Duration::from_secs(60);
 /// The challenge that a start asks for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ChallengeRequest<'a> {
-    pub flow: Flow,
+    /// The flow, and the device that starts it.
+    pub key: ChallengeKey,
     /// Who logs in; nobody for a registration, or where the phone has no user.
     pub user: Option<&'a str>,
     /// Whether the phone has a user, so somebody has confirmed it here.
@@ -71,26 +74,26 @@ pub(super) fn check_phone_limits(
     request: &ChallengeRequest<'_>,
     is_usable: impl Fn(&Challenge) -> bool,
 ) -> Result<Admitted, Limited> {
-    let ChallengeRequest { flow, now, .. } = *request;
+    let ChallengeRequest { key, now, .. } = *request;
     close_ended(record, now);
-    check_starts(record, flow, now)?;
+    check_starts(record, key, now)?;
     let enough = now.plus(USEFUL_LIFE.min(request.life / 2));
     let is_repeatable = |challenge: &Challenge| {
         challenge.expires >= enough && challenge.user.as_deref() == request.user && is_usable(challenge)
     };
-    let live = record.challenges.get(&flow).cloned();
+    let live = record.challenges.get(&key).cloned();
     let repeated = live.clone().filter(is_repeatable);
     let max_attempts = match (&repeated, &live) {
         (Some(challenge), _) => challenge.max_attempts,
         (None, old) => {
             if let Some(old) = old {
-                close(record, flow, old);
+                close(record, key, old);
             }
-            max_attempts(record, flow, now)?
+            max_attempts(record, key, now)?
         }
     };
     let has_messages = Limit::UnconfirmedMessagesPerDay.rule().left(&record.unconfirmed_sends, now) > 0;
-    let phone_allows = request.is_confirmed || flow == Flow::Register && has_messages;
+    let phone_allows = request.is_confirmed || key.flow == Flow::Register && has_messages;
     Ok(Admitted { repeated, max_attempts, phone_allows })
 }
 
@@ -102,7 +105,7 @@ pub(super) fn issue(
     spend_allows: bool,
     is_usable: impl Fn(&Challenge) -> bool,
 ) -> Result<IssuedChallenge, Limited> {
-    let ChallengeRequest { flow, now, .. } = *request;
+    let ChallengeRequest { key, now, .. } = *request;
     let admitted = check_phone_limits(record, request, is_usable)?;
     let (is_repeated, will_send) = (admitted.repeated.is_some(), spend_allows && admitted.phone_allows);
     let challenge = admitted.repeated.unwrap_or_else(|| Challenge {
@@ -114,49 +117,49 @@ pub(super) fn issue(
         redeemed_by: None,
         user: request.user.map(str::to_owned),
     });
-    record.challenges.insert(flow, challenge.clone());
-    record.counts(flow).starts.push(now);
+    record.challenges.insert(key, challenge.clone());
+    record.limits(key.device).counts(key.flow).starts.push(now);
     if will_send && !request.is_confirmed {
         record.unconfirmed_sends.push(now);
     }
     Ok(IssuedChallenge { challenge, is_repeated, will_send })
 }
 
-/// Refuses by the limits of starts; when both refuse, by the one that ends later.
-fn check_starts(record: &mut PhoneRecord, flow: Flow, now: Timestamp) -> Result<(), Limited> {
-    let (verified, starts) = (record.last_verified, &record.counts(flow).starts);
-    let refused = [check_spacing(starts, verified, now), Limit::StartsPerDay.rule().check(starts, now)];
-    let latest = refused.into_iter().filter_map(Result::err).max_by_key(|limited| limited.retry_after);
-    latest.map_or(Ok(()), Err)
+/// Refuses by the limits of starts.
+fn check_starts(record: &mut PhoneRecord, key: ChallengeKey, now: Timestamp) -> Result<(), Limited> {
+    let verified = record.last_verified;
+    let starts = &record.limits(key.device).counts(key.flow).starts;
+    limits::check_all([check_spacing(starts, verified, now), Limit::StartsPerDay.rule().check(starts, now)])
 }
 
 /// Undoes a start whose message did not go out, so that it counts in no limit.
-pub(super) fn rollback(record: &mut PhoneRecord, flow: Flow, issued: &IssuedChallenge, sent: Timestamp) {
+pub(super) fn rollback(record: &mut PhoneRecord, key: ChallengeKey, issued: &IssuedChallenge, sent: Timestamp) {
     let remove = |times: &mut Vec<Timestamp>| {
         if let Some(position) = times.iter().rposition(|time| *time == sent) {
             times.remove(position);
         }
     };
-    remove(&mut record.counts(flow).starts);
+    remove(&mut record.limits(key.device).counts(key.flow).starts);
     remove(&mut record.unconfirmed_sends);
     let is_untouched = |challenge: &Challenge| challenge.id == issued.challenge.id && challenge.attempts.is_empty();
-    if !issued.is_repeated && record.challenges.get(&flow).is_some_and(is_untouched) {
-        record.challenges.remove(&flow);
+    if !issued.is_repeated && record.challenges.get(&key).is_some_and(is_untouched) {
+        record.challenges.remove(&key);
     }
 }
 
 /// Closes challenges that have ended, and prunes what no longer counts.
 fn close_ended(record: &mut PhoneRecord, now: Timestamp) {
-    for flow in Flow::ALL {
-        if let Some(challenge) = record.challenges.get(&flow).cloned()
-            && !is_live(&challenge, now)
-        {
-            close(record, flow, &challenge);
-        }
+    let ended = record.challenges.iter().filter(|(_, challenge)| !is_live(challenge, now));
+    for (key, challenge) in ended.map(|(key, challenge)| (*key, challenge.clone())).collect::<Vec<_>>() {
+        close(record, key, &challenge);
     }
-    for counts in [&mut record.without_password, &mut record.after_password] {
-        Limit::StartsPerDay.rule().prune(&mut counts.starts, now);
-        Limit::WrongCodes.rule().prune(&mut counts.wrong_codes, now);
+    record.devices.retain(|_, device| device.is_known(now));
+    let devices = record.devices.values_mut().map(|device| &mut device.limits);
+    for limits in devices.chain([&mut record.shared]) {
+        for counts in [&mut limits.without_password, &mut limits.after_password] {
+            Limit::StartsPerDay.rule().prune(&mut counts.starts, now);
+            Limit::WrongCodes.rule().prune(&mut counts.wrong_codes, now);
+        }
     }
     Limit::UnconfirmedMessagesPerDay.rule().prune(&mut record.unconfirmed_sends, now);
 }
@@ -166,20 +169,21 @@ fn is_live(challenge: &Challenge, now: Timestamp) -> bool {
 }
 
 /// Removes a challenge; its wrong codes still count.
-fn close(record: &mut PhoneRecord, flow: Flow, challenge: &Challenge) {
+fn close(record: &mut PhoneRecord, key: ChallengeKey, challenge: &Challenge) {
     let wrong = challenge.attempts.iter().filter(|(id, _)| challenge.redeemed_by.as_ref() != Some(id));
-    let times = &mut record.counts(flow).wrong_codes;
+    let times = &mut record.limits(key.device).counts(key.flow).wrong_codes;
     times.extend(wrong.map(|(_, time)| *time));
     times.sort_unstable();
-    record.challenges.remove(&flow);
+    record.challenges.remove(&key);
 }
 
 /// How many attempts a new challenge gets.
-fn max_attempts(record: &mut PhoneRecord, flow: Flow, now: Timestamp) -> Result<usize, Limited> {
-    let times = record.counts(flow).wrong_codes.clone();
-    let (limit, other) = match flow {
-        Flow::Register => (Limit::WrongCodes, record.challenges.get(&Flow::Login)),
-        Flow::Login => (Limit::WrongCodes, record.challenges.get(&Flow::Register)),
+fn max_attempts(record: &mut PhoneRecord, key: ChallengeKey, now: Timestamp) -> Result<usize, Limited> {
+    let times = record.limits(key.device).counts(key.flow).wrong_codes.clone();
+    let of = |flow| record.challenges.get(&ChallengeKey { flow, ..key });
+    let (limit, other) = match key.flow {
+        Flow::Register => (Limit::WrongCodes, of(Flow::Login)),
+        Flow::Login => (Limit::WrongCodes, of(Flow::Register)),
         Flow::SecondFactor => (Limit::WrongCodesAfterPassword, None),
     };
     let rule = limit.rule();
@@ -218,12 +222,12 @@ mod tests {
 
     /// For a phone with a user, who is not named.
     fn request(flow: Flow, seconds: u64) -> ChallengeRequest<'static> {
-        ChallengeRequest { flow, user: None, is_confirmed: true, now: at(seconds), life: LIFE }
+        ChallengeRequest { key: flow.into(), user: None, is_confirmed: true, now: at(seconds), life: LIFE }
     }
 
     /// As the store's condition does it.
     fn enter(record: &mut PhoneRecord, flow: Flow, seconds: u64, count: usize) -> usize {
-        let Some(challenge) = record.challenges.get_mut(&flow) else { return 0 };
+        let Some(challenge) = record.challenges.get_mut(&flow.into()) else { return 0 };
         let mut counted = 0;
         while counted < count && is_live(challenge, at(seconds)) {
             challenge.attempts.insert(format!("{seconds} {}", challenge.attempts.len()), at(seconds));
@@ -261,10 +265,10 @@ mod tests {
     #[test]
     fn the_later_of_both_waits_is_told() {
         let mut record = PhoneRecord::default();
-        record.without_password.starts = (0..10).map(|sent| at(sent * 9000)).collect();
+        record.shared.without_password.starts = (0..10).map(|sent| at(sent * 9000)).collect();
         let limited = ask(&mut record, Flow::Login, 86_399).unwrap_err();
         assert_eq!(limited.rule.limit, Limit::StartsPerDay);
-        record.without_password.starts[9] = at(86_390);
+        record.shared.without_password.starts[9] = at(86_390);
         let limited = ask(&mut record, Flow::Login, 86_399).unwrap_err();
         assert_eq!((limited.rule.limit, limited.retry_after), (Limit::StartSpacing, 1920 - 9));
     }
@@ -302,7 +306,7 @@ mod tests {
         let mut request = request(Flow::Register, 0);
         request.is_confirmed = false;
         let issued = issue_as(&mut record, &request, "id").unwrap();
-        rollback(&mut record, Flow::Register, &issued, at(0));
+        rollback(&mut record, Flow::Register.into(), &issued, at(0));
         assert_eq!(record, PhoneRecord::default());
     }
 
@@ -324,7 +328,7 @@ mod tests {
         enter(&mut record, Flow::Login, 10, 3);
         let second = ask(&mut record, Flow::Login, 241).unwrap();
         assert!(!second.is_repeated && second.challenge.id != first.challenge.id);
-        assert_eq!(record.without_password.wrong_codes, vec![at(10); 3], "its wrong codes stay counted");
+        assert_eq!(record.shared.without_password.wrong_codes, vec![at(10); 3], "its wrong codes stay counted");
     }
 
     #[test]
@@ -333,7 +337,7 @@ mod tests {
         ask(&mut record, Flow::Login, 0).unwrap();
         assert_eq!(enter(&mut record, Flow::Login, 1, 9), 5);
         assert!(!ask(&mut record, Flow::Login, 30).unwrap().is_repeated);
-        assert_eq!(record.without_password.wrong_codes.len(), 5);
+        assert_eq!(record.shared.without_password.wrong_codes.len(), 5);
     }
 
     #[test]
@@ -343,7 +347,11 @@ mod tests {
         let register = ask(&mut record, Flow::Register, 30).unwrap();
         let second = ask(&mut record, Flow::SecondFactor, 60).unwrap();
         assert!(!register.is_repeated && !second.is_repeated);
-        assert_eq!(record.challenges.get(&Flow::Login).unwrap().id, login.challenge.id, "another flow ends nothing");
+        assert_eq!(
+            record.challenges.get(&Flow::Login.into()).unwrap().id,
+            login.challenge.id,
+            "another flow ends nothing"
+        );
     }
 
     #[test]
@@ -374,32 +382,32 @@ mod tests {
         let mut record = PhoneRecord::default();
         ask(&mut record, Flow::Login, 0).unwrap();
         enter(&mut record, Flow::Login, 1, 3);
-        record.challenges.get_mut(&Flow::Login).unwrap().redeemed_by = Some("1 1".into());
+        record.challenges.get_mut(&Flow::Login.into()).unwrap().redeemed_by = Some("1 1".into());
         ask(&mut record, Flow::Login, 30).unwrap();
-        assert_eq!(record.without_password.wrong_codes, vec![at(1); 2]);
+        assert_eq!(record.shared.without_password.wrong_codes, vec![at(1); 2]);
     }
 
     #[test]
     fn a_start_that_is_rolled_back_counts_nowhere() {
         let mut record = PhoneRecord::default();
         let issued = ask(&mut record, Flow::Register, 0).unwrap();
-        rollback(&mut record, Flow::Register, &issued, at(0));
+        rollback(&mut record, Flow::Register.into(), &issued, at(0));
         assert_eq!(record, PhoneRecord::default());
         let first = ask(&mut record, Flow::Register, 1).unwrap();
         let again = ask(&mut record, Flow::Register, 40).unwrap();
-        rollback(&mut record, Flow::Register, &again, at(40));
+        rollback(&mut record, Flow::Register.into(), &again, at(40));
         assert_eq!(
-            record.challenges.get(&Flow::Register).map(|challenge| &challenge.id),
+            record.challenges.get(&Flow::Register.into()).map(|challenge| &challenge.id),
             Some(&first.challenge.id),
             "the first message may have arrived"
         );
-        assert_eq!(record.without_password.starts, [at(1)]);
+        assert_eq!(record.shared.without_password.starts, [at(1)]);
     }
 
     #[test]
     fn twenty_five_wrong_codes_end_the_day_for_users_without_a_password() {
         let mut record = PhoneRecord::default();
-        record.without_password.wrong_codes = vec![at(0); 23];
+        record.shared.without_password.wrong_codes = vec![at(0); 23];
         let register = ask(&mut record, Flow::Register, 100).unwrap();
         assert_eq!(register.challenge.max_attempts, 2);
         let limited = ask(&mut record, Flow::Login, 200).unwrap_err();

@@ -3,7 +3,7 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 0–7 | random, but for the last two bits, which are the flow |
+//! | 0–7 | random, but for the last five bits: two for the flow, three for the slot of a device, or 0 |
 //! | 8–15 | the phone's key, masked with bytes that are derived from bytes 0–7 with our key |
 //!
 //! So `loginWithCode`, which gets no phone, reaches the phone's item by its key in one call, with no index to keep. Two ids of one phone
@@ -11,7 +11,7 @@
 
 use crate::crypto::{EphemeralKeys, Keys, identifier, random};
 use crate::flow::Flow;
-use crate::store::PhoneKey;
+use crate::store::{ChallengeKey, DeviceSlot, PhoneKey};
 
 /// An id of the right form. Whether there is such a challenge, only the store can tell. It is not printed, since it can be used to log in.
 #[derive(Clone, Copy, PartialEq, Eq, derive_more::Debug)]
@@ -19,10 +19,11 @@ use crate::store::PhoneKey;
 pub struct ChallengeId([u8; 16]);
 
 impl ChallengeId {
-    /// A new id for a phone and a flow.
-    pub fn new(keys: &Keys, phone: PhoneKey, flow: Flow) -> Self {
+    /// A new id for one of a phone's challenges.
+    pub fn new(keys: &Keys, phone: PhoneKey, key: ChallengeKey) -> Self {
         let mut nonce = random::bytes::<8>();
-        nonce[7] = nonce[7] & !0b11 | flow as u8;
+        let slot = key.device.map_or(0, DeviceSlot::number);
+        nonce[7] = nonce[7] & !0b1_1111 | slot << 2 | key.flow as u8;
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&nonce);
         bytes[8..].copy_from_slice(&mask(keys.current(), nonce, phone.0));
@@ -34,13 +35,20 @@ impl ChallengeId {
         identifier::parse(text).map(Self)
     }
 
-    /// The items that it may belong to, one per live key, and its flow; none when it cannot be one of ours.
-    pub fn open(&self, keys: &Keys) -> Vec<(PhoneKey, Flow)> {
+    /// The challenges that it may be, one per live key; none when it cannot be one of ours.
+    pub fn open(&self, keys: &Keys) -> Vec<(PhoneKey, ChallengeKey)> {
         let (mut nonce, mut hidden) = ([0; 8], [0; 8]);
         nonce.copy_from_slice(&self.0[..8]);
         hidden.copy_from_slice(&self.0[8..]);
         let Some(flow) = Flow::ALL.get(usize::from(nonce[7] & 0b11)).copied() else { return Vec::new() };
-        keys.ephemeral().map(|keys| (PhoneKey(mask(keys, nonce, hidden)), flow)).collect()
+        let key = match nonce[7] >> 2 & 0b111 {
+            0 => ChallengeKey::from(flow),
+            slot => match DeviceSlot::new(slot) {
+                None => return Vec::new(),
+                device => ChallengeKey { flow, device },
+            },
+        };
+        keys.ephemeral().map(|keys| (PhoneKey(mask(keys, nonce, hidden)), key)).collect()
     }
 
     /// The text that clients get.
@@ -66,23 +74,24 @@ mod tests {
     const PHONE: PhoneKey = PhoneKey([1, 2, 3, 4, 5, 6, 7, 8]);
 
     #[test]
-    fn an_id_resolves_to_its_phone_and_flow() {
-        for flow in Flow::ALL {
-            let id = ChallengeId::new(&keys("a"), PHONE, flow);
+    fn an_id_resolves_to_its_phone_flow_and_device() {
+        for (flow, slot) in Flow::ALL.into_iter().flat_map(|flow| (0..=5).map(move |slot| (flow, slot))) {
+            let key = ChallengeKey { flow, device: DeviceSlot::new(slot) };
+            let id = ChallengeId::new(&keys("a"), PHONE, key);
             let read = ChallengeId::parse(&id.text().to_lowercase()).unwrap();
-            assert_eq!(read.open(&keys("a")), [(PHONE, flow)]);
+            assert_eq!(read.open(&keys("a")), [(PHONE, key)]);
         }
     }
 
     #[test]
     fn with_another_key_it_leads_elsewhere() {
-        let id = ChallengeId::new(&keys("a"), PHONE, Flow::Login);
+        let id = ChallengeId::new(&keys("a"), PHONE, Flow::Login.into());
         assert_ne!(id.open(&keys("b"))[0].0, PHONE);
     }
 
     #[test]
     fn two_ids_of_one_phone_share_nothing() {
-        let id = |_| ChallengeId::new(&keys("a"), PHONE, Flow::Login).0;
+        let id = |_| ChallengeId::new(&keys("a"), PHONE, Flow::Login.into()).0;
         let ids: Vec<_> = (0..100).map(id).collect();
         for position in 8..16 {
             assert!(ids.iter().any(|id| id[position] != ids[0][position]), "byte {position} is always the same");
@@ -90,8 +99,9 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_no_flow_is_not_ours() {
-        let id = ChallengeId::parse("00000000-0000-0003-0000-000000000000").unwrap();
-        assert_eq!(id.open(&keys("a")), []);
+    fn an_id_of_no_flow_or_no_slot_is_not_ours() {
+        for id in ["00000000-0000-0003-0000-000000000000", "00000000-0000-0018-0000-000000000000"] {
+            assert_eq!(ChallengeId::parse(id).unwrap().open(&keys("a")), [], "{id}");
+        }
     }
 }

@@ -1,13 +1,16 @@
-//! How a login of either kind ends: the code comes back and a session begins. Two calls to storage in turn: the attempt is counted; then one
-//! transaction redeems the code, creates the session and records the login, while the profile is read in parallel.
+//! How a login of either kind ends: the code comes back and a session begins. Calls to storage in turn: what is known of the client network and
+//! of guessing is read; the attempt is counted for the network and for the phone (`check_code`); then one transaction redeems the code, creates the
+//! session and records the login, while the profile is read in parallel.
 
 use phone_number::PhoneNumber;
+use secrecy::{ExposeSecret as _, SecretString};
 
-use super::AuthError;
 use super::challenge_id::ChallengeId;
+use super::check_code::{EnteredCode, RightCode, check_code};
+use super::device::NewDevice;
 use super::otp::OneTimeCode;
+use super::{AuthError, Requester};
 use crate::app::App;
-use crate::client_network::ClientNetwork;
 use crate::clock::Timestamp;
 use crate::crypto::{Keys, identifier, random};
 use crate::flow::Flow;
@@ -15,7 +18,7 @@ use crate::logging;
 use crate::metrics::Metric;
 use crate::spend::budget::shards_of;
 use crate::spend::counter::{country_volume_scope, volume_scope};
-use crate::store::{Attempt, CounterKey, ENABLED, NewSession, PhoneKey, Profile, VerifiedCode};
+use crate::store::{CounterKey, ENABLED, NewSession, Profile, VerifiedCode};
 
 /// A user who has just logged in.
 #[derive(Debug)]
@@ -25,7 +28,9 @@ pub struct LoggedIn {
     /// The profile, with this login in it.
     pub profile: Profile,
     /// The session's token: an upper-case UUID, all 128 bits random.
-    pub token: secrecy::SecretString,
+    pub token: SecretString,
+    /// The token of the device, where the client asked for one.
+    pub device_token: Option<SecretString>,
 }
 
 /// Completes a login of either kind.
@@ -36,18 +41,34 @@ pub async fn finish_login(
     app: &App,
     challenge: ChallengeId,
     code: &OneTimeCode,
-    client: &ClientNetwork,
+    requester: &Requester,
+) -> Result<LoggedIn, AuthError> {
+    // All refusals are padded: a wrong code for a phone with a user takes longer to read.
+    app.padding.arrival().padded(log_in(app, challenge, code, requester)).await
+}
+
+async fn log_in(
+    app: &App,
+    challenge: ChallengeId,
+    code: &OneTimeCode,
+    requester: &Requester,
 ) -> Result<LoggedIn, AuthError> {
     let now = app.clock.now();
     let keys = app.secrets.keys(now).await?;
-    let (phone, flow, attempt) = find(app, &keys, challenge, code, now).await?;
+    let mut opened = challenge.open(&keys);
+    opened.retain(|(_, key)| key.flow.is_for_confirmed_phones());
+    let entered = EnteredCode { challenge, opened: &opened, code, network: &requester.network };
+    let RightCode { phone, key, attempt } = check_code(app, &keys, entered, now).await?;
     // A phone without a user: even a guessed code finds nobody.
     let user = attempt.challenge.user.clone().ok_or(AuthError::CodeRejected)?;
     let token = random::bytes::<16>();
     let (idle, life) = (app.settings.session_idle, app.settings.session_life);
     let session = NewSession { token: &token, user: &user, now, idle, life };
-    let network = keys.client(client.as_str()).short_text();
-    let verified = VerifiedCode { phone, flow, attempt: &attempt, network: &network };
+    let is_new = |token: &SecretString| token.expose_secret() == "new";
+    let asked = requester.device_token.as_ref().filter(|token| is_new(token));
+    let device = asked.map(|_| NewDevice::of(&keys, &app.settings.app_id, phone)).transpose()?;
+    let id = device.as_ref().map(|device| device.id.as_str());
+    let verified = VerifiedCode { phone, key, attempt: &attempt, device: id };
     let (users, phones) = (&app.store.users, &app.store.phones);
     // Not `try_join`: a profile that cannot be read must not abandon a login that is being written.
     let (is_logged_in, profile) =
@@ -64,11 +85,12 @@ pub async fn finish_login(
             // Written in full, it says its country itself.
             if let Ok(phone) = PhoneNumber::parse(&profile.phone, app.settings.default_country) {
                 logging::record_phone(&phone);
-                count_verified(app, &keys, &phone, flow, now);
+                count_verified(app, &keys, &phone, key.flow, now);
             }
             logging::record_user(&user);
-            tracing::info!(event = "authn_login_success", flow = flow.as_str(), "logged in");
-            Ok(LoggedIn { id: user, profile, token: identifier::format(&token).into() })
+            tracing::info!(event = "authn_login_success", flow = key.flow.as_str(), "logged in");
+            let (token, device_token) = (identifier::format(&token).into(), device.map(|device| device.token));
+            Ok(LoggedIn { id: user, profile, token, device_token })
         }
         _ => Err(AuthError::CodeRejected),
     }
@@ -88,41 +110,4 @@ pub(super) fn count_verified(app: &App, keys: &Keys, phone: &PhoneNumber, flow: 
             tracing::warn!(cause = logging::chain(&error), "a right code is not counted");
         }
     });
-}
-
-/// Finds the challenge and checks the code. There is one place to look, but for the minutes in which a key is rotated.
-async fn find(
-    app: &App,
-    keys: &Keys,
-    challenge: ChallengeId,
-    code: &OneTimeCode,
-    now: Timestamp,
-) -> Result<(PhoneKey, Flow, Attempt), AuthError> {
-    for (phone, flow) in challenge.open(keys) {
-        if flow == Flow::Register {
-            break;
-        }
-        match check_code(app, keys, (phone, flow, challenge), code, now).await {
-            Err(AuthError::CodeRejected) => {}
-            outcome => return outcome.map(|attempt| (phone, flow, attempt)),
-        }
-    }
-    Err(AuthError::CodeRejected)
-}
-
-/// Counts an attempt, then compares the code.
-pub(super) async fn check_code(
-    app: &App,
-    keys: &Keys,
-    (phone, flow, challenge): (PhoneKey, Flow, ChallengeId),
-    code: &OneTimeCode,
-    now: Timestamp,
-) -> Result<Attempt, AuthError> {
-    let id = challenge.text();
-    let attempt = app.store.phones.begin_attempt(phone, flow, &id, now).await?.ok_or(AuthError::CodeRejected)?;
-    let sealed = attempt.challenge.code.as_deref().ok_or(AuthError::CodeRejected)?;
-    match keys.open_code(sealed, &id) {
-        Ok(sent) if code.matches(&sent) => Ok(attempt),
-        Ok(_) | Err(_) => Err(AuthError::CodeRejected),
-    }
 }

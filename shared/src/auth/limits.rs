@@ -20,11 +20,9 @@ const FREE_PASSWORDS: usize = 5;
 /// After them comes this wait, and twice as long after each further one (NIST SP 800-63B, rate limiting), up to [`LONGEST_PASSWORD_WAIT`].
 const SHORTEST_PASSWORD_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_PASSWORD_WAIT: Duration = HOUR;
-/// Wrong passwords in a row after which unknown networks may not try further ones, until a right code.
-pub const MAX_WRONG_PASSWORDS_IN_A_ROW: u32 = 100;
-
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Everything that is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
@@ -45,8 +43,12 @@ pub enum Limit {
     WrongCodesAfterPassword,
     /// Wrong passwords for one phone: see [`check_passwords`].
     WrongPasswords,
-    /// Starts from one client network (an address, in settings); `STARTS_PER_ADDRESS` is how many.
+    /// Wrong passwords for one phone since its last right code (NIST SP 800-63B-4 has 100 as the most in a row).
+    WrongPasswordsPerMonth,
+    /// Starts from one client network (an address, in settings) whose code has not come back from it; `STARTS_PER_ADDRESS` is how many.
     StartsPerAddress,
+    /// Wrong codes from one client network, over all phones: each guess of a sprayer is for another phone.
+    WrongCodesPerAddress,
     /// Countries that one client network calls; `COUNTRIES_PER_ADDRESS` is how many.
     CountriesPerAddress,
 }
@@ -60,8 +62,9 @@ impl Limit {
             Self::StartsPerDay => (10, DAY),
             Self::UnconfirmedMessagesPerDay => (5, DAY),
             Self::CountriesPerAddress => (COUNTRIES_PER_ADDRESS, DAY),
-            Self::WrongCodes | Self::WrongCodesAfterPassword => (25, DAY),
+            Self::WrongCodes | Self::WrongCodesAfterPassword | Self::WrongCodesPerAddress => (25, DAY),
             Self::WrongPasswords => (FREE_PASSWORDS, DAY),
+            Self::WrongPasswordsPerMonth => (100, MONTH),
             Self::StartsPerAddress => (STARTS_PER_ADDRESS, HOUR),
         };
         LimitRule { limit: self, max, window }
@@ -143,6 +146,15 @@ pub fn check_passwords(times: &[Timestamp], now: Timestamp) -> Result<(), Limite
     Limit::WrongPasswords.wait(*last, wait, now)
 }
 
+/// Refuses if one of these does: by the one that ends last, so that it is worth waiting for.
+///
+/// # Errors
+/// [`Limited`].
+pub fn check_all<const N: usize>(checks: [Result<(), Limited>; N]) -> Result<(), Limited> {
+    let latest = checks.into_iter().filter_map(Result::err).max_by_key(|limited| limited.retry_after);
+    latest.map_or(Ok(()), Err)
+}
+
 /// A limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("limited by {}", rule.limit.name())]
@@ -159,12 +171,14 @@ mod tests {
 
     use super::*;
 
-    const WINDOWS: [Limit; 5] = [
+    const WINDOWS: [Limit; 7] = [
         Limit::StartsPerDay,
         Limit::UnconfirmedMessagesPerDay,
         Limit::WrongCodes,
         Limit::WrongCodesAfterPassword,
+        Limit::WrongPasswordsPerMonth,
         Limit::StartsPerAddress,
+        Limit::WrongCodesPerAddress,
     ];
 
     fn at(seconds: i64) -> Timestamp {

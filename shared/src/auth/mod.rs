@@ -5,7 +5,9 @@
 //! | module | for |
 //! |---|---|
 //! | `admission`, `client_limits`, `password_throttle`, [`limits`] | who may start how often |
+//! | `device`, `guessing` | the owner's own devices; the brake on guessing over many phones |
 //! | `challenge`, [`challenge_id`] | what a start changes about a phone, and the id that the client gets |
+//! | `check_code` | whether an entered code is right |
 //! | [`otp`], `otp_message` | the code and its text |
 //! | `circuit_breaker` | whether Plivo is down |
 //! | [`response_padding`] | when answers leave |
@@ -16,11 +18,14 @@ mod admission;
 mod argon2id;
 mod challenge;
 pub mod challenge_id;
+mod check_code;
 mod circuit_breaker;
 mod client_limits;
+mod device;
 pub mod email;
 mod error;
 pub mod finish_login;
+mod guessing;
 pub mod limits;
 pub mod otp;
 mod otp_message;
@@ -32,4 +37,17 @@ pub mod response_padding;
 pub mod session;
 pub mod start;
 
+use secrecy::SecretString;
+
+use crate::client_network::ClientNetwork;
+
 pub use error::AuthError;
+
+/// Who asks: what limits look at besides the phone.
+#[derive(Debug)]
+pub struct Requester {
+    /// From where.
+    pub network: ClientNetwork,
+    /// The header `device-token`: `new`, or a token of this or another phone, or anything else.
+    pub device_token: Option<SecretString>,
+}

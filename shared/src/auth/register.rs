@@ -1,17 +1,17 @@
-//! How a registration ends: the code comes back and the user is created. Two calls to storage in turn: the attempt is counted; then one
+//! How a registration ends: the code comes back and the user is created. Calls to storage in turn: as at a login, the attempt is counted; then one
 //! transaction redeems the code and creates the user's rows.
 
 use phone_number::PhoneNumber;
 
-use super::AuthError;
 use super::challenge_id::ChallengeId;
+use super::check_code::{EnteredCode, RightCode, check_code};
 use super::email::Email;
-use super::finish_login::{check_code, count_verified};
+use super::finish_login::count_verified;
 use super::otp::OneTimeCode;
 use super::password::Password;
 use super::properties::Properties;
+use super::{AuthError, Requester};
 use crate::app::App;
-use crate::client_network::ClientNetwork;
 use crate::config::Identity;
 use crate::crypto::identifier;
 use crate::flow::Flow;
@@ -51,16 +51,16 @@ pub struct NewAccount {
 /// # Errors
 /// [`AuthError::CodeRejected`] whatever was wrong with phone, challenge or code; [`AuthError::UserExists`] for a client that has proven the
 /// phone, whose code stays valid for another attempt; the others of [`AuthError`].
-pub async fn register(app: &App, registration: Registration, client: &ClientNetwork) -> Result<NewAccount, AuthError> {
+pub async fn register(app: &App, registration: Registration, requester: &Requester) -> Result<NewAccount, AuthError> {
     logging::record_phone(&registration.phone);
     let now = app.clock.now();
     let keys = app.secrets.keys(now).await?;
     let owner = keys.phone(registration.phone.e164());
-    let (phone, flow, challenge) = (PhoneKey(owner.short()), Flow::Register, registration.challenge);
-    if !challenge.open(&keys).contains(&(phone, flow)) {
-        return Err(AuthError::CodeRejected);
-    }
-    let attempt = check_code(app, &keys, (phone, flow, challenge), &registration.code, now).await?;
+    let (flow, challenge) = (Flow::Register, registration.challenge);
+    let mut opened = challenge.open(&keys);
+    opened.retain(|opened| *opened == (PhoneKey(owner.short()), flow.into()));
+    let entered = EnteredCode { challenge, opened: &opened, code: &registration.code, network: &requester.network };
+    let RightCode { phone, key, attempt } = check_code(app, &keys, entered, now).await?;
     let password = registration.password.hash(&keys, app.password_cost).await?;
     let identity = match app.settings.identity {
         Identity::Email => registration.email.as_ref().map(|email| keys.identity(&email.identity())),
@@ -78,8 +78,7 @@ pub async fn register(app: &App, registration: Registration, client: &ClientNetw
         properties: registration.properties.to_text(),
     };
     let user = NewUser { id: &id, phone: &owner, identity: identity.as_ref(), password: &password, profile: &profile };
-    let network = keys.client(client.as_str()).short_text();
-    let verified = VerifiedCode { phone, flow, attempt: &attempt, network: &network };
+    let verified = VerifiedCode { phone, key, attempt: &attempt, device: None };
     match app.store.users.register(&app.store.phones, verified, &user, now).await? {
         Registered::Done => {
             count_verified(app, &keys, &registration.phone, flow, now);

@@ -25,14 +25,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::challenge::{self, Admitted, ChallengeRequest, IssuedChallenge, NewChallenge};
 use super::challenge_id::ChallengeId;
-use super::limits::Limit;
+use super::limits::{Limit, Limited};
 use super::otp::OneTimeCode;
 use super::otp_message::otp_message;
 use super::password::Password;
-use super::{AuthError, admission, circuit_breaker, client_limits, password_throttle};
+use super::password_throttle::Guesser;
+use super::{AuthError, Requester, admission, circuit_breaker, client_limits, device, guessing, password_throttle};
 use crate::app::App;
 use crate::aws::secrets::PlivoCredentials;
-use crate::client_network::ClientNetwork;
 use crate::clock::Timestamp;
 use crate::crypto::{Keys, SealError};
 use crate::flow::Flow;
@@ -45,8 +45,8 @@ use crate::spend::pumping::{Outcome, Rule};
 use crate::spend::reservation::Reservation;
 use crate::spend::{Decided, SpendRequest};
 use crate::store::{
-    Challenge, ClientKey, ClientRecord, CounterKey, DecisionLogEntry, PhoneKey, PhoneRecord, StartKeys, StartState,
-    StoreError,
+    Challenge, ChallengeKey, ClientKey, ClientRecord, CounterKey, DecisionLogEntry, PhoneKey, PhoneRecord, StartKeys,
+    StartState, StoreError,
 };
 
 /// Starts a registration: sends a code to the phone, whether or not it has a user. Only whoever can read the code learns whether it has one.
@@ -54,9 +54,9 @@ use crate::store::{
 ///
 /// # Errors
 /// [`AuthError`]: limits, spend rules, Plivo's failures, storage.
-pub async fn registration(app: &Arc<App>, phone: &PhoneNumber, client: &ClientNetwork) -> Result<String, AuthError> {
+pub async fn registration(app: &Arc<App>, phone: &PhoneNumber, requester: &Requester) -> Result<String, AuthError> {
     let pipeline = async {
-        let start = Start::load(app, Flow::Register, phone, client).await?;
+        let start = Start::load(app, Flow::Register, phone, requester).await?;
         let admitted = start.admit(&start.state.phone)?;
         start.count_client().await?;
         let send = start.decide_send(&admitted)?;
@@ -71,9 +71,9 @@ pub async fn registration(app: &Arc<App>, phone: &PhoneNumber, client: &ClientNe
 ///
 /// # Errors
 /// [`AuthError`]: limits, spend rules, storage, and Plivo's failures while the circuit is open for everybody.
-pub async fn login(app: &Arc<App>, phone: &PhoneNumber, client: &ClientNetwork) -> Result<String, AuthError> {
+pub async fn login(app: &Arc<App>, phone: &PhoneNumber, requester: &Requester) -> Result<String, AuthError> {
     let pipeline = async {
-        let start = Start::load(app, Flow::Login, phone, client).await?;
+        let start = Start::load(app, Flow::Login, phone, requester).await?;
         let admitted = start.admit(&start.state.phone)?;
         start.count_client().await?;
         let send = start.decide_send(&admitted)?;
@@ -92,11 +92,11 @@ pub async fn second_factor(
     app: &Arc<App>,
     phone: &PhoneNumber,
     password: Password,
-    client: &ClientNetwork,
+    requester: &Requester,
 ) -> Result<String, AuthError> {
     let arrival = app.padding.arrival();
     let pipeline = async {
-        let start = Start::load(app, Flow::SecondFactor, phone, client).await?;
+        let start = Start::load(app, Flow::SecondFactor, phone, requester).await?;
         let record = start.count_client_and_password().await?;
         arrival.pad().await;
         start.verify(password).await?;
@@ -104,7 +104,7 @@ pub async fn second_factor(
             Ok(send) => send,
             Err(refused) => {
                 // The password was right, so it must not stay counted as wrong, even though the start is refused.
-                start.correct_passwords(record, |record| password_throttle::forgive(record, &start.network)).await;
+                start.correct_passwords(record, |record| password_throttle::forgive(record, start.guesser())).await;
                 return Err(refused);
             }
         };
@@ -125,6 +125,8 @@ struct Start {
     items: StartKeys,
     /// The client network's keyed hash.
     network: String,
+    /// The flow, and the device that the client has shown to be the phone's.
+    key: ChallengeKey,
     state: StartState,
 }
 
@@ -153,7 +155,7 @@ impl Start {
         app: &Arc<App>,
         flow: Flow,
         phone: &PhoneNumber,
-        client: &ClientNetwork,
+        requester: &Requester,
     ) -> Result<Arc<Self>, AuthError> {
         if !app.settings.serves(phone.country(), flow) {
             return Err(AuthError::CountryNotServed);
@@ -161,7 +163,7 @@ impl Start {
         logging::record_phone(phone);
         let now = app.clock.now();
         let (keys, plivo) = tokio::try_join!(app.secrets.keys(now), app.secrets.plivo(now))?;
-        let (owner, client) = (keys.phone(phone.e164()), keys.client(client.as_str()));
+        let (owner, client) = (keys.phone(phone.e164()), keys.client(requester.network.as_str()));
         let items = StartKeys {
             phone: PhoneKey(owner.short()),
             prefix: keys.prefix(phone.prefix()).short(),
@@ -171,14 +173,33 @@ impl Start {
         };
         let state = app.store.load_start_state(&items, now).await?;
         admission::check_kill_switches(&state.status, flow, phone.country())?;
+        let token = requester.device_token.as_ref().filter(|_| flow.is_for_confirmed_phones());
+        let find = |token: &SecretString| {
+            device::find(&keys, &app.settings.app_id, (items.phone, &state.phone), token.expose_secret(), now)
+        };
+        let key = ChallengeKey { flow, device: token.and_then(find) };
         let (app, phone, country) = (Arc::clone(app), phone.clone(), phone.country().code());
-        Ok(Arc::new(Self { app, flow, phone, country, now, keys, plivo, items, network: client.short_text(), state }))
+        let network = client.short_text();
+        Ok(Arc::new(Self { app, flow, phone, country, now, keys, plivo, items, network, key, state }))
+    }
+
+    fn guesser(&self) -> Guesser<'_> {
+        Guesser { device: self.key.device, network: &self.network }
+    }
+
+    fn code_length(&self) -> usize {
+        guessing::code_length(&self.app.settings, &self.state.status, self.key)
+    }
+
+    /// Whether a live challenge's code can be sent again: it opens, and is as long as codes are now.
+    fn is_usable(&self, challenge: &Challenge) -> bool {
+        self.open(challenge).is_ok_and(|code| code.expose().len() >= self.code_length())
     }
 
     fn challenge_request(&self) -> ChallengeRequest<'_> {
         let owner = self.state.owner.as_ref();
         ChallengeRequest {
-            flow: self.flow,
+            key: self.key,
             user: owner.filter(|_| self.flow != Flow::Register).map(|owner| owner.user.as_str()),
             is_confirmed: owner.is_some(),
             now: self.now,
@@ -188,29 +209,37 @@ impl Start {
 
     /// Whether the circuit breaker and the phone's limits, as they were read, allow the start.
     fn admit(&self, record: &PhoneRecord) -> Result<Admitted, AuthError> {
-        let is_usable = |challenge: &Challenge| self.open(challenge).is_ok();
+        let is_usable = |challenge: &Challenge| self.is_usable(challenge);
         admission::admit_start(&self.state.status, record, &self.challenge_request(), is_usable)
     }
 
-    /// Counts the start for the client network that it comes from.
+    /// Counts the start for the client network that it comes from; not that of a phone's own device, which strangers there must not hinder.
     async fn count_client(&self) -> Result<(), AuthError> {
-        let decide =
-            |record: &mut ClientRecord| client_limits::count_start(record, &self.country, &self.app.settings, self.now);
-        let expires = self.now.plus(Limit::CountriesPerAddress.rule().window);
-        let record = self.state.client.clone();
-        Ok(self.app.store.clients.update(self.items.client, record, expires, decide).await??)
+        if self.key.device.is_some() {
+            return Ok(());
+        }
+        let decide = |record: &mut ClientRecord| self.count_start(record);
+        let (expires, record) = (client_limits::expires(self.now), self.state.client.clone());
+        self.app.store.clients.update(self.items.client, record, expires, decide).await??;
+        Ok(())
+    }
+
+    fn count_start(&self, record: &mut ClientRecord) -> Result<(), Limited> {
+        client_limits::count_start(record, self.items.phone.into(), &self.country, &self.app.settings, self.now)
     }
 
     /// The same in parallel with the attempt of a password, which is counted before it is compared. If one of the two is refused by what was
     /// read, neither is counted.
     async fn count_client_and_password(&self) -> Result<PhoneRecord, AuthError> {
-        client_limits::count_start(&mut self.state.client.clone(), &self.country, &self.app.settings, self.now)?;
-        password_throttle::count(&mut self.state.phone.clone(), &self.network, self.now)?;
-        let decide = |record: &mut PhoneRecord| password_throttle::count(record, &self.network, self.now);
+        if self.key.device.is_none() {
+            self.count_start(&mut self.state.client.clone())?;
+        }
+        password_throttle::count(&mut self.state.phone.clone(), self.guesser(), self.now)?;
+        let decide = |record: &mut PhoneRecord| password_throttle::count(record, self.guesser(), self.now);
         let (client, record) = tokio::join!(self.count_client(), self.update_phone(self.state.phone.clone(), decide));
         let ((), record) = record??;
         if let Err(refused) = client {
-            let rollback = |record: &mut PhoneRecord| password_throttle::rollback(record, &self.network, self.now);
+            let rollback = |record: &mut PhoneRecord| password_throttle::rollback(record, self.guesser(), self.now);
             self.correct_passwords(record, rollback).await;
             return Err(refused);
         }
@@ -266,21 +295,21 @@ impl Start {
     /// Whether a registration answers before it sends: from the phone's sixth start of a day on, when an unconfirmed phone may get no message. Then
     /// no client learns what Plivo says.
     fn answers_before_sending(&self) -> bool {
-        Limit::UnconfirmedMessagesPerDay.rule().left(&self.state.phone.without_password.starts, self.now) == 0
+        Limit::UnconfirmedMessagesPerDay.rule().left(&self.state.phone.shared.without_password.starts, self.now) == 0
     }
 
     /// Writes the challenge, which counts the message, and reserves the message's cost in parallel. If one of the two fails because another
     /// request was faster, the other is rolled back.
     async fn issue(self: &Arc<Self>, record: PhoneRecord, mut planned: PlannedSend) -> Result<PreparedSend, AuthError> {
         let App { settings, store, .. } = &*self.app;
-        let id = ChallengeId::new(&self.keys, self.items.phone, self.flow).text();
-        let sealed_code = self.keys.seal_code(OneTimeCode::draw(settings.code_length).expose(), &id)?;
+        let id = ChallengeId::new(&self.keys, self.items.phone, self.key).text();
+        let sealed_code = self.keys.seal_code(OneTimeCode::draw(self.code_length()).expose(), &id)?;
         let (request, new) = (self.challenge_request(), NewChallenge { id: &id, sealed_code: &sealed_code });
         let decide = |record: &mut PhoneRecord| {
             if self.flow == Flow::SecondFactor {
-                password_throttle::forgive(record, &self.network);
+                password_throttle::forgive(record, self.guesser());
             }
-            challenge::issue(record, &request, new, planned.spend_allows, |challenge| self.open(challenge).is_ok())
+            challenge::issue(record, &request, new, planned.spend_allows, |challenge| self.is_usable(challenge))
         };
         let (written, reserved) =
             tokio::join!(self.update_phone(record, decide), store.counters.reserve(&planned.reservation, self.now));
@@ -331,7 +360,7 @@ impl Start {
 
     /// Removes a start whose message was not sent from the phone's counts.
     async fn rollback(&self, issued: &IssuedChallenge) {
-        let change = |record: &mut PhoneRecord| challenge::rollback(record, self.flow, issued, self.now);
+        let change = |record: &mut PhoneRecord| challenge::rollback(record, self.key, issued, self.now);
         let rolled_back = async { self.change_phone(self.app.store.phones.get(self.items.phone).await?, change).await };
         if let Err(error) = rolled_back.await {
             tracing::warn!(cause = logging::chain(&error), "a message that was not sent stays counted");

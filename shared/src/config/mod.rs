@@ -102,6 +102,9 @@ settings! {
     starts_per_address: usize = number(STARTS_PER_ADDRESS, 1, 10_000), "STARTS_PER_ADDRESS";
     /// The most countries that one client network may call in a day, 1 to 250. Default 5.
     countries_per_address: usize = number(COUNTRIES_PER_ADDRESS, 1, 250), "COUNTRIES_PER_ADDRESS";
+    /// Wrong codes of all phones and addresses in a day (UTC), from which on codes have eight digits, 10 to 1000000. Default 300: more than
+    /// the default budget's 3,246 messages a day have typing errors.
+    wrong_codes_per_day: usize = number(300, 10, 1_000_000), "WRONG_CODES_PER_DAY";
     /// How a send is decided: `SMS_PRICES` (US$ for one segment of an SMS; default `US=0.0077,CA=0.0077,*=0.25`), `BUDGET` (US$ an hour, a
     /// day and a month; default `5/25/250`), `COUNTRY_BUDGETS` (default none), `BUDGET_SHARDS` (1 to 4096; default 4), `PUMPING_MODE`
     /// (`refuse`, `suppress` or `monitor`; default `refuse`), `PUMPING_PREFIX` and `PUMPING_COUNTRY` (least/times/percent; defaults

@@ -65,6 +65,7 @@ pub struct Keys {
     prefix: hmac::Key,
     client: hmac::Key,
     password: [u8; 32],
+    device: LessSafeKey,
     current: EphemeralKeys,
     other: Option<EphemeralKeys>,
 }
@@ -90,6 +91,7 @@ impl Keys {
             prefix: hmac_key(&users, "prefix")?,
             client: hmac_key(&users, "client")?,
             password: expand(&users, "password")?,
+            device: aead_key(&users, "device")?,
             current: EphemeralKeys::derive(&root.current)?,
             other: root.other.as_ref().map(EphemeralKeys::derive).transpose()?,
         })
@@ -137,13 +139,7 @@ impl Keys {
     /// # Errors
     /// [`SealError`], which a code of ten digits cannot cause.
     pub fn seal_code(&self, code: &str, context: &str) -> Result<String, SealError> {
-        let nonce = random::bytes::<NONCE_LEN>();
-        let mut sealed = code.as_bytes().to_vec();
-        self.current
-            .code
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut sealed)
-            .map_err(|_| SealError)?;
-        Ok(STANDARD_NO_PAD.encode([&nonce[..], &sealed[..]].concat()))
+        Ok(STANDARD_NO_PAD.encode(seal(&self.current.code, code, context)?))
     }
 
     /// Decrypts what [`Keys::seal_code`] made for the same context.
@@ -152,8 +148,25 @@ impl Keys {
     /// When it was not made by one of these keys for this context.
     pub fn open_code(&self, sealed: &str, context: &str) -> Result<SecretString, SealError> {
         let bytes = STANDARD_NO_PAD.decode(sealed).map_err(|_| SealError)?;
-        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>().ok_or(SealError)?;
-        self.ephemeral().find_map(|keys| keys.open_code(nonce, sealed, context)).ok_or(SealError)
+        let code = self.ephemeral().find_map(|keys| open(&keys.code, &bytes, context));
+        code.map(SecretString::from).ok_or(SealError)
+    }
+
+    /// Encrypts a device's id for a phone and an application. Text for a header: letters, digits, `-` and `_`.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub(crate) fn seal_device(&self, id: &str, context: &str) -> Result<String, SealError> {
+        Ok(URL_SAFE_NO_PAD.encode(seal(&self.device, id, context)?))
+    }
+
+    /// Decrypts what [`Keys::seal_device`] made for the same context.
+    ///
+    /// # Errors
+    /// When it was not made by this key for this context.
+    pub(crate) fn open_device(&self, sealed: &str, context: &str) -> Result<String, SealError> {
+        let bytes = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| SealError)?;
+        open(&self.device, &bytes, context).ok_or(SealError)
     }
 
     /// The pepper of password hashes: Argon2's secret input.
@@ -166,25 +179,38 @@ impl EphemeralKeys {
     fn derive(root: &SecretString) -> Result<Self, RootKeyError> {
         let root = extract(root);
         // The labels are part of the form of ids and codes: with others, those that are stored would not open.
-        let code = UnboundKey::new(&CHACHA20_POLY1305, &expand(&root, "code")?).map_err(|_| RootKeyError)?;
-        Ok(Self { challenge: hmac_key(&root, "transaction")?, code: LessSafeKey::new(code) })
+        Ok(Self { challenge: hmac_key(&root, "transaction")?, code: aead_key(&root, "code")? })
     }
 
     /// Eight bytes that mask the phone's key in a challenge's id, derived from the id's first half.
     pub(crate) fn challenge_mask(&self, nonce: &[u8; 8]) -> [u8; 8] {
         KeyedHash::of(&self.challenge, nonce).short()
     }
+}
 
-    fn open_code(&self, nonce: &[u8; NONCE_LEN], sealed: &[u8], context: &str) -> Option<SecretString> {
-        let mut opened = sealed.to_vec();
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let code = self.code.open_in_place(nonce, Aad::from(context), &mut opened).ok()?;
-        std::str::from_utf8(code).ok().map(SecretString::from)
-    }
+/// Encrypts a text under a random nonce, which stands before it.
+fn seal(key: &LessSafeKey, text: &str, context: &str) -> Result<Vec<u8>, SealError> {
+    let nonce = random::bytes::<NONCE_LEN>();
+    let mut sealed = text.as_bytes().to_vec();
+    key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut sealed)
+        .map_err(|_| SealError)?;
+    Ok([&nonce[..], &sealed[..]].concat())
+}
+
+fn open(key: &LessSafeKey, bytes: &[u8], context: &str) -> Option<String> {
+    let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>()?;
+    let mut opened = sealed.to_vec();
+    let text = key.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(context), &mut opened).ok()?;
+    std::str::from_utf8(text).ok().map(str::to_owned)
 }
 
 fn extract(root: &SecretString) -> hkdf::Prk {
     hkdf::Salt::new(hkdf::HKDF_SHA256, b"otpost/1").extract(root.expose_secret().as_bytes())
+}
+
+fn aead_key(root: &hkdf::Prk, label: &str) -> Result<LessSafeKey, RootKeyError> {
+    let key = UnboundKey::new(&CHACHA20_POLY1305, &expand(root, label)?).map_err(|_| RootKeyError)?;
+    Ok(LessSafeKey::new(key))
 }
 
 fn hmac_key(root: &hkdf::Prk, label: &str) -> Result<hmac::Key, RootKeyError> {

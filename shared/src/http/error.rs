@@ -188,8 +188,10 @@ impl From<Limited> for Problem {
     fn from(limited: Limited) -> Self {
         let reason = match limited.rule.limit {
             Limit::StartSpacing | Limit::StartsPerDay | Limit::UnconfirmedMessagesPerDay => Reason::TooManyMessages,
-            Limit::WrongCodes | Limit::WrongCodesAfterPassword => Reason::TooManyWrongCodes,
-            Limit::WrongPasswords => Reason::TooManyPasswords,
+            Limit::WrongCodes | Limit::WrongCodesAfterPassword | Limit::WrongCodesPerAddress => {
+                Reason::TooManyWrongCodes
+            }
+            Limit::WrongPasswords | Limit::WrongPasswordsPerMonth => Reason::TooManyPasswords,
             Limit::StartsPerAddress | Limit::CountriesPerAddress => Reason::TooManyStarts,
         };
         Self { limit: Some(limited.rule), ..Self::new(reason).retry_after(limited.retry_after) }

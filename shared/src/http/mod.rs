@@ -11,7 +11,7 @@ pub mod routes;
 pub use error::Problem;
 pub use fields::{Duplicates, Fields, body, fields, text_body};
 pub use reason::Reason;
-pub use request::{bearer_token, client_network, idempotency_key, user_token};
+pub use request::{bearer_token, idempotency_key, requester, user_token};
 pub use response::{LambdaResponse, logged_in, ok, options, registered, user};
 
 use std::convert::Infallible;
@@ -26,6 +26,7 @@ use tracing::Instrument as _;
 use crate::app::App;
 use crate::config::Settings;
 use crate::logging;
+use request::client_network;
 use routes::{FALLBACK, Found};
 
 /// What a handler returns.

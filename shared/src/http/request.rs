@@ -6,15 +6,22 @@ use lambda_http::{Request, RequestExt as _};
 use secrecy::SecretString;
 
 use super::{Problem, Reason};
+use crate::auth::Requester;
 use crate::client_network::ClientNetwork;
 use crate::messaging::{IdempotencyKey, KeyError};
 
 /// Where a request comes from, as the gateway saw it. What headers say is the client's own word.
-pub fn client_network(request: &Request) -> ClientNetwork {
+pub(super) fn client_network(request: &Request) -> ClientNetwork {
     match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => ClientNetwork::from_source_ip(context.http.source_ip.as_deref()),
         _ => ClientNetwork::from_source_ip(None),
     }
+}
+
+/// Who asks, for limits.
+pub fn requester(request: &Request) -> Requester {
+    let token = request.headers().get("device-token").and_then(|value| value.to_str().ok());
+    Requester { network: client_network(request), device_token: token.map(SecretString::from) }
 }
 
 /// The session's token, from the header `user-token`.

@@ -51,6 +51,9 @@ pub fn logged_in(settings: &Settings, login: &LoggedIn) -> Value {
     let mut object = user(settings, &login.id, &login.profile);
     object["___jsonclass"] = json!("Users");
     object["user-token"] = json!(login.token.expose_secret());
+    if let Some(token) = &login.device_token {
+        object["device-token"] = json!(token.expose_secret());
+    }
     object
 }
 

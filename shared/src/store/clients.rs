@@ -1,10 +1,11 @@
-//! Client networks, in the table of counters: one item each, with the starts that came from it. Items expire a day after their last use.
+//! Client networks, in the table of counters: one item each, with the starts and the wrong codes that came from it. Items expire a day after their last use.
 //!
 //! | attribute | what |
 //! |---|---|
 //! | `id` (key) | `client#` and 64 bits of the network's keyed hash |
 //! | `version` | random, new with each write: the condition of the next |
-//! | `starts` | times of the starts of the last hour |
+//! | `starts` | the starts of the last hour whose code has not come back: times, and for which phone |
+//! | `wrong_codes` | the wrong codes of the last day: times, and for which phone |
 //! | `countries` | when each country was last called |
 //! | `expires_at` | for TTL, seconds |
 
@@ -12,9 +13,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
 use super::optimistic::{self, Versioned};
 use super::table::Table;
+use super::{PhoneKey, StoreError};
 use crate::clock::Timestamp;
 
 /// The key of a client network's item: 64 bits of its keyed hash.
@@ -27,14 +28,28 @@ impl ClientKey {
     }
 }
 
+/// Tells the phones apart that one network asked for: 32 bits of a phone's keyed hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PhoneTag(u32);
+
+impl From<PhoneKey> for PhoneTag {
+    fn from(PhoneKey([.., a, b, c, d]): PhoneKey) -> Self {
+        Self(u32::from_be_bytes([a, b, c, d]))
+    }
+}
+
 /// What is kept about a client network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientRecord {
     #[serde(default)]
     version: Option<String>,
-    /// Times of the starts, oldest first.
+    /// Starts whose code has not come back, oldest first.
     #[serde(default)]
-    pub starts: Vec<Timestamp>,
+    pub starts: Vec<(Timestamp, PhoneTag)>,
+    /// Wrong codes, oldest first.
+    #[serde(default)]
+    pub wrong_codes: Vec<(Timestamp, PhoneTag)>,
     /// When each country was last called.
     #[serde(default)]
     pub countries: BTreeMap<String, Timestamp>,
@@ -65,8 +80,7 @@ impl Clients {
         record: ClientRecord,
         expires: Timestamp,
         decide: impl FnMut(&mut ClientRecord) -> Result<T, E>,
-    ) -> Result<Result<T, E>, StoreError> {
-        let updated = optimistic::update(&self.table, &client.id(), record, |_| Some(expires), decide).await?;
-        Ok(updated.map(|(decided, _)| decided))
+    ) -> Result<Result<(T, ClientRecord), E>, StoreError> {
+        optimistic::update(&self.table, &client.id(), record, |_| Some(expires), decide).await
     }
 }

@@ -5,6 +5,7 @@
 //! | `id` (key) | attributes |
 //! |---|---|
 //! | `circuit_breaker` | `failures`: since the last success; `last_failure`: milliseconds |
+//! | `wrong_codes#` and the day (UTC), like `wrong_codes#20783` | `count`: wrong codes of that day; `expires_at` |
 //! | `kill_switches` | `version`; `off`: names of what is switched off; `changes`: the last changes, each with `at`, `by`, `name`, `off`, `why` |
 
 use std::collections::BTreeSet;
@@ -17,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::optimistic::{self, Versioned};
-use super::table::{Consistency, Found, Key, Table, write};
-use super::{Item, StoreError, number, values};
+use super::table::{Consistency, Found, Key, Table, get_all, write};
+use super::{Item, StoreError, names, number, values};
 use crate::clock::Timestamp;
 use crate::spend::kill_switch::{KillSwitch, KillSwitches};
 
@@ -26,6 +27,7 @@ const CIRCUIT_BREAKER: &str = "circuit_breaker";
 const KILL_SWITCHES: &str = "kill_switches";
 /// How long the items are cached, whether or not they exist: a kill switch takes effect after this long at the latest.
 pub const MAX_AGE: Duration = Duration::from_secs(15);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most changes of kill switches that are kept.
 const MAX_CHANGES: usize = 100;
 
@@ -45,6 +47,13 @@ pub struct ServiceStatus {
     pub failures: Option<Failures>,
     /// What is switched off.
     pub kill_switches: Arc<KillSwitches>,
+    /// Wrong codes of this day, for all phones.
+    pub wrong_codes: usize,
+}
+
+#[derive(Deserialize)]
+struct WrongCodes {
+    count: usize,
 }
 
 /// What is kept about kill switches.
@@ -89,6 +98,12 @@ impl KillSwitchRecord {
     }
 }
 
+/// The items that every start needs.
+fn ids(now: Timestamp) -> [String; 3] {
+    let day = now.as_millis().div_euclid(i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX));
+    [CIRCUIT_BREAKER.to_owned(), KILL_SWITCHES.to_owned(), format!("wrong_codes#{day}")]
+}
+
 /// The controls table.
 #[derive(Debug, Clone)]
 pub struct Controls {
@@ -122,9 +137,11 @@ impl Controls {
         if let Some(status) = self.cached(now) {
             return Ok(status);
         }
-        let get = |id| self.table.get(id, Consistency::Eventual);
-        let (failures, switches) = tokio::try_join!(get(CIRCUIT_BREAKER), get(KILL_SWITCHES))?;
-        self.cache(failures, switches, now)
+        let [failures, rest @ ..] = self.keys(now);
+        let failures = self.table.get(&failures.id, failures.consistency);
+        let (failures, mut rest) = tokio::try_join!(failures, get_all(&rest))?;
+        let [_, switches, codes] = ids(now).map(|id| rest.take(&self.table, &id));
+        self.cache([failures, switches, codes], now)
     }
 
     /// What is cached and not too old.
@@ -134,34 +151,30 @@ impl Controls {
     }
 
     /// The keys of its items, to read them together with others.
-    pub(super) fn keys(&self) -> [Key<'_>; 2] {
-        [CIRCUIT_BREAKER, KILL_SWITCHES].map(|id| Key {
-            table: &self.table,
-            id: id.to_owned(),
-            consistency: Consistency::Eventual,
-        })
+    pub(super) fn keys(&self, now: Timestamp) -> [Key<'_>; 3] {
+        ids(now).map(|id| Key { table: &self.table, id, consistency: Consistency::Eventual })
     }
 
     /// Takes it from what was found, and caches it.
     pub(super) fn take(&self, found: &mut Found, now: Timestamp) -> Result<ServiceStatus, StoreError> {
-        let [failures, switches] = [CIRCUIT_BREAKER, KILL_SWITCHES].map(|id| found.take(&self.table, id));
-        self.cache(failures, switches, now)
+        self.cache(ids(now).map(|id| found.take(&self.table, &id)), now)
     }
 
     fn cache(
         &self,
-        failures: Option<Item>,
-        switches: Option<Item>,
+        [failures, switches, codes]: [Option<Item>; 3],
         now: Timestamp,
     ) -> Result<ServiceStatus, StoreError> {
-        let failures = failures.map(from_item).transpose();
-        let failures = failures.map_err(|error| StoreError::malformed(KillSwitchRecord::TABLE, error))?;
+        let malformed = |error| StoreError::malformed(KillSwitchRecord::TABLE, error);
+        let failures = failures.map(from_item).transpose().map_err(malformed)?;
+        let codes: Option<WrongCodes> = codes.map(from_item).transpose().map_err(malformed)?;
         let switches = optimistic::read::<KillSwitchRecord>(switches)?.switches();
         let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
         if *cached.status.kill_switches != switches {
             tracing::warn!(event = "sys_kill_switches_changed", off = %switches, "kill switches have changed");
         }
-        let status = ServiceStatus { failures, kill_switches: Arc::new(switches) };
+        let wrong_codes = codes.map_or(0, |codes| codes.count);
+        let status = ServiceStatus { failures, kill_switches: Arc::new(switches), wrong_codes };
         *cached = Cached { until: Some(now.plus(MAX_AGE)), status: status.clone() };
         Ok(status)
     }
@@ -194,6 +207,23 @@ impl Controls {
     pub async fn record_success(&self) -> Result<(), StoreError> {
         self.cache_failures(None);
         write(|| self.table.delete(CIRCUIT_BREAKER).send()).await.map(drop)
+    }
+
+    /// Counts a wrong code.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn count_wrong_code(&self, now: Timestamp) -> Result<(), StoreError> {
+        let [_, _, id] = ids(now);
+        let update = self
+            .table
+            .update(&id, "ADD #count :one SET expires_at = :expires")
+            .set_expression_attribute_names(names([("#count", "count")]))
+            .set_expression_attribute_values(values([
+                (":one", number(1)),
+                (":expires", number(now.plus(2 * DAY).as_seconds())),
+            ]));
+        write(|| update.clone().send()).await.map(drop)
     }
 
     /// Switches something off or on, and records who did it. Anybody who may write the table may do this.
@@ -247,7 +277,7 @@ mod tests {
     }
 
     async fn status(controls: &Controls, now: Timestamp) -> (Option<(u64, Timestamp)>, String) {
-        let ServiceStatus { failures, kill_switches } = controls.status(now).await.unwrap();
+        let ServiceStatus { failures, kill_switches, .. } = controls.status(now).await.unwrap();
         (failures.map(|failures| (failures.failures, failures.last_failure)), kill_switches.to_string())
     }
 
@@ -257,7 +287,9 @@ mod tests {
         let almost = Timestamp::from_millis(after(AGE).as_millis() - 1);
         for (now, calls) in [(NOW, 2), (NOW, 0), (almost, 0), (after(AGE), 2), (after(2 * AGE - 1), 0)] {
             assert_eq!(status(&store.controls, now).await, (None, "nothing".to_owned()));
-            assert_eq!(http.take_calls(), vec!["GetItem"; calls], "{now:?}");
+            let mut made = http.take_calls();
+            made.sort_unstable();
+            assert_eq!(made, ["BatchGetItem", "GetItem"][..calls], "{now:?}");
         }
     }
 
@@ -285,6 +317,19 @@ mod tests {
         store.controls.record_success().await.unwrap();
         assert_eq!(status(&store.controls, after(AGE)).await.0, None);
         assert_eq!(status(&another(&store), after(AGE)).await.0, None);
+    }
+
+    #[tokio::test]
+    async fn wrong_codes_are_counted_by_the_day() {
+        let (store, _) = start().await;
+        let day = Timestamp::from_millis(20_834 * 86_400_000);
+        let at = |seconds: u64| day.plus(Duration::from_secs(seconds));
+        for seconds in [0, 86_399, 86_400] {
+            another(&store).count_wrong_code(at(seconds)).await.unwrap();
+        }
+        for (seconds, count) in [(0, 2), (86_399, 2), (86_400, 1), (2 * 86_400, 0)] {
+            assert_eq!(another(&store).status(at(seconds)).await.unwrap().wrong_codes, count, "{seconds}");
+        }
     }
 
     #[tokio::test]

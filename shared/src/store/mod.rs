@@ -25,7 +25,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::aws::AwsError;
 use crate::config::Resources;
 
-pub use clients::{ClientKey, ClientRecord, Clients};
+pub use clients::{ClientKey, ClientRecord, Clients, PhoneTag};
 pub use controls::{
     Controls, Failures, KillSwitchChange, KillSwitchRecord, MAX_AGE as SERVICE_STATUS_MAX_AGE, ServiceStatus,
 };
@@ -34,9 +34,12 @@ pub use decision_log::{DecisionLog, DecisionLogEntry};
 #[cfg(test)]
 pub(crate) use messages::LEASE;
 pub use messages::{Claim, Claimed, MessageState, Messages};
-pub use phones::{Attempt, Challenge, PhoneCounts, PhoneKey, PhoneRecord, Phones, VerifiedCode};
+pub use phones::{
+    Attempt, Challenge, ChallengeKey, DEVICE_LIFE, Device, DeviceSlot, PhoneCounts, PhoneKey, PhoneLimits, PhoneRecord,
+    Phones, VerifiedCode,
+};
 pub use sessions::{NewSession, Session, Sessions};
-pub use start_state::{StartKeys, StartState};
+pub use start_state::{CodeState, StartKeys, StartState};
 pub use users::{ENABLED, NewUser, PhoneOwner, Profile, Registered, Users};
 
 /// A DynamoDB item.
@@ -184,14 +187,14 @@ mod tests {
         };
         let record = store.phones.get(PHONE).await.unwrap();
         let issue = |record: &mut PhoneRecord| {
-            record.challenges.insert(flow, challenge.clone());
+            record.challenges.insert(flow.into(), challenge.clone());
             Ok::<_, Infallible>(())
         };
         store.phones.update(PHONE, record, after(86_400), issue).await.unwrap().unwrap();
     }
 
     pub(super) async fn attempt(store: &Store, flow: Flow) -> Attempt {
-        store.phones.begin_attempt(PHONE, flow, CHALLENGE, NOW).await.unwrap().unwrap()
+        store.phones.begin_attempt(PHONE, flow.into(), CHALLENGE, NOW).await.unwrap().unwrap()
     }
 
     /// What happens to a call.

@@ -1,21 +1,19 @@
 //! The table of phones: one item per phone holds all that must be decided together about it: the code messages it was sent, the wrong codes
 //! and passwords entered for it, and its challenges, one per flow. So a limit and what it limits are one conditional write, and of two that
-//! race only one wins. Items expire a day after their last use, or 400 days after it where something in them counts for longer.
+//! race only one wins. Items expire a day after their last use, or later where something in them counts for longer.
 //!
 //! | attribute | what |
 //! |---|---|
 //! | `id` (key) | the phone's keyed hash, 64 bits in hex |
 //! | `version` | random, new with each write: the condition of the next |
-//! | `without_password`, `after_password` | `starts`: times of the starts of the last day; `wrong_codes`: times of wrong codes; apart by whether a password came first |
+//! | `shared` | what is counted for everybody without a device token: `without_password` and `after_password`, each with `starts` (times of the last day) and `wrong_codes` (times); `wrong_passwords` (times of the last 30 days, and from which network) |
 //! | `unconfirmed_sends` | times of the code messages of the last day while the phone had no user |
 //! | `last_verified` | when a right code last came back |
-//! | `known_networks` | from where the last right codes came: keyed hashes and times |
-//! | `wrong_passwords` | times of wrong passwords of the last day, and from where |
-//! | `wrong_passwords_in_a_row` | wrong passwords since the last right code |
-//! | `challenges` | the challenge of each flow |
+//! | `devices` | by slot, 1 to 5: the `id` of a device, `since` when, and its own `limits`, like `shared` |
+//! | `challenges` | the challenge of each flow (`login`), and of each flow and device (`login#2`) |
 //! | `expires_at` | for TTL, seconds |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::BuildError;
@@ -30,10 +28,12 @@ use crate::clock::Timestamp;
 use crate::crypto::identifier;
 use crate::flow::Flow;
 
-/// The most networks that are remembered for a phone.
-const KNOWN_NETWORKS: usize = 4;
-/// How long an item is kept that holds what counts until it is replaced: known networks, wrong passwords in a row.
-const LONG_RETENTION: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// The most devices that are kept for a phone: a new one replaces the oldest.
+const MAX_DEVICES: u8 = 5;
+/// How long a device token is good.
+pub const DEVICE_LIFE: Duration = Duration::from_secs(180 * 24 * 60 * 60);
+/// How long wrong passwords are kept: the longest window of a limit that counts them.
+const WRONG_PASSWORDS_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The key of a phone's item: 64 bits of its keyed hash. Two phones with the same key (one pair in 30,000,000 deployments of a million
 /// users) would share their limits and challenges.
@@ -43,6 +43,69 @@ pub struct PhoneKey(pub [u8; 8]);
 impl PhoneKey {
     pub(super) fn id(self) -> String {
         format!("{:016x}", u64::from_be_bytes(self.0))
+    }
+}
+
+/// The place of a device among a phone's, 1 to 5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, derive_more::Display)]
+#[serde(into = "String", try_from = "String")]
+pub struct DeviceSlot(u8);
+
+impl DeviceSlot {
+    /// The slot of this number; `None` when there is no such.
+    pub fn new(number: u8) -> Option<Self> {
+        (1..=MAX_DEVICES).contains(&number).then_some(Self(number))
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+}
+
+impl From<DeviceSlot> for String {
+    fn from(slot: DeviceSlot) -> Self {
+        slot.to_string()
+    }
+}
+
+impl TryFrom<String> for DeviceSlot {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().ok().and_then(Self::new).ok_or("no slot of a device")
+    }
+}
+
+/// Which of a phone's challenges: each flow has one, and one more for each device that starts it, which strangers' starts do not touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct ChallengeKey {
+    /// The flow.
+    pub flow: Flow,
+    /// The device.
+    pub device: Option<DeviceSlot>,
+}
+
+impl From<Flow> for ChallengeKey {
+    fn from(flow: Flow) -> Self {
+        Self { flow, device: None }
+    }
+}
+
+impl From<ChallengeKey> for String {
+    fn from(ChallengeKey { flow, device }: ChallengeKey) -> Self {
+        device.map_or_else(|| flow.as_str().to_owned(), |slot| format!("{}#{slot}", flow.as_str()))
+    }
+}
+
+impl TryFrom<String> for ChallengeKey {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let (flow, slot) = text.split_once('#').map_or((text.as_str(), None), |(flow, slot)| (flow, Some(slot)));
+        let flow = Flow::ALL.into_iter().find(|known| known.as_str() == flow).ok_or("no challenge of a flow")?;
+        Ok(Self { flow, device: slot.map(|slot| slot.to_owned().try_into()).transpose()? })
     }
 }
 
@@ -80,38 +143,21 @@ pub struct PhoneCounts {
     pub wrong_codes: Vec<Timestamp>,
 }
 
-/// All that is kept about a phone.
+/// What the limits of a phone count: once for everybody without a device token, and once for each device.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PhoneRecord {
-    #[serde(default)]
-    version: Option<String>,
+pub struct PhoneLimits {
     /// Counts of flows without a password.
     #[serde(default)]
     pub without_password: PhoneCounts,
     /// Counts of logins after the right password.
     #[serde(default)]
     pub after_password: PhoneCounts,
-    /// Times of the code messages while the phone had no user, oldest first.
-    #[serde(default)]
-    pub unconfirmed_sends: Vec<Timestamp>,
-    /// When a right code last came back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_verified: Option<Timestamp>,
-    /// The networks that the last right codes came from, and when: somebody there has the phone.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub known_networks: BTreeMap<String, Timestamp>,
     /// Wrong passwords, oldest first: when, and from which network.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub wrong_passwords: Vec<(Timestamp, String)>,
-    /// How many of them there were since the last right code, from networks that are not known.
     #[serde(default)]
-    pub wrong_passwords_in_a_row: u32,
-    /// The challenge of each flow.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub challenges: BTreeMap<Flow, Challenge>,
+    pub wrong_passwords: Vec<(Timestamp, String)>,
 }
 
-impl PhoneRecord {
+impl PhoneLimits {
     /// What is counted for a flow.
     pub const fn counts(&mut self, flow: Flow) -> &mut PhoneCounts {
         match flow {
@@ -119,13 +165,63 @@ impl PhoneRecord {
             Flow::SecondFactor => &mut self.after_password,
         }
     }
+}
+
+/// A device on which somebody has logged in with this phone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// The id that its token holds.
+    pub id: String,
+    /// When it got the token.
+    pub since: Timestamp,
+    /// What is counted for it.
+    #[serde(default)]
+    pub limits: PhoneLimits,
+}
+
+impl Device {
+    /// Whether its token is still good.
+    pub fn is_known(&self, now: Timestamp) -> bool {
+        now < self.since.plus(DEVICE_LIFE)
+    }
+}
+
+/// All that is kept about a phone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhoneRecord {
+    #[serde(default)]
+    version: Option<String>,
+    /// What is counted for everybody without a device token.
+    #[serde(default)]
+    pub shared: PhoneLimits,
+    /// Times of the code messages while the phone had no user, oldest first.
+    #[serde(default)]
+    pub unconfirmed_sends: Vec<Timestamp>,
+    /// When a right code last came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_verified: Option<Timestamp>,
+    /// The devices. Always written, so that an expression can set one.
+    #[serde(default)]
+    pub devices: BTreeMap<DeviceSlot, Device>,
+    /// The challenges.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub challenges: BTreeMap<ChallengeKey, Challenge>,
+}
+
+impl PhoneRecord {
+    /// What is counted for a device; for one that is not kept any more, what is counted for everybody.
+    pub fn limits(&mut self, device: Option<DeviceSlot>) -> &mut PhoneLimits {
+        match device.and_then(|slot| self.devices.get_mut(&slot)) {
+            Some(device) => &mut device.limits,
+            None => &mut self.shared,
+        }
+    }
 
     /// When TTL may remove the item: not before `expires`, and later where something in it counts for longer.
     fn expires(&self, expires: Timestamp) -> Timestamp {
-        let known = self.last_verified.filter(|_| !self.known_networks.is_empty());
-        let wrong = (self.wrong_passwords_in_a_row > 0).then_some(expires);
-        let longer = known.max(wrong).map(|since| since.plus(LONG_RETENTION));
-        longer.map_or(expires, |longer| longer.max(expires))
+        let devices = self.devices.values().map(|device| device.since.plus(DEVICE_LIFE));
+        let wrong = self.shared.wrong_passwords.iter().map(|(time, _)| time.plus(WRONG_PASSWORDS_RETENTION));
+        devices.chain(wrong).fold(expires, Timestamp::max)
     }
 }
 
@@ -144,19 +240,14 @@ pub struct Attempt {
     pub id: String,
     /// The challenge as it stood then.
     pub challenge: Challenge,
-    known_networks: BTreeMap<String, Timestamp>,
+    devices: BTreeMap<DeviceSlot, Device>,
 }
 
 impl Attempt {
-    /// The networks that are known once the code is redeemed from this one.
-    fn known_networks_with(&self, network: &str, now: Timestamp) -> BTreeMap<String, Timestamp> {
-        let mut networks = self.known_networks.clone();
-        networks.insert(network.to_owned(), now);
-        while networks.len() > KNOWN_NETWORKS {
-            let oldest = networks.iter().min_by_key(|(_, time)| **time).map(|(network, _)| network.clone());
-            oldest.and_then(|oldest| networks.remove(&oldest));
-        }
-        networks
+    /// Where a new device goes: into a free slot, or in place of the oldest. (One that logs in again keeps its own.)
+    fn slot(&self) -> DeviceSlot {
+        let age = |number: &u8| self.devices.get(&DeviceSlot(*number)).map(|device| device.since);
+        DeviceSlot((1..=MAX_DEVICES).min_by_key(age).unwrap_or(1))
     }
 }
 
@@ -165,12 +256,12 @@ impl Attempt {
 pub struct VerifiedCode<'a> {
     /// The phone that it went to.
     pub phone: PhoneKey,
-    /// Its flow.
-    pub flow: Flow,
+    /// Which of its challenges.
+    pub key: ChallengeKey,
     /// The attempt that entered it.
     pub attempt: &'a Attempt,
-    /// From where it came, a keyed hash.
-    pub network: &'a str,
+    /// The id of a new device that it was entered on. Of two logins at once, one may replace the other's: then that token counts for nothing.
+    pub device: Option<&'a str>,
 }
 
 /// The phones table.
@@ -211,23 +302,23 @@ impl Phones {
     pub async fn begin_attempt(
         &self,
         phone: PhoneKey,
-        flow: Flow,
+        key: ChallengeKey,
         challenge: &str,
         now: Timestamp,
     ) -> Result<Option<Attempt>, StoreError> {
         let id = identifier::random();
         let update = self
             .table
-            .update(&phone.id(), "SET challenges.#flow.attempts.#attempt = :now, #version = :attempt")
+            .update(&phone.id(), "SET challenges.#key.attempts.#attempt = :now, #version = :attempt")
             // Nothing is written a second time where a response was lost: the version would be set back, and others have read it.
             .condition_expression(
-                "challenges.#flow.id = :challenge AND challenges.#flow.expires > :now \
-                 AND attribute_not_exists(challenges.#flow.redeemed_by) \
-                 AND size(challenges.#flow.attempts) < challenges.#flow.max_attempts \
-                 AND attribute_not_exists(challenges.#flow.attempts.#attempt)",
+                "challenges.#key.id = :challenge AND challenges.#key.expires > :now \
+                 AND attribute_not_exists(challenges.#key.redeemed_by) \
+                 AND size(challenges.#key.attempts) < challenges.#key.max_attempts \
+                 AND attribute_not_exists(challenges.#key.attempts.#attempt)",
             )
             .set_expression_attribute_names(names([
-                ("#flow", flow.as_str()),
+                ("#key", &String::from(key)),
                 ("#attempt", &id),
                 ("#version", "version"),
             ]))
@@ -243,41 +334,44 @@ impl Phones {
             Written::ConditionFailed(found) => (false, Some(found).filter(|found| !found.is_empty())),
         };
         let mut record: PhoneRecord = optimistic::read(item)?;
-        let known_networks = std::mem::take(&mut record.known_networks);
         let begun = |challenge: &Challenge| written || challenge.attempts.contains_key(&id);
-        let challenge = record.challenges.remove(&flow).filter(begun);
-        Ok(challenge.map(|challenge| Attempt { id, challenge, known_networks }))
+        let challenge = record.challenges.remove(&key).filter(begun);
+        Ok(challenge.map(|challenge| Attempt { id, challenge, devices: record.devices }))
     }
 
     /// Whether this very attempt redeemed the code: what became of a transaction whose response was lost for good.
     pub(super) async fn was_redeemed(&self, code: VerifiedCode<'_>) -> Result<bool, StoreError> {
-        let challenge = self.get(code.phone).await?.challenges.remove(&code.flow);
+        let challenge = self.get(code.phone).await?.challenges.remove(&code.key);
         Ok(challenge.is_some_and(|challenge| challenge.redeemed_by.as_ref() == Some(&code.attempt.id)))
     }
 
-    /// The part of a transaction that redeems the code: on condition that the challenge is there, has not expired and is not redeemed.
+    /// The part of a transaction that redeems the code, and keeps the device that it was entered on: on condition that the challenge is there,
+    /// has not expired and is not redeemed.
     pub(super) fn redeem(&self, code: VerifiedCode<'_>, now: Timestamp) -> Result<TransactWriteItem, BuildError> {
-        let VerifiedCode { phone, flow, attempt, network } = code;
-        let networks = to_attribute_value(attempt.known_networks_with(network, now));
-        self.table.change(
-            &phone.id(),
-            (
-                "SET challenges.#flow.redeemed_by = :attempt, last_verified = :now, known_networks = :networks, \
-                 wrong_passwords_in_a_row = :zero, expires_at = :expires, #version = :version REMOVE challenges.#flow.code",
-                "challenges.#flow.id = :challenge AND challenges.#flow.expires > :now \
-                 AND attribute_not_exists(challenges.#flow.redeemed_by)",
-            ),
-            names([("#flow", flow.as_str()), ("#version", "version")]),
-            values([
-                (":attempt", text(&attempt.id)),
-                (":challenge", text(&attempt.challenge.id)),
-                (":networks", networks.map_err(BuildError::other)?),
-                (":zero", number(0)),
-                (":expires", number(now.plus(LONG_RETENTION).as_seconds())),
-                (":version", text(identifier::random())),
-                (":now", number(now.as_millis())),
-            ]),
-        )
+        let VerifiedCode { phone, key, attempt, device } = code;
+        let slot = key.device.unwrap_or_else(|| attempt.slot());
+        let mut names = HashMap::from([("#key".to_owned(), key.into()), ("#version".to_owned(), "version".to_owned())]);
+        let mut values = HashMap::from([
+            (":attempt".to_owned(), text(&attempt.id)),
+            (":challenge".to_owned(), text(&attempt.challenge.id)),
+            // As long as a device may be kept.
+            (":expires".to_owned(), number(now.plus(DEVICE_LIFE).as_seconds())),
+            (":version".to_owned(), text(identifier::random())),
+            (":now".to_owned(), number(now.as_millis())),
+        ]);
+        let mut changes = "SET challenges.#key.redeemed_by = :attempt, last_verified = :now, expires_at = :expires, \
+                           #version = :version"
+            .to_owned();
+        if let Some(id) = device {
+            let device = Device { id: id.to_owned(), since: now, limits: PhoneLimits::default() };
+            changes += ", devices.#slot = :device";
+            names.insert("#slot".to_owned(), slot.into());
+            values.insert(":device".to_owned(), to_attribute_value(device).map_err(BuildError::other)?);
+        }
+        let condition = "challenges.#key.id = :challenge AND challenges.#key.expires > :now \
+                         AND attribute_not_exists(challenges.#key.redeemed_by)";
+        let expression = format!("{changes} REMOVE challenges.#key.code");
+        self.table.change(&phone.id(), (&expression, condition), Some(names), Some(values))
     }
 }
 
@@ -294,12 +388,12 @@ mod tests {
 
     const DAY: u64 = 86_400;
 
-    fn code<'a>(attempt: &'a Attempt, network: &'a str) -> VerifiedCode<'a> {
-        VerifiedCode { phone: PHONE, flow: Flow::Login, attempt, network }
+    fn code<'a>(attempt: &'a Attempt, device: &'a str) -> VerifiedCode<'a> {
+        VerifiedCode { phone: PHONE, key: Flow::Login.into(), attempt, device: Some(device) }
     }
 
-    async fn redeem(store: &Store, attempt: &Attempt, network: &str, now: Timestamp) -> bool {
-        let write = store.phones.redeem(code(attempt, network), now).map(|write| vec![write]);
+    async fn redeem(store: &Store, attempt: &Attempt, device: &str, now: Timestamp) -> bool {
+        let write = store.phones.redeem(code(attempt, device), now).map(|write| vec![write]);
         store.phones.table.transact(write).await.unwrap() == Transacted::Done
     }
 
@@ -328,14 +422,17 @@ mod tests {
             ("another flow of users", PHONE, Flow::SecondFactor, CHALLENGE, NOW),
             ("expired", PHONE, Flow::Login, CHALLENGE, last),
         ] {
-            let begun = store.phones.begin_attempt(phone, flow, challenge, now).await.unwrap();
+            let begun = store.phones.begin_attempt(phone, flow.into(), challenge, now).await.unwrap();
             assert!(begun.is_none(), "{case}");
             assert_eq!(store.phones.get(PHONE).await.unwrap(), before, "{case}");
             assert_eq!(store.phones.get(PhoneKey([0; 8])).await.unwrap(), PhoneRecord::default(), "{case}");
         }
         let almost = Timestamp::from_millis(last.as_millis() - 1);
-        assert!(store.phones.begin_attempt(PHONE, Flow::Login, CHALLENGE, almost).await.unwrap().is_some());
-        assert!(store.phones.begin_attempt(PHONE, Flow::Login, CHALLENGE, NOW).await.unwrap().is_none(), "none left");
+        assert!(store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, almost).await.unwrap().is_some());
+        assert!(
+            store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, NOW).await.unwrap().is_none(),
+            "none left"
+        );
     }
 
     #[tokio::test]
@@ -343,7 +440,7 @@ mod tests {
         let (store, _) = start().await;
         issue(&store, Flow::Login, 5).await;
         assert!(redeem(&store, &attempt(&store, Flow::Login).await, "home", NOW).await);
-        assert!(store.phones.begin_attempt(PHONE, Flow::Login, CHALLENGE, NOW).await.unwrap().is_none());
+        assert!(store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, NOW).await.unwrap().is_none());
     }
 
     #[tokio::test]
@@ -353,7 +450,10 @@ mod tests {
         let attempt = attempt(&store, Flow::Login).await;
         assert_eq!(attempt.challenge.code.as_deref(), Some("sealed"));
         assert_eq!(attempt.challenge.attempts, [(attempt.id.clone(), NOW)].into());
-        assert_eq!(store.phones.get(PHONE).await.unwrap().challenges.get(&Flow::Login), Some(&attempt.challenge));
+        assert_eq!(
+            store.phones.get(PHONE).await.unwrap().challenges.get(&Flow::Login.into()),
+            Some(&attempt.challenge)
+        );
     }
 
     #[tokio::test]
@@ -385,14 +485,14 @@ mod tests {
         change(&store, stale, |record| record.unconfirmed_sends.push(NOW)).await;
         let record = store.phones.get(PHONE).await.unwrap();
         assert_eq!((record.unconfirmed_sends.len(), attempt.challenge.attempts.len()), (2, 1));
-        assert_eq!(record.challenges[&Flow::Login].attempts, attempt.challenge.attempts);
+        assert_eq!(record.challenges[&Flow::Login.into()].attempts, attempt.challenge.attempts);
     }
 
     #[tokio::test]
     async fn of_attempts_at_once_no_more_begin_than_are_left() {
         let (store, _) = start().await;
         issue(&store, Flow::Login, 3).await;
-        let begin = || store.phones.begin_attempt(PHONE, Flow::Login, CHALLENGE, NOW);
+        let begin = || store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, NOW);
         let begun = join_all((0..8).map(|_| begin())).await;
         assert_eq!(begun.into_iter().filter_map(Result::unwrap).count(), 3);
     }
@@ -408,7 +508,7 @@ mod tests {
         assert!(redeem(&store, &attempt, "home", NOW).await);
         change(&store, before_redemption, |record| record.unconfirmed_sends.push(NOW)).await;
         let record = store.phones.get(PHONE).await.unwrap();
-        let challenge = &record.challenges[&Flow::Login];
+        let challenge = &record.challenges[&Flow::Login.into()];
         assert_eq!((record.unconfirmed_sends.len(), challenge.attempts.len()), (2, 1));
         assert_eq!(challenge.redeemed_by.as_ref(), Some(&attempt.id));
     }
@@ -427,8 +527,10 @@ mod tests {
         assert_eq!(store.phones.get(PHONE).await.unwrap(), redeemed);
         assert!(store.phones.was_redeemed(code(&first, "home")).await.unwrap());
         assert!(!store.phones.was_redeemed(code(&second, "elsewhere")).await.unwrap());
-        change(&store, redeemed, |record| record.challenges.get_mut(&Flow::Login).unwrap().id = "replaced".to_owned())
-            .await;
+        change(&store, redeemed, |record| {
+            record.challenges.get_mut(&Flow::Login.into()).unwrap().id = "replaced".to_owned()
+        })
+        .await;
         assert!(!redeem(&store, &second, "elsewhere", NOW).await, "replaced");
     }
 
@@ -445,49 +547,62 @@ mod tests {
     async fn what_a_right_code_proves_is_kept_and_the_code_is_not() {
         let (store, _) = start().await;
         issue(&store, Flow::Login, 5).await;
-        let record = store.phones.get(PHONE).await.unwrap();
-        change(&store, record, |record| record.wrong_passwords_in_a_row = 9).await;
         assert!(redeem(&store, &attempt(&store, Flow::Login).await, "home", after(1)).await);
         let record = store.phones.get(PHONE).await.unwrap();
-        assert_eq!(record.challenges[&Flow::Login].code, None);
-        assert_eq!((record.last_verified, record.wrong_passwords_in_a_row), (Some(after(1)), 0));
-        assert_eq!(record.known_networks, [("home".to_owned(), after(1))].into());
-        assert_eq!(expires_at(&store).await, Some(number(after(1).plus(LONG_RETENTION).as_seconds())));
+        assert_eq!(record.challenges[&Flow::Login.into()].code, None);
+        assert_eq!(record.last_verified, Some(after(1)));
+        let devices: Vec<_> = record.devices.into_values().map(|device| (device.id, device.since)).collect();
+        assert_eq!(devices, [("home".to_owned(), after(1))]);
+        assert_eq!(expires_at(&store).await, Some(number(after(1).plus(DEVICE_LIFE).as_seconds())));
     }
 
     #[tokio::test]
-    async fn the_four_networks_that_were_used_last_are_known() {
+    async fn the_last_five_devices_are_kept_and_none_where_nobody_asked() {
         let (store, _) = start().await;
-        for (second, network) in (0..).zip(["a", "b", "c", "d", "a", "e"]) {
+        for (second, device) in (0..).zip(["a", "b", "c", "d", "e", "f"]) {
             issue(&store, Flow::Login, 5).await;
-            assert!(redeem(&store, &attempt(&store, Flow::Login).await, network, after(second)).await);
+            assert!(redeem(&store, &attempt(&store, Flow::Login).await, device, after(second)).await);
         }
-        let known = store.phones.get(PHONE).await.unwrap().known_networks;
-        let expected = [("a", 4), ("c", 2), ("d", 3), ("e", 5)];
-        assert_eq!(known, expected.map(|(network, second)| (network.to_owned(), after(second))).into());
+        let devices = store.phones.get(PHONE).await.unwrap().devices;
+        assert_eq!(devices.values().map(|device| device.id.as_str()).collect::<Vec<_>>(), ["f", "b", "c", "d", "e"]);
+        issue(&store, Flow::Login, 5).await;
+        let attempt = attempt(&store, Flow::Login).await;
+        let code = VerifiedCode { device: None, ..code(&attempt, "") };
+        let write = store.phones.redeem(code, NOW).map(|write| vec![write]);
+        assert_eq!(store.phones.table.transact(write).await.unwrap(), Transacted::Done);
+        assert_eq!(store.phones.get(PHONE).await.unwrap().devices, devices);
     }
 
     #[tokio::test]
     async fn an_item_is_kept_for_as_long_as_something_in_it_counts() {
-        let home = || BTreeMap::from([("home".to_owned(), NOW)]);
+        let device = Device { id: "home".to_owned(), since: NOW, limits: PhoneLimits::default() };
+        let devices = BTreeMap::from([(DeviceSlot(1), device)]);
+        let shared = PhoneLimits { wrong_passwords: vec![(NOW, "a".to_owned())], ..Default::default() };
         let cases = [
             ("starts", PhoneRecord::default(), after(DAY)),
             ("verified", PhoneRecord { last_verified: Some(NOW), ..Default::default() }, after(DAY)),
-            (
-                "known networks",
-                PhoneRecord { last_verified: Some(NOW), known_networks: home(), ..Default::default() },
-                after(400 * DAY),
-            ),
-            (
-                "wrong passwords in a row",
-                PhoneRecord { wrong_passwords_in_a_row: 1, ..Default::default() },
-                after(401 * DAY),
-            ),
+            ("devices", PhoneRecord { devices, ..Default::default() }, after(180 * DAY)),
+            ("wrong passwords", PhoneRecord { shared, ..Default::default() }, after(30 * DAY)),
         ];
         for (case, record, expires) in cases {
             let (store, _) = start().await;
             change(&store, record, |_| ()).await;
             assert_eq!(expires_at(&store).await, Some(number(expires.as_seconds())), "{case}");
+        }
+    }
+
+    /// The forms in storage: a slot and a challenge's key are keys of maps.
+    #[test]
+    fn keys_of_challenges_and_devices_are_read_as_they_are_written() {
+        for (key, text) in [
+            (Flow::SecondFactor.into(), "second_factor"),
+            (ChallengeKey { flow: Flow::Login, device: DeviceSlot::new(5) }, "login#5"),
+        ] {
+            assert_eq!(String::from(key), text);
+            assert_eq!(ChallengeKey::try_from(text.to_owned()), Ok(key));
+        }
+        for text in ["", "other", "login#0", "login#6", "login#", "login#1#1"] {
+            assert!(ChallengeKey::try_from(text.to_owned()).is_err(), "{text}");
         }
     }
 }

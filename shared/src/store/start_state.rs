@@ -1,4 +1,4 @@
-//! What a start reads, in one call.
+//! What a start reads, and what the entry of a code reads: each in one call.
 
 use super::controls::ServiceStatus;
 use super::counters::{self, CounterKey};
@@ -21,6 +21,15 @@ pub struct StartKeys {
     pub client: ClientKey,
     /// The shards of the budgets that it may take from, the phone's own first.
     pub shards: Vec<usize>,
+}
+
+/// What is known before a code is compared.
+#[derive(Debug)]
+pub struct CodeState {
+    /// What is kept about the client network.
+    pub client: ClientRecord,
+    /// What concerns everybody.
+    pub status: ServiceStatus,
 }
 
 /// What is known before a start.
@@ -62,7 +71,7 @@ impl Store {
             .extend(keys.shards.iter().map(|shard| key(&counters.table, &shard_id(*shard), Consistency::Eventual)));
         let cached = controls.cached(now);
         if cached.is_none() {
-            requested.extend(controls.keys());
+            requested.extend(controls.keys(now));
         }
         let mut found = get_all(&requested).await?;
         let mut read_shard =
@@ -79,6 +88,21 @@ impl Store {
                 None => controls.take(&mut found, now)?,
             },
         })
+    }
+}
+
+impl Store {
+    /// Reads what the entry of a code depends on besides the phone. Not from a cache: each wrong code counts.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn load_code_state(&self, client: ClientKey, now: Timestamp) -> Result<CodeState, StoreError> {
+        let Self { controls, clients, .. } = self;
+        let mut requested = vec![Key { table: &clients.table, id: client.id(), consistency: Consistency::Eventual }];
+        requested.extend(controls.keys(now));
+        let mut found = get_all(&requested).await?;
+        let client = optimistic::read(found.take(&clients.table, &client.id()))?;
+        Ok(CodeState { client, status: controls.take(&mut found, now)? })
     }
 }
 
@@ -100,7 +124,7 @@ mod tests {
         http.take_calls();
         let state = store.load_start_state(&keys(), NOW).await.unwrap();
         assert_eq!(http.take_calls(), ["BatchGetItem"]);
-        assert_eq!(state.phone.challenges[&Flow::Login].id, CHALLENGE);
+        assert_eq!(state.phone.challenges[&Flow::Login.into()].id, CHALLENGE);
         assert!(state.owner.is_none());
         assert_eq!(state.shards.iter().map(|(shard, _)| *shard).collect::<Vec<_>>(), [3, 0]);
     }
@@ -111,7 +135,7 @@ mod tests {
         issue(&store, Flow::Login, 5).await;
         http.spoil("BatchGetItem", Fault::Unprocessed, 2);
         let state = store.load_start_state(&keys(), NOW).await.unwrap();
-        assert_eq!(state.phone.challenges[&Flow::Login].id, CHALLENGE);
+        assert_eq!(state.phone.challenges[&Flow::Login.into()].id, CHALLENGE);
         http.spoil("BatchGetItem", Fault::Unprocessed, 10);
         let error = store.load_start_state(&keys(), NOW).await.unwrap_err();
         assert!(matches!(error, StoreError::Throttled("BatchGetItem")), "{error:?}");

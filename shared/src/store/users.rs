@@ -233,12 +233,12 @@ mod tests {
     async fn register(store: &Store, attempt: &Attempt, id: &str, now: Timestamp) -> Result<Registered, StoreError> {
         let (phone, identity, profile) = (&hash("phone"), Some(&hash("identity")), &profile(ENABLED));
         let user = NewUser { id, phone, identity, password: "phc", profile };
-        let code = VerifiedCode { phone: PHONE, flow: Flow::Register, attempt, network: "home" };
+        let code = VerifiedCode { phone: PHONE, key: Flow::Register.into(), attempt, device: None };
         store.users.register(&store.phones, code, &user, now).await
     }
 
     async fn log_in(store: &Store, attempt: &Attempt, user: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let code = VerifiedCode { phone: PHONE, flow: Flow::Login, attempt, network: "home" };
+        let code = VerifiedCode { phone: PHONE, key: Flow::Login.into(), attempt, device: None };
         let session = NewSession { token: &TOKEN, user, now, idle: IDLE, life: IDLE };
         store.users.log_in(&store.phones, code, &store.sessions, &session).await
     }
@@ -248,7 +248,7 @@ mod tests {
     }
 
     async fn is_redeemed(store: &Store, flow: Flow) -> bool {
-        store.phones.get(PHONE).await.unwrap().challenges[&flow].redeemed_by.is_some()
+        store.phones.get(PHONE).await.unwrap().challenges[&flow.into()].redeemed_by.is_some()
     }
 
     /// The rows of a user with this phone and identity, and the objectId that a test registers.
@@ -277,7 +277,7 @@ mod tests {
                 assert!(create(&store, "old", phone, identity, ENABLED).await);
             }
             if redeemed {
-                let code = VerifiedCode { phone: PHONE, flow: Flow::Register, attempt: &attempt, network: "home" };
+                let code = VerifiedCode { phone: PHONE, key: Flow::Register.into(), attempt: &attempt, device: None };
                 let redeem = store.phones.redeem(code, NOW).map(|write| vec![write]);
                 assert_eq!(store.users.table.transact(redeem).await.unwrap(), Transacted::Done);
             }

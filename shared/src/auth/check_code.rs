@@ -1,0 +1,104 @@
+//! Checks an entered code. An attempt is counted before the code is compared: for the client network, as a wrong code, and for the phone, in its
+//! challenge. A right one is taken back from the network, together with the starts for the same phone.
+
+use std::convert::Infallible;
+
+use secrecy::ExposeSecret as _;
+
+use super::challenge_id::ChallengeId;
+use super::otp::OneTimeCode;
+use super::{AuthError, client_limits, guessing};
+use crate::app::App;
+use crate::client_network::ClientNetwork;
+use crate::clock::Timestamp;
+use crate::crypto::Keys;
+use crate::logging;
+use crate::store::{Attempt, ChallengeKey, ClientKey, ClientRecord, PhoneKey, PhoneTag, ServiceStatus};
+
+/// A code that a client has sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EnteredCode<'a> {
+    pub challenge: ChallengeId,
+    /// The challenges that it may be for: one, but for the minutes in which a key is rotated. None if it is not one of ours.
+    pub opened: &'a [(PhoneKey, ChallengeKey)],
+    pub code: &'a OneTimeCode,
+    pub network: &'a ClientNetwork,
+}
+
+/// A code that was right. It is not redeemed yet.
+#[derive(Debug)]
+pub(super) struct RightCode {
+    pub phone: PhoneKey,
+    pub key: ChallengeKey,
+    pub attempt: Attempt,
+}
+
+/// Counts an attempt, then compares the code.
+pub(super) async fn check_code(
+    app: &App,
+    keys: &Keys,
+    entered: EnteredCode<'_>,
+    now: Timestamp,
+) -> Result<RightCode, AuthError> {
+    let Some((_, key)) = entered.opened.first() else { return Err(AuthError::CodeRejected) };
+    let client = ClientKey(keys.client(entered.network.as_str()).short());
+    let tags: Vec<_> = entered.opened.iter().map(|(phone, _)| PhoneTag::from(*phone)).collect();
+    // Strangers in its network must not hinder a phone's own device, whose challenge only itself can have.
+    if key.device.is_some() {
+        return compare(app, keys, entered, &ServiceStatus::default(), now).await;
+    }
+    let (clients, expires) = (app.store.clients.clone(), client_limits::expires(now));
+    let state = app.store.load_code_state(client, now).await?;
+    let count = |record: &mut ClientRecord| client_limits::count_code(record, tags[0], now);
+    // First, so that a network that has to wait uses up no attempt of the phone's.
+    let ((), record) = clients.update(client, state.client, expires, count).await??;
+    let right = compare(app, keys, entered, &state.status, now).await?;
+    let forgive = move |record: &mut ClientRecord| {
+        client_limits::forgive(record, &tags);
+        Ok::<_, Infallible>(())
+    };
+    app.background.spawn(async move {
+        if let Err(error) = clients.update(client, record, expires, forgive).await {
+            tracing::warn!(cause = logging::chain(&error), "a right code stays counted for its network");
+        }
+    });
+    Ok(right)
+}
+
+/// Tries the challenges that the code may be for.
+async fn compare(
+    app: &App,
+    keys: &Keys,
+    entered: EnteredCode<'_>,
+    status: &ServiceStatus,
+    now: Timestamp,
+) -> Result<RightCode, AuthError> {
+    let id = entered.challenge.text();
+    for (phone, key) in entered.opened {
+        let Some(attempt) = app.store.phones.begin_attempt(*phone, *key, &id, now).await? else { continue };
+        let sealed = attempt.challenge.code.as_deref().ok_or(AuthError::CodeRejected)?;
+        let sent = keys.open_code(sealed, &id).map_err(|_| AuthError::CodeRejected)?;
+        if sent.expose_secret().len() < guessing::code_length(&app.settings, status, *key) {
+            break;
+        }
+        if entered.code.matches(&sent) {
+            return Ok(RightCode { phone: *phone, key: *key, attempt });
+        }
+        count_wrong_code(app, *key, now);
+        break;
+    }
+    Err(AuthError::CodeRejected)
+}
+
+/// Counts a wrong code for everybody, after the answer.
+fn count_wrong_code(app: &App, key: ChallengeKey, now: Timestamp) {
+    if key.device.is_some() {
+        return;
+    }
+    let controls = app.store.controls.clone();
+    app.background.spawn(async move {
+        if let Err(error) = controls.count_wrong_code(now).await {
+            tracing::warn!(cause = logging::chain(&error), "a wrong code is not counted for the brake on guessing");
+        }
+    });
+}
