@@ -19,8 +19,14 @@ use crate::metrics::CountedMetrics;
 /// The names of all functions.
 pub const NAMES: [&str; 6] = ["register", "login-phone", "login-password", "login-code", "send-message", "session"];
 
-/// The timeout of an invocation, as in the template.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// The timeout of a function's invocation, as in the template.
+pub fn timeout(function: &str) -> Duration {
+    match function {
+        "send-message" => send_message::queue::TIMEOUT,
+        "session" => Duration::from_secs(10),
+        _ => Duration::from_secs(29),
+    }
+}
 
 /// The functions of a stack.
 pub(crate) struct Functions {
@@ -71,7 +77,7 @@ impl Functions {
 
     /// Invokes a function as Lambda does. Returns the error of a failed invocation.
     pub(crate) async fn invoke(&self, function: &str, event: Value) -> Result<Value, Diagnostic> {
-        self.invoke_in(function, LambdaEvent::new(event, context(self.clock.now()))).await
+        self.invoke_in(function, LambdaEvent::new(event, context(self.clock.now(), timeout(function)))).await
     }
 
     /// Waits until all background tasks are done.
@@ -117,9 +123,9 @@ fn failure(kind: &str, problem: impl ToString) -> Diagnostic {
 }
 
 /// The context that Lambda gives a function with an invocation.
-fn context(now: Timestamp) -> Context {
+fn context(now: Timestamp, timeout: Duration) -> Context {
     let mut context = Context::default();
     context.request_id = shared::crypto::identifier::random();
-    context.deadline = u64::try_from(now.plus(TIMEOUT).as_millis()).unwrap_or_default();
+    context.deadline = u64::try_from(now.plus(timeout).as_millis()).unwrap_or_default();
     context
 }

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -13,13 +14,14 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use lambda_http::lambda_runtime::Diagnostic;
 use serde_json::Value;
+use shared::clock::{Clock as _, SystemClock};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::{Options, Stack, StackError, environment, events};
+use crate::{Options, Stack, StackError, environment, events, functions};
 
 /// What a function's runtime asks of the Runtime API.
 #[derive(Debug)]
@@ -49,6 +51,7 @@ impl Drop for Function {
 
 struct Runtime {
     events: Mutex<mpsc::Receiver<Value>>,
+    timeout: Duration,
     requests: mpsc::Sender<(Instant, RuntimeRequest)>,
 }
 
@@ -65,17 +68,18 @@ impl Function {
             .envs(environment(url, dynamodb_endpoint, secrets_endpoint, sqs_endpoint))
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        Self::run(command).await
+        let function = binary.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Self::run(command, functions::timeout(&function)).await
     }
 
-    /// Runs a command with Lambda's variables added to its environment.
+    /// Runs a command with Lambda's variables added to its environment. Each invocation has this long.
     ///
     /// # Errors
     /// [`StackError`] when it cannot be started.
-    pub async fn run(mut command: Command) -> Result<Self, StackError> {
+    pub async fn run(mut command: Command, timeout: Duration) -> Result<Self, StackError> {
         let (events, queue) = mpsc::channel(1);
         let (sender, requests) = mpsc::channel(4);
-        let runtime = Arc::new(Runtime { events: Mutex::new(queue), requests: sender });
+        let runtime = Arc::new(Runtime { events: Mutex::new(queue), timeout, requests: sender });
         let app = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
@@ -136,10 +140,11 @@ async fn next(State(runtime): State<Arc<Runtime>>) -> impl IntoResponse {
     let event = runtime.events.lock().await.recv().await.unwrap_or_default();
     let id = shared::crypto::identifier::random();
     let known = |text: &str| text.to_owned();
+    let deadline = SystemClock.now().plus(runtime.timeout).as_millis().to_string();
     let headers = [
         ("content-type", known("application/json")),
         ("lambda-runtime-aws-request-id", id),
-        ("lambda-runtime-deadline-ms", known("4102444800000")),
+        ("lambda-runtime-deadline-ms", deadline),
         ("lambda-runtime-invoked-function-arn", known("arn:aws:lambda:us-east-1:000000000000:function:local")),
         ("lambda-runtime-trace-id", known("Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0")),
     ];

@@ -67,14 +67,21 @@ impl App {
         })
     }
 
-    /// Fetches the secrets that a function will need and, beside them, the service's status: that also opens the connections to DynamoDB
+    /// Fetches the secrets that a function will need and, beside them, the service's status and the check value of the root key: that also
+    /// opens the connections to DynamoDB
     /// that the first request uses. A function without secrets opens its own with its first request.
     pub async fn warm_up(&self, secrets: &[Secret]) {
         if secrets.is_empty() {
             return;
         }
         let now = self.clock.now();
-        let all = async { tokio::join!(self.secrets.prefetch(secrets, now), self.store.controls.status(now)) };
+        let all = async {
+            tokio::join!(
+                self.secrets.prefetch(secrets, now),
+                self.store.controls.status(now),
+                self.store.users.root_key()
+            )
+        };
         // Whatever fails or takes too long is left to the request.
         if tokio::time::timeout(WARM_UP_TIMEOUT, all).await.is_err() {
             tracing::warn!("not all was fetched at start");

@@ -1,6 +1,6 @@
 //! The network that a request comes from: an IPv4 address, or the /64 of an IPv6 address, since one customer commonly has all 2^64 addresses of one.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// The network of a client, `/32` or `/64`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,16 @@ impl ClientNetwork {
                 None => "unknown".to_owned(),
             };
         Self(network)
+    }
+
+    /// From a header that a proxy has set: an address, with or without a port. (CloudFront writes a port after an IPv6 address without brackets.
+    /// The /64 is the same, whichever way it is read.) Of a list, the last, which the proxy added itself.
+    pub fn from_header(value: &str) -> Self {
+        let last = value.rsplit(',').next().unwrap_or_default().trim();
+        let with_port = || last.parse().map(|address: SocketAddr| address.ip()).ok();
+        let bare_with_port = || last.rsplit_once(':').and_then(|(address, _)| address.parse().ok());
+        let address = last.parse().ok().or_else(with_port).or_else(bare_with_port);
+        Self::from_source_ip(address.map(|address: IpAddr| address.to_string()).as_deref())
     }
 
     /// For logs: the larger network around it, `/24` or `/48`, which identifies a provider and no customer.
@@ -68,6 +78,23 @@ mod tests {
             [(Some("192.0.2.77"), "192.0.2.0/24"), (Some("2001:db8:1:2:3:4:5:6"), "2001:db8:1::/48"), (None, "unknown")]
         {
             assert_eq!(ClientNetwork::from_source_ip(address).coarse(), network);
+        }
+    }
+
+    #[test]
+    fn a_proxy_s_header_is_an_address_with_or_without_a_port() {
+        for (value, network) in [
+            ("198.51.100.10", "198.51.100.10/32"),
+            ("198.51.100.10:46532", "198.51.100.10/32"),
+            ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+            ("2001:db8:1:2::1:46532", "2001:db8:1:2::/64"),
+            ("2001:db8:1:2:3:4:5:6:46532", "2001:db8:1:2::/64"),
+            ("[2001:db8:1:2::1]:46532", "2001:db8:1:2::/64"),
+            ("203.0.113.1, 198.51.100.10", "198.51.100.10/32"),
+            ("198.51.100.10, nobody", "unknown"),
+            ("", "unknown"),
+        ] {
+            assert_eq!(ClientNetwork::from_header(value).as_str(), network, "{value}");
         }
     }
 }

@@ -1,19 +1,18 @@
 //! How a function binary starts: logging, settings, secrets; and how one behind the gateway runs.
 
-use std::convert::Infallible;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use lambda_http::lambda_runtime::Runtime;
 use lambda_http::lambda_runtime::layers::TracingLayer;
 use lambda_http::tower::util::MapFutureLayer;
-use lambda_http::{Adapter, Request, service_fn};
+use lambda_http::{Request, service_fn};
 
 use crate::app::App;
 use crate::aws::secrets::Secret;
 use crate::clock::SystemClock;
 use crate::config::environment;
-use crate::http::{HandlerResult, LambdaResponse, serve};
+use crate::http::{HandlerResult, respond};
 use crate::logging;
 use crate::metrics;
 
@@ -39,19 +38,16 @@ pub async fn init(secrets: &[Secret]) -> Result<Arc<App>, ExitCode> {
 pub async fn run<F: Future<Output = HandlerResult> + Send + 'static>(
     name: &'static str,
     secrets: &'static [Secret],
-    handler: impl Fn(Arc<App>, Request) -> F + Copy + Send + 'static,
+    handler: impl Fn(Arc<App>, Request) -> F + Copy + Send + Sync + 'static,
 ) -> ExitCode {
     let app = match init(secrets).await {
         Ok(app) => app,
         Err(code) => return code,
     };
-    let respond = |request| {
-        let response = serve(&app, name, request, handler);
-        async { Ok::<_, Infallible>(LambdaResponse(response.await)) }
-    };
+    let respond = |event| respond(&app, name, event, handler);
     // What `lambda_http::run` does, and the background tasks after each answer, in the request's span.
     let with_tasks = MapFutureLayer::new(|answer| app.background.run_after(answer));
-    let runtime = Runtime::new(Adapter::from(service_fn(respond))).layer(with_tasks).layer(TracingLayer::new());
+    let runtime = Runtime::new(service_fn(respond)).layer(with_tasks).layer(TracingLayer::new());
     exit_code(runtime.run().await)
 }
 

@@ -70,7 +70,7 @@ impl Invoker {
         command.args(arguments).env_clear().envs(self.environment(services));
         command.stdin(if held.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(output.try_clone()?).stderr(output);
-        let mut function = Function::run(command).await?;
+        let mut function = Function::run(command, Duration::from_secs(30)).await?;
         let mut started = function.started;
         if let Some(held) = held {
             held.hold(function.process.id().ok_or("the shell has ended")?)?;

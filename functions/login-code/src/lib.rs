@@ -27,6 +27,6 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
         ChallengeId::parse(&challenge).ok_or_else(|| Problem::field(Reason::InvalidTransactionId, "transactionId"))?;
     let code = OneTimeCode::parse(&code, app.settings.code_length)
         .ok_or_else(|| Problem::field(Reason::InvalidCode, "code"))?;
-    let login = finish_login(&app, challenge, &code, &http::requester(&request)).await?;
+    let login = finish_login(&app, challenge, &code, &http::requester(&app, &request)?).await?;
     Ok(http::ok(&http::logged_in(&app.settings, &login)))
 }

@@ -24,6 +24,6 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     fields.finish()?;
     let phone = PhoneNumber::parse(&phone, app.settings.default_country)?;
     let challenge =
-        start::second_factor(&app, &phone, Password::entered(&password), &http::requester(&request)).await?;
+        start::second_factor(&app, &phone, Password::entered(&password), &http::requester(&app, &request)?).await?;
     Ok(http::ok(&json!({ "transactionId": challenge })))
 }

@@ -20,6 +20,6 @@ pub const SECRETS: &[Secret] = &[Secret::RootKey, Secret::Plivo];
 pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     let text = http::text_body(&request, "phoneNumber")?;
     let phone = PhoneNumber::parse(&text, app.settings.default_country)?;
-    let challenge = start::login(&app, &phone, &http::requester(&request)).await?;
+    let challenge = start::login(&app, &phone, &http::requester(&app, &request)?).await?;
     Ok(http::ok(&json!({ "transactionId": challenge })))
 }

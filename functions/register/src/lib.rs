@@ -30,12 +30,12 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     let phone = PhoneNumber::parse(&fields.string(&settings.phone_column)?, settings.default_country)?;
     match fields.alias("transactionId", "transactioniId")? {
         None => {
-            let challenge = start::registration(&app, &phone, &http::requester(&request)).await?;
+            let challenge = start::registration(&app, &phone, &http::requester(&app, &request)?).await?;
             Ok(http::ok(&json!({ "transactionId": challenge })))
         }
         Some(challenge) => {
             let registration = registration(&app, phone, &challenge, fields)?;
-            let account = register(&app, registration, &http::requester(&request)).await?;
+            let account = register(&app, registration, &http::requester(&app, &request)?).await?;
             Ok(http::ok(&http::registered(settings, &account)))
         }
     }

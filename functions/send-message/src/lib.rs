@@ -9,7 +9,7 @@
 
 pub mod event;
 pub mod message;
-mod queue;
+pub mod queue;
 
 use std::sync::Arc;
 

@@ -1,6 +1,8 @@
 //! Batches from SQS. Each message is sent, or moved to the dead-letter queue with its reason, or reported as failed so that SQS delivers it
 //! again. None is lost. A failed message holds up only those behind it in its FIFO group, which keep their order.
 
+use std::time::Duration;
+
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use shared::app::App;
@@ -14,8 +16,18 @@ use shared::metrics::Metric;
 use crate::event::Record;
 use crate::{NAME, message};
 
-/// The number of messages that are sent concurrently: the template's batch size.
-const CONCURRENCY: usize = 10;
+/// The function's timeout. A request by HTTP ends earlier: its calls cannot take longer than [`messaging::SLOWEST`], and the gateway waits 30 s.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a queue hides a message that was delivered: six times the function's timeout, as Lambda advises, so that a throttled batch does not
+/// return at once.
+pub const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(360);
+/// The messages in a batch, which are sent concurrently.
+pub const BATCH_SIZE: usize = 10;
+/// The messages in a batch of the FIFO queue. Those of one group are sent one after the other, so all must begin while there is still time
+/// for one at its slowest: there is, if each takes at most [`SLOW_MESSAGE`].
+pub const FIFO_BATCH_SIZE: usize = 5;
+/// A message takes 0.3 to 1 s. Slower than this, the rest of a FIFO batch is delivered again.
+pub const SLOW_MESSAGE: Duration = Duration::from_secs(7);
 /// A message that cannot be sent at its fifth delivery moves to the dead-letter queue. SQS's own redrive, which records no reason, happens
 /// later; it is for messages that kill the function.
 const MAX_RECEIVES: u32 = 5;
@@ -36,7 +48,7 @@ impl Batch<'_> {
             Problem::from(error).reason()
         });
         let groups = stream::iter(in_groups(records)).map(|group| self.send_group(group, setup_error));
-        let failed: Vec<_> = groups.buffer_unordered(CONCURRENCY).concat().await;
+        let failed: Vec<_> = groups.buffer_unordered(BATCH_SIZE).concat().await;
         let failed: Vec<_> = failed.into_iter().map(|id| json!({ "itemIdentifier": id })).collect();
         json!({ "batchItemFailures": failed })
     }
@@ -121,4 +133,17 @@ fn in_groups(records: Vec<Record>) -> Vec<Vec<Record>> {
         }
     }
     groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_begins_in_time_and_a_request_ends_before_the_gateway_gives_up() {
+        let before_the_last = SLOW_MESSAGE.saturating_mul(u32::try_from(FIFO_BATCH_SIZE).unwrap() - 1);
+        assert!(before_the_last + messaging::SLOWEST <= TIMEOUT);
+        assert!(messaging::SLOWEST < Duration::from_secs(29));
+        assert_eq!(VISIBILITY_TIMEOUT, TIMEOUT * 6);
+    }
 }

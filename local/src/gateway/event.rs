@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use shared::clock::Timestamp;
 
@@ -14,7 +15,8 @@ const HOST: &str = "localhost";
 
 /// The event of a request. `client` is the client's address.
 pub(crate) fn from_request(parts: &Parts, body: &Bytes, client: &str, now: Timestamp, request_id: &str) -> Value {
-    let path = parts.uri.path();
+    // The gateway passes on a decoded path and a query as it came.
+    let path = percent_decode_str(parts.uri.path()).decode_utf8_lossy();
     let (body, base64) = encode(parts, body);
     let mut headers = headers(parts);
     // The gateway sets these, whatever the client sends.
@@ -45,16 +47,21 @@ pub(crate) fn from_request(parts: &Parts, body: &Bytes, client: &str, now: Times
     if let Some(body) = body {
         event["body"] = Value::String(body);
     }
+    let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let cookies: Vec<_> = cookies.flat_map(|value| value.split("; ")).collect();
+    if !cookies.is_empty() {
+        event["cookies"] = json!(cookies);
+    }
     if let Some(query) = parts.uri.query() {
         event["queryStringParameters"] = query_parameters(query);
     }
     event
 }
 
-/// The headers, with names in lower case and duplicates joined by commas.
+/// The headers, with names in lower case and duplicates joined by commas. Cookies are a list of their own.
 fn headers(parts: &Parts) -> Map<String, Value> {
     let mut headers = Map::new();
-    for name in parts.headers.keys() {
+    for name in parts.headers.keys().filter(|name| *name != header::COOKIE) {
         let values: Vec<_> =
             parts.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         headers.insert(name.as_str().to_owned(), json!(values.join(",")));
@@ -168,6 +175,15 @@ mod tests {
         assert_eq!(event["headers"], own);
         assert_eq!(event["rawQueryString"], "a=1&b=&a=2");
         assert_eq!(event["queryStringParameters"], json!({"a": "1,2", "b": ""}));
+    }
+
+    #[test]
+    fn a_path_is_decoded_and_a_query_is_not() {
+        let event =
+            event(Request::get("/api/users/isvalidusertoken/a%22b%20c?a=%22").header("cookie", "a=1; b=2"), b"");
+        assert_eq!(event["rawPath"], "/api/users/isvalidusertoken/a\"b c");
+        assert_eq!(event["rawQueryString"], "a=%22");
+        assert_eq!((&event["cookies"], &event["headers"]["cookie"]), (&json!(["a=1", "b=2"]), &Value::Null));
     }
 
     #[test]

@@ -399,3 +399,55 @@ async fn paths_methods_and_applications_that_are_unknown() {
         refuse_json(&app, &path, json!({"phoneNumber": PHONE}), (400, 2002, "unknown_application")).await;
     }
 }
+
+/// Found by a review: `lambda_http` panics at these, which on AWS is a failed function and an alarm.
+#[tokio::test]
+async fn events_that_are_no_http_are_refused_and_crash_nothing() {
+    let app = TestApp::start().await;
+    let event = |change: &dyn Fn(&mut Value)| {
+        let mut event = json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": "/api/info", "rawQueryString": "", "headers": {},
+            "requestContext": {
+                "http": { "method": "GET", "path": "/api/info", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test" },
+                "stage": "$default", "requestId": "test", "routeKey": "$default", "domainName": "api.example.com",
+            },
+            "isBase64Encoded": false,
+        });
+        change(&mut event);
+        event
+    };
+    let refused: [&dyn Fn(&mut Value); 6] = [
+        &|event| event["rawQueryString"] = json!("a=\"b"),
+        &|event| event["rawQueryString"] = json!("a=<b"),
+        &|event| event["rawQueryString"] = json!("a=b c"),
+        &|event| event["rawQueryString"] = json!("a=\u{e9}\0"),
+        &|event| event["rawPath"] = json!("api/info"),
+        &|event| (event["isBase64Encoded"], event["body"]) = (json!(true), json!("no base64")),
+    ];
+    for (case, change) in refused.into_iter().enumerate() {
+        let answer = app.stack.invoke("session", event(change)).await.unwrap();
+        let reason: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        assert_eq!(
+            json!([answer["statusCode"], reason["errorData"]["reason"]]),
+            json!([400, "invalid_request"]),
+            "{case}"
+        );
+    }
+    let answered: [&dyn Fn(&mut Value); 5] = [
+        &|event| event["headers"] = json!({ "x-forwarded-proto": "http,https", "host": "a b" }),
+        &|event| event["headers"] = json!({ "host": "[", "user-agent": "\u{e9}\n", "a b": "c", "n": 1 }),
+        &|event| event["cookies"] = json!(["a=\u{1}"]),
+        &|event| event["rawQueryString"] = json!("a=%22&b=#c"),
+        &|event| event["requestContext"]["domainName"] = json!(null),
+    ];
+    for (case, change) in answered.into_iter().enumerate() {
+        let answer = app.stack.invoke("session", event(change)).await.unwrap();
+        assert_eq!(answer["statusCode"], 200, "{case}: {answer}");
+    }
+    assert_eq!(app.get("/api/users/isvalidusertoken/a%22b%20c%3Cd%7C%5E%60", None).await.ok(), json!(false));
+    // The gateway has decoded them, so they are part of the path no more.
+    for token in ["%3F", "%23", "a%5Cb", "%00", "a%2Fb"] {
+        let reply = app.get(&format!("/api/users/isvalidusertoken/{token}"), None).await;
+        reply.refused(404, 14002, "not_found");
+    }
+}

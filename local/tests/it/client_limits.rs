@@ -60,6 +60,29 @@ async fn what_headers_say_about_the_address_changes_nothing() {
     }
 }
 
+/// Behind a proxy, its header counts, and only with its secret.
+#[tokio::test]
+async fn behind_a_proxy_its_word_counts_for_the_address_and_nobody_gets_past_it() {
+    let hash = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"; // of `secret`
+    let app = app(&[("CLIENT_ADDRESS_HEADER", "CloudFront-Viewer-Address"), ("PROXY_SECRET_SHA256", hash)]).await;
+    let start = async |source: &str, headers: serde_json::Value, line: usize| {
+        app.post_from(source, &headers, "/api/users/register", &json!({ "phoneNumber": phone(line) })).await
+    };
+    let through = |client: &str| json!({ "proxy-secret": "secret", "cloudfront-viewer-address": client });
+    for line in 0..20 {
+        start(&format!("203.0.113.{line}"), through(&format!("198.51.100.7:{line}")), line).await.ok();
+    }
+    start("203.0.113.99", through("198.51.100.7:99"), 20).await.limited("too_many_starts");
+    start("203.0.113.99", through("198.51.100.8:99"), 20).await.ok();
+    for secret in [json!(null), json!(""), json!("Secret"), json!(hash)] {
+        let mut headers = through("198.51.100.9:1");
+        headers["proxy-secret"] = secret;
+        headers.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        start("198.51.100.9", headers, 21).await.refused(403, 14008, "proxy_required");
+    }
+    app.get("/api/info", None).await.refused(403, 14008, "proxy_required");
+}
+
 #[tokio::test]
 async fn one_address_calls_five_countries_a_day() {
     let app = app(&[("SMS_COUNTRIES", "US,GB,DE,FR,ES,IT")]).await;

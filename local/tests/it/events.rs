@@ -32,7 +32,7 @@ const REASONS: [(&str, &[&[Reason]]); 6] = [
     ("send-message", &[ANY, STORED, BODY, &[NotAnObject, UnknownField], NUMBER, MESSAGE]),
     ("session", &[ANY, STORED, &[SessionInvalid, NotOwn, UserDisabled, MethodNotAllowed]]),
 ];
-const ANY: &[Reason] = &[UnknownApplication, NotFound, Unavailable];
+const ANY: &[Reason] = &[InvalidRequest, UnknownApplication, NotFound, Unavailable, ProxyRequired];
 const STORED: &[Reason] = &[Internal];
 const BODY: &[Reason] = &[EmptyBody, BodyTooLarge, NotJson, DuplicateField, MissingField, WrongType];
 const NUMBER: &[Reason] = &[InvalidPhoneNumber, NumberNotServed, CountryNotServed];
@@ -85,6 +85,7 @@ fn out_of_reach(function: &str, reason: Reason) -> Option<&'static str> {
         BudgetSpent => Some("there is money left"),
         NumbersSuspended => Some("nothing looks pumped"),
         SwitchedOff => Some("nothing is switched off"),
+        ProxyRequired => Some("no proxy is set"),
         SmsUnavailable => Some("the simulated Plivo takes messages"),
         SmsUnknown if function != "send-message" => Some("the simulated Plivo's answers arrive"),
         NotFound if function != FALLBACK => Some("the gateway sends it its own paths"),
@@ -163,7 +164,10 @@ fn no_file_holds_a_number_or_an_address_of_anybody() {
 /// An event's body as text, or the whole event.
 fn body(event: &Value) -> String {
     match (event["isBase64Encoded"].as_bool(), event["body"].as_str()) {
-        (Some(true), Some(body)) => String::from_utf8(STANDARD.decode(body).unwrap()).unwrap(),
+        (Some(true), Some(body)) => match STANDARD.decode(body) {
+            Ok(bytes) => String::from_utf8(bytes).unwrap(),
+            Err(_) => body.to_owned(),
+        },
         (_, Some(body)) => body.to_owned(),
         (_, None) => event.to_string(),
     }

@@ -237,6 +237,27 @@ async fn a_read_that_finds_no_capacity_is_tried_again_and_never_taken_for_nothin
     assert_eq!(app.sent(), sent);
 }
 
+/// Found by a review: three 500s for one destination stopped everybody.
+#[tokio::test]
+async fn plivo_s_failures_at_one_number_stop_nobody_else() {
+    let app = TestApp::start().await;
+    for _ in 0..4 {
+        app.stack.simulator.set_fault(Fault::Status(500));
+        app.register_start("+14155550190").await.refused_in(503, "sms_unknown");
+        app.advance(1920);
+    }
+    app.stack.simulator.set_fault(Fault::None);
+    app.register_start("+14155550101").await.ok();
+    app.stack.simulator.set_fault(Fault::Status(500));
+    for phone in ["+12125550101", "+13105550101", "+14155550102"] {
+        app.register_start(phone).await.refused_in(503, "sms_unknown");
+    }
+    app.stack.simulator.set_fault(Fault::None);
+    app.register_start("+14155550103").await.refused_in(503, "sms_unavailable");
+    app.advance(30);
+    app.register_start("+14155550103").await.ok();
+}
+
 #[tokio::test]
 async fn how_plivo_does_is_read_once_in_fifteen_seconds() {
     let (app, proxy, _store) = TestApp::behind_fault_proxy().await;

@@ -1,8 +1,11 @@
 //! Messages from SQS: each is sent at most once. Each ends up sent, in the dead-letter queue with its reason, or back in its queue.
 
+use std::time::Duration;
+
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use local::Options;
 use local::simulator::Fault;
+use send_message::queue;
 use serde_json::{Value, json};
 use shared::clock::Clock as _;
 use shared::messaging::IdempotencyKey;
@@ -297,6 +300,43 @@ async fn nothing_is_begun_for_which_there_is_no_time() {
     let answer = app.stack.invoke_in("send-message", LambdaEvent::new(event, context)).await.unwrap();
     assert_eq!(ids(&answer), ["1", "2"]);
     assert_eq!((app.sent(), reasons(&app)), (0, Vec::new()));
+}
+
+/// Invokes the function with a FIFO batch of one group, each message of which takes as long as a slow one, and returns how many were sent.
+async fn sent_by_a_slow_batch(timeout: Duration) -> usize {
+    let app = TestApp::start().await;
+    let mut context = Context::default();
+    context.request_id = "slow".to_owned();
+    context.deadline = u64::try_from(app.stack.clock.now().plus(timeout).as_millis()).unwrap();
+    let batch: Vec<_> = (0..queue::FIFO_BATCH_SIZE)
+        .map(|at| {
+            let mut record = record(&at.to_string(), message(at), 1);
+            record["attributes"]["MessageGroupId"] = json!("a");
+            record["eventSourceARN"] = json!("arn:aws:sqs:us-east-1:000000000000:messages.fifo");
+            record
+        })
+        .collect();
+    let event = LambdaEvent::new(json!({ "Records": batch }), context);
+    let time_passes = async {
+        for sent in 1.. {
+            while app.sent() < sent {
+                tokio::task::yield_now().await;
+            }
+            app.stack.clock.advance(queue::SLOW_MESSAGE);
+        }
+    };
+    tokio::select! {
+        answer = app.stack.invoke_in("send-message", event) => drop(answer.unwrap()),
+        () = time_passes => {}
+    }
+    app.sent()
+}
+
+/// Found by a review: within the gateway's 30 s, a message of a batch was begun only in the first 1.6 s.
+#[tokio::test]
+async fn a_batch_of_slow_messages_is_sent_at_once_and_was_not_within_the_gateway_s_time() {
+    assert_eq!(sent_by_a_slow_batch(Duration::from_secs(30)).await, 1);
+    assert_eq!(sent_by_a_slow_batch(queue::TIMEOUT).await, queue::FIFO_BATCH_SIZE);
 }
 
 #[tokio::test]

@@ -70,3 +70,28 @@ async fn plivo_s_new_token_is_in_use_after_the_stated_time() {
     app.advance(1);
     assert_eq!(send_with(&app, local::MESSAGE_KEY).await, 503, "the new one, which this Plivo does not know");
 }
+
+/// Found by a review: with another root key, the same phone and e-mail address registered a second user.
+#[tokio::test]
+async fn another_root_key_makes_no_second_user_and_says_so() {
+    let app = TestApp::start().await;
+    app.register(PHONE, "jane@example.com").await;
+    let open = challenge_id(&app.login_start(PHONE).await.ok());
+    let code = app.last_code(PHONE);
+    let rows = app.dump().await.len();
+    for secret in [NEXT_ROOT.to_owned(), json!({"users": NEXT_ROOT, "current": local::ROOT_KEY}).to_string()] {
+        app.stack.secrets.put("root", &secret);
+        wait(&app);
+        let sent = app.sent();
+        app.register_start(PHONE).await.refused_in(503, "unavailable");
+        app.login_start(PHONE).await.refused_in(503, "unavailable");
+        app.password_start(PHONE, PASSWORD).await.refused_in(503, "unavailable");
+        app.enter(&open, &code).await.refused_in(503, "unavailable");
+        assert_eq!(send_with(&app, local::MESSAGE_KEY).await, 503);
+        assert_eq!((app.dump().await.len(), app.sent()), (rows, sent));
+    }
+    assert!(crate::support::log().contains("the root key is not the one that the users were made with"));
+    app.stack.secrets.put("root", local::ROOT_KEY);
+    wait(&app);
+    app.log_in(PHONE).await;
+}

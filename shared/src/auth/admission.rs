@@ -20,6 +20,6 @@ pub(super) fn admit_start(
     request: &ChallengeRequest<'_>,
     is_usable: impl Fn(&Challenge) -> bool,
 ) -> Result<Admitted, AuthError> {
-    circuit_breaker::check(status.failures, request.now)?;
+    circuit_breaker::check(status.failures.as_ref(), request.now)?;
     Ok(challenge::check_phone_limits(&mut phone.clone(), request, is_usable)?)
 }

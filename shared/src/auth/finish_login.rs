@@ -55,6 +55,7 @@ async fn log_in(
 ) -> Result<LoggedIn, AuthError> {
     let now = app.clock.now();
     let keys = app.secrets.keys(now).await?;
+    app.store.users.check_root_key(&keys).await?;
     let mut opened = challenge.open(&keys);
     opened.retain(|(_, key)| key.flow.is_for_confirmed_phones());
     let entered = EnteredCode { challenge, opened: &opened, code, network: &requester.network };

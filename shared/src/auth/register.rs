@@ -55,6 +55,7 @@ pub async fn register(app: &App, registration: Registration, requester: &Request
     logging::record_phone(&registration.phone);
     let now = app.clock.now();
     let keys = app.secrets.keys(now).await?;
+    app.store.users.keep_root_key(&keys).await?;
     let owner = keys.phone(registration.phone.e164());
     let (flow, challenge) = (Flow::Register, registration.challenge);
     let mut opened = challenge.open(&keys);

@@ -172,6 +172,10 @@ impl Start {
             phone_hash: owner,
         };
         let state = app.store.load_start_state(&items, now).await?;
+        match flow {
+            Flow::Register => app.store.users.keep_root_key(&keys).await?,
+            Flow::Login | Flow::SecondFactor => app.store.users.compare_root_key(&keys)?,
+        }
         admission::check_kill_switches(&state.status, flow, phone.country())?;
         let token = requester.device_token.as_ref().filter(|_| flow.is_for_confirmed_phones());
         let find = |token: &SecretString| {
@@ -436,8 +440,9 @@ impl PreparedSend {
                 tokio::join!(start.rollback(&issued), money, prefix);
             }
         };
-        let (controls, failures) = (&start.app.store.controls, start.state.status.failures);
-        tokio::join!(circuit_breaker::record(controls, failures, &outcome, start.now), rolled_back);
+        let (controls, failures) = (&start.app.store.controls, start.state.status.failures.as_ref());
+        let prefix = planned.entry.prefix.clone();
+        tokio::join!(circuit_breaker::record(controls, failures, prefix, &outcome, start.now), rolled_back);
         outcome?;
         Ok(issued.challenge.id)
     }

@@ -7,6 +7,7 @@
 //! `template.yaml` with the same bounds, and a row in the README's table. Tests compare these.
 
 mod messages;
+mod proxy;
 mod resources;
 mod spend;
 mod users;
@@ -102,6 +103,11 @@ settings! {
     starts_per_address: usize = number(STARTS_PER_ADDRESS, 1, 10_000), "STARTS_PER_ADDRESS";
     /// The most countries that one client network may call in a day, 1 to 250. Default 5.
     countries_per_address: usize = number(COUNTRIES_PER_ADDRESS, 1, 250), "COUNTRIES_PER_ADDRESS";
+    /// The header, in lower case, in which a proxy in front of the API says the client's address; none by default. Believed only with the
+    /// header `proxy-secret`, and without that every request is refused.
+    client_address_header: Option<String> = proxy::client_address_header, "CLIENT_ADDRESS_HEADER";
+    /// The SHA-256 of the secret that the proxy adds as `proxy-secret`, 64 hex digits; required with `CLIENT_ADDRESS_HEADER`.
+    proxy_secret_sha256: Option<String> = proxy::secret_sha256, "PROXY_SECRET_SHA256";
     /// Wrong codes of all phones and addresses in a day (UTC), from which on codes have eight digits, 10 to 1000000. Default 300: more than
     /// the default budget's 3,246 messages a day have typing errors.
     wrong_codes_per_day: usize = number(300, 10, 1_000_000), "WRONG_CODES_PER_DAY";

@@ -66,6 +66,7 @@ pub struct Keys {
     client: hmac::Key,
     password: [u8; 32],
     device: LessSafeKey,
+    check: [u8; 32],
     current: EphemeralKeys,
     other: Option<EphemeralKeys>,
 }
@@ -92,6 +93,7 @@ impl Keys {
             client: hmac_key(&users, "client")?,
             password: expand(&users, "password")?,
             device: aead_key(&users, "device")?,
+            check: expand(&users, "check")?,
             current: EphemeralKeys::derive(&root.current)?,
             other: root.other.as_ref().map(EphemeralKeys::derive).transpose()?,
         })
@@ -167,6 +169,11 @@ impl Keys {
     pub(crate) fn open_device(&self, sealed: &str, context: &str) -> Result<String, SealError> {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| SealError)?;
         open(&self.device, &bytes, context).ok_or(SealError)
+    }
+
+    /// A value that tells whether two root keys are the same, and nothing else about them.
+    pub(crate) fn check(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.check)
     }
 
     /// The pepper of password hashes: Argon2's secret input.

@@ -201,7 +201,7 @@ impl From<Limited> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) | StoreError::Throttled(_) => {
+            StoreError::Unavailable(_) | StoreError::Throttled(_) | StoreError::OtherRootKey => {
                 Self::new(Reason::Unavailable).retry_after(SOON).because(error)
             }
             StoreError::Malformed { .. } => Self::new(Reason::Internal).because(error),

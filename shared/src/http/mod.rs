@@ -26,7 +26,7 @@ use tracing::Instrument as _;
 use crate::app::App;
 use crate::config::Settings;
 use crate::logging;
-use request::client_network;
+use request::{client_network, make_readable, source_network};
 use routes::{FALLBACK, Found};
 
 /// What a handler returns.
@@ -44,15 +44,20 @@ pub async fn respond<'a, F: Future<Output = HandlerResult> + Send>(
     function: &'static str,
     event: LambdaEvent<Value>,
     handler: impl Fn(Arc<App>, Request) -> F + Send + Sync + 'a,
-) -> Result<Value, serde_json::Error> {
-    let event = LambdaEvent::new(serde_json::from_value::<LambdaRequest>(event.payload)?, event.context);
+) -> Result<Value, lambda_http::Error> {
+    let LambdaEvent { mut payload, context } = event;
+    let is_http = make_readable(&mut payload);
+    let event = LambdaEvent::new(serde_json::from_value::<LambdaRequest>(payload)?, context);
     let handler = &handler;
+    let handle = move |app, request| async move {
+        if is_http { handler(app, request).await } else { Err(Problem::new(Reason::InvalidRequest)) }
+    };
     let serving = |request| {
-        let response = serve(app, function, request, handler);
+        let response = serve(app, function, request, handle);
         async { Ok::<_, Infallible>(LambdaResponse(response.await)) }
     };
     let Ok(response) = Adapter::from(service_fn(serving)).call(event).await;
-    serde_json::to_value(response)
+    Ok(serde_json::to_value(response)?)
 }
 
 /// Calls a handler and makes its result a response: a refusal is a response too, and is logged here, once.
@@ -62,9 +67,10 @@ pub async fn serve<F: Future<Output = HandlerResult>>(
     request: Request,
     handler: impl FnOnce(Arc<App>, Request) -> F,
 ) -> Response<Body> {
-    let span = logging::request_span(&client_network(&request));
+    let client = client_network(&app.settings, &request);
+    let span = logging::request_span(client.as_ref().unwrap_or(&source_network(&request)));
     let response = async {
-        let result = match check_path(&app.settings, function, &request) {
+        let result = match client.and(check_path(&app.settings, function, &request)) {
             Ok(()) => handler(Arc::clone(app), request).await,
             Err(problem) => Err(problem),
         };

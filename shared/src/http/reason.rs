@@ -28,6 +28,8 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// The path, the query or the encoding of the body are no HTTP.
+    InvalidRequest = "invalid_request", BAD_REQUEST, 8004, "Parsing input json params failed";
     /// There is no body.
     EmptyBody = "empty_body", BAD_REQUEST, 8005, "Invalid empty param for request";
     /// The body is over 16 KiB.
@@ -54,6 +56,8 @@ reasons! {
     InvalidTransactionId = "invalid_transaction_id", BAD_REQUEST, 8008, "Invalid parameter '%s'";
     /// The code is not CODE_LENGTH digits.
     InvalidCode = "invalid_code", BAD_REQUEST, 8008, "Invalid parameter '%s'";
+    /// The request has not come through the proxy in front of the API.
+    ProxyRequired = "proxy_required", FORBIDDEN, 14008, "Access denied";
     /// The code is wrong, or its challenge is unknown, of another phone, expired, redeemed or out of attempts.
     CodeRejected = "code_rejected", UNAUTHORIZED, 14000, "The code is wrong or no longer valid";
     /// No such user, or another password.
@@ -159,7 +163,7 @@ impl Reason {
             Self::TooManyMessages | Self::TooManyStarts | Self::BudgetSpent | Self::NumbersSuspended => {
                 Some("excess_rate_limit_exceeded")
             }
-            Self::AccessDenied | Self::NotOwn => Some("authz_fail"),
+            Self::AccessDenied | Self::NotOwn | Self::ProxyRequired => Some("authz_fail"),
             Self::SessionInvalid => Some("session_use_after_expire"),
             other if other.status().as_u16() == 400 => Some("input_validation_fail"),
             _ => None,

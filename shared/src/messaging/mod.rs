@@ -126,7 +126,7 @@ pub async fn send(app: &App, key: &IdempotencyKey, message: &Message) -> Result<
     let now = app.clock.now();
     let (keys, credentials) = tokio::try_join!(app.secrets.keys(now), app.secrets.plivo(now))?;
     let channel = if message.media.is_empty() { kill_switch::SMS } else { kill_switch::MMS };
-    let status = app.store.controls.status(now).await?;
+    let ((), status) = tokio::try_join!(app.store.users.check_root_key(&keys), app.store.controls.status(now))?;
     if status.kill_switches.stop(kill_switch::MESSAGE, message.to.country(), channel) {
         return Err(MessageError::SwitchedOff);
     }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_has_time_for_one_message_at_its_slowest() {
+    fn a_message_begins_only_with_time_for_one_at_its_slowest() {
         let start = Timestamp::from_millis(0);
         let end = start.plus(std::time::Duration::from_secs(30));
         assert!(has_time(start, end) && !has_time(end, end));

@@ -80,7 +80,12 @@ impl PlivoError {
     /// Whether the next message, to anybody, would fail as well. Not so for the rate limit: a stranger's burst must not become a pause for
     /// all.
     pub const fn concerns_everybody(&self) -> bool {
-        !matches!(self, Self::Throttled | Self::Forbidden(_) | Self::Rejected(_))
+        matches!(self, Self::Unreachable(_) | Self::Credentials | Self::Credit | Self::Unavailable(503))
+    }
+
+    /// Whether Plivo has failed, perhaps only at this number.
+    pub const fn may_concern_everybody(&self) -> bool {
+        matches!(self, Self::NoAnswer(_) | Self::Unreadable | Self::Unavailable(_))
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! | `id` (key) | attributes |
 //! |---|---|
-//! | `circuit_breaker` | `failures`: since the last success; `last_failure`: milliseconds |
+//! | `circuit_breaker` | since the last success: `failures`, and the `prefixes` of numbers that failed; `last_failure`: milliseconds |
 //! | `wrong_codes#` and the day (UTC), like `wrong_codes#20783` | `count`: wrong codes of that day; `expires_at` |
 //! | `kill_switches` | `version`; `off`: names of what is switched off; `changes`: the last changes, each with `at`, `by`, `name`, `off`, `why` |
 
@@ -14,12 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
 use super::optimistic::{self, Versioned};
 use super::table::{Consistency, Found, Key, Table, get_all, write};
-use super::{Item, StoreError, names, number, values};
+use super::{Item, StoreError, names, number, text, values};
 use crate::clock::Timestamp;
 use crate::spend::kill_switch::{KillSwitch, KillSwitches};
 
@@ -32,10 +33,13 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_CHANGES: usize = 100;
 
 /// How Plivo has been doing.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Failures {
-    /// Failures since the last success.
+    /// Failures since the last success that do not depend on the number.
     pub failures: u64,
+    /// Prefixes, as keyed hashes, whose numbers had failures that may depend on it.
+    #[serde(default)]
+    pub prefixes: BTreeSet<String>,
     /// When the last one was.
     pub last_failure: Timestamp,
 }
@@ -184,19 +188,21 @@ impl Controls {
         self.cached.lock().unwrap_or_else(PoisonError::into_inner).status.failures = failures;
     }
 
-    /// Records the number of failures in a row. Two that are recorded at once may count as one, which only opens the circuit later.
+    /// Records the failures since the last success. Of two that are recorded at once one may be lost, which only opens the circuit later.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn record_failure(&self, failures: u64, now: Timestamp) -> Result<(), StoreError> {
-        self.cache_failures(Some(Failures { failures, last_failure: now }));
+    pub async fn record_failures(&self, failures: Failures) -> Result<(), StoreError> {
+        let prefixes = AttributeValue::L(failures.prefixes.iter().map(text).collect());
         let update = self
             .table
-            .update(CIRCUIT_BREAKER, "SET failures = :failures, last_failure = :now")
+            .update(CIRCUIT_BREAKER, "SET failures = :failures, prefixes = :prefixes, last_failure = :now")
             .set_expression_attribute_values(values([
-                (":failures", number(i64::try_from(failures).unwrap_or(i64::MAX))),
-                (":now", number(now.as_millis())),
+                (":failures", number(i64::try_from(failures.failures).unwrap_or(i64::MAX))),
+                (":prefixes", prefixes),
+                (":now", number(failures.last_failure.as_millis())),
             ]));
+        self.cache_failures(Some(failures));
         write(|| update.clone().send()).await.map(drop)
     }
 
@@ -270,6 +276,10 @@ mod tests {
         Controls::of(client, name)
     }
 
+    fn failures(failures: u64, last_failure: Timestamp) -> Failures {
+        Failures { failures, prefixes: ["p".to_owned()].into(), last_failure }
+    }
+
     async fn switch(controls: &Controls, name: &str, off: bool, at: Timestamp) -> KillSwitchRecord {
         let (by, name, why) = ("anna".to_owned(), name.to_owned(), "pumping".to_owned());
         let switch = KillSwitch::parse(&name).unwrap();
@@ -299,7 +309,7 @@ mod tests {
         assert_eq!(status(&store.controls, NOW).await, (None, "nothing".to_owned()));
         let other = another(&store);
         switch(&other, "DE", true, NOW).await;
-        other.record_failure(3, NOW).await.unwrap();
+        other.record_failures(failures(3, NOW)).await.unwrap();
         assert_eq!(status(&store.controls, after(AGE - 1)).await, (None, "nothing".to_owned()));
         assert_eq!(status(&store.controls, after(AGE)).await, (Some((3, NOW)), "DE".to_owned()));
     }
@@ -309,7 +319,7 @@ mod tests {
         let (store, http) = start().await;
         status(&store.controls, NOW).await;
         switch(&another(&store), "DE", true, NOW).await;
-        store.controls.record_failure(1, after(AGE - 1)).await.unwrap();
+        store.controls.record_failures(failures(1, after(AGE - 1))).await.unwrap();
         http.take_calls();
         assert_eq!(status(&store.controls, after(AGE - 1)).await, (Some((1, after(AGE - 1))), "nothing".to_owned()));
         assert!(http.take_calls().is_empty());

@@ -71,7 +71,7 @@ impl Store {
     pub fn new(client: &Client, names: &Resources) -> Self {
         let table = |name: &String| table::Table { client: client.clone(), name: name.clone() };
         Self {
-            users: Users { table: table(&names.users_table) },
+            users: Users::new(table(&names.users_table)),
             phones: Phones { table: table(&names.phones_table) },
             sessions: Sessions { table: table(&names.sessions_table) },
             controls: Controls::new(table(&names.controls_table)),
@@ -92,6 +92,11 @@ pub enum StoreError {
     /// No capacity for a part of what was asked, or every race was lost, for longer than we try: worth another request.
     #[error("storage does not answer: {0} was throttled or lost every race")]
     Throttled(&'static str),
+    /// The rows were made with another root key than the secret now holds.
+    #[error(
+        "the root key is not the one that the users were made with (item `root_key` of the users table); put the old one back"
+    )]
+    OtherRootKey,
     /// An item that cannot be read or written as what it should be.
     #[error("an item of {table} cannot be read")]
     Malformed {

@@ -69,11 +69,13 @@ impl Store {
         let shard_id = |shard: usize| CounterKey::Shard(shard).id();
         requested
             .extend(keys.shards.iter().map(|shard| key(&counters.table, &shard_id(*shard), Consistency::Eventual)));
+        requested.extend(users.root_key_unless_known());
         let cached = controls.cached(now);
         if cached.is_none() {
             requested.extend(controls.keys(now));
         }
         let mut found = get_all(&requested).await?;
+        users.take_root_key(&mut found)?;
         let mut read_shard =
             |shard: &usize| Ok((*shard, counters::read(found.take(&counters.table, &shard_id(*shard)))?));
         let shards = keys.shards.iter().map(&mut read_shard).collect::<Result<_, StoreError>>()?;

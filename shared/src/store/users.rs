@@ -1,10 +1,13 @@
-//! The table of users, which is kept. Three kinds of items make a user, written together or not at all:
+//! The table of users, which is kept. Three kinds of items make a user, written together or not at all; one is of the table:
 //!
 //! | `id` (key) | what | attributes |
 //! |---|---|---|
 //! | `phone#` + keyed hash | the phone is taken, and how its user logs in | `user`, `password` |
 //! | `identity#` + keyed hash | the identity is taken | `user` |
 //! | `user#` + objectId | the profile | `phone`, `email`, `created`, `updated`, `last_login`, `status`, `locale`, `properties` |
+//! | `root_key` | the check value of the root key that all of them were made with | `check` |
+
+use std::sync::{Arc, OnceLock};
 
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::TransactWriteItem;
@@ -13,10 +16,13 @@ use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
 use super::phones::{Phones, VerifiedCode};
 use super::sessions::{NewSession, Sessions};
-use super::table::{Consistency, Table, Transacted};
+use super::table::{Consistency, Found, Key, Table, Transacted, get_all, write};
 use super::{Item, StoreError, names, number, text, values};
 use crate::clock::Timestamp;
-use crate::crypto::KeyedHash;
+use crate::crypto::{KeyedHash, Keys};
+
+/// The id of the item that tells which root key the others were made with.
+const ROOT_KEY: &str = "root_key";
 
 /// The status of a user who may log in (Backendless: `userStatus`).
 pub const ENABLED: &str = "ENABLED";
@@ -69,9 +75,82 @@ pub enum Registered {
 #[derive(Debug, Clone)]
 pub struct Users {
     pub(super) table: Table,
+    /// The check value of the root key, once it was read.
+    root_key: Arc<OnceLock<String>>,
+}
+
+/// The check value of the root key that all rows were made with.
+#[derive(Debug, Serialize, Deserialize)]
+struct RootKeyRow {
+    check: String,
 }
 
 impl Users {
+    pub(super) fn new(table: Table) -> Self {
+        Self { table, root_key: Arc::default() }
+    }
+
+    /// Reads which root key the rows were made with, before the keys are there to be compared: at a cold start, beside the secrets. `None` before
+    /// the first registration.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn root_key(&self) -> Result<Option<&str>, StoreError> {
+        let key = self.root_key_unless_known();
+        if !key.is_empty() {
+            self.take_root_key(&mut get_all(&key).await?)?;
+        }
+        Ok(self.root_key.get().map(String::as_str))
+    }
+
+    /// The key of that item, to read it together with others: only until it was found.
+    pub(super) fn root_key_unless_known(&self) -> Vec<Key<'_>> {
+        let key = || Key { table: &self.table, id: ROOT_KEY.to_owned(), consistency: Consistency::Strong };
+        if self.root_key.get().is_some() { Vec::new() } else { vec![key()] }
+    }
+
+    /// Takes it from what was found.
+    pub(super) fn take_root_key(&self, found: &mut Found) -> Result<(), StoreError> {
+        let row: Option<RootKeyRow> = read(found.take(&self.table, ROOT_KEY))?;
+        if let Some(row) = row {
+            self.root_key.get_or_init(|| row.check);
+        }
+        Ok(())
+    }
+
+    /// Refuses other keys than those that the rows were made with, which would find no user and make a second one of each phone. Before the
+    /// first registration, there is nothing to compare.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherRootKey`]; the others.
+    pub async fn check_root_key(&self, keys: &Keys) -> Result<(), StoreError> {
+        self.root_key().await?;
+        self.compare_root_key(keys)
+    }
+
+    /// The same, with what was read beside a start's items.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherRootKey`].
+    pub fn compare_root_key(&self, keys: &Keys) -> Result<(), StoreError> {
+        let is_other = self.root_key.get().is_some_and(|check| *check != keys.check());
+        if is_other { Err(StoreError::OtherRootKey) } else { Ok(()) }
+    }
+
+    /// The same, and keeps the check value where there is none: on condition that there still is none. For registrations.
+    ///
+    /// # Errors
+    /// As [`Users::check_root_key`].
+    pub async fn keep_root_key(&self, keys: &Keys) -> Result<(), StoreError> {
+        if self.root_key().await?.is_none() {
+            let row =
+                to_item(RootKeyRow { check: keys.check() }).map_err(|error| StoreError::malformed("users", error))?;
+            let put = self.table.put(ROOT_KEY, row).condition_expression("attribute_not_exists(id)");
+            write(|| put.clone().send()).await?;
+        }
+        self.check_root_key(keys).await
+    }
+
     /// A user's profile (strongly consistent).
     ///
     /// # Errors
@@ -387,5 +466,25 @@ mod tests {
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
         assert_eq!(rows(&store, "phone", "identity").await, [false; 3]);
         assert_eq!(register(&store, &attempt, "new", NOW).await.unwrap(), Registered::Done);
+    }
+
+    #[tokio::test]
+    async fn the_first_root_key_is_kept_and_no_other_is_taken_by_any_process() {
+        let (store, http) = start().await;
+        let another = || Users::new(store.users.table.clone());
+        let keys = |root: &str| Keys::derive(&root.repeat(32).into()).unwrap();
+        assert!(another().check_root_key(&keys("b")).await.is_ok(), "nothing to compare");
+        let (one, two) = (another(), another());
+        let (a, b) = (keys("a"), keys("b"));
+        let (first, second) = tokio::join!(one.keep_root_key(&a), two.keep_root_key(&b));
+        assert_ne!(first.is_ok(), second.is_ok(), "of two at once, one");
+        let (kept, other) = if first.is_ok() { (a, b) } else { (b, a) };
+        http.take_calls();
+        for users in [one, two, another()] {
+            assert!(users.keep_root_key(&kept).await.is_ok());
+            assert!(matches!(users.keep_root_key(&other).await, Err(StoreError::OtherRootKey)));
+            assert!(matches!(users.check_root_key(&other).await, Err(StoreError::OtherRootKey)));
+        }
+        assert_eq!(http.take_calls(), ["BatchGetItem"], "once in a process");
     }
 }
