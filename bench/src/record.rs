@@ -69,6 +69,9 @@ struct Recorder {
 impl Recorder {
     async fn start(when: When) -> Result<Self, Failure> {
         let store = Stack::start(Options::default()).await?;
+        // Only the very first registration of a users table keeps the check value of the root key.
+        let keys = store.app.secrets.keys(store.app.clock.now()).await?;
+        store.app.store.users.keep_root_key(&keys).await?;
         let address = store.config.dynamodb_endpoint.clone();
         let (proxy, plivo) = (FaultProxy::start(&address).await?, FaultProxy::start(&store.config.url).await?);
         proxy.measure();
