@@ -66,18 +66,20 @@ struct Case {
     status: u16,
 }
 
+const LOGIN_START: Case = Case {
+    name: "loginWithPhoneNumber",
+    path: LOGIN,
+    a_day: 1,
+    before: 0,
+    wait: PAST_ANY_WAIT,
+    at_once: 1,
+    body: |phone| json!(phone),
+    enters_code: false,
+    status: 200,
+};
+
 const CASES: [Case; 6] = [
-    Case {
-        name: "loginWithPhoneNumber",
-        path: LOGIN,
-        a_day: 1,
-        before: 0,
-        wait: PAST_ANY_WAIT,
-        at_once: 1,
-        body: |phone| json!(phone),
-        enters_code: false,
-        status: 200,
-    },
+    LOGIN_START,
     Case {
         name: "loginWithPhoneNumber, too soon after the last",
         path: LOGIN,
@@ -101,17 +103,7 @@ const CASES: [Case; 6] = [
         enters_code: false,
         status: 401,
     },
-    Case {
-        name: "loginWithCode, wrong code",
-        path: LOGIN,
-        a_day: 1,
-        before: 0,
-        wait: PAST_ANY_WAIT,
-        at_once: 1,
-        body: |phone| json!(phone),
-        enters_code: true,
-        status: 401,
-    },
+    Case { name: "loginWithCode, wrong code", enters_code: true, status: 401, ..LOGIN_START },
     Case {
         name: "users/register, first step",
         path: "/api/users/register",

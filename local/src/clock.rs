@@ -11,13 +11,17 @@ pub enum Pace {
     /// It runs with the machine's clock.
     #[default]
     Runs,
-    /// It stands still until it is moved, so that tests are exact to the second on a slow machine.
+    /// It stands still until it is moved, so that tests are exact to the second on a slow machine. It begins with the next day (UTC), so that
+    /// no test meets the end of an hour or a day by chance.
     Stands,
 }
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A clock that can be moved forward. It never goes back.
 #[derive(Debug)]
 pub struct MovableClock {
+    /// Where a clock that stands begins.
     started: Timestamp,
     pace: Pace,
     ahead_millis: AtomicI64,
@@ -27,7 +31,9 @@ impl MovableClock {
     /// A clock that is this far behind the machine's.
     pub fn new(pace: Pace, behind: Duration) -> Self {
         let ahead = -i64::try_from(behind.as_millis()).unwrap_or(i64::MAX / 4);
-        Self { started: SystemClock.now(), pace, ahead_millis: AtomicI64::new(ahead) }
+        let day = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
+        let next_day = SystemClock.now().as_millis().div_euclid(day) + 1;
+        Self { started: Timestamp::from_millis(next_day * day), pace, ahead_millis: AtomicI64::new(ahead) }
     }
 
     /// Moves the clock forward and returns the new time.

@@ -444,6 +444,9 @@ async fn events_that_are_no_http_are_refused_and_crash_nothing() {
         let answer = app.stack.invoke("session", event(change)).await.unwrap();
         assert_eq!(answer["statusCode"], 200, "{case}: {answer}");
     }
+    for no_event in [json!(null), json!("text"), json!([]), json!({})] {
+        assert_eq!(app.stack.invoke("session", no_event).await.unwrap_err().error_type, "Event");
+    }
     assert_eq!(app.get("/api/users/isvalidusertoken/a%22b%20c%3Cd%7C%5E%60", None).await.ok(), json!(false));
     // The gateway has decoded them, so they are part of the path no more.
     for token in ["%3F", "%23", "a%5Cb", "%00", "a%2Fb"] {

@@ -128,6 +128,14 @@ fn a_queue_loses_no_message() {
     }
 }
 
+/// Otherwise two stacks in one account both send one event.
+#[test]
+fn the_rule_takes_the_stack_s_own_events_only() {
+    let template = template();
+    let pattern = &template.document["Resources"]["SendMessageRule"]["Properties"]["EventPattern"];
+    assert_eq!(pattern["source"], json!([{ "Fn::Sub": "otpost.${AWS::StackName}" }]));
+}
+
 #[test]
 fn every_route_that_sends_has_the_lower_rate() {
     let template = template();

@@ -13,7 +13,7 @@ use crate::client_network::ClientNetwork;
 use crate::clock::Timestamp;
 use crate::crypto::Keys;
 use crate::logging;
-use crate::store::{Attempt, ChallengeKey, ClientKey, ClientRecord, PhoneKey, PhoneTag, ServiceStatus};
+use crate::store::{Attempt, ChallengeKey, ClientKey, ClientRecord, CodeState, PhoneKey, PhoneTag};
 
 /// A code that a client has sent.
 #[derive(Debug, Clone, Copy)]
@@ -41,18 +41,19 @@ pub(super) async fn check_code(
     now: Timestamp,
 ) -> Result<RightCode, AuthError> {
     let Some((_, key)) = entered.opened.first() else { return Err(AuthError::CodeRejected) };
-    let client = ClientKey(keys.client(entered.network.as_str()).short());
-    let tags: Vec<_> = entered.opened.iter().map(|(phone, _)| PhoneTag::from(*phone)).collect();
     // Strangers in its network must not hinder a phone's own device, whose challenge only itself can have.
     if key.device.is_some() {
-        return compare(app, keys, entered, &ServiceStatus::default(), now).await;
+        return compare(app, keys, entered, 0, now).await;
     }
+    let client = ClientKey(keys.client(entered.network.as_str()).short());
+    let tags: Vec<_> = entered.opened.iter().map(|(phone, _)| PhoneTag::from(*phone)).collect();
     let (clients, expires) = (app.store.clients.clone(), client_limits::expires(now));
-    let state = app.store.load_code_state(client, now).await?;
+    let is_counted = guessing::is_counted(&app.settings, *key);
+    let CodeState { client: record, wrong_codes } = app.store.load_code_state(client, is_counted, now).await?;
     let count = |record: &mut ClientRecord| client_limits::count_code(record, tags[0], now);
     // First, so that a network that has to wait uses up no attempt of the phone's.
-    let ((), record) = clients.update(client, state.client, expires, count).await??;
-    let right = compare(app, keys, entered, &state.status, now).await?;
+    let ((), record) = clients.update(client, record, expires, count).await??;
+    let right = compare(app, keys, entered, wrong_codes, now).await?;
     let forgive = move |record: &mut ClientRecord| {
         client_limits::forgive(record, &tags);
         Ok::<_, Infallible>(())
@@ -65,12 +66,13 @@ pub(super) async fn check_code(
     Ok(right)
 }
 
-/// Tries the challenges that the code may be for.
+/// Tries the challenges that the code may be for. `wrong_codes`: how many this day has had for all phones. One more is counted before its
+/// client is told.
 async fn compare(
     app: &App,
     keys: &Keys,
     entered: EnteredCode<'_>,
-    status: &ServiceStatus,
+    wrong_codes: usize,
     now: Timestamp,
 ) -> Result<RightCode, AuthError> {
     let id = entered.challenge.text();
@@ -78,27 +80,18 @@ async fn compare(
         let Some(attempt) = app.store.phones.begin_attempt(*phone, *key, &id, now).await? else { continue };
         let sealed = attempt.challenge.code.as_deref().ok_or(AuthError::CodeRejected)?;
         let sent = keys.open_code(sealed, &id).map_err(|_| AuthError::CodeRejected)?;
-        if sent.expose_secret().len() < guessing::code_length(&app.settings, status, *key) {
-            break;
+        let length = guessing::code_length(&app.settings, wrong_codes, *key);
+        if sent.expose_secret().len() < length {
+            return Err(AuthError::CodeRejected);
         }
         if entered.code.matches(&sent) {
             return Ok(RightCode { phone: *phone, key: *key, attempt });
         }
-        count_wrong_code(app, *key, now);
-        break;
+        // While guessing is braked, no more need to be counted.
+        if guessing::is_counted(&app.settings, *key) && length == app.settings.code_length {
+            app.store.controls.count_wrong_code(now).await?;
+        }
+        return Err(AuthError::CodeRejected);
     }
     Err(AuthError::CodeRejected)
-}
-
-/// Counts a wrong code for everybody, after the answer.
-fn count_wrong_code(app: &App, key: ChallengeKey, now: Timestamp) {
-    if key.device.is_some() {
-        return;
-    }
-    let controls = app.store.controls.clone();
-    app.background.spawn(async move {
-        if let Err(error) = controls.count_wrong_code(now).await {
-            tracing::warn!(cause = logging::chain(&error), "a wrong code is not counted for the brake on guessing");
-        }
-    });
 }

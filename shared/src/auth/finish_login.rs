@@ -65,9 +65,8 @@ async fn log_in(
     let token = random::bytes::<16>();
     let (idle, life) = (app.settings.session_idle, app.settings.session_life);
     let session = NewSession { token: &token, user: &user, now, idle, life };
-    let is_new = |token: &SecretString| token.expose_secret() == "new";
-    let asked = requester.device_token.as_ref().filter(|token| is_new(token));
-    let device = asked.map(|_| NewDevice::of(&keys, &app.settings.app_id, phone)).transpose()?;
+    let wants_token = requester.device_token.as_ref().is_some_and(|token| token.expose_secret() == "new");
+    let device = wants_token.then(|| NewDevice::of(&keys, &app.settings.app_id, phone)).transpose()?;
     let id = device.as_ref().map(|device| device.id.as_str());
     let verified = VerifiedCode { phone, key, attempt: &attempt, device: id };
     let (users, phones) = (&app.store.users, &app.store.phones);

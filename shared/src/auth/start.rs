@@ -172,10 +172,7 @@ impl Start {
             phone_hash: owner,
         };
         let state = app.store.load_start_state(&items, now).await?;
-        match flow {
-            Flow::Register => app.store.users.keep_root_key(&keys).await?,
-            Flow::Login | Flow::SecondFactor => app.store.users.compare_root_key(&keys)?,
-        }
+        app.store.users.compare_root_key(&keys)?;
         admission::check_kill_switches(&state.status, flow, phone.country())?;
         let token = requester.device_token.as_ref().filter(|_| flow.is_for_confirmed_phones());
         let find = |token: &SecretString| {
@@ -192,7 +189,7 @@ impl Start {
     }
 
     fn code_length(&self) -> usize {
-        guessing::code_length(&self.app.settings, &self.state.status, self.key)
+        guessing::code_length(&self.app.settings, self.state.status.wrong_codes, self.key)
     }
 
     /// Whether a live challenge's code can be sent again: it opens, and is as long as codes are now.

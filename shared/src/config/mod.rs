@@ -98,8 +98,8 @@ settings! {
     sms_countries: Vec<Country> = |lookup, _| sms_countries(lookup), "SMS_COUNTRIES";
     /// Where SMS may go besides, but only to confirmed phones. Default none.
     confirmed_countries: Vec<Country> = |lookup, _| confirmed_countries(lookup), "CONFIRMED_COUNTRIES";
-    /// Registrations and logins that one client network may start in an hour, 1 to 10000. Default 20. Its item holds the time of each, so
-    /// 100 of them are a kilobyte, and a write unit, more for each start; an item holds 400.
+    /// Registrations and logins that one client network may start in an hour, 1 to 10000. Default 20. Its item holds the time and
+    /// the phone of each, so 50 of them are a kilobyte, and a write unit, more for each start; an item holds 400.
     starts_per_address: usize = number(STARTS_PER_ADDRESS, 1, 10_000), "STARTS_PER_ADDRESS";
     /// The most countries that one client network may call in a day, 1 to 250. Default 5.
     countries_per_address: usize = number(COUNTRIES_PER_ADDRESS, 1, 250), "COUNTRIES_PER_ADDRESS";

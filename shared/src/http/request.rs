@@ -46,7 +46,7 @@ pub(super) fn source_network(request: &Request) -> ClientNetwork {
 /// Takes out of the gateway's event what `lambda_http` would fail or panic at, which would be a failed invocation and an alarm that anybody can
 /// cause. Returns whether the event is still the request that the client sent: if not, it is to be refused.
 pub(super) fn make_readable(event: &mut Value) -> bool {
-    if let Some(headers) = event["headers"].as_object_mut() {
+    if let Some(headers) = event.get_mut("headers").and_then(Value::as_object_mut) {
         let is_header = |name: &str, value: &Value| {
             let value = value.as_str().is_some_and(|value| HeaderValue::from_str(value).is_ok());
             value && HeaderName::try_from(name).is_ok()

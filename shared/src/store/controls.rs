@@ -104,8 +104,18 @@ impl KillSwitchRecord {
 
 /// The items that every start needs.
 fn ids(now: Timestamp) -> [String; 3] {
+    [CIRCUIT_BREAKER.to_owned(), KILL_SWITCHES.to_owned(), wrong_codes_id(now)]
+}
+
+fn wrong_codes_id(now: Timestamp) -> String {
     let day = now.as_millis().div_euclid(i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX));
-    [CIRCUIT_BREAKER.to_owned(), KILL_SWITCHES.to_owned(), format!("wrong_codes#{day}")]
+    format!("wrong_codes#{day}")
+}
+
+fn read_wrong_codes(item: Option<Item>) -> Result<usize, StoreError> {
+    let codes: Option<WrongCodes> =
+        item.map(from_item).transpose().map_err(|error| StoreError::malformed(KillSwitchRecord::TABLE, error))?;
+    Ok(codes.map_or(0, |codes| codes.count))
 }
 
 /// The controls table.
@@ -159,6 +169,16 @@ impl Controls {
         ids(now).map(|id| Key { table: &self.table, id, consistency: Consistency::Eventual })
     }
 
+    /// The key of the item that counts the day's wrong codes.
+    pub(super) fn wrong_codes_key(&self, now: Timestamp) -> Key<'_> {
+        Key { table: &self.table, id: wrong_codes_id(now), consistency: Consistency::Eventual }
+    }
+
+    /// Takes the day's wrong codes from what was found; none where they were not counted or not read.
+    pub(super) fn take_wrong_codes(&self, found: &mut Found, now: Timestamp) -> Result<usize, StoreError> {
+        read_wrong_codes(found.take(&self.table, &wrong_codes_id(now)))
+    }
+
     /// Takes it from what was found, and caches it.
     pub(super) fn take(&self, found: &mut Found, now: Timestamp) -> Result<ServiceStatus, StoreError> {
         self.cache(ids(now).map(|id| found.take(&self.table, &id)), now)
@@ -169,15 +189,14 @@ impl Controls {
         [failures, switches, codes]: [Option<Item>; 3],
         now: Timestamp,
     ) -> Result<ServiceStatus, StoreError> {
-        let malformed = |error| StoreError::malformed(KillSwitchRecord::TABLE, error);
-        let failures = failures.map(from_item).transpose().map_err(malformed)?;
-        let codes: Option<WrongCodes> = codes.map(from_item).transpose().map_err(malformed)?;
+        let failures = failures.map(from_item).transpose();
+        let failures = failures.map_err(|error| StoreError::malformed(KillSwitchRecord::TABLE, error))?;
         let switches = optimistic::read::<KillSwitchRecord>(switches)?.switches();
         let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
         if *cached.status.kill_switches != switches {
             tracing::warn!(event = "sys_kill_switches_changed", off = %switches, "kill switches have changed");
         }
-        let wrong_codes = codes.map_or(0, |codes| codes.count);
+        let wrong_codes = read_wrong_codes(codes)?;
         let status = ServiceStatus { failures, kill_switches: Arc::new(switches), wrong_codes };
         *cached = Cached { until: Some(now.plus(MAX_AGE)), status: status.clone() };
         Ok(status)
@@ -220,10 +239,9 @@ impl Controls {
     /// # Errors
     /// [`StoreError`].
     pub async fn count_wrong_code(&self, now: Timestamp) -> Result<(), StoreError> {
-        let [_, _, id] = ids(now);
         let update = self
             .table
-            .update(&id, "ADD #count :one SET expires_at = :expires")
+            .update(&wrong_codes_id(now), "ADD #count :one SET expires_at = :expires")
             .set_expression_attribute_names(names([("#count", "count")]))
             .set_expression_attribute_values(values([
                 (":one", number(1)),

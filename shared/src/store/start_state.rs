@@ -28,8 +28,8 @@ pub struct StartKeys {
 pub struct CodeState {
     /// What is kept about the client network.
     pub client: ClientRecord,
-    /// What concerns everybody.
-    pub status: ServiceStatus,
+    /// Wrong codes of this day, for all phones; 0 where they do not matter.
+    pub wrong_codes: usize,
 }
 
 /// What is known before a start.
@@ -94,17 +94,23 @@ impl Store {
 }
 
 impl Store {
-    /// Reads what the entry of a code depends on besides the phone. Not from a cache: each wrong code counts.
+    /// Reads what the entry of a code depends on besides the phone: the client, and if `counts_wrong_codes` how many this day has had. Not from a
+    /// cache: each wrong code counts.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn load_code_state(&self, client: ClientKey, now: Timestamp) -> Result<CodeState, StoreError> {
+    pub async fn load_code_state(
+        &self,
+        client: ClientKey,
+        counts_wrong_codes: bool,
+        now: Timestamp,
+    ) -> Result<CodeState, StoreError> {
         let Self { controls, clients, .. } = self;
         let mut requested = vec![Key { table: &clients.table, id: client.id(), consistency: Consistency::Eventual }];
-        requested.extend(controls.keys(now));
+        requested.extend(counts_wrong_codes.then(|| controls.wrong_codes_key(now)));
         let mut found = get_all(&requested).await?;
         let client = optimistic::read(found.take(&clients.table, &client.id()))?;
-        Ok(CodeState { client, status: controls.take(&mut found, now)? })
+        Ok(CodeState { client, wrong_codes: controls.take_wrong_codes(&mut found, now)? })
     }
 }
 

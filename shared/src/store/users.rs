@@ -137,7 +137,7 @@ impl Users {
         if is_other { Err(StoreError::OtherRootKey) } else { Ok(()) }
     }
 
-    /// The same, and keeps the check value where there is none: on condition that there still is none. For registrations.
+    /// The same, and keeps the check value where there is none, on condition that there still is none: before a user's first rows are written.
     ///
     /// # Errors
     /// As [`Users::check_root_key`].
