@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 use shared::http::{self, Fields, Problem, Reason};
-use shared::messaging::IdempotencyKey;
+use shared::messaging::{IdempotencyKey, KeyError, is_arn_of};
 
 /// An event.
 pub enum Event {
@@ -38,8 +38,8 @@ pub struct Record {
     pub group: Option<String>,
     /// The number of deliveries, including this one.
     pub receives: u32,
-    /// The key that the dead-letter queue kept, if the message was moved back from there.
-    pub key: Option<IdempotencyKey>,
+    /// The attribute `idempotencyKey`: the sender's, or the dead-letter queue's if the message was moved back from there.
+    pub key: Result<Option<IdempotencyKey>, KeyError>,
 }
 
 impl Event {
@@ -90,7 +90,7 @@ fn records_of(records: &[Value]) -> Result<Event, Problem> {
 
 /// `None` if the message lacks an identity, so that SQS must deliver the whole batch again.
 fn record(record: &Value) -> Option<Record> {
-    let source = record["eventSourceARN"].as_str()?;
+    let source = record["eventSourceARN"].as_str().filter(|source| is_arn_of("sqs", source))?;
     let attributes = &record["attributes"];
     let key = record["messageAttributes"]["idempotencyKey"]["stringValue"].as_str();
     // Messages of a standard queue may have groups as well, for fairness, but they have no order.
@@ -101,13 +101,13 @@ fn record(record: &Value) -> Option<Record> {
         source: source.to_owned(),
         group: group.map(str::to_owned),
         receives: attributes["ApproximateReceiveCount"].as_str().and_then(|count| count.parse().ok()).unwrap_or(1),
-        key: key.and_then(IdempotencyKey::kept),
+        key: key.map(|key| IdempotencyKey::of_attribute(key, source)).transpose(),
     })
 }
 
 fn notification(record: &Value) -> Option<Carried> {
     let sns = &record["Sns"];
-    let key = IdempotencyKey::of(sns["TopicArn"].as_str()?, sns["MessageId"].as_str()?);
+    let key = IdempotencyKey::of_resource("sns", sns["TopicArn"].as_str()?, sns["MessageId"].as_str()?)?;
     Some(Carried { key, fields: http::fields(sns["Message"].as_str().unwrap_or_default()) })
 }
 
@@ -118,10 +118,10 @@ fn bus(event: &Map<String, Value>) -> Option<Carried> {
     let key = if text("source")? == "aws.scheduler" {
         let (schedule, time) = (event.get("resources")?.get(0)?.as_str()?, text("time")?);
         // A misspelt `<aws.scheduler…>` attribute is passed unchanged, so the key would be the same every day.
-        if schedule.starts_with('<') || time.starts_with('<') {
+        if time.starts_with('<') {
             return None;
         }
-        IdempotencyKey::of(schedule, time)
+        IdempotencyKey::of_resource("scheduler", schedule, time)?
     } else {
         IdempotencyKey::of("eventbridge", text("id")?)
     };

@@ -83,7 +83,7 @@ impl Batch<'_> {
         self.dead_letter(record, problem.reason(), key.filter(|_| may_be_sent)).await
     }
 
-    /// Sends a message. The error contains the message's key, if known. A key that the dead-letter queue kept overrides the message's own.
+    /// Sends a message. The error contains the message's key, if known. The attribute's key overrides the message's own.
     async fn send_one(
         &self,
         record: &Record,
@@ -91,7 +91,8 @@ impl Batch<'_> {
     ) -> Result<(), (Option<IdempotencyKey>, Problem)> {
         let read = http::fields(&record.body).and_then(|fields| message::read(&self.app.settings, fields));
         let (message, own) = read.map_err(|problem| (None, problem))?;
-        let key = record.key.clone().or(own).unwrap_or_else(|| IdempotencyKey::of(&record.source, &record.id));
+        let attribute = record.key.clone().map_err(|error| (None, error.into()))?;
+        let key = attribute.or(own).unwrap_or_else(|| IdempotencyKey::of(&record.source, &record.id));
         if let Some(reason) = setup_error {
             return Err((Some(key), Problem::new(reason)));
         }

@@ -38,6 +38,11 @@ async fn what_is_no_key_is_refused_before_anything_is_sent() {
     for key in ["", "\"\"", " ", &"a".repeat(256)] {
         send(&app, key, &hello()).await.refused(400, 8008, "invalid_idempotency_key");
     }
+    // The gateway joins two headers of one name by a comma.
+    let twice = app.request(reqwest::Method::POST, "/api/services/Plivo/sendMessage").bearer_auth(local::MESSAGE_KEY);
+    let twice = twice.header("idempotency-key", "one").header("idempotency-key", "one").body(hello().to_string());
+    app.send(twice).await.refused(400, 8008, "invalid_idempotency_key");
+    send(&app, "one,two", &hello()).await.refused(400, 8008, "invalid_idempotency_key");
     for key in ["", "a\u{7f}", "é"] {
         let body = json!({"phoneNumber": PHONE, "message": "Hello", "idempotencyKey": key});
         app.message(&body).await.refused(400, 8008, "invalid_idempotency_key");

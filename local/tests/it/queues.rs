@@ -173,6 +173,30 @@ async fn what_may_have_been_sent_is_reported_and_not_sent_again_even_when_put_ba
     assert_eq!((app.sent(), reasons(&app)), (1, pairs(&[("one", "sms_unknown"), ("two", "sms_unknown")])));
 }
 
+/// The attribute is the sender's own key, and never another message's.
+#[tokio::test]
+async fn a_sender_s_attribute_is_the_key_and_names_no_other_source() {
+    let app = TestApp::start().await;
+    let with = |id: &str, key: &str| {
+        let mut record = record(id, message(1), 1);
+        record["messageAttributes"] = json!({"idempotencyKey": {"stringValue": key, "dataType": "String"}});
+        record
+    };
+    deliver(&app, &[with("one", "order-7")]).await;
+    deliver(&app, &[with("two", "order-7")]).await;
+    assert_eq!(app.sent(), 1, "one key, one message");
+    let schedule = "arn:aws:scheduler:us-east-1:000000000000:schedule/default/hello/2026-01-01T09:00:00Z";
+    for key in [schedule, &format!("{FIFO}/three"), "invocation/three"] {
+        deliver(&app, &[with(key, key)]).await;
+    }
+    assert_eq!(app.sent(), 4);
+    deliver(&app, &[fifo("three", "g", message(1), 1)]).await;
+    app.stack.invoke("send-message", crate::sources::scheduled("execution-1", "2026-01-01T09:00:00Z")).await.unwrap();
+    assert_eq!(app.sent(), 6, "what others named is still sent");
+    assert_eq!(deliver(&app, &[with("four", "")]).await, [""; 0]);
+    assert_eq!(reasons(&app), pairs(&[("four", "invalid_idempotency_key")]));
+}
+
 #[tokio::test]
 async fn what_plivo_refuses_is_reported_at_once_and_once_mended_is_sent_once() {
     let own = json!({"phoneNumber": phone(1), "message": "Hello", "idempotencyKey": "order-7"}).to_string();

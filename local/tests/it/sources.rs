@@ -22,7 +22,7 @@ fn bus(id: &str, detail: &Value) -> Value {
     json!({"version": "0", "id": id, "detail-type": "SendMessage", "source": "otpost", "time": "2026-01-01T00:00:00Z", "resources": [], "detail": detail})
 }
 
-fn scheduled(execution: &str, time: &str) -> Value {
+pub(crate) fn scheduled(execution: &str, time: &str) -> Value {
     json!({
         "version": "0", "id": execution, "detail-type": "Scheduled Event", "source": "aws.scheduler", "time": time,
         "resources": ["arn:aws:scheduler:us-east-1:000000000000:schedule/default/hello"], "detail": hello(),

@@ -7,11 +7,13 @@
 //! | module | for |
 //! |---|---|
 //! | `reading` | from a text to a calling code and a national number |
+//! | `exceptions` | what we know beyond the metadata |
 //! | `plan` | what is known of a numbering plan |
 //! | `automaton` | how an automaton is followed |
 //! | `tables` | the data, written by `phone-number-generator` |
 
 mod automaton;
+pub mod exceptions;
 mod plan;
 mod reading;
 #[rustfmt::skip]
@@ -106,7 +108,7 @@ impl PhoneNumber {
             return Err(PhoneError::Invalid);
         }
         let (country, is_served) = number.country();
-        if !is_served {
+        if !is_served || number.is_service() {
             return Err(PhoneError::NotServed);
         }
         let e164 = number.e164();
@@ -224,6 +226,18 @@ mod tests {
         for text in ["+19002345678", "+449012345678", "+448431234567", "+18002345678"] {
             assert_eq!(parse(text), Err(PhoneError::NotServed), "{text}");
         }
+        let by_our_rules = [
+            "+19001550100",
+            "+12129765555",
+            "+14155551212",
+            "+15005550100",
+            "+16002345678",
+            "+17002345678",
+            "+17102345678",
+        ];
+        for text in by_our_rules {
+            assert_eq!(parse(text), Err(PhoneError::NotServed), "{text}");
+        }
         let mut seen = 0;
         for region in PHONE_NUMBER_UTIL.get_supported_regions() {
             for kind in [PhoneNumberType::PremiumRate, PhoneNumberType::SharedCost] {
@@ -253,6 +267,18 @@ mod tests {
             "1/415/555/0100",
         ] {
             assert_eq!(parse(text).as_deref(), Ok("+14155550100"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mobile_number_that_is_written_in_two_ways_is_one() {
+        for text in ["+54 9 343 555 1212", "+54 343 555 1212", "0343 15 555 1212", "0343 555 1212"] {
+            let phone = PhoneNumber::parse(text, Country::parse("AR").unwrap());
+            assert_eq!(phone.map(|phone| phone.e164), Ok("+5493435551212".to_owned()), "{text}");
+        }
+        for text in ["+52 1 55 1234 5678", "+52 55 1234 5678", "55 1234 5678"] {
+            let phone = PhoneNumber::parse(text, Country::parse("MX").unwrap());
+            assert_eq!(phone.map(|phone| phone.e164), Ok("+525512345678".to_owned()), "{text}");
         }
     }
 

@@ -1,8 +1,8 @@
-//! From a text to a calling code and a national number: the steps of libphonenumber's `parse`, in its order, for texts of the characters
-//! that `PhoneNumber` takes. Those spell neither extensions nor letters.
+//! From a text to a calling code and a national number: the steps of libphonenumber's `parse`, in its order, and our exceptions, for texts of the
+//! characters that `PhoneNumber` takes. Those spell neither extensions nor letters.
 
-use crate::PhoneError;
 use crate::plan::{CallingCode, Plan};
+use crate::{PhoneError, exceptions};
 
 /// No national number has more digits.
 const LONGEST_NATIONAL: usize = 17;
@@ -31,7 +31,8 @@ impl Number {
         if national.len() > LONGEST_NATIONAL {
             return Err(PhoneError::Invalid);
         }
-        Ok(Self { calling_code, national: without_many_zeros(national) })
+        let national = exceptions::mobile_form(calling_code.code, without_many_zeros(national));
+        Ok(Self { calling_code, national })
     }
 
     /// Whether it can be dialled from everywhere, by its length.
@@ -42,6 +43,11 @@ impl Number {
     /// The place of its country and whether it is sent to. Only for numbers that are possible.
     pub(super) fn country(&self) -> (u8, bool) {
         self.calling_code.country(&self.national)
+    }
+
+    /// Whether it is a service's, although the metadata does not say so.
+    pub(super) fn is_service(&self) -> bool {
+        exceptions::is_service(self.calling_code.code, &self.national)
     }
 
     /// `+14155550100`.

@@ -3,30 +3,38 @@
 use std::str::FromStr as _;
 
 use email_address::{EmailAddress, Options};
+use unicode_normalization::UnicodeNormalization as _;
 
 /// An address in the form that mail systems take (RFC 5321, at most 254 bytes).
 #[derive(Clone, PartialEq, Eq, derive_more::Debug)]
 #[debug("Email")]
-pub struct Email(String);
+pub struct Email {
+    given: String,
+    identity: String,
+}
 
 impl Email {
     /// Parses an address; `None` if the text is not one.
     pub fn parse(text: &str) -> Option<Self> {
+        let text: &str = &text.nfc().collect::<String>();
         let options = Options::default().with_required_tld().without_display_text().without_domain_literal();
         let good = text.len() <= 254
             && EmailAddress::parse_with_options(text, options).is_ok()
             && EmailAddress::from_str(text).is_ok();
-        good.then(|| Self(text.to_owned()))
+        let (name, domain) = text.rsplit_once('@').filter(|_| good)?;
+        let domain = idna::domain_to_ascii(domain).ok()?;
+        let identity = format!("{}@{domain}", name.to_lowercase().nfc());
+        Some(Self { given: text.to_owned(), identity })
     }
 
-    /// As it was given.
+    /// As it was given, in Unicode normalization form C.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.given
     }
 
-    /// What two spellings of one address share: no mail system in use distinguishes letter case.
-    pub fn identity(&self) -> String {
-        self.0.to_lowercase()
+    /// What two spellings of one address share: lower case, which no mail system in use distinguishes, and the domain as DNS has it (IDNA).
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 }
 
@@ -57,8 +65,17 @@ mod tests {
 
     #[test]
     fn spellings_of_one_address_share_an_identity() {
-        let identity = |text| Email::parse(text).unwrap().identity();
-        assert_eq!(identity("Jane+x@Example.com"), identity("jane+x@example.COM"));
+        for (one, other) in [
+            ("Jane+x@Example.com", "jane+x@example.COM"),
+            ("jos\u{e9}@example.com", "jose\u{301}@example.com"),
+            ("JOSE\u{301}@example.com", "jos\u{e9}@example.com"),
+            ("jane@b\u{fc}cher.example", "jane@xn--bcher-kva.example"),
+            ("jane@bu\u{308}cher.example", "jane@B\u{dc}CHER.EXAMPLE"),
+        ] {
+            let [one, other] = [one, other].map(|text| Email::parse(text).unwrap_or_else(|| panic!("{text}")));
+            assert_eq!(one.identity(), other.identity());
+        }
+        assert_eq!(Email::parse("Jane@example.com").unwrap().identity(), "jane@example.com");
         assert_eq!(Email::parse("Jane@example.com").unwrap().as_str(), "Jane@example.com");
     }
 }

@@ -30,7 +30,7 @@ pub enum PasswordError {
     /// It holds a control character, which nobody can type.
     #[error("holds a control character")]
     Control,
-    /// One of the most common passwords, which attackers try first.
+    /// One of the most common passwords, which attackers try first, or nothing but spaces.
     #[error("too common")]
     Common,
     /// It contains what others know about its owner: the phone number, the e-mail address, or the application's name.
@@ -68,7 +68,7 @@ impl Password {
             Err(PasswordError::TooShort)
         } else if length > MAX_LENGTH {
             Err(PasswordError::TooLong)
-        } else if COMMON.lines().any(|common| common == lower) {
+        } else if lower.trim().is_empty() || COMMON.lines().any(|common| common == lower) {
             Err(PasswordError::Common)
         } else {
             Ok(password)
@@ -122,6 +122,8 @@ mod tests {
             ("PassWord1", PasswordError::Common),
             ("1234567890", PasswordError::Common),
             ("iloveyou", PasswordError::Common),
+            ("        ", PasswordError::Common),
+            ("\u{a0}\u{2003}      ", PasswordError::Common),
             ("with a \0 in it", PasswordError::Control),
             ("two\nlines here", PasswordError::Control),
         ] {

@@ -1,6 +1,6 @@
 //! The app's own properties of a user: which names they may have, and how large they may be.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// The most own properties of a user.
 pub const MAX_PROPERTIES: usize = 50;
@@ -41,8 +41,8 @@ pub enum PropertyError {
     /// An invalid name.
     #[error("a property's name is not one")]
     Name,
-    /// A value too long or too deep, or with control characters.
-    #[error("the value of property {0} is too long, too deep or not text")]
+    /// A value too long or too deep, with control characters, or a number beyond 64 bits.
+    #[error("the value of property {0} is too long, too deep, not text or too large")]
     Value(String),
 }
 
@@ -79,13 +79,21 @@ impl Properties {
 
 fn fits(value: &Value, depth: usize) -> bool {
     match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        Value::Null | Value::Bool(_) => true,
+        Value::Number(number) => is_exact(number),
         Value::String(text) => is_text(text),
         Value::Array(values) => depth > 0 && values.iter().all(|value| fits(value, depth - 1)),
         Value::Object(fields) => {
             depth > 0 && fields.iter().all(|(name, value)| is_text(name) && fits(value, depth - 1))
         }
     }
+}
+
+/// Whether a number is kept as it was sent. An integer beyond 64 bits has been read as a float, and rounded.
+fn is_exact(number: &Number) -> bool {
+    const BEYOND_U64: f64 = 18_446_744_073_709_551_616.0; // 2^64
+    const LEAST_I64: f64 = -9_223_372_036_854_775_808.0; // -2^63
+    !number.is_f64() || number.as_f64().is_some_and(|float| LEAST_I64 < float && float < BEYOND_U64)
 }
 
 fn is_text(text: &str) -> bool {
@@ -119,6 +127,18 @@ mod tests {
             json!({"bad\u{7}": 1}),
         ] {
             assert_eq!(read(json!({ "own": value })), Err(PropertyError::Value("own".into())));
+        }
+    }
+
+    #[test]
+    fn an_integer_beyond_64_bits_is_refused_and_not_rounded() {
+        let read =
+            |number: &str| Properties::from_rest(serde_json::from_str(&format!("{{\"n\":[{number}]}}")).unwrap());
+        for number in ["18446744073709551616", "-9223372036854775809", "123456789012345678901234567890", "1e30"] {
+            assert_eq!(read(number), Err(PropertyError::Value("n".into())), "{number}");
+        }
+        for number in ["18446744073709551615", "-9223372036854775808", "1e18", "-0.5", "1e-300"] {
+            assert!(read(number).unwrap().to_text().len() > 6, "{number}");
         }
     }
 

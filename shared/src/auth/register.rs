@@ -64,7 +64,7 @@ pub async fn register(app: &App, registration: Registration, requester: &Request
     let RightCode { phone, key, attempt } = check_code(app, &keys, entered, now).await?;
     let password = registration.password.hash(&keys, app.password_cost).await?;
     let identity = match app.settings.identity {
-        Identity::Email => registration.email.as_ref().map(|email| keys.identity(&email.identity())),
+        Identity::Email => registration.email.as_ref().map(|email| keys.identity(email.identity())),
         Identity::Phone => None,
     };
     let id = identifier::random();

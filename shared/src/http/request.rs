@@ -91,13 +91,18 @@ pub fn user_token(request: &Request) -> Result<&str, Problem> {
     token.ok_or_else(|| Problem::new(Reason::SessionInvalid))
 }
 
-/// The header `idempotency-key`; `None` when there is none.
+/// The header `idempotency-key`; `None` when there is none. The gateway joins two headers by a comma, so a key with a comma is refused here.
 ///
 /// # Errors
 /// [`Reason::InvalidIdempotencyKey`].
 pub fn idempotency_key(request: &Request) -> Result<Option<IdempotencyKey>, Problem> {
-    let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
-    Ok(Some(IdempotencyKey::parse(value.to_str().map_err(|_| KeyError)?)?))
+    let mut values = request.headers().get_all("idempotency-key").into_iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().map_err(|_| KeyError)?;
+    if values.next().is_some() || text.contains(',') {
+        return Err(KeyError.into());
+    }
+    Ok(Some(IdempotencyKey::parse(text)?))
 }
 
 /// The key of `Authorization: Bearer …`.

@@ -4,7 +4,7 @@
 const LONGEST: usize = 255;
 
 /// Not a key: empty, too long, or not visible ASCII.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("not an idempotency key")]
 pub struct KeyError;
 
@@ -37,15 +37,24 @@ impl IdempotencyKey {
         Self(format!("{source}/{id}"))
     }
 
+    /// The same for a resource of an AWS service, like `sqs`; `None` if the ARN is not one of that service. So nobody can name a message of
+    /// another source in an event of his own.
+    pub fn of_resource(service: &str, arn: &str, id: &str) -> Option<Self> {
+        is_arn_of(service, arn).then(|| Self::of(arn, id))
+    }
+
     /// The key of a refused message that is put back after its cause was fixed: one more attempt, for all copies together.
     pub fn of_another_attempt(source: &str, id: &str) -> Self {
         Self(format!("{source}/{id}/again"))
     }
 
-    /// The key that a dead letter has kept: a client's own or a queue's. `None` for any other, which only another source may make.
-    pub fn kept(text: &str) -> Option<Self> {
-        let queue_s = text.starts_with("arn:") && text.split(':').nth(2) == Some("sqs");
-        (queue_s || text.starts_with(CHOSEN)).then(|| Self(text.to_owned()))
+    /// A queued message's attribute: the key that a dead letter of the same queue has kept, or else one that the sender has chosen.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn of_attribute(text: &str, queue: &str) -> Result<Self, KeyError> {
+        let is_of_queue = text.strip_prefix(queue).is_some_and(|rest| rest.starts_with('/'));
+        if is_of_queue || text.starts_with(CHOSEN) { Ok(Self(text.to_owned())) } else { Self::parse(text) }
     }
 
     /// The key.
@@ -54,9 +63,16 @@ impl IdempotencyKey {
     }
 }
 
+/// Whether this is an ARN of the service, `arn:partition:service:…`.
+pub fn is_arn_of(service: &str, arn: &str) -> bool {
+    arn.starts_with("arn:") && arn.split(':').nth(2) == Some(service)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:messages";
 
     #[test]
     fn what_is_no_key_is_refused() {
@@ -75,19 +91,32 @@ mod tests {
     fn nobody_can_choose_what_follows_from_a_source() {
         let schedule =
             IdempotencyKey::of("arn:aws:scheduler:us-east-1:000000000000:schedule/default/a", "2026-01-01T09:00:00Z");
-        assert_ne!(IdempotencyKey::parse(schedule.as_str()).unwrap(), schedule);
-        assert_eq!(IdempotencyKey::kept(schedule.as_str()), None);
-        assert_eq!(IdempotencyKey::kept("invocation/8476a536"), None);
+        let others =
+            [schedule, IdempotencyKey::of("invocation", "8476a536"), IdempotencyKey::of(&format!("{QUEUE}2"), "1")];
+        for other in others {
+            assert_ne!(IdempotencyKey::parse(other.as_str()).unwrap(), other);
+            assert_ne!(IdempotencyKey::of_attribute(other.as_str(), QUEUE).unwrap(), other);
+        }
     }
 
     #[test]
-    fn a_dead_letter_keeps_a_key_as_it_is() {
-        for key in [
-            IdempotencyKey::parse("order 7").unwrap(),
-            IdempotencyKey::of("arn:aws:sqs:us-east-1:000000000000:messages", "1"),
-        ] {
-            assert_eq!(IdempotencyKey::kept(key.as_str()), Some(key));
+    fn an_event_names_resources_of_its_own_service_only() {
+        for arn in
+            ["own", "own/order-7", "eventbridge", "arn:aws:scheduler:us-east-1:000000000000:schedule/a", "", "arn"]
+        {
+            assert_eq!(IdempotencyKey::of_resource("sqs", arn, "1"), None, "{arn}");
         }
+        assert!(IdempotencyKey::of_resource("sqs", QUEUE, "1").is_some());
+    }
+
+    #[test]
+    fn an_attribute_is_a_dead_letter_s_key_or_the_sender_s() {
+        for key in [IdempotencyKey::parse("order 7").unwrap(), IdempotencyKey::of(QUEUE, "1")] {
+            assert_eq!(IdempotencyKey::of_attribute(key.as_str(), QUEUE).unwrap(), key);
+        }
+        let chosen = IdempotencyKey::of_attribute("order 7", QUEUE).unwrap();
+        assert_eq!(chosen, IdempotencyKey::parse("order 7").unwrap());
+        assert!(IdempotencyKey::of_attribute("", QUEUE).is_err());
     }
 
     #[test]

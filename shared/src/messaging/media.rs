@@ -44,14 +44,24 @@ fn link(item: &str) -> Result<Url, MediaError> {
     }
     let url = Url::parse(&text).map_err(|_| MediaError::Link)?;
     let public = match url.host() {
-        Some(Host::Domain(name)) => name.contains('.') && !name.ends_with(".localhost"),
-        // Media never need a bare address, and one often points into a private network.
+        Some(Host::Domain(name)) => is_public(name),
+        // Media never need a bare address, and one often points into a private network. The parser has read every spelling of one.
         Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => false,
     };
     // As it is sent: names and paths of other scripts grow when they are encoded.
     let plain = url.username().is_empty() && url.password().is_none() && url.as_str().len() <= LONGEST;
     if url.scheme() == "https" && public && plain { Ok(url) } else { Err(MediaError::Link) }
 }
+
+/// Whether the name can be one of the internet's: it has a domain, and not one that is for private networks (RFC 6761, RFC 6762, RFC 8375, ICANN
+/// for `internal`). A final dot changes nothing.
+fn is_public(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is_in = |domain: &str| name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    name.contains('.') && !PRIVATE_DOMAINS.into_iter().any(is_in)
+}
+
+const PRIVATE_DOMAINS: [&str; 5] = ["localhost", "local", "internal", "lan", "home.arpa"];
 
 #[cfg(test)]
 mod tests {
@@ -72,12 +82,29 @@ mod tests {
             "https://",
             "https:///x",
             "https://localhost/x",
+            "https://localhost./x",
             "https://x.localhost/",
+            "https://x.LOCALHOST./",
+            "https://printer.local/",
+            "https://metadata.google.internal/",
+            "https://nas.lan/x",
+            "https://router.home.arpa/x",
+            "https://home.arpa/x",
+            "https://intranet/x",
+            "https://intranet./x",
             "https://127.0.0.1/x",
             "https://169.254.169.254/latest/",
             "https://[::1]/x",
             "https://2130706433/",
             "https://0x7f.1/",
+            "https://127.0.0.1./x",
+            "https://0177.0.0.1/",
+            "https://127.1/",
+            "https://%31%32%37.0.0.1/",
+            "https://\u{ff11}27.0.0.1/",
+            "https://127\u{3002}0\u{3002}0\u{3002}1/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://1.2.3.4.5/",
             "https://user:pw@a.example/x",
             "https://a.example/a b",
             "https%3A%2F%2Fa.example%2F%00",

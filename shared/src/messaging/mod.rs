@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 use url::Url;
 
-pub use idempotency_key::{IdempotencyKey, KeyError};
+pub use idempotency_key::{IdempotencyKey, KeyError, is_arn_of};
 
 use crate::app::App;
 use crate::aws::secrets::{SecretError, Secrets};

@@ -4,9 +4,12 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use phone_number::exceptions::{is_service, mobile_form};
 use phone_number::{Country, PhoneError, PhoneNumber};
 use phone_number_generator::Path;
-use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType, Region};
+use rlibphonenumber::{
+    NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber as Number, PhoneNumberFormat, PhoneNumberType, Region,
+};
 
 /// The kinds of numbers of which the library has examples.
 const KINDS: [PhoneNumberType; 10] = [
@@ -187,7 +190,7 @@ impl Comparison {
     }
 }
 
-/// What `PhoneNumber::parse` has to say, by libphonenumber alone.
+/// What `PhoneNumber::parse` has to say, by libphonenumber and our exceptions.
 fn by_the_library(text: &str, home: Region) -> Answer {
     let text = text.trim();
     let allowed = |character: char| character.is_ascii_digit() || "+-.()/ \u{a0}".contains(character);
@@ -195,22 +198,37 @@ fn by_the_library(text: &str, home: Region) -> Answer {
         return Err(PhoneError::Invalid);
     }
     let util = &*PHONE_NUMBER_UTIL;
-    let number = util.parse(text, Some(home)).map_err(|_| PhoneError::Invalid)?;
+    let number = with_exceptions(text, Some(home)).ok_or(PhoneError::Invalid)?;
     let possible = util.is_possible_number_with_reason(&number) == Ok(NumberLengthType::IsPossible);
     if !possible || number.extension.is_some() {
         return Err(PhoneError::Invalid);
     }
-    if !phone_number_generator::is_a_persons(util.get_number_type(&number)) {
+    let is_service = is_service(calling_code(&number), &number.get_national_significant_number());
+    if is_service || !phone_number_generator::is_a_persons(util.get_number_type(&number)) {
         return Err(PhoneError::NotServed);
     }
     let region = util.get_region_for_number(&number);
     let region = region.or_else(|| util.get_region_for_country_code(number.country_code));
     let e164 = util.format(&number, PhoneNumberFormat::E164).into_owned();
-    let again = util.parse(&e164, None).map(|again| util.format(&again, PhoneNumberFormat::E164).into_owned());
+    let again = with_exceptions(&e164, None).map(|again| util.format(&again, PhoneNumberFormat::E164).into_owned());
     // ITU-T E.164: at most 15 digits.
-    if again.as_ref().is_ok_and(|again| *again == e164) && e164.len() <= 16 {
+    if again.as_ref().is_some_and(|again| *again == e164) && e164.len() <= 16 {
         Ok((e164, region.unwrap().to_string()))
     } else {
         Err(PhoneError::Invalid)
     }
+}
+
+/// A number as the library reads it, in the form that we give mobile numbers.
+fn with_exceptions(text: &str, home: Option<Region>) -> Option<Number> {
+    let util = &*PHONE_NUMBER_UTIL;
+    let number = util.parse(text, home).ok()?;
+    let national = number.get_national_significant_number();
+    let code = calling_code(&number);
+    let ours = mobile_form(code, national.clone());
+    if ours == national { Some(number) } else { util.parse(&format!("+{code}{ours}"), None).ok() }
+}
+
+fn calling_code(number: &Number) -> u16 {
+    u16::try_from(number.country_code).unwrap()
 }

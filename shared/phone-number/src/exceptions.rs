@@ -1,0 +1,30 @@
+//! What we know of numbers beyond libphonenumber's metadata. Each rule is for one calling code, and works on the national number.
+
+/// Area codes of the North American Numbering Plan at which no person is reached by SMS: 900 is premium rate, 5XX and 700 follow a person or are
+/// a carrier's own, 6XX are Canada's without a place, 710 is the government's (NANPA: "Non-geographic area codes"). The metadata takes numbers
+/// in them for unknown ones where it has no pattern.
+const SERVICE_AREAS: [&str; 25] = [
+    "500", "521", "522", "523", "524", "525", "526", "527", "528", "529", "533", "544", "566", "577", "588", "600",
+    "622", "633", "644", "655", "677", "688", "700", "710", "900",
+];
+
+/// Whether a number is a service's although the metadata does not say so. In every North American area, 976 is premium rate and 555-1212 is
+/// directory assistance. Other 555 numbers are nobody's, and many are in examples.
+pub fn is_service(calling_code: u16, national: &str) -> bool {
+    if calling_code != 1 || national.len() != 10 {
+        return false;
+    }
+    let (area, exchange, line) = (&national[..3], &national[3..6], &national[6..]);
+    SERVICE_AREAS.contains(&area) || exchange == "976" || (exchange, line) == ("555", "1212")
+}
+
+/// The one form of a mobile number that people write in two. Argentina's have a 9 before the area code, which callers from the same country leave
+/// out; no other number there gets SMS, so all have it here. Mexico's had a 1 until 2019, which many address books still hold.
+pub fn mobile_form(calling_code: u16, national: String) -> String {
+    // Argentina's area codes begin with 1 to 3.
+    match (calling_code, national.len(), national.as_bytes().first()) {
+        (54, 10, Some(b'1'..=b'3')) => format!("9{national}"),
+        (52, 11, Some(b'1')) => national[1..].to_owned(),
+        _ => national,
+    }
+}
