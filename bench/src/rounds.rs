@@ -11,8 +11,8 @@ use crate::table;
 
 /// The most round trips, to storage and Plivo, of a success before its answer.
 pub(crate) const MOST: usize = 3;
-/// A start that waits for Plivo takes one more, and so does an entered code: it is counted for its network before it is for its phone, so that
-/// a network that has to wait uses up no attempt.
+/// A start that waits for Plivo takes one more, and so does a message, whose price is taken before; and an entered code, which is counted for its
+/// network before it is for its phone, so that a network that has to wait uses up no attempt.
 pub(crate) const MOST_OF_A_FLOW: usize = 4;
 
 const COLUMNS: [&str; 9] = [
@@ -38,7 +38,7 @@ pub(crate) fn table(operations: &[Operation]) -> Result<String, Failure> {
 pub(crate) fn over_the_limit(operations: &[Operation]) -> Vec<String> {
     let successes = operations.iter().filter(|operation| operation.ending == Ending::Success);
     let most = |operation: &Operation| match operation.ask.function {
-        Function::Register | Function::LoginPassword | Function::LoginCode => MOST_OF_A_FLOW,
+        Function::Register | Function::LoginPassword | Function::LoginCode | Function::SendMessage => MOST_OF_A_FLOW,
         _ => MOST,
     };
     let over = successes.filter(|operation| count(operation) > most(operation));

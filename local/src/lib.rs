@@ -7,6 +7,7 @@
 //! | [`functions`] | runs the functions' handlers as Lambda does |
 //! | [`dynamodb`], [`secrets`], [`sqs`] | the APIs of DynamoDB, Secrets Manager and SQS |
 //! | [`simulator`] | Plivo's API |
+//! | [`captcha`] | a captcha service |
 //! | [`inbox`] | the messages that the simulator delivered |
 //! | `control_api` | `/_local/config`, `/_local/environment`, `/_local/clock` |
 //! | [`seed`] | loads users, challenges, counts and sessions from a file |
@@ -18,6 +19,7 @@
 //! | [`fault_proxy`] | injects faults and records calls, for tests and the benchmark |
 //! | [`runtime_api`] | runs a function's binary as Lambda does, for tests and the benchmark |
 
+pub mod captcha;
 pub mod clock;
 mod control_api;
 pub mod dynamodb;
@@ -57,6 +59,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::captcha::Captcha;
 use crate::clock::{MovableClock, Pace};
 use crate::functions::Functions;
 use crate::gateway::Gateway;
@@ -74,6 +77,8 @@ pub const API_KEY: &str = "10CA1000-0000-0000-0000-0000000000B2";
 pub const MESSAGE_KEY: &str = "local-message-key-0123456789";
 /// The local root key. It is fixed so that kept data and seeds stay readable.
 pub const ROOT_KEY: &str = "local-root-key-0123456789abcdef0123456789";
+/// The local secret key of the captcha service.
+pub const CAPTCHA_KEY: &str = "local-captcha-key-0123456789";
 /// The simulator's account.
 pub const PLIVO_AUTH_ID: &str = "MALOCALLOCALLOCALLOC";
 /// The simulator's token.
@@ -177,6 +182,8 @@ pub struct Stack {
     pub config: Config,
     /// Its clock.
     pub clock: Arc<MovableClock>,
+    /// Its captcha service.
+    pub captcha: Captcha,
     /// Its Plivo.
     pub simulator: Simulator,
     /// The functions' environment.
@@ -242,12 +249,27 @@ impl Stack {
             origins: app.settings.allowed_origins.clone(),
             clock: clock.clone(),
         };
-        let router = router(&config, &settings, gateway, &simulator).merge(dead_letters.router());
+        let captcha = Captcha::new(clock.clone());
+        let router = router(&config, &settings, gateway, &simulator);
+        let router = router.merge(dead_letters.router()).merge(captcha.router());
         let server = serve(listener, router, simulator.clone(), stopped);
         if let Some(file) = &options.seed {
             seed::load(&app, file).await?;
         }
-        Ok(Self { config, clock, simulator, settings, app, secrets, dead_letters, metrics, functions, stop, server })
+        Ok(Self {
+            config,
+            clock,
+            captcha,
+            simulator,
+            settings,
+            app,
+            secrets,
+            dead_letters,
+            metrics,
+            functions,
+            stop,
+            server,
+        })
     }
 
     /// Lets each function do the work of its cold start. Otherwise the first request does it.
@@ -400,6 +422,8 @@ pub fn environment(url: &str, dynamodb: &str, secrets: &str, sqs: &str) -> HashM
         ("PLIVO_SECRET", "plivo"),
         ("ROOT_SECRET", "root"),
         ("MESSAGE_SECRET", "message"),
+        ("CAPTCHA_SECRET", "captcha"),
+        ("CAPTCHA_VERIFY_URL", &format!("{url}{}", captcha::SITEVERIFY)),
         ("APP_ID", APP_ID),
         ("API_KEY", API_KEY),
         ("PLIVO_SENDER", "+14155550199"),

@@ -1,4 +1,4 @@
-//! Secrets Manager's API in this process: `GetSecretValue` and `BatchGetSecretValue` of the stack's three secrets. Tests can change them.
+//! Secrets Manager's API in this process: `GetSecretValue` and `BatchGetSecretValue` of the stack's secrets. Tests can change them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,13 +26,14 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// The stack's three secrets, with the values that every stack has.
+    /// The stack's secrets, with the values that every stack has.
     pub fn of_the_stack() -> Self {
         let secrets = Self::default();
         let plivo = json!({ "authId": crate::PLIVO_AUTH_ID, "authToken": crate::PLIVO_AUTH_TOKEN });
         secrets.put("plivo", &plivo.to_string());
         secrets.put("root", crate::ROOT_KEY);
         secrets.put("message", crate::MESSAGE_KEY);
+        secrets.put("captcha", crate::CAPTCHA_KEY);
         secrets
     }
 

@@ -9,6 +9,7 @@ use crate::aws::AwsClients;
 use crate::aws::dead_letters::DeadLetters;
 use crate::aws::secrets::{Secret, Secrets};
 use crate::background::BackgroundTasks;
+use crate::captcha;
 use crate::clock::Clock;
 use crate::config::{Lookup, SettingError, Settings};
 use crate::http_client::{self, AwsHttpClient};
@@ -33,6 +34,8 @@ pub struct App {
     pub store: Store,
     /// Plivo.
     pub plivo: plivo::Client,
+    /// The captcha service, where one is set up.
+    pub captcha: Option<captcha::Client>,
     /// When answers leave whose time must not tell what was found.
     pub padding: ResponsePadding,
     /// What is done after the answer.
@@ -57,6 +60,7 @@ impl App {
             clock,
             secrets: Secrets::new(aws.clone(), settings.resources.clone()),
             store: Store::new(&aws.dynamodb(), &settings.resources),
+            captcha: settings.captcha.clone().map(|settings| captcha::Client::new(http.clone(), settings)),
             plivo: plivo::Client::new(http, settings.plivo_api_url.clone(), settings.sender.clone()),
             padding: ResponsePadding::default(),
             background: BackgroundTasks::default(),

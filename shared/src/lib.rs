@@ -6,11 +6,11 @@
 //! |---|---|---|
 //! | [`lambda`], [`app`] | start a function's binary; what a function is made of | all below |
 //! | [`http`] | routes, bodies, answers; the only one that knows status codes | `auth`, `messaging` |
-//! | [`auth`] | registration, logins, challenges, codes, passwords, sessions, limits | `spend`, `messaging`, `store`, `plivo` |
-//! | [`messaging`] | sends each message at most once | `store`, `plivo` |
+//! | [`auth`] | registration, logins, challenges, codes, passwords, sessions, limits | `spend`, `messaging`, `store`, `plivo`, `captcha` |
+//! | [`messaging`] | sends each message at most once | `auth::limits`, `spend`, `store`, `plivo` |
 //! | [`spend`] | budgets, pumping, kill switches: pure decisions | – |
 //! | [`store`] | the tables; the only one that knows DynamoDB | `aws` |
-//! | [`plivo`] | the SMS provider; the only one that knows it | `http_client` |
+//! | [`plivo`], [`captcha`] | the SMS provider and the captcha service; the only ones that know them | `http_client` |
 //! | [`aws`] | the clients of AWS's SDK; secrets and dead letters | `http_client` |
 //! | [`config`], [`crypto`], [`flow`] | settings, keys and random values, the three flows | – |
 //! | [`http_client`], [`client_network`] | connections to others; where a request came from | – |
@@ -20,6 +20,7 @@ pub mod app;
 pub mod auth;
 pub mod aws;
 pub mod background;
+pub mod captcha;
 pub mod client_network;
 pub mod clock;
 pub mod config;

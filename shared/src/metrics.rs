@@ -31,8 +31,10 @@ pub enum Metric {
     DeadLettered(&'static str),
     /// A start that sends nothing and gets the same answer as if it did.
     Decoy,
-    /// How much of the fullest budget is spent, in percent; the alarms look at the maximum.
-    Budget(usize),
+    /// How much of the fullest budget of `codes` or of `messages` is spent, in percent; the alarms look at the maximum.
+    Budget(&'static str, usize),
+    /// How much of `WRONG_CODES_PER_DAY` the day's wrong codes are, in percent; the alarm looks at the maximum.
+    WrongCodes(usize),
     /// A rule suspected a message, in any mode.
     Suspected(&'static str),
 }
@@ -49,7 +51,8 @@ impl Metric {
             Self::Refused(reason) => ("Refused", 1, Some(("Reason", reason))),
             Self::DeadLettered(reason) => ("DeadLettered", 1, Some(("Reason", reason))),
             Self::Decoy => ("Decoys", 1, None),
-            Self::Budget(percent) => ("BudgetPercent", percent, None),
+            Self::Budget(of, percent) => ("BudgetPercent", percent, Some(("Of", of))),
+            Self::WrongCodes(percent) => ("WrongCodesPercent", percent, None),
             Self::Suspected(rule) => ("Suspected", 1, Some(("Rule", rule))),
         }
     }
@@ -57,12 +60,12 @@ impl Metric {
     fn line(self, namespace: &str, at: Timestamp) -> Value {
         let (name, count, dimension) = self.fields();
         let dimensions = match (self, dimension) {
-            // An alarm cannot search, so it needs the sum.
-            (Self::NotSent(_), Some((dimension, _))) => json!([[], [dimension]]),
+            // An alarm cannot search, so it needs the whole.
+            (Self::NotSent(_) | Self::Budget(..), Some((dimension, _))) => json!([[], [dimension]]),
             (_, Some((dimension, _))) => json!([[dimension]]),
             (_, None) => json!([[]]),
         };
-        let unit = if matches!(self, Self::Budget(_)) { "Percent" } else { "Count" };
+        let unit = if matches!(self, Self::Budget(..) | Self::WrongCodes(_)) { "Percent" } else { "Count" };
         let metrics =
             json!([{ "Namespace": namespace, "Dimensions": dimensions, "Metrics": [{ "Name": name, "Unit": unit }] }]);
         let mut line = json!({ "_aws": { "Timestamp": at.as_millis(), "CloudWatchMetrics": metrics }, name: count });

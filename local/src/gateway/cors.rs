@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
 /// The request headers that pages may send: those of the SDK, and the key of `sendMessage`.
-pub const HEADERS: &str = "content-type,user-token,bl-execution-type,authorization,idempotency-key,application-id,secret-key,application-type,device-token";
+pub const HEADERS: &str = "content-type,user-token,bl-execution-type,authorization,idempotency-key,application-id,secret-key,application-type,device-token,captcha-token";
 /// The methods of the SDK.
 pub const METHODS: &str = "GET,POST,PUT,DELETE,OPTIONS";
 /// The response headers that pages may read.

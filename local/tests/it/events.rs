@@ -28,7 +28,7 @@ const REASONS: [(&str, &[&[Reason]]); 6] = [
             CODE_MESSAGE,
         ],
     ),
-    ("login-code", &[ANY, STORED, BODY, &[NotAnObject, UnknownField, UserDisabled], CODE]),
+    ("login-code", &[ANY, STORED, BODY, &[NotAnObject, UnknownField, UserDisabled, CaptchaRequired], CODE]),
     ("send-message", &[ANY, STORED, BODY, &[NotAnObject, UnknownField], NUMBER, MESSAGE]),
     ("session", &[ANY, STORED, &[SessionInvalid, NotOwn, UserDisabled, MethodNotAllowed]]),
 ];
@@ -36,8 +36,16 @@ const ANY: &[Reason] = &[InvalidRequest, UnknownApplication, NotFound, Unavailab
 const STORED: &[Reason] = &[Internal];
 const BODY: &[Reason] = &[EmptyBody, BodyTooLarge, NotJson, DuplicateField, MissingField, WrongType];
 const NUMBER: &[Reason] = &[InvalidPhoneNumber, NumberNotServed, CountryNotServed];
-const CODE_SENT: &[Reason] =
-    &[TooManyStarts, TooManyMessages, TooManyWrongCodes, BudgetSpent, NumbersSuspended, SwitchedOff, SmsUnavailable];
+const CODE_SENT: &[Reason] = &[
+    TooManyStarts,
+    CaptchaRequired,
+    TooManyMessages,
+    TooManyWrongCodes,
+    BudgetSpent,
+    NumbersSuspended,
+    SwitchedOff,
+    SmsUnavailable,
+];
 const CODE_MESSAGE: &[Reason] = &[SmsRejected, SmsUnknown];
 const CODE: &[Reason] = &[InvalidTransactionId, InvalidCode, CodeRejected];
 const REGISTRATION: &[Reason] = &[
@@ -69,6 +77,8 @@ const MESSAGE: &[Reason] = &[
     InvalidIdempotencyKey,
     IdempotencyKeyReused,
     MessageInFlight,
+    BudgetSpent,
+    TooManyMessages,
     UnknownEvent,
     MessageRejected,
     SwitchedOff,
@@ -86,6 +96,8 @@ fn out_of_reach(function: &str, reason: Reason) -> Option<&'static str> {
         NumbersSuspended => Some("nothing looks pumped"),
         SwitchedOff => Some("nothing is switched off"),
         ProxyRequired => Some("no proxy is set"),
+        CaptchaRequired => Some("no captcha is set"),
+        TooManyMessages if function == "send-message" => Some("one phone may get a hundred"),
         SmsUnavailable => Some("the simulated Plivo takes messages"),
         SmsUnknown if function != "send-message" => Some("the simulated Plivo's answers arrive"),
         NotFound if function != FALLBACK => Some("the gateway sends it its own paths"),

@@ -5,6 +5,7 @@
 mod attacks;
 mod bad_input;
 mod budgets;
+mod captcha;
 mod client_limits;
 mod decisions;
 mod devices;
@@ -16,6 +17,7 @@ mod gateway;
 mod imports;
 mod kill_switches;
 mod limits;
+mod message_budget;
 mod messages;
 mod parameters;
 mod permissions;

@@ -287,19 +287,21 @@ async fn what_is_counted_names_no_phone() {
         })
         .collect();
     let expected = [
-        "BudgetPercent  0",
+        "BudgetPercent codes 0",
         "Sent register 1",
         "Segments sms 1",
         "Verified register 1",
-        "BudgetPercent  0",
+        "BudgetPercent codes 0",
         "Sent login 1",
         "Segments sms 1",
         "Verified login 1",
-        "BudgetPercent  0",
+        "BudgetPercent codes 0",
         "Decoys  1",
+        "BudgetPercent messages 0",
         "Sent message 1",
         "Segments sms 2",
         "Refused message_empty 1",
+        "BudgetPercent messages 0",
         "NotSent throttled 1",
         "Refused sms_unavailable 1",
     ];

@@ -79,7 +79,8 @@ impl Parameters {
 fn the_defaults_are_those_of_the_code() {
     let parameters = Parameters::new();
     let mut environment = local::environment("", "", "", "");
-    environment.retain(|name, _| !["PLIVO_API_URL", "STARTS_PER_ADDRESS"].contains(&name.as_str()));
+    environment
+        .retain(|name, _| !["PLIVO_API_URL", "CAPTCHA_VERIFY_URL", "STARTS_PER_ADDRESS"].contains(&name.as_str()));
     let defaults = Settings::from_lookup(&|name| environment.get(name).cloned()).unwrap();
     assert_eq!(format!("{:?}", parameters.read_by_code().unwrap()), format!("{defaults:?}"));
     for (parameter, rule) in parameters.rules() {
@@ -95,7 +96,10 @@ fn every_setting_has_a_parameter_that_checks_itself() {
     for (parameter, rule) in parameters.rules() {
         let checks = ["AllowedPattern", "AllowedValues", "MinValue"];
         assert!(checks.iter().any(|check| !rule[check].is_null()), "{parameter}");
-        assert!(!parameter.starts_with("PlivoAuth") || rule["NoEcho"] == true, "{parameter}");
+        assert!(
+            !(parameter.starts_with("PlivoAuth") || parameter == "CaptchaKey") || rule["NoEcho"] == true,
+            "{parameter}"
+        );
     }
 }
 
@@ -105,7 +109,7 @@ fn numbers_have_the_bounds_of_the_code() {
     let settings: Vec<_> = parameters.settings().map(|(parameter, _)| parameter.to_owned()).collect();
     let rules = parameters.template.document["Parameters"].clone();
     let numbers: Vec<_> = settings.into_iter().filter(|parameter| rules[parameter]["Type"] == "Number").collect();
-    assert_eq!(numbers.len(), 8);
+    assert_eq!(numbers.len(), 9);
     for parameter in numbers {
         let bound = |name| rules[&parameter][name].as_i64().unwrap();
         let (least, most) = (bound("MinValue"), bound("MaxValue"));
@@ -118,7 +122,7 @@ fn numbers_have_the_bounds_of_the_code() {
 }
 
 /// Values that the template and the code accept.
-const GOOD: [(&str, &[&str]); 17] = [
+const GOOD: [(&str, &[&str]); 21] = [
     ("PlivoSender", &["+14155550100", "14155550100", "Otpost", "5ec4c8c9-cd74-42b5-9e41-0d7670d6bb46"]),
     ("PlivoApiUrl", &["https://api.plivo.com/v1/Account/", "https://proxy.example:8443/plivo"]),
     ("AppName", &["Jane's Shop & Co."]),
@@ -128,7 +132,11 @@ const GOOD: [(&str, &[&str]); 17] = [
     ("SmsPrices", &["DE=0.0891,*=1.5", "*=0.1"]),
     ("Budget", &["0.5/12/99.999999"]),
     ("CountryBudgets", &["DE=1/5/50,FR=0.5/1/2"]),
-    ("PumpingMode", &["monitor", "suppress"]),
+    ("PumpingMode", &["", "monitor", "suppress", "refuse/monitor"]),
+    ("CaptchaHostnames", &["", "app.example.com", "app.example.com,localhost"]),
+    ("CaptchaVerifyUrl", &["https://api.hcaptcha.com/siteverify"]),
+    ("MessageBudget", &["0.5/12/99.999999"]),
+    ("MmsPrice", &["0.02", "1.5"]),
     ("PumpingPrefix", &["1/0/100"]),
     ("PumpingCountry", &["250/10/9"]),
     ("PhoneColumn", &["mobile_1"]),
@@ -161,6 +169,8 @@ fn values_that_would_break_the_deployment_are_refused() {
     for (parameter, value) in [
         ("PlivoAuthToken", "a quote would end the secret's JSON: \""),
         ("PlivoApiUrl", "http://api.plivo.com"),
+        ("CaptchaVerifyUrl", "http://api.hcaptcha.com/siteverify"),
+        ("CaptchaKey", "a key with spaces"),
         ("AllowedOrigins", "https://a.example, https://b.example"),
         ("AppId", "api"),
         ("ReservedConcurrency", "4"),

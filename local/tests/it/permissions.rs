@@ -27,6 +27,7 @@ async fn no_function_may_do_what_it_never_does() {
     let iam = Iam::new().unwrap();
     flows(&iam).await;
     failures(&iam).await;
+    captcha(&iam).await;
     let template = Template::read().unwrap();
     let allowed: BTreeMap<_, _> =
         template.functions.keys().map(|name| (name.clone(), allowed(&template, name))).collect();
@@ -93,6 +94,35 @@ async fn failures(iam: &Iam) {
     let code = app.last_code("+14155550103");
     let body = TestApp::registration("+14155550103", "joe@example.com", &id, &code);
     app.post("/api/users/register", &body).await.refused(503, 14000, "unavailable");
+}
+
+/// Whoever asks for a captcha verifies it.
+async fn captcha(iam: &Iam) {
+    let settings = [("CAPTCHA_HOSTNAMES", "localhost"), ("STARTS_PER_ADDRESS", "5")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let app = TestApp::options(Options { iam: Some(iam.clone()), settings, ..Options::default() }).await;
+    let ask = async |path: &str, body: serde_json::Value| {
+        app.post_from("127.0.0.1", &json!({ "captcha-token": "guessed" }), path, &body).await
+    };
+    for line in 0..5 {
+        let phone = format!("+1415555020{line}");
+        let id =
+            challenge_id(&ask("/api/services/Plivo/loginWithPhoneNumber", json!({ "phoneNumber": phone })).await.ok());
+        for _ in 0..5 {
+            app.enter_from("127.0.0.1", &id, "000000").await.refused(401, 14000, "code_rejected");
+        }
+        let code = json!({ "transactionId": id, "code": "000000" });
+        if line == 4 {
+            ask("/api/services/Plivo/loginWithCode", code).await.refused(403, 14000, "captcha_required");
+        }
+    }
+    let body = json!({ "phoneNumber": PHONE });
+    for path in ["/api/users/register", "/api/services/Plivo/loginWithPhoneNumber"] {
+        ask(path, body.clone()).await.refused(403, 14000, "captcha_required");
+    }
+    let body = json!({ "phoneNumber": PHONE, "password": PASSWORD });
+    let path = "/api/services/Plivo/loginWithPhoneNumberAndPassword";
+    ask(path, body).await.refused(403, 14000, "captcha_required");
 }
 
 #[tokio::test]

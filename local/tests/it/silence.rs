@@ -191,7 +191,7 @@ async fn registrations_past_five_suspend_a_prefix_or_a_country_alike() {
     for setting in ["PUMPING_PREFIX", "PUMPING_COUNTRY"] {
         let mut answers = Vec::new();
         for phone in [KNOWN, UNKNOWN] {
-            let app = TestApp::with(&[(setting, "8/0/100")]).await;
+            let app = TestApp::with(&[(setting, "8/0/100"), ("PUMPING_MODE", "refuse")]).await;
             app.register(KNOWN, "jane@example.com").await;
             app.advance(86_400);
             let mut statuses = Vec::new();

@@ -137,14 +137,15 @@ fn the_rule_takes_the_stack_s_own_events_only() {
 }
 
 #[test]
-fn every_route_that_sends_has_the_lower_rate() {
+fn every_route_that_sends_and_the_rest_have_the_lower_rate() {
     let template = template();
     let api = &template.document["Resources"]["Api"]["Properties"];
     let others = json!({ "ThrottlingBurstLimit": { "Ref": "RatePerSecond" }, "ThrottlingRateLimit": { "Ref": "RatePerSecond" } });
     assert_eq!(api["DefaultRouteSettings"], others);
     let settings = api["RouteSettings"].as_object().unwrap();
     let sends = |route: &&Route| !["session", "login-code"].contains(&route.function);
-    let expected: BTreeSet<_> = ROUTES.iter().filter(sends).flat_map(keys).collect();
+    let mut expected: BTreeSet<_> = ROUTES.iter().filter(sends).flat_map(keys).collect();
+    expected.insert("$default".to_owned());
     assert_eq!(settings.keys().cloned().collect::<BTreeSet<_>>(), expected);
     assert!(settings.values().all(|rate| *rate == json!({ "ThrottlingBurstLimit": { "Ref": "SendingRatePerSecond" }, "ThrottlingRateLimit": { "Ref": "SendingRatePerSecond" } })));
 }
@@ -214,7 +215,7 @@ fn users_and_their_keys_outlive_the_stack_and_the_code_reads_plivo_s_secret() {
 }
 
 /// One of each metric that functions write.
-const METRICS: [Metric; 9] = [
+const METRICS: [Metric; 10] = [
     Metric::Sent(""),
     Metric::SmsSegments(1),
     Metric::NotSent(""),
@@ -222,7 +223,8 @@ const METRICS: [Metric; 9] = [
     Metric::Refused(""),
     Metric::DeadLettered(""),
     Metric::Decoy,
-    Metric::Budget(0),
+    Metric::Budget("", 0),
+    Metric::WrongCodes(0),
     Metric::Suspected(""),
 ];
 
@@ -254,6 +256,10 @@ fn alarms_watch_every_function_and_queue() {
     for (logical_id, alarm) in template.of_type("AWS::CloudWatch::Alarm") {
         assert_eq!(alarm["AlarmActions"], json!([{ "Ref": "AlarmTopic" }]), "{logical_id}");
         assert_eq!(alarm["TreatMissingData"], "notBreaching", "{logical_id}");
+        assert!(
+            alarm["AlarmDescription"].as_str().unwrap().contains(" First: "),
+            "{logical_id} does not say what to do"
+        );
         let parts = alarm["Metrics"].as_array().into_iter().flatten().map(|part| &part["MetricStat"]["Metric"]);
         for metric in parts.chain([alarm]).filter(|metric| metric["MetricName"].is_string()) {
             let name = metric["MetricName"].as_str().unwrap();
@@ -266,6 +272,10 @@ fn alarms_watch_every_function_and_queue() {
         template.of_type("AWS::CloudWatch::Alarm").filter(|(_, alarm)| alarm["MetricName"] == "BudgetPercent");
     let thresholds: BTreeSet<_> = budgets.filter_map(|(_, alarm)| alarm["Threshold"].as_u64()).collect();
     assert_eq!(thresholds, [50, 80, 100].into());
+    // One lost code is worth a warning, at any rate of requests.
+    for alarm in ["NotSentAlarm", "ApiErrorsAlarm", "ErrorsAlarm", "DeadLettersAlarm"] {
+        assert_eq!(template.document["Resources"][alarm]["Properties"]["Threshold"], 1, "{alarm}");
+    }
     let functions = template.functions.values().map(|function| function.logical_id.as_str());
     let of_functions = functions.flat_map(|function| [("Errors", function), ("Throttles", function)]);
     let others = [
@@ -276,7 +286,9 @@ fn alarms_watch_every_function_and_queue() {
         ("5xx", "Api"),
         ("Latency", "Api"),
         ("NotSent", ""),
+        ("4xx", "Api"),
         ("BudgetPercent", ""),
+        ("WrongCodesPercent", ""),
     ];
     for (metric, of) in of_functions.chain(others) {
         assert!(watched.contains(&(metric, of.to_owned())), "no alarm watches {metric} of {of}");
@@ -308,7 +320,7 @@ fn each_formula_uses_ids_of_its_own_widget_or_alarm() {
             formulas += 1;
         }
     }
-    assert_eq!(formulas, 8);
+    assert_eq!(formulas, 9);
 }
 
 #[test]
@@ -375,14 +387,19 @@ fn rules_refuse_what_the_functions_refuse() {
     ] {
         let parameters = json!({
             "PhoneColumn": phone, "IdentityColumn": identity, "ClientAddressHeader": "", "ProxySecretSha256": "",
+            "CaptchaHostnames": "", "CaptchaKey": "",
         });
         assert_eq!(all_hold(&template, &parameters), is_good, "{phone} {identity}");
     }
-    for (header, secret, is_good) in [("a", "b", true), ("a", "", false), ("", "b", false)] {
-        let parameters = json!({
-            "PhoneColumn": "phone", "IdentityColumn": "email", "ClientAddressHeader": header, "ProxySecretSha256": secret,
-        });
-        assert_eq!(all_hold(&template, &parameters), is_good, "{header} {secret}");
+    for [one, other] in [["ClientAddressHeader", "ProxySecretSha256"], ["CaptchaHostnames", "CaptchaKey"]] {
+        for (first, second, is_good) in [("a", "b", true), ("a", "", false), ("", "b", false)] {
+            let mut parameters = json!({
+                "PhoneColumn": "phone", "IdentityColumn": "email", "ClientAddressHeader": "", "ProxySecretSha256": "",
+                "CaptchaHostnames": "", "CaptchaKey": "",
+            });
+            (parameters[one], parameters[other]) = (json!(first), json!(second));
+            assert_eq!(all_hold(&template, &parameters), is_good, "{one}={first} {other}={second}");
+        }
     }
 }
 

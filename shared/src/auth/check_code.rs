@@ -7,12 +7,12 @@ use secrecy::ExposeSecret as _;
 
 use super::challenge_id::ChallengeId;
 use super::otp::OneTimeCode;
-use super::{AuthError, client_limits, guessing};
+use super::{AuthError, Requester, captcha_check, client_limits, guessing};
 use crate::app::App;
-use crate::client_network::ClientNetwork;
 use crate::clock::Timestamp;
 use crate::crypto::Keys;
 use crate::logging;
+use crate::metrics::Metric;
 use crate::store::{Attempt, ChallengeKey, ClientKey, ClientRecord, CodeState, PhoneKey, PhoneTag};
 
 /// A code that a client has sent.
@@ -22,7 +22,7 @@ pub(super) struct EnteredCode<'a> {
     /// The challenges that it may be for: one, but for the minutes in which a key is rotated. None if it is not one of ours.
     pub opened: &'a [(PhoneKey, ChallengeKey)],
     pub code: &'a OneTimeCode,
-    pub network: &'a ClientNetwork,
+    pub requester: &'a Requester,
 }
 
 /// A code that was right. It is not redeemed yet.
@@ -45,14 +45,20 @@ pub(super) async fn check_code(
     if key.device.is_some() {
         return compare(app, keys, entered, 0, now).await;
     }
-    let client = ClientKey(keys.client(entered.network.as_str()).short());
+    let client = ClientKey(keys.client(entered.requester.network.as_str()).short());
     let tags: Vec<_> = entered.opened.iter().map(|(phone, _)| PhoneTag::from(*phone)).collect();
     let (clients, expires) = (app.store.clients.clone(), client_limits::expires(now));
     let is_counted = guessing::is_counted(&app.settings, *key);
     let CodeState { client: record, wrong_codes } = app.store.load_code_state(client, is_counted, now).await?;
     let count = |record: &mut ClientRecord| client_limits::count_code(record, tags[0], now);
     // First, so that a network that has to wait uses up no attempt of the phone's.
-    let ((), record) = clients.update(client, record, expires, count).await??;
+    let is_over_limit = client_limits::count_code(&mut record.clone(), tags[0], now).is_err();
+    let token = entered.requester.captcha_token.as_ref();
+    let record = if is_over_limit && captcha_check::passes(app, token, captcha_check::CODE, now).await? {
+        record
+    } else {
+        clients.update(client, record, expires, count).await??.1
+    };
     let right = compare(app, keys, entered, wrong_codes, now).await?;
     let forgive = move |record: &mut ClientRecord| {
         client_limits::forgive(record, &tags);
@@ -87,9 +93,13 @@ async fn compare(
         if entered.code.matches(&sent) {
             return Ok(RightCode { phone: *phone, key: *key, attempt });
         }
-        // While guessing is braked, no more need to be counted.
-        if guessing::is_counted(&app.settings, *key) && length == app.settings.code_length {
-            app.store.controls.count_wrong_code(now).await?;
+        if guessing::is_counted(&app.settings, *key) {
+            let percent = (wrong_codes + 1) * 100 / app.settings.wrong_codes_per_day;
+            app.metrics.count(Metric::WrongCodes(percent), now);
+            // While guessing is braked, no more need to be counted.
+            if length == app.settings.code_length {
+                app.store.controls.count_wrong_code(now).await?;
+            }
         }
         return Err(AuthError::CodeRejected);
     }

@@ -32,6 +32,9 @@ pub enum AuthError {
     /// A limit is reached.
     #[error(transparent)]
     Limited(#[from] Limited),
+    /// A limit or the rule against pumping refuses, unless the client shows by a captcha that a person asks.
+    #[error("captcha required")]
+    CaptchaRequired,
     /// A budget or the rule against pumping refuses the message.
     #[error("refused by {}", .rule.as_str())]
     SpendRefused {

@@ -58,7 +58,7 @@ async fn log_in(
     app.store.users.check_root_key(&keys).await?;
     let mut opened = challenge.open(&keys);
     opened.retain(|(_, key)| key.flow.is_for_confirmed_phones());
-    let entered = EnteredCode { challenge, opened: &opened, code, network: &requester.network };
+    let entered = EnteredCode { challenge, opened: &opened, code, requester };
     let RightCode { phone, key, attempt } = check_code(app, &keys, entered, now).await?;
     // A phone without a user: even a guessed code finds nobody.
     let user = attempt.challenge.user.clone().ok_or(AuthError::CodeRejected)?;

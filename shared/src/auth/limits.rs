@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::config::{COUNTRIES_PER_ADDRESS, STARTS_PER_ADDRESS};
+use crate::config::{COUNTRIES_PER_ADDRESS, MESSAGES_PER_PHONE, STARTS_PER_ADDRESS};
 use strum::IntoStaticStr;
 
 /// Attempts to enter the code of one challenge.
@@ -49,13 +49,15 @@ pub enum Limit {
     StartsPerAddress,
     /// Wrong codes from one client network, over all phones: each guess of a sprayer is for another phone.
     WrongCodesPerAddress,
+    /// The app's own messages to one phone; `MESSAGES_PER_PHONE` is how many.
+    MessagesPerPhone,
     /// Countries that one client network calls; `COUNTRIES_PER_ADDRESS` is how many.
     CountriesPerAddress,
 }
 
 impl Limit {
-    /// The limits that are the same everywhere: at most this many in any span of this length. Those of addresses are settings, so
-    /// their number here is their default.
+    /// The limits that are the same everywhere: at most this many in any span of this length. Those of addresses and of messages are
+    /// settings, so their number here is their default.
     pub const fn rule(self) -> LimitRule {
         let (max, window) = match self {
             Self::StartSpacing => (1, SHORTEST_SPACING),
@@ -66,6 +68,7 @@ impl Limit {
             Self::WrongPasswords => (FREE_PASSWORDS, DAY),
             Self::WrongPasswordsPerMonth => (100, MONTH),
             Self::StartsPerAddress => (STARTS_PER_ADDRESS, HOUR),
+            Self::MessagesPerPhone => (MESSAGES_PER_PHONE, DAY),
         };
         LimitRule { limit: self, max, window }
     }

@@ -5,6 +5,7 @@
 //! | module | for |
 //! |---|---|
 //! | `admission`, `client_limits`, `password_throttle`, [`limits`] | who may start how often |
+//! | `captcha_check` | lets a person pass where a limit would refuse |
 //! | `device`, `guessing` | the owner's own devices; the brake on guessing over many phones |
 //! | `challenge`, [`challenge_id`] | what a start changes about a phone, and the id that the client gets |
 //! | `check_code` | whether an entered code is right |
@@ -16,6 +17,7 @@
 
 mod admission;
 mod argon2id;
+mod captcha_check;
 mod challenge;
 pub mod challenge_id;
 mod check_code;
@@ -50,4 +52,6 @@ pub struct Requester {
     pub network: ClientNetwork,
     /// The header `device-token`: `new`, or a token of this or another phone, or anything else.
     pub device_token: Option<SecretString>,
+    /// The header `captcha-token`.
+    pub captcha_token: Option<SecretString>,
 }

@@ -60,7 +60,7 @@ pub async fn register(app: &App, registration: Registration, requester: &Request
     let (flow, challenge) = (Flow::Register, registration.challenge);
     let mut opened = challenge.open(&keys);
     opened.retain(|opened| *opened == (PhoneKey(owner.short()), flow.into()));
-    let entered = EnteredCode { challenge, opened: &opened, code: &registration.code, network: &requester.network };
+    let entered = EnteredCode { challenge, opened: &opened, code: &registration.code, requester };
     let RightCode { phone, key, attempt } = check_code(app, &keys, entered, now).await?;
     let password = registration.password.hash(&keys, app.password_cost).await?;
     let identity = match app.settings.identity {

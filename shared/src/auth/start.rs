@@ -1,7 +1,8 @@
 //! How a flow starts: a code goes to a phone. Each of [`registration`], [`login`] and [`second_factor`] is one pipeline:
 //!
 //! 1. read what is known about the phone, the client, the budgets and Plivo, in one call; a start that is refused by it has written nothing;
-//! 2. count the client's start (and the attempt of a password, before it is compared);
+//! 2. count the client's start (and the attempt of a password, before it is compared); if its network is over the limit or the number is suspended,
+//!    a captcha lets it pass, where one is set up;
 //! 3. decide by budget and volume whether the message goes out;
 //! 4. issue the challenge: write the phone's item, which counts the message, and reserve its cost in parallel;
 //! 5. send the message: in parallel with the decision log and the prefix's count; or, after the answer, when these two are written.
@@ -30,7 +31,9 @@ use super::otp::OneTimeCode;
 use super::otp_message::otp_message;
 use super::password::Password;
 use super::password_throttle::Guesser;
-use super::{AuthError, Requester, admission, circuit_breaker, client_limits, device, guessing, password_throttle};
+use super::{
+    AuthError, Requester, admission, captcha_check, circuit_breaker, client_limits, device, guessing, password_throttle,
+};
 use crate::app::App;
 use crate::aws::secrets::PlivoCredentials;
 use crate::clock::Timestamp;
@@ -58,8 +61,8 @@ pub async fn registration(app: &Arc<App>, phone: &PhoneNumber, requester: &Reque
     let pipeline = async {
         let start = Start::load(app, Flow::Register, phone, requester).await?;
         let admitted = start.admit(&start.state.phone)?;
-        start.count_client().await?;
-        let send = start.decide_send(&admitted)?;
+        let captcha_passed = start.admit_client().await?;
+        let send = start.decide_send(&admitted, captcha_passed)?;
         let issued = start.issue(start.state.phone.clone(), send).await?;
         if start.answers_before_sending() { Ok(issued.send_after_answer()) } else { issued.send().await }
     };
@@ -75,8 +78,8 @@ pub async fn login(app: &Arc<App>, phone: &PhoneNumber, requester: &Requester) -
     let pipeline = async {
         let start = Start::load(app, Flow::Login, phone, requester).await?;
         let admitted = start.admit(&start.state.phone)?;
-        start.count_client().await?;
-        let send = start.decide_send(&admitted)?;
+        let captcha_passed = start.admit_client().await?;
+        let send = start.decide_send(&admitted, captcha_passed)?;
         let issued = start.issue(start.state.phone.clone(), send).await?;
         Ok(issued.send_after_answer())
     };
@@ -100,7 +103,7 @@ pub async fn second_factor(
         let record = start.count_client_and_password().await?;
         arrival.pad().await;
         start.verify(password).await?;
-        let send = match start.admit(&record).and_then(|admitted| start.decide_send(&admitted)) {
+        let send = match start.admit(&record).and_then(|admitted| start.decide_send(&admitted, false)) {
             Ok(send) => send,
             Err(refused) => {
                 // The password was right, so it must not stay counted as wrong, even though the start is refused.
@@ -127,6 +130,7 @@ struct Start {
     network: String,
     /// The flow, and the device that the client has shown to be the phone's.
     key: ChallengeKey,
+    captcha_token: Option<SecretString>,
     state: StartState,
 }
 
@@ -180,8 +184,8 @@ impl Start {
         };
         let key = ChallengeKey { flow, device: token.and_then(find) };
         let (app, phone, country) = (Arc::clone(app), phone.clone(), phone.country().code());
-        let network = client.short_text();
-        Ok(Arc::new(Self { app, flow, phone, country, now, keys, plivo, items, network, key, state }))
+        let (network, captcha_token) = (client.short_text(), requester.captcha_token.clone());
+        Ok(Arc::new(Self { app, flow, phone, country, now, keys, plivo, items, network, key, captcha_token, state }))
     }
 
     fn guesser(&self) -> Guesser<'_> {
@@ -225,6 +229,26 @@ impl Start {
         Ok(())
     }
 
+    /// Counts the start, or lets it pass by a captcha where its network is over the limit or the number is suspended. Returns whether a captcha has
+    /// been passed.
+    async fn admit_client(&self) -> Result<bool, AuthError> {
+        let passes = || captcha_check::passes(&self.app, self.captcha_token.as_ref(), self.flow.as_str(), self.now);
+        let is_over_limit = self.is_over_limit();
+        if is_over_limit && passes().await? {
+            return Ok(true);
+        }
+        let is_suspended = !is_over_limit && self.decide(false).decision.is_suspension();
+        let captcha = async { if is_suspended { passes().await } else { Ok(false) } };
+        let (counted, captcha_passed) = tokio::join!(self.count_client(), captcha);
+        counted?;
+        captcha_passed
+    }
+
+    /// Whether the network has started as much as it may, by what was read.
+    fn is_over_limit(&self) -> bool {
+        self.key.device.is_none() && self.count_start(&mut self.state.client.clone()).is_err()
+    }
+
     fn count_start(&self, record: &mut ClientRecord) -> Result<(), Limited> {
         client_limits::count_start(record, self.items.phone.into(), &self.country, &self.app.settings, self.now)
     }
@@ -232,12 +256,13 @@ impl Start {
     /// The same in parallel with the attempt of a password, which is counted before it is compared. If one of the two is refused by what was
     /// read, neither is counted.
     async fn count_client_and_password(&self) -> Result<PhoneRecord, AuthError> {
-        if self.key.device.is_none() {
-            self.count_start(&mut self.state.client.clone())?;
+        // With a token, that is known only when it is verified.
+        if self.is_over_limit() && (self.app.captcha.is_none() || self.captcha_token.is_none()) {
+            self.admit_client().await?;
         }
         password_throttle::count(&mut self.state.phone.clone(), self.guesser(), self.now)?;
         let decide = |record: &mut PhoneRecord| password_throttle::count(record, self.guesser(), self.now);
-        let (client, record) = tokio::join!(self.count_client(), self.update_phone(self.state.phone.clone(), decide));
+        let (client, record) = tokio::join!(self.admit_client(), self.update_phone(self.state.phone.clone(), decide));
         let ((), record) = record??;
         if let Err(refused) = client {
             let rollback = |record: &mut PhoneRecord| password_throttle::rollback(record, self.guesser(), self.now);
@@ -260,18 +285,32 @@ impl Start {
         }
     }
 
+    fn spend_request(&self, captcha_passed: bool) -> SpendRequest<'_> {
+        SpendRequest { flow: self.flow, country: &self.country, now: self.now, captcha_passed }
+    }
+
+    /// What budget and volume say, by what was read.
+    fn decide(&self, captcha_passed: bool) -> Decided {
+        let request = self.spend_request(captcha_passed);
+        self.app.settings.spend.decide(&request, &self.state.shards, &self.state.prefix)
+    }
+
     /// Decides by budget and volume. Writes nothing but the log entry of a refusal, after the answer.
-    fn decide_send(self: &Arc<Self>, admitted: &Admitted) -> Result<PlannedSend, AuthError> {
+    fn decide_send(self: &Arc<Self>, admitted: &Admitted, captcha_passed: bool) -> Result<PlannedSend, AuthError> {
         let App { settings, metrics, .. } = &*self.app;
-        let request = SpendRequest { flow: self.flow, country: &self.country, now: self.now };
-        let Decided { inputs, decision, percent_spent } =
-            settings.spend.decide(&request, &self.state.shards, &self.state.prefix);
-        metrics.count(Metric::Budget(usize::try_from(percent_spent).unwrap_or_default()), self.now);
+        let Decided { inputs, decision, percent_spent } = self.decide(captcha_passed);
+        metrics.count(Metric::Budget("codes", usize::try_from(percent_spent).unwrap_or_default()), self.now);
         let spend_allows = decision.outcome == Outcome::Send;
         let is_sent = admitted.phone_allows && spend_allows;
         // A registration counts whether or not it sends: an answer that follows from a count must not depend on who is a user.
         let is_counted = is_sent || spend_allows && !self.flow.is_for_confirmed_phones();
-        let reservation = Reservation::new(&settings.spend, &request, self.state.shards.clone(), is_sent, is_counted);
+        let reservation = Reservation::new(
+            &settings.spend,
+            &self.spend_request(captcha_passed),
+            self.state.shards.clone(),
+            is_sent,
+            is_counted,
+        );
         // A suspended prefix stays suspended for as long as the demand lasts.
         let is_suspended = !spend_allows && decision.rule == Some(Rule::PrefixPumping);
         let about = (self.items.phone, self.items.prefix, self.items.client);

@@ -78,6 +78,8 @@ pub enum Secret {
     Plivo,
     /// The key of `sendMessage`.
     MessageKey,
+    /// Our secret key at the captcha service.
+    CaptchaKey,
 }
 
 /// What a secret holds.
@@ -116,6 +118,15 @@ impl Content for MessageKeys {
     }
 }
 
+impl Content for SecretString {
+    const SECRET: Secret = Secret::CaptchaKey;
+
+    fn parse(value: &str) -> Result<Self, String> {
+        let key = value.trim();
+        if key.is_empty() { Err("empty".to_owned()) } else { Ok(key.into()) }
+    }
+}
+
 /// The keys that `sendMessage` takes: one, or two separated by white space while it is rotated.
 pub type MessageKeys = Vec<SecretString>;
 
@@ -128,12 +139,14 @@ pub struct Secrets {
     keys: Cached<Keys>,
     plivo: Cached<PlivoCredentials>,
     message_keys: Cached<MessageKeys>,
+    captcha_key: Cached<SecretString>,
 }
 
 impl Secrets {
     pub(crate) fn new(clients: AwsClients, names: Resources) -> Self {
-        let (keys, plivo, message_keys) = (Cached::default(), Cached::default(), Cached::default());
-        Self { clients, client: OnceLock::new(), names, keys, plivo, message_keys }
+        let (keys, plivo, message_keys, captcha_key) =
+            (Cached::default(), Cached::default(), Cached::default(), Cached::default());
+        Self { clients, client: OnceLock::new(), names, keys, plivo, message_keys, captcha_key }
     }
 
     /// The keys derived from the root key.
@@ -160,6 +173,14 @@ impl Secrets {
         self.message_keys.get(now, self.fetch()).await
     }
 
+    /// Our secret key at the captcha service.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn captcha_key(&self, now: Timestamp) -> Result<Arc<SecretString>, SecretError> {
+        self.captcha_key.get(now, self.fetch()).await
+    }
+
     /// Fetches what a function will need, in one call where that is more than one secret: one by one they would be a connection each.
     /// Failures are logged once and left to the request, which fetches its own.
     pub(crate) async fn prefetch(&self, secrets: &[Secret], now: Timestamp) {
@@ -169,6 +190,7 @@ impl Secrets {
                 Secret::RootKey => self.keys.put(now, self.find(batch.as_ref()).await?),
                 Secret::Plivo => self.plivo.put(now, self.find(batch.as_ref()).await?),
                 Secret::MessageKey => self.message_keys.put(now, self.find(batch.as_ref()).await?),
+                Secret::CaptchaKey => self.captcha_key.put(now, self.find(batch.as_ref()).await?),
             }
             Ok::<_, SecretError>(())
         }));
@@ -187,6 +209,7 @@ impl Secrets {
             Secret::RootKey => ("ROOT_SECRET", &self.names.root_secret),
             Secret::Plivo => ("PLIVO_SECRET", &self.names.plivo_secret),
             Secret::MessageKey => ("MESSAGE_SECRET", &self.names.message_secret),
+            Secret::CaptchaKey => ("CAPTCHA_SECRET", &self.names.captcha_secret),
         }
     }
 

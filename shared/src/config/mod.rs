@@ -6,6 +6,7 @@
 //! A new setting needs: its line in `settings!`, its check in the file of its subject, a parameter of
 //! `template.yaml` with the same bounds, and a row in the README's table. Tests compare these.
 
+mod captcha;
 mod messages;
 mod proxy;
 mod resources;
@@ -17,17 +18,21 @@ use std::time::Duration;
 use phone_number::Country;
 
 use crate::flow::Flow;
+use crate::messaging::MessageRules;
 use crate::spend::SpendRules;
 
+pub use captcha::CaptchaSettings;
 pub use messages::Sender;
 #[cfg(test)]
 pub(crate) use messages::{MAX_APP_NAME_LENGTH, MAX_HOST_LENGTH};
 pub use resources::{RESOURCE_NAMES, Resources};
-pub use spend::{confirmed_countries, sms_countries, spend_rules};
+pub use spend::{confirmed_countries, message_rules, sms_countries, spend_rules};
 pub use users::Identity;
 
 /// The default of `STARTS_PER_ADDRESS`.
 pub(crate) const STARTS_PER_ADDRESS: usize = 20;
+/// The default of `MESSAGES_PER_PHONE`.
+pub(crate) const MESSAGES_PER_PHONE: usize = 100;
 /// The default of `COUNTRIES_PER_ADDRESS`.
 pub(crate) const COUNTRIES_PER_ADDRESS: usize = 5;
 
@@ -111,12 +116,18 @@ settings! {
     /// Wrong codes of all phones and addresses in a day (UTC), from which on codes have eight digits, 10 to 1000000. Default 300: more than
     /// the default budget's 3,246 messages a day have typing errors.
     wrong_codes_per_day: usize = number(300, 10, 1_000_000), "WRONG_CODES_PER_DAY";
+    /// The captcha that lets people pass where a limit would refuse: `CAPTCHA_HOSTNAMES` (the hosts of the pages that show it, separated by commas;
+    /// default none, and no captcha) and `CAPTCHA_VERIFY_URL` (default Turnstile's).
+    captcha: Option<CaptchaSettings> = |lookup, _| captcha::captcha(lookup), "CAPTCHA_HOSTNAMES", "CAPTCHA_VERIFY_URL";
     /// How a send is decided: `SMS_PRICES` (US$ for one segment of an SMS; default `US=0.0077,CA=0.0077,*=0.25`), `BUDGET` (US$ an hour, a
     /// day and a month; default `5/25/250`), `COUNTRY_BUDGETS` (default none), `BUDGET_SHARDS` (1 to 4096; default 4), `PUMPING_MODE`
-    /// (`refuse`, `suppress` or `monitor`; default `refuse`), `PUMPING_PREFIX` and `PUMPING_COUNTRY` (least/times/percent; defaults
+    /// (`refuse`, `suppress` or `monitor`, for prefix and country; default `refuse/monitor`, with a captcha `refuse/refuse`), `PUMPING_PREFIX` and `PUMPING_COUNTRY` (least/times/percent; defaults
     /// `20/2/30` and `100/3/15`).
     spend: SpendRules = |lookup, _| spend_rules(lookup), "SMS_PRICES", "BUDGET", "COUNTRY_BUDGETS", "BUDGET_SHARDS", "PUMPING_MODE",
         "PUMPING_PREFIX", "PUMPING_COUNTRY";
+    /// What the app's own messages may take: `MESSAGE_BUDGET` (US$ an hour, a day and a month; default `25/100/1000`), `MESSAGES_PER_PHONE` (a
+    /// day, 1 to 1000; default 100), `MMS_PRICE` (US$; default `0.02`).
+    messages: MessageRules = |lookup, _| message_rules(lookup), "MESSAGE_BUDGET", "MESSAGES_PER_PHONE", "MMS_PRICE";
     /// Name of the phone in register bodies and user objects. Default `phoneNumber`.
     phone_column: String = users::phone_column, "PHONE_COLUMN";
     /// `email` (default) or the phone column.
@@ -264,9 +275,18 @@ mod tests {
             ("BUDGET", "25/5"),
             ("COUNTRY_BUDGETS", "DE=1"),
             ("BUDGET_SHARDS", "4097"),
+            ("MESSAGE_BUDGET", "5"),
+            ("MESSAGES_PER_PHONE", "0"),
+            ("MMS_PRICE", "0"),
+            ("MMS_PRICE", "a"),
             ("STARTS_PER_ADDRESS", "0"),
             ("COUNTRIES_PER_ADDRESS", "0"),
             ("PUMPING_MODE", "off"),
+            ("PUMPING_MODE", "refuse/off"),
+            ("PUMPING_MODE", "refuse/monitor/refuse"),
+            ("CAPTCHA_VERIFY_URL", "captcha.example"),
+            ("CAPTCHA_HOSTNAMES", "https://app.example.com"),
+            ("CAPTCHA_HOSTNAMES", "app.example.com,"),
             ("PUMPING_PREFIX", "20"),
             ("PUMPING_COUNTRY", "20/2/101"),
             ("PHONE_COLUMN", "email"),
@@ -325,7 +345,8 @@ mod tests {
         assert!(!settings.serves(Country::parse("GB").unwrap(), Flow::Login));
         assert_eq!((settings.starts_per_address, settings.countries_per_address), (20, 5));
         assert_eq!(settings.spend.budgets.all, Amounts::parse("5/25/250").unwrap());
-        assert_eq!(settings.spend.pumping.mode, Mode::Refuse);
+        assert_eq!(settings.spend.pumping.prefix_mode, Mode::Refuse);
+        assert_eq!(settings.spend.pumping.country_mode, Mode::Monitor, "88 requests must not close a country");
         assert_eq!(settings.phone_column, "phoneNumber");
         assert_eq!(settings.identity, Identity::Email);
         assert_eq!(settings.plivo_api_url, "https://api.plivo.com");

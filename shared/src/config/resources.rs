@@ -44,6 +44,8 @@ resources! {
     plivo_secret = "PLIVO_SECRET";
     /// Name or ARN of the root key from which all keys are derived.
     root_secret = "ROOT_SECRET";
+    /// Name or ARN of the secret key of the captcha service; where there is no captcha, any text.
+    captcha_secret = "CAPTCHA_SECRET";
     /// Name or ARN of the key that `sendMessage` asks for.
     message_secret = "MESSAGE_SECRET";
 }

@@ -2,11 +2,12 @@
 
 use phone_number::Country;
 
-use super::{Lookup, SettingError, number, present, with_default};
+use super::{Lookup, MESSAGES_PER_PHONE, SettingError, number, present, with_default};
+use crate::messaging::MessageRules;
 use crate::spend::SpendRules;
-use crate::spend::budget::{Budgets, MAX_SHARDS};
-use crate::spend::price::Prices;
-use crate::spend::pumping::{Pumping, Threshold};
+use crate::spend::budget::{Amounts, Budgets, MAX_SHARDS};
+use crate::spend::price::{Money, Prices};
+use crate::spend::pumping::{Mode, Pumping, Threshold};
 
 fn country(name: &'static str, code: &str) -> Result<Country, SettingError> {
     Country::parse(code)
@@ -57,8 +58,7 @@ pub fn spend_rules(lookup: Lookup<'_>) -> Result<SpendRules, SettingError> {
     let prices = Prices::parse(&with_default(lookup, "SMS_PRICES", "US=0.0077,CA=0.0077,*=0.25"));
     let budgets =
         Budgets::parse(&with_default(lookup, "BUDGET", "5/25/250"), &with_default(lookup, "COUNTRY_BUDGETS", ""));
-    let mode = with_default(lookup, "PUMPING_MODE", "refuse");
-    let problem = || SettingError::new("PUMPING_MODE", format!("must be refuse, suppress or monitor, not '{mode}'"));
+    let (prefix_mode, country_mode) = pumping_modes(lookup)?;
     Ok(SpendRules {
         prices: prices.map_err(|problem| SettingError::new("SMS_PRICES", problem))?,
         budgets: budgets.map_err(|(countries, problem)| {
@@ -66,9 +66,39 @@ pub fn spend_rules(lookup: Lookup<'_>) -> Result<SpendRules, SettingError> {
         })?,
         shards: number(4, 1, MAX_SHARDS)(lookup, "BUDGET_SHARDS")?,
         pumping: Pumping {
-            mode: mode.parse().map_err(|_| problem())?,
+            prefix_mode,
+            country_mode,
             prefix: threshold("PUMPING_PREFIX", "20/2/30")?,
             country: threshold("PUMPING_COUNTRY", "100/3/15")?,
         },
+    })
+}
+
+/// What happens to pumped prefixes, and to pumped countries: `refuse/monitor`, or one word for both.
+fn pumping_modes(lookup: Lookup<'_>) -> Result<(Mode, Mode), SettingError> {
+    // A hundred requests suspend a country. Where a captcha lets people pass, that shuts out nobody; otherwise its budget is the bound.
+    let default = if present(lookup, "CAPTCHA_HOSTNAMES").is_some() { "refuse" } else { "refuse/monitor" };
+    let text = with_default(lookup, "PUMPING_MODE", default);
+    let (prefix, country) = text.split_once('/').unwrap_or((&text, &text));
+    let problem = "must be refuse, suppress or monitor, or one for prefixes and one for countries like refuse/monitor";
+    match (prefix.parse(), country.parse()) {
+        (Ok(prefix), Ok(country)) => Ok((prefix, country)),
+        _ => Err(SettingError::new("PUMPING_MODE", format!("{problem}, not '{text}'"))),
+    }
+}
+
+/// What the app's own messages may take.
+///
+/// # Errors
+/// The first of its settings that is wrong.
+pub fn message_rules(lookup: Lookup<'_>) -> Result<MessageRules, SettingError> {
+    let budget = Amounts::parse(&with_default(lookup, "MESSAGE_BUDGET", "25/100/1000"));
+    let price: Option<Money> = with_default(lookup, "MMS_PRICE", "0.02").parse().ok();
+    // No budget would hold what is free.
+    let price = price.filter(|price| *price > Money::default());
+    Ok(MessageRules {
+        budget: budget.map_err(|problem| SettingError::new("MESSAGE_BUDGET", problem))?,
+        per_phone: number(MESSAGES_PER_PHONE, 1, 1000)(lookup, "MESSAGES_PER_PHONE")?,
+        mms_price: price.ok_or_else(|| SettingError::new("MMS_PRICE", "must be an amount like 0.02"))?,
     })
 }

@@ -86,10 +86,10 @@ impl Problem {
         }
     }
 
-    /// Whether a retry may succeed: after a failure of ours or of a service that we depend on. A message that may have been sent is never retried.
+    /// Whether a retry may succeed: after a failure of ours or of a service that we depend on, or of a budget. A message that may have been sent is never retried.
     pub const fn is_retryable(&self) -> bool {
-        use Reason::{Internal, MessageInFlight, SmsUnavailable, SwitchedOff, Unavailable};
-        matches!(self.reason, Unavailable | Internal | SmsUnavailable | MessageInFlight | SwitchedOff)
+        use Reason::{BudgetSpent, Internal, MessageInFlight, SmsUnavailable, SwitchedOff, Unavailable};
+        matches!(self.reason, Unavailable | Internal | SmsUnavailable | MessageInFlight | SwitchedOff | BudgetSpent)
     }
 
     /// Logs one line (`error` for our failures and those of services, `info` for refusals) and counts one metric.
@@ -172,6 +172,7 @@ impl From<AuthError> for Problem {
                 let reason = if is_budget { Reason::BudgetSpent } else { Reason::NumbersSuspended };
                 Self::new(reason).retry_after(retry_after)
             }
+            AuthError::CaptchaRequired => Self::new(Reason::CaptchaRequired),
             AuthError::SwitchedOff => Self::new(Reason::SwitchedOff),
             AuthError::CountryNotServed => Self::new(Reason::CountryNotServed),
             AuthError::SmsDown { retry_after } => Self::new(Reason::SmsUnavailable).retry_after(retry_after),
@@ -187,7 +188,9 @@ impl From<AuthError> for Problem {
 impl From<Limited> for Problem {
     fn from(limited: Limited) -> Self {
         let reason = match limited.rule.limit {
-            Limit::StartSpacing | Limit::StartsPerDay | Limit::UnconfirmedMessagesPerDay => Reason::TooManyMessages,
+            Limit::StartSpacing | Limit::StartsPerDay | Limit::UnconfirmedMessagesPerDay | Limit::MessagesPerPhone => {
+                Reason::TooManyMessages
+            }
             Limit::WrongCodes | Limit::WrongCodesAfterPassword | Limit::WrongCodesPerAddress => {
                 Reason::TooManyWrongCodes
             }
@@ -225,6 +228,8 @@ impl From<MessageError> for Problem {
             MessageError::MediaCountry => Self::new(Reason::MediaNotServed),
             MessageError::CountryNotServed => Self::new(Reason::CountryNotServed),
             MessageError::SwitchedOff => Self::new(Reason::SwitchedOff),
+            MessageError::BudgetSpent { retry_after } => Self::new(Reason::BudgetSpent).retry_after(retry_after),
+            MessageError::Limited(limited) => limited.into(),
             MessageError::OtherMessage => Self::new(Reason::IdempotencyKeyReused),
             MessageError::InFlight { retry_after } => Self::new(Reason::MessageInFlight).retry_after(retry_after),
             MessageError::Unknown => Self::new(Reason::SmsUnknown),

@@ -102,6 +102,8 @@ reasons! {
     AccessDenied = "access_denied", UNAUTHORIZED, 14008, "Access denied";
     /// A start for this phone came too soon after the last one, or after ten in a day.
     TooManyMessages = "too_many_messages", TOO_MANY_REQUESTS, 14000, "Too many messages to this phone. Try again later.";
+    /// A limit of this network or a suspension refuses, unless the header `captcha-token` shows that a person asks.
+    CaptchaRequired = "captcha_required", FORBIDDEN, 14000, "Show by a captcha that you are a person";
     /// Too many registrations or logins from this network in an hour, or for phones of too many countries in a day.
     TooManyStarts = "too_many_starts", TOO_MANY_REQUESTS, 14000, "Too many requests from this network. Try again later.";
     /// Too many wrong passwords for this phone.
@@ -160,9 +162,11 @@ impl Reason {
         match self {
             Self::CodeRejected | Self::LoginRejected | Self::UserDisabled => Some("authn_login_fail"),
             Self::TooManyWrongCodes | Self::TooManyPasswords => Some("authn_login_fail_max"),
-            Self::TooManyMessages | Self::TooManyStarts | Self::BudgetSpent | Self::NumbersSuspended => {
-                Some("excess_rate_limit_exceeded")
-            }
+            Self::TooManyMessages
+            | Self::TooManyStarts
+            | Self::CaptchaRequired
+            | Self::BudgetSpent
+            | Self::NumbersSuspended => Some("excess_rate_limit_exceeded"),
             Self::AccessDenied | Self::NotOwn | Self::ProxyRequired => Some("authz_fail"),
             Self::SessionInvalid => Some("session_use_after_expire"),
             other if other.status().as_u16() == 400 => Some("input_validation_fail"),

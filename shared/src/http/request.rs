@@ -74,8 +74,9 @@ pub(super) fn make_readable(event: &mut Value) -> bool {
 /// # Errors
 /// [`Reason::ProxyRequired`].
 pub fn requester(app: &App, request: &Request) -> Result<Requester, Problem> {
-    let token = request.headers().get("device-token").and_then(|value| value.to_str().ok());
-    Ok(Requester { network: client_network(&app.settings, request)?, device_token: token.map(SecretString::from) })
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(SecretString::from);
+    let network = client_network(&app.settings, request)?;
+    Ok(Requester { network, device_token: header("device-token"), captcha_token: header("captcha-token") })
 }
 
 fn hex(bytes: &[u8]) -> String {

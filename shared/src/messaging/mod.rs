@@ -1,5 +1,6 @@
 //! Messages that the app itself sends: what may be sent, to whom and how long, and that each is sent at most once.
 
+mod allowance;
 mod idempotency_key;
 pub mod media;
 pub mod sms_encoding;
@@ -8,16 +9,20 @@ use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 use url::Url;
 
+pub use allowance::MessageRules;
 pub use idempotency_key::{IdempotencyKey, KeyError, is_arn_of};
 
+use allowance::{Allowance, Taken};
+
 use crate::app::App;
+use crate::auth::limits::Limited;
 use crate::aws::secrets::{SecretError, Secrets};
 use crate::clock::Timestamp;
 use crate::config::Settings;
 use crate::logging;
 use crate::plivo::{self, Accepted, PlivoError};
 use crate::spend::kill_switch;
-use crate::store::{Claim, Claimed, MessageState, Messages, StoreError};
+use crate::store::{Claim, Claimed, MessageLimits, MessageState, Messages, PhoneKey, StoreError};
 use phone_number::PhoneNumber;
 
 /// A message was refused or failed.
@@ -44,6 +49,15 @@ pub enum MessageError {
     /// Messages, the country, or SMS or MMS are switched off.
     #[error("switched off")]
     SwitchedOff,
+    /// The budget of messages is spent.
+    #[error("the budget of messages is spent")]
+    BudgetSpent {
+        /// When its window ends, in seconds.
+        retry_after: u64,
+    },
+    /// The phone has got as many messages as it may.
+    #[error(transparent)]
+    Limited(#[from] Limited),
     /// The idempotency key was another message's.
     #[error("the idempotency key is another message's")]
     OtherMessage,
@@ -125,13 +139,12 @@ impl Message {
 pub async fn send(app: &App, key: &IdempotencyKey, message: &Message) -> Result<Accepted, MessageError> {
     let now = app.clock.now();
     let (keys, credentials) = tokio::try_join!(app.secrets.keys(now), app.secrets.plivo(now))?;
-    let channel = if message.media.is_empty() { kill_switch::SMS } else { kill_switch::MMS };
-    let ((), status) = tokio::try_join!(app.store.users.check_root_key(&keys), app.store.controls.status(now))?;
-    if status.kill_switches.stop(kill_switch::MESSAGE, message.to.country(), channel) {
-        return Err(MessageError::SwitchedOff);
-    }
+    app.store.users.check_root_key(&keys).await?;
     let (id, content) = (keys.message(key.as_str()), keys.message(&message.content()));
-    let claim = match app.store.messages.claim(&id, &content, now).await? {
+    let phone = PhoneKey(keys.phone(message.to.e164()).short());
+    let (claimed, known) =
+        tokio::join!(app.store.messages.claim(&id, &content, now), app.store.load_message_limits(phone, now));
+    let claim = match claimed? {
         Claimed::Acquired(claim) => claim,
         Claimed::OtherMessage => return Err(MessageError::OtherMessage),
         Claimed::InFlight(left) => {
@@ -141,11 +154,40 @@ pub async fn send(app: &App, key: &IdempotencyKey, message: &Message) -> Result<
         }
         Claimed::Settled(state) => return first_answer(state),
     };
+    let taken = match admit(app, message, phone, known, now).await {
+        Ok(taken) => taken,
+        Err(refused) => {
+            release(&app.store.messages, &claim).await;
+            return Err(refused);
+        }
+    };
     let wire = plivo::Message { to: message.to.e164(), text: &message.text, media: &message.media, keep_text: true };
     let outcome = app.plivo.send(&credentials, wire).await;
     app.metrics.count_send(kill_switch::MESSAGE, wire, outcome.as_ref().err(), now);
-    record(&app.store.messages, &claim, &outcome, now).await;
+    let was_not_sent = outcome.as_ref().is_err_and(|error| !error.may_have_arrived());
+    let given_back = async {
+        if was_not_sent {
+            taken.give_back().await;
+        }
+    };
+    tokio::join!(record(&app.store.messages, &claim, &outcome, now), given_back);
     Ok(outcome?)
+}
+
+/// Lets a message go out that no kill switch stops, and for which the budget and its phone's limit have room.
+async fn admit<'a>(
+    app: &'a App,
+    message: &Message,
+    phone: PhoneKey,
+    known: Result<MessageLimits, StoreError>,
+    now: Timestamp,
+) -> Result<Taken<'a>, MessageError> {
+    let known = known?;
+    let channel = if message.media.is_empty() { kill_switch::SMS } else { kill_switch::MMS };
+    if known.status.kill_switches.stop(kill_switch::MESSAGE, message.to.country(), channel) {
+        return Err(MessageError::SwitchedOff);
+    }
+    Allowance::of(app, message, phone, now).take(known).await
 }
 
 /// Fetches what every message needs, once for a batch: otherwise, during an outage, every message would retry the fetch.
@@ -177,16 +219,23 @@ async fn record(messages: &Messages, claim: &Claim, outcome: &Result<Accepted, P
             settle(MessageState::Rejected(why.clone())).await
         }
         Err(error) if error.may_have_arrived() => settle(MessageState::Unknown).await,
-        // Certainly not sent, and a retry may succeed: the key is free again.
-        Err(_) => messages.release(claim).await,
+        // Certainly not sent, and a retry may succeed.
+        Err(_) => return release(messages, claim).await,
     };
     if let Err(error) = recorded {
         tracing::error!(cause = logging::chain(&error), "what became of a message is not recorded");
     }
 }
 
-/// The longest time that a message may take if each call is at its slowest: secrets, kill switches, the claim (twice where a lease has ended),
-/// Plivo, the outcome, the dead-letter queue. With less time left, a message is not begun.
+/// Frees the key of a message that was not sent. If that fails, the message becomes unknown.
+async fn release(messages: &Messages, claim: &Claim) {
+    if let Err(error) = messages.release(claim).await {
+        tracing::error!(cause = logging::chain(&error), "the key of a message that was not sent is not free");
+    }
+}
+
+/// The longest time that a message may take if each call is at its slowest: secrets, the root key's check value, the claim, what it takes, Plivo,
+/// the outcome, the dead-letter queue. With less time left, a message is not begun.
 pub const SLOWEST: std::time::Duration = crate::aws::TIMEOUT.saturating_mul(6).saturating_add(plivo::TIMEOUT);
 
 /// Whether there is time for one more message before this moment.

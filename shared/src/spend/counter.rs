@@ -73,6 +73,11 @@ impl Field {
     }
 }
 
+/// The names under which a scope's spending is kept: in this hour, day and month.
+pub fn spent_fields(scope: &str) -> [String; 3] {
+    [Field::SpentHour, Field::SpentDay, Field::SpentMonth].map(|field| field.of(scope))
+}
+
 /// One counter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counter {

@@ -61,7 +61,12 @@ mod tests {
             prices: Prices::parse("US=0.01,DE=0.1,*=0.25").unwrap(),
             budgets: Budgets::parse(all, countries).unwrap(),
             shards: 4,
-            pumping: Pumping { mode: Mode::Monitor, prefix: threshold, country: threshold },
+            pumping: Pumping {
+                prefix_mode: Mode::Monitor,
+                country_mode: Mode::Monitor,
+                prefix: threshold,
+                country: threshold,
+            },
         }
     }
 

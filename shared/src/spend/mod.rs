@@ -49,6 +49,8 @@ pub struct SpendRequest<'a> {
     pub country: &'a str,
     /// The time of the start.
     pub now: Timestamp,
+    /// Whether the client has passed a captcha.
+    pub captcha_passed: bool,
 }
 
 /// A decision with its inputs.
@@ -71,7 +73,7 @@ impl SpendRules {
         shards: &[(usize, VersionedCounter)],
         prefix: &VersionedCounter,
     ) -> Decided {
-        let SpendRequest { flow, country, now } = *request;
+        let SpendRequest { flow, country, now, captcha_passed } = *request;
         let shards: Vec<_> = shards.iter().map(|(_, shard)| shard.counter.at(now)).collect();
         let (all, read) = (to_i64(self.shards), to_i64(shards.len()).max(1));
         let scope = country_volume_scope(flow, country);
@@ -83,6 +85,7 @@ impl SpendRules {
             shards: shards.iter().map(|shard| spent(shard, country)).collect(),
             country_volume: volume * all / read,
             prefix_volume: prefix.counter.at(now).volume(volume_scope(flow)),
+            captcha_passed,
         };
         let decision = self.decide_on(&inputs);
         let sum = |of: fn(&Spent) -> Amounts| inputs.shards.iter().map(of).sum::<Amounts>() * all / read;
@@ -101,10 +104,14 @@ impl SpendRules {
 impl Decision {
     /// When a retry is worthwhile, in seconds: when the spent window ends, or the hour, after which a suspension is decided again.
     pub fn retry_after(&self, now: Timestamp) -> u64 {
-        let window = self.window.unwrap_or(Window::Hour);
-        let millis = u64::try_from(now.until(end_of(window, now)).as_millis()).unwrap_or(u64::MAX);
-        millis.div_ceil(1000).max(1)
+        retry_after(self.window.unwrap_or(Window::Hour), now)
     }
+}
+
+/// When this window ends, in seconds.
+pub(crate) fn retry_after(window: Window, now: Timestamp) -> u64 {
+    let millis = u64::try_from(now.until(end_of(window, now)).as_millis()).unwrap_or(u64::MAX);
+    millis.div_ceil(1000).max(1)
 }
 
 fn spent(shard: &Counter, country: &str) -> Spent {

@@ -31,6 +31,9 @@ pub struct Inputs {
     pub country_volume: Volume,
     /// How the number's prefix has been doing.
     pub prefix_volume: Volume,
+    /// Whether the client has shown by a captcha that a person asks. Looked at only where the message would be refused.
+    #[serde(default)]
+    pub captcha_passed: bool,
 }
 
 /// What was spent in a shard of the budgets.
@@ -88,6 +91,13 @@ pub struct Decision {
     pub window: Option<Window>,
 }
 
+impl Decision {
+    /// Whether a prefix or country is suspended, which a captcha opens to a person.
+    pub fn is_suspension(&self) -> bool {
+        self.outcome == Outcome::Refuse && matches!(self.rule, Some(Rule::PrefixPumping | Rule::CountryPumping))
+    }
+}
+
 /// What happens to messages to a country or prefix that looks pumped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString)]
 #[strum(serialize_all = "snake_case")]
@@ -96,7 +106,7 @@ pub enum Mode {
     Monitor,
     /// They do not go out, and the client gets the same answer as if they did.
     Suppress,
-    /// They do not go out, and the client is told.
+    /// They do not go out, and the client is told; or they go out to whoever passes a captcha, if one is set up.
     Refuse,
 }
 
@@ -136,8 +146,10 @@ impl Threshold {
 /// The rules against pumping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pumping {
-    /// What follows.
-    pub mode: Mode,
+    /// What follows for a prefix.
+    pub prefix_mode: Mode,
+    /// What follows for a country.
+    pub country_mode: Mode,
     /// For a prefix.
     pub prefix: Threshold,
     /// For a country.
@@ -155,19 +167,19 @@ impl SpendRules {
         }
         // The prefix first: it stays suspended while it is asked, a country does not.
         let pumped = [
-            (self.pumping.prefix, inputs.prefix_volume, Rule::PrefixPumping),
-            (self.pumping.country, inputs.country_volume, Rule::CountryPumping),
+            (self.pumping.prefix, inputs.prefix_volume, self.pumping.prefix_mode, Rule::PrefixPumping),
+            (self.pumping.country, inputs.country_volume, self.pumping.country_mode, Rule::CountryPumping),
         ];
-        let rule =
-            pumped.into_iter().find(|(threshold, volume, _)| threshold.is_crossed(*volume)).map(|(.., rule)| rule);
-        let outcome = match (rule, self.pumping.mode) {
-            (None, _) | (_, Mode::Monitor) => Outcome::Send,
+        let found = pumped.into_iter().find(|(threshold, volume, ..)| threshold.is_crossed(*volume));
+        let outcome = match found {
+            None | Some((_, _, Mode::Monitor, _)) => Outcome::Send,
             // The number of messages for logins depends on who is a user, so no answer may depend on it.
             _ if inputs.flow.is_for_confirmed_phones() => Outcome::Send,
-            (_, Mode::Suppress) => Outcome::Suppress,
-            (_, Mode::Refuse) => Outcome::Refuse,
+            Some((_, _, Mode::Suppress, _)) => Outcome::Suppress,
+            Some((_, _, Mode::Refuse, _)) if inputs.captcha_passed => Outcome::Send,
+            Some((_, _, Mode::Refuse, _)) => Outcome::Refuse,
         };
-        Decision { outcome, rule, window: None }
+        Decision { outcome, rule: found.map(|(.., rule)| rule), window: None }
     }
 
     /// Whether a shard that has spent so much has room for one more message. Where not, which budget is full.
@@ -205,7 +217,8 @@ mod tests {
             budgets: Budgets::parse("1/10/100", "DE=0.5/1/2").unwrap(),
             shards: 2,
             pumping: Pumping {
-                mode,
+                prefix_mode: mode,
+                country_mode: mode,
                 prefix: Threshold::parse("20/2/30").unwrap(),
                 country: Threshold::parse("100/3/15").unwrap(),
             },
@@ -220,6 +233,7 @@ mod tests {
             shards: vec![Spent::default(); 2],
             country_volume: Volume::default(),
             prefix_volume: Volume::default(),
+            captcha_passed: false,
         }
     }
 
@@ -287,6 +301,22 @@ mod tests {
             let decision = rules(mode).decide_on(&pumped);
             assert_eq!((decision.outcome, decision.rule), (Outcome::Send, Some(Rule::PrefixPumping)), "a login");
         }
+    }
+
+    #[test]
+    fn a_person_passes_a_suspension_and_no_budget() {
+        let pumped = Inputs {
+            flow: Flow::Register,
+            prefix_volume: Volume { sends: 50, verified: 0, usual: 0 },
+            captcha_passed: true,
+            ..inputs("US")
+        };
+        let outcome = |mode, inputs: &Inputs| rules(mode).decide_on(inputs).outcome;
+        assert_eq!(outcome(Mode::Refuse, &pumped), Outcome::Send);
+        assert_eq!(outcome(Mode::Suppress, &pumped), Outcome::Suppress, "who is not told cannot be asked");
+        let all = Amounts::parse("0.5/0.5/0.5").unwrap();
+        let spent = Inputs { shards: vec![Spent { all, ..Spent::default() }; 2], ..pumped };
+        assert_eq!(outcome(Mode::Refuse, &spent), Outcome::Refuse);
     }
 
     #[test]

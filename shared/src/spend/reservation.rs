@@ -1,6 +1,6 @@
 //! The money that a message takes from the budgets before it is sent.
 
-use super::counter::{ALL, Addition, Field, VersionedCounter, country_volume_scope};
+use super::counter::{ALL, Addition, Field, VersionedCounter, country_volume_scope, spent_fields};
 use super::pumping::Spent;
 use super::{SpendRequest, SpendRules, spent};
 
@@ -22,16 +22,15 @@ impl Reservation {
         is_sent: bool,
         is_counted: bool,
     ) -> Self {
-        let SpendRequest { flow, country, now } = *request;
+        let SpendRequest { flow, country, now, .. } = *request;
         let price = rules.price(country).as_millionths();
         let taken = if is_sent { price } else { 0 };
         let mut additions = Vec::new();
         for (budget, scope) in rules.shard_budgets(flow, country).into_iter().zip([ALL, country]) {
-            let fields = [Field::SpentHour, Field::SpentDay, Field::SpentMonth];
-            for (field, (_, budget)) in fields.into_iter().zip(budget.each()) {
+            for (name, (_, budget)) in spent_fields(scope).into_iter().zip(budget.each()) {
                 // The same condition, whether or not anything is taken.
                 let max = budget.as_millionths() - price + taken;
-                additions.push(Addition { name: field.of(scope), amount: taken, max: Some(max) });
+                additions.push(Addition { name, amount: taken, max: Some(max) });
             }
         }
         let name = Field::Sends.of(&country_volume_scope(flow, country));
@@ -75,7 +74,12 @@ mod tests {
             prices: Prices::parse("US=0.0077,GB=0.04,*=0.1").unwrap(),
             budgets: Budgets::parse(&text(budget), &format!("GB={}", text(own))).unwrap(),
             shards,
-            pumping: Pumping { mode: Mode::Monitor, prefix: threshold, country: threshold },
+            pumping: Pumping {
+                prefix_mode: Mode::Monitor,
+                country_mode: Mode::Monitor,
+                prefix: threshold,
+                country: threshold,
+            },
         }
     }
 
@@ -123,7 +127,7 @@ mod tests {
             for (wait, country, flow, phone, times) in steps {
                 now = now.plus(Duration::from_secs(wait));
                 let flow = [Flow::Register, Flow::Login, Flow::SecondFactor][flow];
-                let request = SpendRequest { flow, country: COUNTRIES[country], now };
+                let request = SpendRequest { flow, country: COUNTRIES[country], now, captcha_passed: false };
                 let price = rules.price(request.country);
                 let hour = hour_of(now);
                 for _ in 0..times {

@@ -1,8 +1,9 @@
-//! Counters, in the table of counters: what was spent, sent and verified, by budget shard and by number prefix.
+//! Counters, in the table of counters: what was spent, sent and verified, by budget shard and by number prefix,
+//! and for the app's own messages.
 //!
 //! | attribute | what |
 //! |---|---|
-//! | `id` (key) | `shard#` and its number, or `prefix#` and 64 bits of the prefix's keyed hash |
+//! | `id` (key) | `shard#` and its number; `prefix#` and 64 bits of the prefix's keyed hash; or `messages` |
 //! | `version` | one more with each change |
 //! | `hour` | hours since 1970 |
 //! | scope and field, like `US-register_sends` | [`Field`] |
@@ -36,6 +37,8 @@ pub enum CounterKey {
     Shard(usize),
     /// A number's prefix.
     Prefix([u8; 8]),
+    /// The budget of the app's own messages.
+    Messages,
 }
 
 impl CounterKey {
@@ -43,6 +46,7 @@ impl CounterKey {
         match self {
             Self::Shard(shard) => format!("shard#{shard}"),
             Self::Prefix(hash) => format!("prefix#{:016x}", u64::from_be_bytes(hash)),
+            Self::Messages => "messages".to_owned(),
         }
     }
 }

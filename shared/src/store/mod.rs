@@ -11,6 +11,7 @@ mod counters;
 mod decision_log;
 mod messages;
 mod optimistic;
+mod phone_messages;
 mod phones;
 mod sessions;
 mod start_state;
@@ -34,12 +35,13 @@ pub use decision_log::{DecisionLog, DecisionLogEntry};
 #[cfg(test)]
 pub(crate) use messages::LEASE;
 pub use messages::{Claim, Claimed, MessageState, Messages};
+pub use phone_messages::{PhoneMessages, PhoneMessagesTable};
 pub use phones::{
     Attempt, Challenge, ChallengeKey, DEVICE_LIFE, Device, DeviceSlot, PhoneCounts, PhoneKey, PhoneLimits, PhoneRecord,
     Phones, VerifiedCode,
 };
 pub use sessions::{NewSession, Session, Sessions};
-pub use start_state::{CodeState, StartKeys, StartState};
+pub use start_state::{CodeState, MessageLimits, StartKeys, StartState};
 pub use users::{ENABLED, NewUser, PhoneOwner, Profile, Registered, Users};
 
 /// A DynamoDB item.
@@ -62,6 +64,8 @@ pub struct Store {
     pub clients: Clients,
     /// What was spent, sent and verified.
     pub counters: Counters,
+    /// How many of the app's own messages phones got.
+    pub phone_messages: PhoneMessagesTable,
     /// Decisions about messages.
     pub decision_log: DecisionLog,
 }
@@ -78,6 +82,7 @@ impl Store {
             messages: Messages { table: table(&names.messages_table) },
             clients: Clients { table: table(&names.counters_table) },
             counters: Counters { table: table(&names.counters_table) },
+            phone_messages: PhoneMessagesTable { table: table(&names.counters_table) },
             decision_log: DecisionLog { table: table(&names.decisions_table) },
         }
     }

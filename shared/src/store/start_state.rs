@@ -1,9 +1,12 @@
-//! What a start reads, and what the entry of a code reads: each in one call.
+//! What a start reads, what the entry of a code reads, and what a message of the app's own reads: each in one call.
 
 use super::controls::ServiceStatus;
 use super::counters::{self, CounterKey};
 use super::table::{Consistency, Key, get_all};
-use super::{ClientKey, ClientRecord, PhoneKey, PhoneOwner, PhoneRecord, Store, StoreError, optimistic, users};
+use super::{
+    ClientKey, ClientRecord, PhoneKey, PhoneMessages, PhoneOwner, PhoneRecord, Store, StoreError, optimistic,
+    phone_messages, users,
+};
 use crate::clock::Timestamp;
 use crate::crypto::KeyedHash;
 use crate::spend::counter::VersionedCounter;
@@ -30,6 +33,17 @@ pub struct CodeState {
     pub client: ClientRecord,
     /// Wrong codes of this day, for all phones; 0 where they do not matter.
     pub wrong_codes: usize,
+}
+
+/// What is known before a message of the app's own.
+#[derive(Debug)]
+pub struct MessageLimits {
+    /// What such messages have cost.
+    pub budget: VersionedCounter,
+    /// Those that the phone got.
+    pub phone: PhoneMessages,
+    /// What concerns everybody.
+    pub status: ServiceStatus,
 }
 
 /// What is known before a start.
@@ -111,6 +125,32 @@ impl Store {
         let mut found = get_all(&requested).await?;
         let client = optimistic::read(found.take(&clients.table, &client.id()))?;
         Ok(CodeState { client, wrong_codes: controls.take_wrong_codes(&mut found, now)? })
+    }
+}
+
+impl Store {
+    /// Reads what a message of the app's own depends on. All of it may be a moment late: what is decided on it is written on condition.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn load_message_limits(&self, phone: PhoneKey, now: Timestamp) -> Result<MessageLimits, StoreError> {
+        let Self { controls, counters, .. } = self;
+        let (budget, phone) = (CounterKey::Messages.id(), phone_messages::id(phone));
+        let cached = controls.cached(now);
+        let key = |id: &str| Key { table: &counters.table, id: id.to_owned(), consistency: Consistency::Eventual };
+        let mut requested = vec![key(&budget), key(&phone)];
+        if cached.is_none() {
+            requested.extend(controls.keys(now));
+        }
+        let mut found = get_all(&requested).await?;
+        Ok(MessageLimits {
+            budget: counters::read(found.take(&counters.table, &budget))?,
+            phone: optimistic::read(found.take(&counters.table, &phone))?,
+            status: match cached {
+                Some(status) => status,
+                None => controls.take(&mut found, now)?,
+            },
+        })
     }
 }
 

@@ -226,7 +226,7 @@ fn with_exceptions(text: &str, home: Option<Region>) -> Option<Number> {
     let national = number.get_national_significant_number();
     let code = calling_code(&number);
     let ours = mobile_form(code, national.clone());
-    if ours == national { Some(number) } else { util.parse(&format!("+{code}{ours}"), None).ok() }
+    if ours == national { Some(number) } else { util.parse(format!("+{code}{ours}"), None).ok() }
 }
 
 fn calling_code(number: &Number) -> u16 {

@@ -1,0 +1,140 @@
+//! What a message of the app's own takes before it is sent: its price from the budget of messages, and a place among those of its phone. So
+//! whoever has the key of `sendMessage` costs no more than the settings say.
+
+use std::convert::Infallible;
+
+use super::{Message, MessageError, sms_encoding};
+use crate::app::App;
+use crate::auth::limits::{Limit, LimitRule, Limited};
+use crate::clock::Timestamp;
+use crate::logging;
+use crate::metrics::Metric;
+use crate::spend::budget::Amounts;
+use crate::spend::counter::{ALL, Addition, VersionedCounter, spent_fields};
+use crate::spend::price::Money;
+use crate::spend::retry_after;
+use crate::store::{CounterKey, MessageLimits, PhoneKey, PhoneMessages};
+
+/// What the app's own messages may take: all of it are settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageRules {
+    /// What they may cost together.
+    pub budget: Amounts,
+    /// How many of them one phone may get in a day.
+    pub per_phone: usize,
+    /// What an MMS costs. A segment of an SMS costs what a code does.
+    pub mms_price: Money,
+}
+
+/// What one message takes.
+pub(super) struct Allowance<'a> {
+    app: &'a App,
+    phone: PhoneKey,
+    price: Money,
+    now: Timestamp,
+}
+
+/// An allowance that was taken.
+pub(super) struct Taken<'a> {
+    allowance: Allowance<'a>,
+    phone_messages: PhoneMessages,
+}
+
+impl<'a> Allowance<'a> {
+    pub(super) fn of(app: &'a App, message: &Message, phone: PhoneKey, now: Timestamp) -> Self {
+        let price = if message.media.is_empty() {
+            let segments = i64::try_from(sms_encoding::segments(&message.text)).unwrap_or(i64::MAX);
+            app.settings.spend.price(&message.to.country().code()) * segments
+        } else {
+            app.settings.messages.mms_price
+        };
+        Self { app, phone, price, now }
+    }
+
+    /// Takes it: both in parallel, each on condition that there is enough. Where one of the two refuses, nothing stays taken.
+    ///
+    /// # Errors
+    /// [`MessageError::BudgetSpent`], [`MessageError::Limited`], [`MessageError::Store`].
+    pub(super) async fn take(self, known: MessageLimits) -> Result<Taken<'a>, MessageError> {
+        // By what was read, neither is taken if one refuses.
+        self.check_budget(&known.budget)?;
+        self.count(&mut known.phone.clone())?;
+        let (paid, counted) = tokio::join!(self.pay(known.budget), self.count_for_phone(known.phone));
+        match (paid, counted) {
+            (Ok(()), Ok(phone_messages)) => Ok(Taken { allowance: self, phone_messages }),
+            (Ok(()), Err(refused)) => {
+                self.refund().await;
+                Err(refused)
+            }
+            (Err(refused), Ok(phone_messages)) => {
+                self.uncount(phone_messages).await;
+                Err(refused)
+            }
+            (Err(refused), Err(_)) => Err(refused),
+        }
+    }
+
+    fn check_budget(&self, budget: &VersionedCounter) -> Result<(), MessageError> {
+        let (most, spent) = (self.app.settings.messages.budget, budget.counter.at(self.now).spent(ALL));
+        let room = most.room(spent, self.price);
+        let percent = if room.is_ok() { most.percent(spent) } else { 100 };
+        self.app.metrics.count(Metric::Budget("messages", usize::try_from(percent).unwrap_or_default()), self.now);
+        room.map_err(|window| MessageError::BudgetSpent { retry_after: retry_after(window, self.now) })
+    }
+
+    async fn pay(&self, budget: VersionedCounter) -> Result<(), MessageError> {
+        let counters = &self.app.store.counters;
+        let is_paid = counters.add(CounterKey::Messages, budget, &self.additions(), self.now).await?;
+        // Others have taken the rest at this moment.
+        if is_paid { Ok(()) } else { Err(MessageError::BudgetSpent { retry_after: 1 }) }
+    }
+
+    fn additions(&self) -> Vec<Addition> {
+        let amount = self.price.as_millionths();
+        let most = self.app.settings.messages.budget.each();
+        let windows = spent_fields(ALL).into_iter().zip(most);
+        windows.map(|(name, (_, most))| Addition { name, amount, max: Some(most.as_millionths()) }).collect()
+    }
+
+    fn count(&self, record: &mut PhoneMessages) -> Result<(), Limited> {
+        let limit = LimitRule { max: self.app.settings.messages.per_phone, ..Limit::MessagesPerPhone.rule() };
+        limit.prune(&mut record.times, self.now);
+        limit.check(&record.times, self.now)?;
+        record.times.push(self.now);
+        Ok(())
+    }
+
+    async fn count_for_phone(&self, record: PhoneMessages) -> Result<PhoneMessages, MessageError> {
+        let expires = self.now.plus(Limit::MessagesPerPhone.rule().window);
+        let decide = |record: &mut PhoneMessages| self.count(record);
+        let ((), record) = self.app.store.phone_messages.update(self.phone, record, expires, decide).await??;
+        Ok(record)
+    }
+
+    async fn refund(&self) {
+        let refunded = self.app.store.counters.release(CounterKey::Messages, &self.additions(), self.now).await;
+        if let Err(error) = refunded {
+            tracing::warn!(cause = logging::chain(&error), "a message that was not sent stays paid for");
+        }
+    }
+
+    async fn uncount(&self, record: PhoneMessages) {
+        let expires = self.now.plus(Limit::MessagesPerPhone.rule().window);
+        let decide = |record: &mut PhoneMessages| {
+            if let Some(position) = record.times.iter().rposition(|time| *time == self.now) {
+                record.times.remove(position);
+            }
+            Ok::<_, Infallible>(())
+        };
+        if let Err(error) = self.app.store.phone_messages.update(self.phone, record, expires, decide).await {
+            tracing::warn!(cause = logging::chain(&error), "a message that was not sent stays counted for its phone");
+        }
+    }
+}
+
+impl Taken<'_> {
+    /// Gives it back, for a message that surely was not sent.
+    pub(super) async fn give_back(self) {
+        tokio::join!(self.allowance.refund(), self.allowance.uncount(self.phone_messages));
+    }
+}
