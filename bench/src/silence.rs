@@ -171,6 +171,7 @@ async fn add_users(stack: &Stack, count: usize) -> Result<(), Failure> {
             status: ENABLED.to_owned(),
             locale: "en".to_owned(),
             properties: "{}".to_owned(),
+            sessions: [].into(),
         };
         let (id, owner) = (identifier::random(), keys.phone(&phone));
         let user = NewUser { id: &id, phone: &owner, identity: None, password: &password, profile: &profile };

@@ -55,6 +55,8 @@ pub enum Expected {
     Valid(bool),
     /// The application's ID and key.
     Info,
+    /// A list of sessions.
+    Sessions,
     /// An empty object.
     Nothing,
     /// `null`, for a notification.
@@ -162,7 +164,8 @@ fn parse(name: &str) -> Option<(&'static str, Expected)> {
         ("session", None) => Expected::Valid(true),
         ("session", Some("ended")) => Expected::Valid(false),
         ("session", Some("info")) => Expected::Info,
-        ("session", Some("profile")) => Expected::User,
+        ("session", Some("profile" | "me")) => Expected::User,
+        ("session", Some("sessions")) => Expected::Sessions,
         ("session", Some("logout")) => Expected::Nothing,
         _ => return None,
     };
@@ -194,6 +197,9 @@ fn is_success(answer: Expected, body: &Value) -> bool {
         Expected::Accepted => has_fields(body, &["message", "message_uuid", "api_id"]),
         Expected::Valid(valid) => *body == valid,
         Expected::Info => has_fields(body, &["appId", "apiKey", "rtURL"]),
+        Expected::Sessions => body.as_array().is_some_and(|sessions| {
+            sessions.iter().all(|one| has_fields(one, &["id", "device", "created", "lastSeen", "current"]))
+        }),
         Expected::Nothing => has_fields(body, &[]),
         Expected::Null => body.is_null(),
         Expected::Again(count) => body["batchItemFailures"].as_array().is_some_and(|again| again.len() == count),

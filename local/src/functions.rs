@@ -23,7 +23,7 @@ pub const NAMES: [&str; 6] = ["register", "login-phone", "login-password", "logi
 pub fn timeout(function: &str) -> Duration {
     match function {
         "send-message" => send_message::queue::TIMEOUT,
-        "session" => Duration::from_secs(10),
+        "session" => Duration::from_secs(25),
         _ => Duration::from_secs(29),
     }
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::app::App;
 use shared::auth::challenge_id::ChallengeId;
+use shared::auth::email::Email;
 use shared::auth::limits::ATTEMPTS_PER_CHALLENGE;
 use shared::auth::password::Password;
 use shared::auth::properties::Properties;
@@ -192,9 +193,14 @@ async fn add_user(app: &App, keys: &Keys, seed: &SeedUser) -> Result<(), StackEr
         status: seed.user_status.clone().unwrap_or_else(|| ENABLED.to_owned()),
         locale: "en".to_owned(),
         properties: properties.to_text(),
+        sessions: [].into(),
     };
-    let (owner, identity) =
-        (keys.phone(phone.e164()), seed.email.as_deref().map(|email| keys.identity(&email.to_lowercase())));
+    let email = seed
+        .email
+        .as_deref()
+        .map(|email| Email::parse(email).ok_or_else(|| StackError::plain("a seed's email is none")));
+    let identity = email.transpose()?.map(|email| keys.identity(email.identity()));
+    let owner = keys.phone(phone.e164());
     let user = NewUser {
         id: &seed.object_id,
         phone: &owner,
@@ -284,8 +290,13 @@ async fn add_session(app: &App, seed: &SeedSession) -> Result<(), StackError> {
         None => (now, settings.session_idle, settings.session_life),
         Some(seconds) => (now.minus(Duration::from_secs(seconds)), Duration::ZERO, Duration::ZERO),
     };
-    let session = NewSession { token: &token, user: &seed.object_id, now, idle, life };
-    app.store.sessions.create(&session).await.map(drop).map_err(StackError::new("a seed's session"))
+    let session = NewSession { token: &token, user: &seed.object_id, device: "a seed", now, idle, life };
+    app.store
+        .users
+        .add_session(&app.store.sessions, &session)
+        .await
+        .map(drop)
+        .map_err(StackError::new("a seed's session"))
 }
 
 fn phone(app: &App, text: &str) -> Result<PhoneNumber, StackError> {

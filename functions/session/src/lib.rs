@@ -1,4 +1,5 @@
-//! Sessions and every path without a route: `info`, `users/isvalidusertoken`, `users/logout`, `data/Users/{objectId}`.
+//! Sessions and every path without a route: `info`, `users/isvalidusertoken`, `users/logout`, `users/me`, `users/sessions`,
+//! `data/Users/{objectId}`.
 
 use std::sync::Arc;
 
@@ -33,6 +34,21 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
         "/users/isvalidusertoken/{token}" => json!(session::is_valid(&app, parameter).await?),
         "/users/logout" => {
             session::log_out(&app, http::user_token(&request)?).await?;
+            json!({})
+        }
+        "/users/me" => {
+            let (id, profile) = session::me(&app, http::user_token(&request)?).await?;
+            http::user(settings, &id, &profile)
+        }
+        "/users/sessions" if request.method() == Method::GET => {
+            http::sessions(&session::list(&app, http::user_token(&request)?).await?)
+        }
+        "/users/sessions" => {
+            session::end_others(&app, http::user_token(&request)?).await?;
+            json!({})
+        }
+        "/users/sessions/{sessionId}" => {
+            session::end_one(&app, http::user_token(&request)?, parameter).await?;
             json!({})
         }
         "/data/Users/{objectId}" => {

@@ -48,7 +48,8 @@ async fn ten_thousand_addresses_guess_twenty_five_codes_a_day() {
             let guess = &guess;
             async move {
                 let network = ClientNetwork::from_source_ip(Some(&address(number)));
-                let stranger = Requester { network, device_token: None, captcha_token: None };
+                let stranger =
+                    Requester { network, device_token: None, captcha_token: None, user_agent: String::new() };
                 finish_login(service, id, guess, &stranger).await.is_err()
             }
         });

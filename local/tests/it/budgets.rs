@@ -30,7 +30,13 @@ async fn register_at_once(app: &TestApp, phones: std::ops::Range<usize>) -> usiz
     let starts = iter(phones).map(|line| async move {
         let number = PhoneNumber::parse(&phone(line), us).unwrap();
         let network = ClientNetwork::from_source_ip(Some("192.0.2.1"));
-        start::registration(app, &number, &Requester { network, device_token: None, captcha_token: None }).await.is_ok()
+        start::registration(
+            app,
+            &number,
+            &Requester { network, device_token: None, captcha_token: None, user_agent: String::new() },
+        )
+        .await
+        .is_ok()
     });
     let answers: Vec<bool> = starts.buffer_unordered(32).collect().await;
     answers.into_iter().filter(|started| *started).count()

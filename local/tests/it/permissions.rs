@@ -45,6 +45,18 @@ async fn flows(iam: &Iam) {
     app.enter(&id, &app.last_code(PHONE)).await.ok();
     app.get(&format!("/api/users/isvalidusertoken/{token}"), None).await.ok();
     app.get(&format!("/api/data/Users/{}", user["objectId"].as_str().unwrap()), Some(&token)).await.ok();
+    let sessions = app.get("/api/users/sessions", Some(&token)).await.ok();
+    app.advance(60);
+    let challenge = challenge_id(&app.login_start(PHONE).await.ok());
+    app.enter_with(&challenge, &app.last_code(PHONE), "new").await.ok();
+    let path = format!("/api/users/sessions/{}", sessions[0]["id"].as_str().unwrap());
+    for path in ["/api/users/sessions", &path] {
+        let request = app.request(reqwest::Method::DELETE, path).header("user-token", &token);
+        app.send(request).await.ok();
+    }
+    app.fill_sessions(user["objectId"].as_str().unwrap()).await;
+    app.advance(60);
+    let token = app.log_in(PHONE).await;
     app.get("/api/users/logout", Some(&token)).await.ok();
     app.message(&json!({"phoneNumber": PHONE, "message": "Hello"})).await.ok();
     for queue in ["messages", "messages.fifo"] {

@@ -1,8 +1,9 @@
 //! Sessions: validity, logout, the user's own profile.
 
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, TestApp, challenge_id};
+use crate::support::{PASSWORD, Reply, TestApp, challenge_id};
 
 const PHONE: &str = "+14155550101";
 
@@ -95,4 +96,129 @@ async fn each_login_has_its_own_session() {
     assert_ne!(first, second);
     app.get("/api/users/logout", Some(&first)).await.ok();
     assert_eq!(app.get(&format!("/api/users/isvalidusertoken/{second}"), None).await.ok(), json!(true));
+}
+
+/// The caller's sessions: device, and whether it is the caller's own.
+async fn listed(app: &TestApp, token: &str) -> Vec<(String, bool)> {
+    let sessions = app.get("/api/users/sessions", Some(token)).await.ok();
+    let one = |session: &Value| (session["device"].as_str().unwrap().to_owned(), session["current"].as_bool().unwrap());
+    sessions.as_array().unwrap().iter().map(one).collect()
+}
+
+async fn is_valid(app: &TestApp, token: &str) -> bool {
+    app.get(&format!("/api/users/isvalidusertoken/{token}"), None).await.ok() == json!(true)
+}
+
+async fn delete(app: &TestApp, path: &str, token: Option<&str>) -> Reply {
+    let request = app.request(Method::DELETE, path);
+    app.send(match token {
+        Some(token) => request.header("user-token", token),
+        None => request,
+    })
+    .await
+}
+
+/// Logs in with a program of this name.
+async fn log_in_with(app: &TestApp, program: &str) -> String {
+    let challenge = challenge_id(&app.login_start(PHONE).await.ok());
+    let body = json!({"transactionId": challenge, "code": app.last_code(PHONE)});
+    let request = app.request(Method::POST, "/api/services/Plivo/loginWithCode").header("user-agent", program);
+    let user = app.send(request.body(body.to_string())).await.ok();
+    app.advance(30);
+    user["user-token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn without_a_session_nothing_is_listed_or_ended() {
+    let app = TestApp::start().await;
+    app.register(PHONE, "jane@example.com").await;
+    let own = app.log_in(PHONE).await;
+    for token in [Some("B83FA46D-A19A-A8CE-FF2B-976B7A1D8100"), Some("x"), None] {
+        for path in ["/api/users/me", "/api/users/sessions"] {
+            app.get(path, token).await.refused(401, 3064, "session_invalid");
+        }
+        for path in ["/api/users/sessions", "/api/users/sessions/x"] {
+            delete(&app, path, token).await.refused(401, 3064, "session_invalid");
+        }
+    }
+    assert!(is_valid(&app, &own).await);
+}
+
+#[tokio::test]
+async fn a_user_sees_and_ends_its_own_sessions_and_nobody_else_s() {
+    let app = TestApp::start().await;
+    app.register(PHONE, "jane@example.com").await;
+    app.register("+14155550102", "joe@example.com").await;
+    let (phone, laptop, other) =
+        (log_in_with(&app, "phone").await, log_in_with(&app, "laptop").await, app.log_in("+14155550102").await);
+    assert_eq!(listed(&app, &laptop).await, [("phone".to_owned(), false), ("laptop".to_owned(), true)]);
+    let sessions = app.get("/api/users/sessions", Some(&laptop)).await.ok();
+    let id = sessions[0]["id"].as_str().unwrap();
+    assert_eq!(sessions[0]["created"], sessions[0]["lastSeen"]);
+    assert!(!sessions.to_string().contains(&phone), "no token");
+    delete(&app, &format!("/api/users/sessions/{id}"), Some(&other)).await.refused(404, 14000, "session_not_found");
+    delete(&app, "/api/users/sessions/unknown", Some(&laptop)).await.refused(404, 14000, "session_not_found");
+    assert!(is_valid(&app, &phone).await);
+    delete(&app, &format!("/api/users/sessions/{id}"), Some(&laptop)).await.ok();
+    assert!(!is_valid(&app, &phone).await && is_valid(&app, &laptop).await);
+    delete(&app, &format!("/api/users/sessions/{id}"), Some(&laptop)).await.refused(404, 14000, "session_not_found");
+    assert_eq!(listed(&app, &laptop).await, [("laptop".to_owned(), true)]);
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_is_not_listed() {
+    let app = TestApp::with(&[("SESSION_IDLE_SECONDS", "1000")]).await;
+    app.register(PHONE, "jane@example.com").await;
+    let first = log_in_with(&app, "first").await;
+    log_in_with(&app, "idle").await;
+    app.get("/api/users/logout", Some(&log_in_with(&app, "logged out").await)).await.ok();
+    app.advance(900);
+    assert!(is_valid(&app, &first).await);
+    app.advance(100);
+    assert_eq!(listed(&app, &first).await, [("first".to_owned(), true)]);
+}
+
+#[tokio::test]
+async fn all_others_end_at_once_and_so_do_the_tokens_of_devices() {
+    let app = TestApp::start().await;
+    app.register(PHONE, "jane@example.com").await;
+    let challenge = challenge_id(&app.login_start(PHONE).await.ok());
+    let user = app.enter_with(&challenge, &app.last_code(PHONE), "new").await.ok();
+    let (thief, device) = (user["user-token"].as_str().unwrap(), user["device-token"].as_str().unwrap());
+    app.advance(30);
+    let owner = log_in_with(&app, "owner").await;
+    delete(&app, "/api/users/sessions", Some(&owner)).await.ok();
+    assert!(!is_valid(&app, thief).await && is_valid(&app, &owner).await);
+    assert_eq!(listed(&app, &owner).await, [("owner".to_owned(), true)]);
+    // Its starts are a stranger's now: the second has to wait.
+    let start = async || {
+        let request =
+            app.request(Method::POST, "/api/services/Plivo/loginWithPhoneNumber").header("device-token", device);
+        app.send(request.body(PHONE)).await
+    };
+    app.login_start(PHONE).await.ok();
+    start().await.limited("too_many_messages");
+    delete(&app, "/api/users/sessions", Some(&owner)).await.ok();
+    assert!(is_valid(&app, &owner).await);
+}
+
+#[tokio::test]
+async fn the_twenty_first_session_ends_the_oldest() {
+    let app = TestApp::start().await;
+    let user = app.register(PHONE, "jane@example.com").await;
+    let tokens = app.fill_sessions(user["objectId"].as_str().unwrap()).await;
+    let valid = async |token: &String| is_valid(&app, token).await;
+    assert!(valid(&tokens[0]).await);
+    let newest = app.log_in(PHONE).await;
+    assert!(!valid(&tokens[0]).await && valid(&tokens[1]).await);
+    assert_eq!(listed(&app, &newest).await.len(), 20);
+}
+
+#[tokio::test]
+async fn me_is_the_user_of_the_token() {
+    let app = TestApp::start().await;
+    let user = app.register(PHONE, "jane@example.com").await;
+    let token = app.log_in(PHONE).await;
+    let me = app.get("/api/users/me", Some(&token)).await.ok();
+    assert_eq!((&me["objectId"], &me["email"], me.get("sessions")), (&user["objectId"], &user["email"], None));
 }

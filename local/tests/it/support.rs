@@ -11,6 +11,10 @@ use local::{Data, Options, Stack};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+use shared::app::App;
+use shared::clock::Clock as _;
+use shared::crypto::identifier;
+use shared::store::{MAX_SESSIONS, NewSession};
 
 /// A good password.
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -229,6 +233,21 @@ impl TestApp {
         let token = user["user-token"].as_str().expect("a token").to_owned();
         remember(&token);
         token
+    }
+
+    /// Gives a user as many sessions as there may be, a second apart. Returns their tokens, oldest first.
+    pub(crate) async fn fill_sessions(&self, user: &str) -> Vec<String> {
+        let App { store, settings, .. } = &*self.stack.app;
+        let mut tokens = Vec::new();
+        for number in 0..MAX_SESSIONS {
+            let token = [u8::try_from(number).expect("few sessions"); 16];
+            let (now, idle, life) = (self.stack.clock.now(), settings.session_idle, settings.session_life);
+            let session = NewSession { token: &token, user, device: "test", now, idle, life };
+            assert!(store.users.add_session(&store.sessions, &session).await.expect("a session"));
+            tokens.push(identifier::format(&token));
+            self.advance(1);
+        }
+        tokens
     }
 
     pub(crate) fn texts(&self, phone: &str) -> Vec<String> {

@@ -160,6 +160,8 @@ SUCCESSES = {
     ("session", "ended"): lambda body: body is False,
     ("session", "info"): is_info,
     ("session", "profile"): is_user,
+    ("session", "me"): is_user,
+    ("session", "sessions"): lambda body: sum(session["current"] for session in body) == 1,
     ("session", "logout"): lambda body: body == {},
 }
 

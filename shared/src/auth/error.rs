@@ -26,6 +26,9 @@ pub enum AuthError {
     /// The token is of no session that stands.
     #[error("session invalid")]
     SessionInvalid,
+    /// The user has no such session.
+    #[error("no such session")]
+    SessionNotFound,
     /// The session's user asks for another's data.
     #[error("not one's own")]
     NotOwn,

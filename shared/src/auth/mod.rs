@@ -54,4 +54,6 @@ pub struct Requester {
     pub device_token: Option<SecretString>,
     /// The header `captcha-token`.
     pub captcha_token: Option<SecretString>,
+    /// The header `user-agent`, shortened: what a user sees of the session in a list of them.
+    pub user_agent: String,
 }

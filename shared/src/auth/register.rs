@@ -77,6 +77,7 @@ pub async fn register(app: &App, registration: Registration, requester: &Request
         status: ENABLED.to_owned(),
         locale: registration.locale,
         properties: registration.properties.to_text(),
+        sessions: [].into(),
     };
     let user = NewUser { id: &id, phone: &owner, identity: identity.as_ref(), password: &password, profile: &profile };
     let verified = VerifiedCode { phone, key, attempt: &attempt, device: None };

@@ -1,9 +1,10 @@
-//! Sessions, by their tokens. Each function makes one call to storage (`own_profile` two in parallel).
+//! Sessions, by their tokens. Whether one is valid takes one call to storage; what is about its user takes another.
 
 use super::AuthError;
 use crate::app::App;
 use crate::crypto::identifier;
-use crate::store::{ENABLED, Profile};
+use crate::logging;
+use crate::store::{ENABLED, PhoneKey, Profile, Session, SessionEntry};
 
 /// Whether the token's session is live. The check restarts its idle time.
 ///
@@ -20,11 +21,82 @@ pub async fn is_valid(app: &App, token: &str) -> Result<bool, AuthError> {
 /// [`AuthError::SessionInvalid`] when there is none; [`AuthError::Store`].
 pub async fn log_out(app: &App, token: &str) -> Result<(), AuthError> {
     let token = identifier::parse(token).ok_or(AuthError::SessionInvalid)?;
-    if !app.store.sessions.end(&token, app.clock.now()).await? {
-        return Err(AuthError::SessionInvalid);
-    }
+    let ended = app.store.sessions.end(&token, app.clock.now()).await?.ok_or(AuthError::SessionInvalid)?;
     tracing::info!(event = "session_expired", reason = "logout", "logged out");
+    let users = app.store.users.clone();
+    app.background.spawn(async move {
+        // It is pruned at the latest when the user has as many sessions as there may be.
+        if let Err(error) = users.forget_session(&ended).await {
+            tracing::warn!(cause = logging::chain(&error), "a session that has ended stays listed");
+        }
+    });
     Ok(())
+}
+
+/// The session's user: objectId and profile.
+///
+/// # Errors
+/// [`AuthError::SessionInvalid`]; [`AuthError::UserDisabled`]; [`AuthError::Store`].
+pub async fn me(app: &App, token: &str) -> Result<(String, Profile), AuthError> {
+    let (session, profile) = current(app, token).await?;
+    Ok((session.user, profile))
+}
+
+/// The user's sessions, oldest first, each with whether it is the caller's.
+///
+/// # Errors
+/// As [`me`].
+pub async fn list(app: &App, token: &str) -> Result<Vec<(Session, SessionEntry, bool)>, AuthError> {
+    let (current, profile) = current(app, token).await?;
+    let entries = profile.session_entries();
+    let sessions = app.store.sessions.list(&entries, app.clock.now()).await?;
+    let with_entry = |session: Session| {
+        let entry = entries.iter().find(|entry| entry.id == session.id)?.clone();
+        let is_current = session.id == current.id;
+        Some((session, entry, is_current))
+    };
+    Ok(sessions.into_iter().filter_map(with_entry).collect())
+}
+
+/// Ends one of the user's sessions.
+///
+/// # Errors
+/// As [`me`]; [`AuthError::SessionNotFound`].
+pub async fn end_one(app: &App, token: &str, id: &str) -> Result<(), AuthError> {
+    let (current, profile) = current(app, token).await?;
+    let entry = profile.session_entries().into_iter().find(|entry| entry.id == id).ok_or(AuthError::SessionNotFound)?;
+    app.store.users.end_sessions(&app.store.sessions, &current.user, &[entry]).await?;
+    tracing::info!(event = "session_expired", reason = "ended by its user", "logged out");
+    Ok(())
+}
+
+/// Ends all sessions of the user but the caller's, and the tokens of the user's devices.
+///
+/// # Errors
+/// As [`me`]; [`AuthError::Secret`].
+pub async fn end_others(app: &App, token: &str) -> Result<(), AuthError> {
+    let (current, profile) = current(app, token).await?;
+    let now = app.clock.now();
+    let keys = app.secrets.keys(now).await?;
+    app.store.users.check_root_key(&keys).await?;
+    let phone = PhoneKey(keys.phone(&profile.phone).short());
+    let others: Vec<_> = profile.session_entries().into_iter().filter(|entry| entry.id != current.id).collect();
+    let ended = app.store.users.end_sessions(&app.store.sessions, &current.user, &others);
+    tokio::try_join!(ended, app.store.phones.forget_devices(phone, now))?;
+    tracing::info!(event = "session_expired", reason = "all others", count = others.len(), "logged out");
+    Ok(())
+}
+
+/// The token's session and its user's profile.
+async fn current(app: &App, token: &str) -> Result<(Session, Profile), AuthError> {
+    let token = identifier::parse(token).ok_or(AuthError::SessionInvalid)?;
+    let session = app.store.sessions.touch(&token, app.clock.now(), app.settings.session_idle).await?;
+    let session = session.ok_or(AuthError::SessionInvalid)?;
+    match app.store.users.profile(&session.user).await? {
+        Some(profile) if profile.status == ENABLED => Ok((session, profile)),
+        Some(_) => Err(AuthError::UserDisabled),
+        None => Err(AuthError::SessionInvalid),
+    }
 }
 
 /// The profile of the session's own user.

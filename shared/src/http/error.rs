@@ -165,6 +165,7 @@ impl From<AuthError> for Problem {
             AuthError::UserExists => Self::new(Reason::UserExists),
             AuthError::UserDisabled => Self::new(Reason::UserDisabled),
             AuthError::SessionInvalid => Self::new(Reason::SessionInvalid),
+            AuthError::SessionNotFound => Self::new(Reason::SessionNotFound),
             AuthError::NotOwn => Self::new(Reason::NotOwn),
             AuthError::Limited(limited) => limited.into(),
             AuthError::SpendRefused { rule, retry_after } => {

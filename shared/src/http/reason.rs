@@ -96,6 +96,8 @@ reasons! {
     UserDisabled = "user_disabled", FORBIDDEN, 3090, "User account is disabled";
     /// The user-token belongs to no session, or to one that is over.
     SessionInvalid = "session_invalid", UNAUTHORIZED, 3064, "Not existing user token. Relogin user to update your user token";
+    /// The user has no session of this id.
+    SessionNotFound = "session_not_found", NOT_FOUND, 14000, "There is no such session";
     /// Another user's data.
     NotOwn = "not_own", FORBIDDEN, 14008, "Access denied";
     /// The key of sendMessage is missing or wrong.

@@ -76,8 +76,22 @@ pub(super) fn make_readable(event: &mut Value) -> bool {
 pub fn requester(app: &App, request: &Request) -> Result<Requester, Problem> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(SecretString::from);
     let network = client_network(&app.settings, request)?;
-    Ok(Requester { network, device_token: header("device-token"), captcha_token: header("captcha-token") })
+    Ok(Requester {
+        network,
+        device_token: header("device-token"),
+        captcha_token: header("captcha-token"),
+        user_agent: user_agent(request),
+    })
 }
+
+/// What the client calls itself, at most [`LONGEST_USER_AGENT`] characters.
+fn user_agent(request: &Request) -> String {
+    let value = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.chars().take(LONGEST_USER_AGENT).collect()
+}
+
+/// Enough for browser, system and version.
+const LONGEST_USER_AGENT: usize = 120;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -13,7 +13,7 @@ use secrecy::ExposeSecret as _;
 use crate::auth::finish_login::LoggedIn;
 use crate::auth::register::NewAccount;
 use crate::config::Settings;
-use crate::store::Profile;
+use crate::store::{Profile, Session, SessionEntry};
 
 /// A response as it goes to Lambda. A plain `Response` has its text decoded by the character set that it may name first, which costs a cold
 /// start 70 µs.
@@ -63,6 +63,17 @@ pub fn user(settings: &Settings, id: &str, profile: &Profile) -> Value {
     object.insert("socialAccount".to_owned(), json!("BACKENDLESS"));
     object.insert("lastLogin".to_owned(), json!(profile.last_login));
     Value::Object(object)
+}
+
+/// The body of `users/sessions`.
+pub fn sessions(sessions: &[(Session, SessionEntry, bool)]) -> Value {
+    let one = |(session, entry, is_current): &(Session, SessionEntry, bool)| {
+        json!({
+            "id": entry.id, "device": entry.device, "created": session.created, "lastSeen": session.last_seen,
+            "current": is_current,
+        })
+    };
+    sessions.iter().map(one).collect()
 }
 
 /// The app's own properties first, so that none could ever stand over one of ours.

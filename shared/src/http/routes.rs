@@ -24,7 +24,7 @@ const fn route(method: &'static str, path: &'static str, function: &'static str)
 }
 
 /// All routes.
-pub const ROUTES: [Route; 10] = [
+pub const ROUTES: [Route; 14] = [
     route("POST", "/users/register", "register"),
     // The Backendless page's own example lacks a root.
     Route { roots: &[""], ..route("POST", "/users/register", "register") },
@@ -35,6 +35,10 @@ pub const ROUTES: [Route; 10] = [
     route("GET", "/info", "session"),
     route("GET", "/users/isvalidusertoken/{token}", "session"),
     route("GET", "/users/logout", "session"),
+    route("GET", "/users/me", "session"),
+    route("GET", "/users/sessions", "session"),
+    route("DELETE", "/users/sessions", "session"),
+    route("DELETE", "/users/sessions/{sessionId}", "session"),
     route("GET", "/data/Users/{objectId}", "session"),
 ];
 
@@ -132,7 +136,7 @@ mod tests {
     #[test]
     fn each_route_is_found_below_each_root() {
         for route in &ROUTES {
-            let path = route.path.replace("{token}", "T").replace("{objectId}", "T");
+            let path = route.path.replace("{token}", "T").replace("{objectId}", "T").replace("{sessionId}", "T");
             let parameter = route.path.contains('{').then_some("T");
             let rooted = match route.roots {
                 [_, _] => vec![(format!("/api{path}"), None), (format!("/A/B{path}"), Some(("A", "B")))],

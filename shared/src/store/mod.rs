@@ -40,9 +40,9 @@ pub use phones::{
     Attempt, Challenge, ChallengeKey, DEVICE_LIFE, Device, DeviceSlot, PhoneCounts, PhoneKey, PhoneLimits, PhoneRecord,
     Phones, VerifiedCode,
 };
-pub use sessions::{NewSession, Session, Sessions};
+pub use sessions::{NewSession, Session, SessionEntry, Sessions};
 pub use start_state::{CodeState, MessageLimits, StartKeys, StartState};
-pub use users::{ENABLED, NewUser, PhoneOwner, Profile, Registered, Users};
+pub use users::{ENABLED, MAX_SESSIONS, NewUser, PhoneOwner, Profile, Registered, Users};
 
 /// A DynamoDB item.
 pub type Item = HashMap<String, AttributeValue>;

@@ -14,6 +14,7 @@
 //! | `expires_at` | for TTL, seconds |
 
 use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::BuildError;
@@ -32,6 +33,8 @@ use crate::flow::Flow;
 const MAX_DEVICES: u8 = 5;
 /// How long a device token is good.
 pub const DEVICE_LIFE: Duration = Duration::from_secs(180 * 24 * 60 * 60);
+/// How long wrong codes are kept.
+const WRONG_CODES_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long wrong passwords are kept: the longest window of a limit that counts them.
 const WRONG_PASSWORDS_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -292,6 +295,24 @@ impl Phones {
     ) -> Result<Result<(T, PhoneRecord), E>, StoreError> {
         let expires = |record: &PhoneRecord| Some(record.expires(expires));
         optimistic::update(&self.table, &phone.id(), record, expires, decide).await
+    }
+
+    /// Forgets the phone's devices: their tokens count for nothing from then on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_devices(&self, phone: PhoneKey, now: Timestamp) -> Result<(), StoreError> {
+        let record = self.get(phone).await?;
+        if record.devices.is_empty() {
+            return Ok(());
+        }
+        let decide = |record: &mut PhoneRecord| {
+            record.devices.clear();
+            Ok::<_, Infallible>(())
+        };
+        // A day longer than any code lives, as after a start.
+        let expires = now.plus(2 * WRONG_CODES_RETENTION);
+        self.update(phone, record, expires, decide).await.map(drop)
     }
 
     /// Counts one attempt to enter a code, before anybody compares it: on condition that the challenge is there, is not redeemed, has not

@@ -1,10 +1,12 @@
-//! The table of sessions, by the hash of their token: who reads the table cannot use one. Items expire with the session.
+//! The table of sessions, by the hash of their token: who reads the table cannot use one. Items expire with the session. A user's row lists the
+//! user's sessions (`store::users`), so that they are found without an index.
 //!
 //! | attribute | what |
 //! |---|---|
-//! | `id` (key) | SHA-256 of the token, in base64 |
+//! | `id` (key) | SHA-256 of the token, in base64; also the id under which its user sees the session |
 //! | `user` | objectId |
-//! | `created`, `idle_until`, `ends` | milliseconds; past either of the last two the session is over |
+//! | `entry` | its entry in the user's list |
+//! | `created`, `last_seen`, `idle_until`, `ends` | milliseconds; past either of the last two the session is over |
 //! | `expires_at` | for TTL, seconds |
 
 use std::time::Duration;
@@ -14,11 +16,11 @@ use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 
-use super::table::{Table, Transacted, Written, write};
-use super::{StoreError, number, text, values};
+use super::table::{Consistency, Key, Table, Written, get_all, write};
+use super::{Item, StoreError, number, text, values};
 use crate::clock::Timestamp;
 
 const IS_VALID: &str = "idle_until > :now AND ends > :now";
@@ -30,6 +32,8 @@ pub struct NewSession<'a> {
     pub token: &'a [u8; 16],
     /// Whose it is.
     pub user: &'a str,
+    /// What its user knows it by: the program that logged in.
+    pub device: &'a str,
     /// When it begins.
     pub now: Timestamp,
     /// It ends after this long without a call.
@@ -38,11 +42,63 @@ pub struct NewSession<'a> {
     pub life: Duration,
 }
 
-/// A valid session.
-#[derive(Debug, Deserialize)]
+impl NewSession<'_> {
+    /// Its entry in the user's list.
+    pub(super) fn entry(&self) -> SessionEntry {
+        SessionEntry { id: id(self.token), created: self.now, device: self.device.to_owned() }
+    }
+}
+
+/// What a user's row says about a session, as JSON in a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionEntry {
+    /// The session's id.
+    pub id: String,
+    /// When it began.
+    pub created: Timestamp,
+    /// The program that logged in.
+    pub device: String,
+}
+
+impl SessionEntry {
+    pub(super) fn text(&self) -> String {
+        serde_json::json!(self).to_string()
+    }
+
+    /// Reads one; `None` if it is none.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+/// A session.
+#[derive(Debug, Clone, Deserialize)]
 pub struct Session {
+    /// The session's id.
+    pub id: String,
     /// Whose it is.
     pub user: String,
+    /// Its entry in the user's list; none of sessions that are older than lists.
+    #[serde(default)]
+    pub entry: Option<String>,
+    /// When it began.
+    pub created: Timestamp,
+    /// When its token was last used.
+    #[serde(default = "Session::never")]
+    pub last_seen: Timestamp,
+    idle_until: Timestamp,
+    ends: Timestamp,
+}
+
+impl Session {
+    const fn never() -> Timestamp {
+        Timestamp::from_millis(0)
+    }
+
+    /// Whether it has not ended.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        now < self.idle_until && now < self.ends
+    }
 }
 
 /// The sessions table.
@@ -59,7 +115,7 @@ impl Sessions {
     pub async fn touch(&self, token: &[u8; 16], now: Timestamp, idle: Duration) -> Result<Option<Session>, StoreError> {
         let update = self
             .table
-            .update(&id(token), "SET idle_until = :idle, expires_at = :expires")
+            .update(&id(token), "SET idle_until = :idle, last_seen = :now, expires_at = :expires")
             .condition_expression(IS_VALID)
             .set_expression_attribute_values(values([
                 (":now", number(now.as_millis())),
@@ -68,31 +124,43 @@ impl Sessions {
             ]))
             .return_values(ReturnValue::AllNew);
         match write(|| update.clone().send()).await? {
-            Written::Done(output) => from_item(output.attributes.unwrap_or_default())
-                .map(Some)
-                .map_err(|error| StoreError::malformed("sessions", error)),
+            Written::Done(output) => read(output.attributes.unwrap_or_default()).map(Some),
             Written::ConditionFailed(_) => Ok(None),
         }
     }
 
-    /// Makes a session without a login, for the local stack's seeds; `false` when the token is not new.
+    /// Ends the token's session and returns it; `None` when there was no valid one. Where a response is lost and the call repeated, the session
+    /// is over and `None` is returned.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn create(&self, session: &NewSession<'_>) -> Result<bool, StoreError> {
-        let writes = self.creation(session).map(|write| vec![write]);
-        Ok(self.table.transact(writes).await? == Transacted::Done)
+    pub async fn end(&self, token: &[u8; 16], now: Timestamp) -> Result<Option<Session>, StoreError> {
+        let delete = self.table.delete(&id(token)).condition_expression(IS_VALID).return_values(ReturnValue::AllOld);
+        let delete = delete.expression_attribute_values(":now", number(now.as_millis()));
+        match write(|| delete.clone().send()).await? {
+            Written::Done(output) => read(output.attributes.unwrap_or_default()).map(Some),
+            Written::ConditionFailed(_) => Ok(None),
+        }
     }
 
-    /// Ends the token's session; `false` when there was no valid one. Where a response is lost and the call repeated, the session is over
-    /// and `false` is returned.
+    /// The sessions of these entries that have not ended, oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn end(&self, token: &[u8; 16], now: Timestamp) -> Result<bool, StoreError> {
-        let delete = self.table.delete(&id(token)).condition_expression(IS_VALID);
-        let delete = delete.expression_attribute_values(":now", number(now.as_millis()));
-        Ok(matches!(write(|| delete.clone().send()).await?, Written::Done(_)))
+    pub async fn list(&self, entries: &[SessionEntry], now: Timestamp) -> Result<Vec<Session>, StoreError> {
+        let key =
+            |entry: &SessionEntry| Key { table: &self.table, id: entry.id.clone(), consistency: Consistency::Strong };
+        let mut found = get_all(&entries.iter().map(key).collect::<Vec<_>>()).await?;
+        let items = entries.iter().filter_map(|entry| found.take(&self.table, &entry.id));
+        let mut sessions: Vec<Session> = items.map(read).collect::<Result<_, _>>()?;
+        sessions.retain(|session| session.is_valid(now));
+        sessions.sort_by_key(|session| session.created);
+        Ok(sessions)
+    }
+
+    /// The part of a transaction that ends a session.
+    pub(super) fn removal(&self, session: &SessionEntry) -> Result<TransactWriteItem, BuildError> {
+        self.table.removal(&session.id)
     }
 
     /// The part of a transaction that makes a session: on condition that its token is new.
@@ -100,13 +168,19 @@ impl Sessions {
         let idle = session.now.plus(session.idle);
         let item = values([
             ("user", text(session.user)),
+            ("entry", text(session.entry().text())),
             ("created", number(session.now.as_millis())),
+            ("last_seen", number(session.now.as_millis())),
             ("idle_until", number(idle.as_millis())),
             ("ends", number(session.now.plus(session.life).as_millis())),
             ("expires_at", number(idle.as_seconds())),
         ]);
         self.table.creation(&id(session.token), item.unwrap_or_default())
     }
+}
+
+fn read(item: Item) -> Result<Session, StoreError> {
+    from_item(item).map_err(|error| StoreError::malformed("sessions", error))
 }
 
 /// A plain hash will do: 128 random bits cannot be guessed from it, and the function `session` needs no key.
@@ -117,13 +191,19 @@ fn id(token: &[u8; 16]) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::Store;
+    use super::super::table::Transacted;
     use super::super::tests::{Fault, NOW, after, start};
     use super::*;
 
     const TOKEN: [u8; 16] = [7; 16];
     const IDLE: Duration = Duration::from_secs(60);
     const SESSION: NewSession<'_> =
-        NewSession { token: &TOKEN, user: "a", now: NOW, idle: IDLE, life: Duration::from_secs(100) };
+        NewSession { token: &TOKEN, user: "a", device: "d", now: NOW, idle: IDLE, life: Duration::from_secs(100) };
+
+    async fn create(store: &Store, session: &NewSession<'_>) -> bool {
+        let writes = store.sessions.creation(session).map(|write| vec![write]);
+        store.sessions.table.transact(writes).await.unwrap() == Transacted::Done
+    }
 
     async fn touch(store: &Store, now: Timestamp) -> Option<String> {
         store.sessions.touch(&TOKEN, now, IDLE).await.unwrap().map(|session| session.user)
@@ -132,10 +212,10 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_token_has_no_session() {
         let (store, _) = start().await;
-        assert!(store.sessions.create(&SESSION).await.unwrap());
+        assert!(create(&store, &SESSION).await);
         assert!(store.sessions.touch(&[8; 16], NOW, IDLE).await.unwrap().is_none());
         assert!(store.sessions.touch(&[8; 16], NOW, IDLE).await.unwrap().is_none(), "nothing was made");
-        assert!(!store.sessions.end(&[8; 16], NOW).await.unwrap());
+        assert!(store.sessions.end(&[8; 16], NOW).await.unwrap().is_none());
     }
 
     #[tokio::test]
@@ -148,29 +228,29 @@ mod tests {
             ("kept alive to its end", &[50, 99], 100, false),
         ] {
             let (store, _) = start().await;
-            assert!(store.sessions.create(&SESSION).await.unwrap());
+            assert!(create(&store, &SESSION).await);
             for touched in touches {
                 assert!(touch(&store, after(*touched)).await.is_some(), "{case}");
             }
             assert_eq!(touch(&store, after(asked)).await.is_some(), is_valid, "{case}");
-            assert_eq!(store.sessions.end(&TOKEN, after(asked)).await.unwrap(), is_valid, "{case}");
+            assert_eq!(store.sessions.end(&TOKEN, after(asked)).await.unwrap().is_some(), is_valid, "{case}");
         }
     }
 
     #[tokio::test]
     async fn a_session_that_has_ended_stays_ended() {
         let (store, _) = start().await;
-        assert!(store.sessions.create(&SESSION).await.unwrap());
-        assert!(store.sessions.end(&TOKEN, NOW).await.unwrap());
-        assert!(!store.sessions.end(&TOKEN, NOW).await.unwrap());
+        assert!(create(&store, &SESSION).await);
+        assert!(store.sessions.end(&TOKEN, NOW).await.unwrap().is_some());
+        assert!(store.sessions.end(&TOKEN, NOW).await.unwrap().is_none());
         assert_eq!(touch(&store, NOW).await, None);
     }
 
     #[tokio::test]
     async fn a_token_that_is_taken_makes_no_session() {
         let (store, _) = start().await;
-        assert!(store.sessions.create(&SESSION).await.unwrap());
-        assert!(!store.sessions.create(&NewSession { user: "b", ..SESSION }).await.unwrap());
+        assert!(create(&store, &SESSION).await);
+        assert!(!create(&store, &NewSession { user: "b", ..SESSION }).await);
         assert_eq!(touch(&store, NOW).await.as_deref(), Some("a"));
     }
 
@@ -178,11 +258,11 @@ mod tests {
     async fn an_end_whose_response_is_lost_is_reported_as_none_though_the_session_is_over() {
         let (store, http) = start().await;
         http.spoil("TransactWriteItems", Fault::LoseResponse, 1);
-        assert!(store.sessions.create(&SESSION).await.unwrap(), "its own write is no other's");
+        assert!(create(&store, &SESSION).await, "its own write is no other's");
         http.spoil("UpdateItem", Fault::LoseResponse, 1);
         assert_eq!(touch(&store, NOW).await.as_deref(), Some("a"));
         http.spoil("DeleteItem", Fault::LoseResponse, 1);
-        assert!(!store.sessions.end(&TOKEN, NOW).await.unwrap());
+        assert!(store.sessions.end(&TOKEN, NOW).await.unwrap().is_none());
         assert_eq!(touch(&store, NOW).await, None);
     }
 }

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, KeysAndAttributes, Put, TransactWriteItem, Update};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::{Item, StoreError, text};
@@ -64,6 +64,12 @@ impl Table {
     pub(super) fn creation(&self, id: &str, item: Item) -> Result<TransactWriteItem, BuildError> {
         let put = Put::builder().table_name(&self.name).set_item(Some(item)).item("id", text(id));
         Ok(TransactWriteItem::builder().put(put.condition_expression("attribute_not_exists(id)").build()?).build())
+    }
+
+    /// The part of a transaction that removes an item, if it is there.
+    pub(super) fn removal(&self, id: &str) -> Result<TransactWriteItem, BuildError> {
+        let delete = Delete::builder().table_name(&self.name).key("id", text(id)).build()?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     /// The part of a transaction that changes an item, on this condition.

@@ -4,18 +4,19 @@
 //! |---|---|---|
 //! | `phone#` + keyed hash | the phone is taken, and how its user logs in | `user`, `password` |
 //! | `identity#` + keyed hash | the identity is taken | `user` |
-//! | `user#` + objectId | the profile | `phone`, `email`, `created`, `updated`, `last_login`, `status`, `locale`, `properties` |
+//! | `user#` + objectId | the profile | `phone`, `email`, `created`, `updated`, `last_login`, `status`, `locale`, `properties`, `sessions` |
 //! | `root_key` | the check value of the root key that all of them were made with | `check` |
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
 use super::phones::{Phones, VerifiedCode};
-use super::sessions::{NewSession, Sessions};
+use super::sessions::{NewSession, Session, SessionEntry, Sessions};
 use super::table::{Consistency, Found, Key, Table, Transacted, get_all, write};
 use super::{Item, StoreError, names, number, text, values};
 use crate::clock::Timestamp;
@@ -26,6 +27,9 @@ const ROOT_KEY: &str = "root_key";
 
 /// The status of a user who may log in (Backendless: `userStatus`).
 pub const ENABLED: &str = "ENABLED";
+
+/// The most sessions of a user: a new one ends the oldest.
+pub const MAX_SESSIONS: usize = 20;
 
 /// Who has a phone, and the password: what a login starts from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,6 +62,18 @@ pub struct Profile {
     pub locale: String,
     /// The app's own properties, a JSON object as text: numbers keep every digit and names meet no attribute of ours.
     pub properties: String,
+    /// The user's sessions, each a [`SessionEntry`] as text: a set, so that logins and logouts change it without reading it. Some may have ended.
+    #[serde(default, skip_serializing)]
+    pub sessions: BTreeSet<String>,
+}
+
+impl Profile {
+    /// The sessions, oldest first.
+    pub fn session_entries(&self) -> Vec<SessionEntry> {
+        let mut entries: Vec<_> = self.sessions.iter().filter_map(|text| SessionEntry::parse(text)).collect();
+        entries.sort_by_key(|entry| entry.created);
+        entries
+    }
 }
 
 /// How a registration ended.
@@ -204,7 +220,7 @@ impl Users {
     }
 
     /// Makes a session, redeems the code and notes the login, together: on condition that the code is not redeemed and the user is
-    /// enabled. `false` when one of these does not hold.
+    /// enabled. `false` when one of these does not hold. If the user has [`MAX_SESSIONS`], the oldest ends.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -215,16 +231,83 @@ impl Users {
         sessions: &Sessions,
         session: &NewSession<'_>,
     ) -> Result<bool, StoreError> {
+        let writes = || Ok(vec![phones.redeem(code, session.now)?, sessions.creation(session)?, self.login(session)?]);
+        let mut written = self.transact_or_find(phones, code, writes()).await?;
+        if written == Transacted::ConditionFailed(2) && self.end_oldest(sessions, session.user).await? {
+            written = self.transact_or_find(phones, code, writes()).await?;
+        }
+        Ok(written == Transacted::Done)
+    }
+
+    /// The part of a transaction that notes a login.
+    fn login(&self, session: &NewSession<'_>) -> Result<TransactWriteItem, BuildError> {
+        let has_room = "(attribute_not_exists(sessions) OR size(sessions) < :most)";
+        self.table.change(
+            &user_id(session.user),
+            ("ADD sessions :entry SET last_login = :now", &format!("#status = :enabled AND {has_room}")),
+            names([("#status", "status")]),
+            values([
+                (":enabled", text(ENABLED)),
+                (":now", number(session.now.as_millis())),
+                (":entry", AttributeValue::Ss(vec![session.entry().text()])),
+                (":most", number(i64::try_from(MAX_SESSIONS).unwrap_or(i64::MAX))),
+            ]),
+        )
+    }
+
+    /// Makes room for one more session; `false` if that is not what was missing.
+    async fn end_oldest(&self, sessions: &Sessions, user: &str) -> Result<bool, StoreError> {
+        let entries = self.profile(user).await?.map(|profile| profile.session_entries()).unwrap_or_default();
+        let surplus = (entries.len() + 1).saturating_sub(MAX_SESSIONS);
+        self.end_sessions(sessions, user, &entries[..surplus]).await?;
+        Ok(surplus > 0)
+    }
+
+    /// Ends these sessions of a user, all or none; those that are over already do no harm. At most [`MAX_SESSIONS`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn end_sessions(
+        &self,
+        sessions: &Sessions,
+        user: &str,
+        entries: &[SessionEntry],
+    ) -> Result<(), StoreError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
         let writes = || {
-            let last_login = self.table.change(
-                &user_id(session.user),
-                ("SET last_login = :now", "#status = :enabled"),
-                names([("#status", "status")]),
-                values([(":enabled", text(ENABLED)), (":now", number(session.now.as_millis()))]),
-            )?;
-            Ok(vec![phones.redeem(code, session.now)?, sessions.creation(session)?, last_login])
+            let mut writes: Vec<_> = entries.iter().map(|entry| sessions.removal(entry)).collect::<Result<_, _>>()?;
+            let texts = AttributeValue::Ss(entries.iter().map(SessionEntry::text).collect());
+            let change = ("DELETE sessions :ended", "attribute_exists(id)");
+            writes.push(self.table.change(&user_id(user), change, None, values([(":ended", texts)]))?);
+            Ok(writes)
         };
-        Ok(self.transact_or_find(phones, code, writes()).await? == Transacted::Done)
+        self.table.transact(writes()).await.map(drop)
+    }
+
+    /// Takes a session that has ended off the user's list.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_session(&self, session: &Session) -> Result<(), StoreError> {
+        let Some(entry) = &session.entry else { return Ok(()) };
+        let update = self.table.update(&user_id(&session.user), "DELETE sessions :ended");
+        let update = update.condition_expression("attribute_exists(id)");
+        let update = update.expression_attribute_values(":ended", AttributeValue::Ss(vec![entry.clone()]));
+        write(|| update.clone().send()).await.map(drop)
+    }
+
+    /// Makes a session without a login, for the local stack's seeds; `false` when the token is not new or there is no such user.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn add_session(&self, sessions: &Sessions, session: &NewSession<'_>) -> Result<bool, StoreError> {
+        let entry = AttributeValue::Ss(vec![session.entry().text()]);
+        let change = ("ADD sessions :entry", "attribute_exists(id)");
+        let listed = self.table.change(&user_id(session.user), change, None, values([(":entry", entry)]));
+        let writes = listed.and_then(|listed| Ok(vec![sessions.creation(session)?, listed]));
+        Ok(self.table.transact(writes).await? == Transacted::Done)
     }
 
     /// Writes all or none. When the response is lost for good, the code tells whether it was carried out: the caller must neither lose what
@@ -300,6 +383,7 @@ mod tests {
             status: status.to_owned(),
             locale: "en".to_owned(),
             properties: r#"{"n":1.50}"#.to_owned(),
+            sessions: [].into(),
         }
     }
 
@@ -318,7 +402,7 @@ mod tests {
 
     async fn log_in(store: &Store, attempt: &Attempt, user: &str, now: Timestamp) -> Result<bool, StoreError> {
         let code = VerifiedCode { phone: PHONE, key: Flow::Login.into(), attempt, device: None };
-        let session = NewSession { token: &TOKEN, user, now, idle: IDLE, life: IDLE };
+        let session = NewSession { token: &TOKEN, user, device: "d", now, idle: IDLE, life: IDLE };
         store.users.log_in(&store.phones, code, &store.sessions, &session).await
     }
 
@@ -433,7 +517,7 @@ mod tests {
         assert!(log_in(&store, &first, "a", after(1)).await.unwrap());
         assert!(has_session(&store).await && is_redeemed(&store, Flow::Login).await);
         assert_eq!(store.users.profile("a").await.unwrap().unwrap().last_login, Some(after(1)));
-        assert!(store.sessions.end(&TOKEN, NOW).await.unwrap());
+        assert!(store.sessions.end(&TOKEN, NOW).await.unwrap().is_some());
         for attempt in [first, second] {
             assert!(!log_in(&store, &attempt, "a", after(2)).await.unwrap());
         }
