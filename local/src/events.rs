@@ -10,7 +10,7 @@
 use std::path::{Path, PathBuf};
 
 use lambda_http::lambda_runtime::Diagnostic;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::crypto::identifier;
 use shared::http::Reason;
 
@@ -55,6 +55,14 @@ pub enum Expected {
     Valid(bool),
     /// The application's ID and key.
     Info,
+    /// A list that is not empty.
+    List,
+    /// A number.
+    Count(u64),
+    /// Everything that is kept about a user.
+    Export,
+    /// That a password is right.
+    ValidPassword,
     /// A list of sessions.
     Sessions,
     /// An empty object.
@@ -161,6 +169,11 @@ fn parse(name: &str) -> Option<(&'static str, Expected)> {
         ("send-message", Some("sqs" | "sqs-poisoned" | "sqs-unknown" | "sqs-fifo")) => Expected::Again(0),
         ("send-message", Some("sqs-in-flight")) => Expected::Again(1),
         ("send-message", Some("sqs-fifo-in-flight")) => Expected::Again(2),
+        ("account", None | Some("save")) => Expected::User,
+        ("account", Some("find" | "columns" | "roles")) => Expected::List,
+        ("account", Some("count")) => Expected::Count(1),
+        ("account", Some("export")) => Expected::Export,
+        ("account", Some("verify")) => Expected::ValidPassword,
         ("session", None) => Expected::Valid(true),
         ("session", Some("ended")) => Expected::Valid(false),
         ("session", Some("info")) => Expected::Info,
@@ -197,6 +210,12 @@ fn is_success(answer: Expected, body: &Value) -> bool {
         Expected::Accepted => has_fields(body, &["message", "message_uuid", "api_id"]),
         Expected::Valid(valid) => *body == valid,
         Expected::Info => has_fields(body, &["appId", "apiKey", "rtURL"]),
+        Expected::List => body.as_array().is_some_and(|list| !list.is_empty()),
+        Expected::Count(count) => *body == count,
+        Expected::Export => {
+            has_fields(body, &["user", "sessions", "devices", "phone", "messages"]) && is_user(&body["user"])
+        }
+        Expected::ValidPassword => *body == json!({ "valid": true }),
         Expected::Sessions => body.as_array().is_some_and(|sessions| {
             sessions.iter().all(|one| has_fields(one, &["id", "device", "created", "lastSeen", "current"]))
         }),

@@ -17,7 +17,8 @@ use tokio::sync::watch;
 use crate::metrics::CountedMetrics;
 
 /// The names of all functions.
-pub const NAMES: [&str; 6] = ["register", "login-phone", "login-password", "login-code", "send-message", "session"];
+pub const NAMES: [&str; 7] =
+    ["register", "login-phone", "login-password", "login-code", "send-message", "session", "account"];
 
 /// The timeout of a function's invocation, as in the template.
 pub fn timeout(function: &str) -> Duration {
@@ -69,6 +70,7 @@ impl Functions {
                 "login-code" => login_code::SECRETS,
                 "send-message" => send_message::SECRETS,
                 "session" => session::SECRETS,
+                "account" => account::SECRETS,
                 other => unreachable!("{other} has no handler"),
             };
             app.warm_up(secrets).await;
@@ -102,6 +104,7 @@ impl Functions {
                 return send_message::respond(app, &self.dead_letters, event).await.map_err(Diagnostic::from);
             }
             "session" => respond(app, name, event, session::handle).await,
+            "account" => respond(app, name, event, account::handle).await,
             _ => return Err(unknown()),
         };
         let (doing, done) = watch::channel(());

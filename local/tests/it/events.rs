@@ -13,7 +13,7 @@ use shared::http::routes::{self, FALLBACK, Found};
 use crate::support::TestApp;
 
 /// The error reasons of each function.
-const REASONS: [(&str, &[&[Reason]]); 6] = [
+const REASONS: [(&str, &[&[Reason]]); 7] = [
     ("register", &[ANY, STORED, BODY, NUMBER, CODE_SENT, CODE_MESSAGE, CODE, REGISTRATION]),
     ("login-phone", &[ANY, STORED, BODY, &[UnknownField], NUMBER, CODE_SENT]),
     (
@@ -31,6 +31,7 @@ const REASONS: [(&str, &[&[Reason]]); 6] = [
     ("login-code", &[ANY, STORED, BODY, &[NotAnObject, UnknownField, UserDisabled, CaptchaRequired], CODE]),
     ("send-message", &[ANY, STORED, BODY, &[NotAnObject, UnknownField], NUMBER, MESSAGE]),
     ("session", &[ANY, STORED, &[SessionInvalid, SessionNotFound, NotOwn, UserDisabled, MethodNotAllowed]]),
+    ("account", &[ANY, STORED, BODY, PROFILE, &[InvalidPhoneNumber, NumberNotServed, LoginRejected, TooManyPasswords]]),
 ];
 const ANY: &[Reason] = &[InvalidRequest, UnknownApplication, NotFound, Unavailable, ProxyRequired];
 const STORED: &[Reason] = &[Internal];
@@ -66,6 +67,25 @@ const REGISTRATION: &[Reason] = &[
     InvalidPropertyValue,
     UserExists,
 ];
+const PROFILE: &[Reason] = &[
+    NotAnObject,
+    UnknownField,
+    PasswordTooShort,
+    PasswordTooLong,
+    PasswordNotPrintable,
+    PasswordTooCommon,
+    PasswordKnown,
+    InvalidEmail,
+    InvalidProperties,
+    InvalidPropertyValue,
+    SessionInvalid,
+    SessionNotFresh,
+    NotOwn,
+    UserDisabled,
+    UserChanged,
+    FixedProperty,
+    InvalidQuery,
+];
 const MESSAGE: &[Reason] = &[
     AccessDenied,
     MessageEmpty,
@@ -97,6 +117,8 @@ fn out_of_reach(function: &str, reason: Reason) -> Option<&'static str> {
         SwitchedOff => Some("nothing is switched off"),
         ProxyRequired => Some("no proxy is set"),
         CaptchaRequired => Some("no captcha is set"),
+        SessionNotFresh => Some("the seed's sessions have just begun"),
+        TooManyPasswords if function == "account" => Some("the seed's user has tried none"),
         TooManyMessages if function == "send-message" => Some("one phone may get a hundred"),
         SmsUnavailable => Some("the simulated Plivo takes messages"),
         SmsUnknown if function != "send-message" => Some("the simulated Plivo's answers arrive"),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop")]
 
+mod account;
 mod attacks;
 mod bad_input;
 mod budgets;

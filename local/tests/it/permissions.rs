@@ -58,6 +58,7 @@ async fn flows(iam: &Iam) {
     app.advance(60);
     let token = app.log_in(PHONE).await;
     app.get("/api/users/logout", Some(&token)).await.ok();
+    account(&app, user["objectId"].as_str().unwrap()).await;
     app.message(&json!({"phoneNumber": PHONE, "message": "Hello"})).await.ok();
     for queue in ["messages", "messages.fifo"] {
         let arn = format!("arn:aws:sqs:us-east-1:000000000000:{queue}");
@@ -65,6 +66,25 @@ async fn flows(iam: &Iam) {
             "attributes": {"MessageGroupId": "a"}});
         app.stack.invoke("send-message", json!({ "Records": [poison] })).await.unwrap();
     }
+}
+
+/// What users do with their account: a new password tells the phone, and that can fail.
+async fn account(app: &TestApp, user: &str) {
+    app.advance(60);
+    let challenge = challenge_id(&app.login_start(PHONE).await.ok());
+    let login = app.enter_with(&challenge, &app.last_code(PHONE), "new").await.ok();
+    let token = login["user-token"].as_str().unwrap();
+    let path = format!("/api/users/{user}");
+    let send = async |method: reqwest::Method, path: &str, body: serde_json::Value| {
+        app.send(app.request(method, path).header("user-token", token).body(body.to_string())).await.ok()
+    };
+    send(reqwest::Method::POST, "/api/users/verifypassword", json!({"password": PASSWORD})).await;
+    for (fault, password) in [(Fault::Status(503), "another horse battery"), (Fault::None, "third horse battery")] {
+        app.stack.simulator.set_fault(fault);
+        send(reqwest::Method::PUT, &path, json!({ "password": password })).await;
+    }
+    app.get("/api/users/export", Some(token)).await.ok();
+    send(reqwest::Method::DELETE, &path, json!({})).await;
 }
 
 /// After failures, functions release reservations, open and close the circuit breaker, and look up transactions whose response was lost.

@@ -28,6 +28,14 @@ async fn all_flows() -> TestApp {
     app.get(&format!("/api/data/Users/{}", user["objectId"].as_str().unwrap()), Some(&token)).await;
     app.get("/api/users/logout", Some(&token)).await;
     app.get("/api/users/logout", Some(&token)).await;
+    let (put, delete) = (reqwest::Method::PUT, reqwest::Method::DELETE);
+    let own = app.register("+14155550145", "joe@example.com").await;
+    let token = app.log_in("+14155550145").await;
+    let path = format!("/api/users/{}", own["objectId"].as_str().unwrap());
+    for (method, body) in [(put, json!({"password": "another horse battery"})), (delete, json!({}))] {
+        app.send(app.request(method, &path).header("user-token", &token).body(body.to_string())).await.ok();
+    }
+    remember("another horse battery");
     app.message(&json!({"phoneNumber": OTHER, "message": "a text that is nobody's business"})).await.ok();
     app.post_text("/api/services/Plivo/sendMessage", "{}").await;
     for fault in [
@@ -75,7 +83,7 @@ async fn no_log_line_holds_a_secret() {
 /// All auth events have one form: an event of the list, its outcome, the client's network, and the user if known.
 #[tokio::test]
 async fn auth_events_have_one_form() {
-    const EVENTS: [&str; 10] = [
+    const EVENTS: [&str; 12] = [
         "authn_login_success",
         "authn_login_fail",
         "authn_login_fail_max",
@@ -84,6 +92,8 @@ async fn auth_events_have_one_form() {
         "session_use_after_expire",
         "session_expired",
         "user_created",
+        "user_updated",
+        "user_deleted",
         "input_validation_fail",
         "sys_kill_switches_changed",
     ];

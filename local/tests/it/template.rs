@@ -96,7 +96,10 @@ fn every_function_has_time_for_its_calls_and_writes_to_its_own_log() {
         assert!(slowest < function.timeout as f64, "{name}");
         assert_eq!(function.timeout, local::functions::timeout(name).as_secs(), "{name}");
         // Argon2id keeps a whole processor busy (docs/performance.md).
-        assert_eq!(function.memory, if ["register", "login-password"].contains(&name.as_str()) { 1769 } else { 256 });
+        assert_eq!(
+            function.memory,
+            if ["register", "login-password", "account"].contains(&name.as_str()) { 1769 } else { 256 }
+        );
         let logging = &template.document["Resources"][&function.logical_id]["Properties"]["LoggingConfig"];
         assert_eq!(reference(&logging["LogGroup"]), Some(format!("{}Logs", function.logical_id)), "{name}");
         // `permissions` proves all other permissions; Lambda itself uses these.
@@ -149,7 +152,7 @@ fn every_route_that_sends_and_the_rest_have_the_lower_rate() {
     let others = json!({ "ThrottlingBurstLimit": { "Ref": "RatePerSecond" }, "ThrottlingRateLimit": { "Ref": "RatePerSecond" } });
     assert_eq!(api["DefaultRouteSettings"], others);
     let settings = api["RouteSettings"].as_object().unwrap();
-    let sends = |route: &&Route| !["session", "login-code"].contains(&route.function);
+    let sends = |route: &&Route| !["session", "login-code", "account"].contains(&route.function);
     let mut expected: BTreeSet<_> = ROUTES.iter().filter(sends).flat_map(keys).collect();
     expected.insert("$default".to_owned());
     assert_eq!(settings.keys().cloned().collect::<BTreeSet<_>>(), expected);

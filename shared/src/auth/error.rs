@@ -1,7 +1,8 @@
 //! Why a flow ends early. `http::error` turns each into status, code and reason.
 
 use super::limits::Limited;
-use super::password::HashError;
+use super::password::{HashError, PasswordError};
+use super::properties::PropertyError;
 use crate::aws::secrets::SecretError;
 use crate::crypto::SealError;
 use crate::plivo::PlivoError;
@@ -26,6 +27,21 @@ pub enum AuthError {
     /// The token is of no session that stands.
     #[error("session invalid")]
     SessionInvalid,
+    /// The user was changed since the client has read it.
+    #[error("changed since it was read")]
+    UserChanged,
+    /// A property that its user cannot change; its name.
+    #[error("property {0} cannot be changed")]
+    Fixed(String),
+    /// What the client calls its own properties.
+    #[error(transparent)]
+    Properties(#[from] PropertyError),
+    /// The new password.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The login was too long ago for this.
+    #[error("the session is not fresh")]
+    SessionNotFresh,
     /// The user has no such session.
     #[error("no such session")]
     SessionNotFound,

@@ -13,8 +13,9 @@
 //! | `circuit_breaker` | whether Plivo is down |
 //! | [`response_padding`] | when answers leave |
 //! | [`password`], `argon2id`, [`email`], [`properties`] | what a user is made of |
-//! | [`session`] | what follows a login |
+//! | [`session`], [`account`], [`own_password`] | what follows a login |
 
+pub mod account;
 mod admission;
 mod argon2id;
 mod captcha_check;
@@ -31,6 +32,7 @@ mod guessing;
 pub mod limits;
 pub mod otp;
 mod otp_message;
+pub mod own_password;
 pub mod password;
 mod password_throttle;
 pub mod properties;

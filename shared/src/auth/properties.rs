@@ -71,6 +71,16 @@ impl Properties {
         Ok(Self(own))
     }
 
+    /// These properties over those of a JSON object in text, which are a user's.
+    ///
+    /// # Errors
+    /// [`PropertyError::TooMany`] of both together.
+    pub fn merged_into(&self, old: &str) -> Result<Self, PropertyError> {
+        let mut merged: Map<String, Value> = serde_json::from_str(old).unwrap_or_default();
+        merged.extend(self.0.clone());
+        if merged.len() > MAX_PROPERTIES { Err(PropertyError::TooMany) } else { Ok(Self(merged)) }
+    }
+
     /// As a JSON object in text.
     pub fn to_text(&self) -> String {
         Value::Object(self.0.clone()).to_string()

@@ -88,15 +88,12 @@ pub async fn end_others(app: &App, token: &str) -> Result<(), AuthError> {
 }
 
 /// The token's session and its user's profile.
-async fn current(app: &App, token: &str) -> Result<(Session, Profile), AuthError> {
+pub(super) async fn current(app: &App, token: &str) -> Result<(Session, Profile), AuthError> {
     let token = identifier::parse(token).ok_or(AuthError::SessionInvalid)?;
     let session = app.store.sessions.touch(&token, app.clock.now(), app.settings.session_idle).await?;
     let session = session.ok_or(AuthError::SessionInvalid)?;
-    match app.store.users.profile(&session.user).await? {
-        Some(profile) if profile.status == ENABLED => Ok((session, profile)),
-        Some(_) => Err(AuthError::UserDisabled),
-        None => Err(AuthError::SessionInvalid),
-    }
+    let profile = enabled(app.store.users.profile(&session.user).await?)?;
+    Ok((session, profile))
 }
 
 /// The profile of the session's own user.
@@ -104,6 +101,11 @@ async fn current(app: &App, token: &str) -> Result<(Session, Profile), AuthError
 /// # Errors
 /// [`AuthError::SessionInvalid`]; [`AuthError::NotOwn`] for another's; [`AuthError::UserDisabled`]; [`AuthError::Store`].
 pub async fn own_profile(app: &App, token: &str, user: &str) -> Result<Profile, AuthError> {
+    own(app, token, user).await.map(|(_, profile)| profile)
+}
+
+/// The token's session, and the profile of its user if it is this one: two calls in parallel.
+pub(super) async fn own(app: &App, token: &str, user: &str) -> Result<(Session, Profile), AuthError> {
     let token = identifier::parse(token).ok_or(AuthError::SessionInvalid)?;
     // A text that is not an id belongs to no user and is no valid key.
     let profile =
@@ -114,6 +116,11 @@ pub async fn own_profile(app: &App, token: &str, user: &str) -> Result<Profile, 
     if session.user != user {
         return Err(AuthError::NotOwn);
     }
+    Ok((session, enabled(profile)?))
+}
+
+/// The profile of a user who may do something.
+pub(super) fn enabled(profile: Option<Profile>) -> Result<Profile, AuthError> {
     match profile {
         Some(profile) if profile.status == ENABLED => Ok(profile),
         Some(_) => Err(AuthError::UserDisabled),

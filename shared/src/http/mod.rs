@@ -12,7 +12,7 @@ pub use error::Problem;
 pub use fields::{Duplicates, Fields, body, fields, text_body};
 pub use reason::Reason;
 pub use request::{bearer_token, idempotency_key, requester, user_token};
-pub use response::{LambdaResponse, logged_in, ok, options, registered, sessions, user};
+pub use response::{LambdaResponse, columns, logged_in, ok, options, registered, sessions, user};
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -96,6 +96,14 @@ reasons! {
     UserDisabled = "user_disabled", FORBIDDEN, 3090, "User account is disabled";
     /// The user-token belongs to no session, or to one that is over.
     SessionInvalid = "session_invalid", UNAUTHORIZED, 3064, "Not existing user token. Relogin user to update your user token";
+    /// The user was changed since the client has read it: its `updated` is another's.
+    UserChanged = "user_changed", CONFLICT, 14000, "The user has been changed since you read it";
+    /// A property that its user cannot change.
+    FixedProperty = "fixed_property", FORBIDDEN, 14000, "Property '%s' cannot be changed";
+    /// The login was too long ago for this: log in again, or send the password.
+    SessionNotFresh = "session_not_fresh", FORBIDDEN, 3055, "Log in again, or send your current password";
+    /// A query that is not understood.
+    InvalidQuery = "invalid_query", BAD_REQUEST, 8008, "Invalid parameter '%s'";
     /// The user has no session of this id.
     SessionNotFound = "session_not_found", NOT_FOUND, 14000, "There is no such session";
     /// Another user's data.

@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::auth::finish_login::LoggedIn;
 use crate::auth::register::NewAccount;
-use crate::config::Settings;
+use crate::config::{Identity, Settings};
 use crate::store::{Profile, Session, SessionEntry};
 
 /// A response as it goes to Lambda. A plain `Response` has its text decoded by the character set that it may name first, which costs a cold
@@ -63,6 +63,31 @@ pub fn user(settings: &Settings, id: &str, profile: &Profile) -> Value {
     object.insert("socialAccount".to_owned(), json!("BACKENDLESS"));
     object.insert("lastLogin".to_owned(), json!(profile.last_login));
     Value::Object(object)
+}
+
+/// The columns of users, as Backendless describes them: those of the service. The app's own properties have no fixed type.
+pub fn columns(settings: &Settings) -> Value {
+    let phone = settings.phone_column.as_str();
+    let identity = if settings.identity == Identity::Email { "email" } else { phone };
+    let columns = [
+        ("objectId", "STRING_ID", false),
+        ("email", "STRING", settings.identity == Identity::Email),
+        (phone, "STRING", true),
+        ("created", "DATETIME", false),
+        ("updated", "DATETIME", false),
+        ("lastLogin", "DATETIME", false),
+        ("ownerId", "STRING", false),
+        ("userStatus", "STRING", false),
+        ("blUserLocale", "STRING", false),
+        ("socialAccount", "STRING", false),
+    ];
+    let describe = |(name, kind, required)| {
+        json!({
+            "name": name, "required": required, "type": kind, "defaultValue": null, "identity": name == identity,
+            "relatedTable": null, "customRegex": null, "autoLoad": false, "isPrimaryKey": name == "objectId",
+        })
+    };
+    columns.into_iter().map(describe).collect()
 }
 
 /// The body of `users/sessions`.

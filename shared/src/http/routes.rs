@@ -24,7 +24,7 @@ const fn route(method: &'static str, path: &'static str, function: &'static str)
 }
 
 /// All routes.
-pub const ROUTES: [Route; 14] = [
+pub const ROUTES: [Route; 26] = [
     route("POST", "/users/register", "register"),
     // The Backendless page's own example lacks a root.
     Route { roots: &[""], ..route("POST", "/users/register", "register") },
@@ -40,6 +40,19 @@ pub const ROUTES: [Route; 14] = [
     route("DELETE", "/users/sessions", "session"),
     route("DELETE", "/users/sessions/{sessionId}", "session"),
     route("GET", "/data/Users/{objectId}", "session"),
+    route("PUT", "/users/{objectId}", "account"),
+    route("DELETE", "/users/{objectId}", "account"),
+    route("PUT", "/data/Users", "account"),
+    route("DELETE", "/data/Users/{objectId}", "account"),
+    route("POST", "/data/Users/find", "account"),
+    route("POST", "/data/Users/count", "account"),
+    route("GET", "/users/userclassprops", "account"),
+    route("GET", "/data/Users/properties", "account"),
+    route("GET", "/users/userroles", "account"),
+    route("POST", "/users/verifypassword", "account"),
+    // So spelt by the SDK.
+    route("POST", "/users/verifypassowrd", "account"),
+    route("GET", "/users/export", "account"),
 ];
 
 /// The function that answers what no route takes.

@@ -302,12 +302,35 @@ impl Phones {
     /// # Errors
     /// [`StoreError`].
     pub async fn forget_devices(&self, phone: PhoneKey, now: Timestamp) -> Result<(), StoreError> {
+        self.forget(phone, now, |record| record.devices.clear()).await
+    }
+
+    /// Forgets devices and open challenges of a phone whose user is gone. The limits stay.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_user(&self, phone: PhoneKey, now: Timestamp) -> Result<(), StoreError> {
+        let forget = |record: &mut PhoneRecord| {
+            record.devices.clear();
+            record.challenges.clear();
+        };
+        self.forget(phone, now, forget).await
+    }
+
+    async fn forget(
+        &self,
+        phone: PhoneKey,
+        now: Timestamp,
+        change: impl Fn(&mut PhoneRecord),
+    ) -> Result<(), StoreError> {
         let record = self.get(phone).await?;
-        if record.devices.is_empty() {
+        let mut changed = record.clone();
+        change(&mut changed);
+        if changed == record {
             return Ok(());
         }
         let decide = |record: &mut PhoneRecord| {
-            record.devices.clear();
+            change(record);
             Ok::<_, Infallible>(())
         };
         // A day longer than any code lives, as after a start.

@@ -72,6 +72,19 @@ impl Table {
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
+    /// The same, on this condition.
+    pub(super) fn removal_if(
+        &self,
+        id: &str,
+        condition: &str,
+        names: Option<HashMap<String, String>>,
+        values: Option<Item>,
+    ) -> Result<TransactWriteItem, BuildError> {
+        let delete = Delete::builder().table_name(&self.name).key("id", text(id)).condition_expression(condition);
+        let delete = delete.set_expression_attribute_names(names).set_expression_attribute_values(values).build()?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
     /// The part of a transaction that changes an item, on this condition.
     pub(super) fn change(
         &self,

@@ -263,6 +263,101 @@ impl Users {
         Ok(surplus > 0)
     }
 
+    /// Who has a phone (strongly consistent).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn owner(&self, phone: &KeyedHash) -> Result<Option<PhoneOwner>, StoreError> {
+        read(self.table.get(&phone_id(phone), Consistency::Strong).await?)
+    }
+
+    /// Changes a user, with a new password and the end of sessions where the change has them, all or nothing: on condition that the user is enabled
+    /// and nobody else has changed it. `false` when one of these does not hold.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn change(&self, sessions: &Sessions, change: &UserChange<'_>) -> Result<bool, StoreError> {
+        let writes = || {
+            let mut writes = vec![self.profile_change(change)?];
+            writes.extend(change.ended.iter().map(|entry| sessions.removal(entry)).collect::<Result<Vec<_>, _>>()?);
+            if let Some((owner, password)) = change.password {
+                let names = names([("#user", "user"), ("#password", "password")]);
+                let values = values([(":user", text(change.user)), (":password", text(password))]);
+                let set = ("SET #password = :password", "#user = :user");
+                writes.push(self.table.change(&phone_id(owner), set, names, values)?);
+            }
+            Ok(writes)
+        };
+        Ok(self.table.transact(writes()).await? == Transacted::Done)
+    }
+
+    fn profile_change(&self, change: &UserChange<'_>) -> Result<TransactWriteItem, BuildError> {
+        let new = change.profile;
+        let mut expression = "SET #properties = :properties, #locale = :locale, updated = :updated".to_owned();
+        let mut values = Item::from([
+            (":properties".to_owned(), text(&new.properties)),
+            (":locale".to_owned(), text(&new.locale)),
+            (":updated".to_owned(), number(new.updated.unwrap_or(new.created).as_millis())),
+            (":enabled".to_owned(), text(ENABLED)),
+        ]);
+        if let Some(email) = &new.email {
+            expression += ", email = :email";
+            values.insert(":email".to_owned(), text(email));
+        }
+        if !change.ended.is_empty() {
+            expression += " DELETE sessions :ended";
+            let texts = change.ended.iter().map(SessionEntry::text).collect();
+            values.insert(":ended".to_owned(), AttributeValue::Ss(texts));
+        }
+        let unchanged = match change.seen {
+            Some(seen) => {
+                values.insert(":seen".to_owned(), number(seen.as_millis()));
+                "updated = :seen"
+            }
+            None => "attribute_not_exists(updated)",
+        };
+        let names = names([("#status", "status"), ("#properties", "properties"), ("#locale", "locale")]);
+        let condition = format!("#status = :enabled AND {unchanged}");
+        self.table.change(&user_id(change.user), (&expression, &condition), names, Some(values))
+    }
+
+    /// Deletes a user's rows and sessions, all or nothing: on condition that no session has begun or ended since `profile` was read. `false` when
+    /// one has.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delete(
+        &self,
+        sessions: &Sessions,
+        user: &str,
+        profile: &Profile,
+        phone: &KeyedHash,
+        identity: Option<&KeyedHash>,
+    ) -> Result<bool, StoreError> {
+        let writes = || {
+            let mut writes = vec![match &profile.sessions {
+                none if none.is_empty() => {
+                    self.table.removal_if(&user_id(user), "attribute_not_exists(sessions)", None, None)?
+                }
+                seen => {
+                    let seen = AttributeValue::Ss(seen.iter().cloned().collect());
+                    self.table.removal_if(&user_id(user), "sessions = :seen", None, values([(":seen", seen)]))?
+                }
+            }];
+            let ids = identity.map(|identity| format!("identity#{}", identity.long()));
+            for id in ids.into_iter().chain([phone_id(phone)]) {
+                let is_own = "attribute_not_exists(id) OR #user = :user";
+                let (names, values) = (names([("#user", "user")]), values([(":user", text(user))]));
+                writes.push(self.table.removal_if(&id, is_own, names, values)?);
+            }
+            for entry in profile.session_entries() {
+                writes.push(sessions.removal(&entry)?);
+            }
+            Ok(writes)
+        };
+        Ok(self.table.transact(writes()).await? == Transacted::Done)
+    }
+
     /// Ends these sessions of a user, all or none; those that are over already do no harm. At most [`MAX_SESSIONS`].
     ///
     /// # Errors
@@ -331,6 +426,21 @@ impl Users {
         let item: Item = to_item(row).map_err(BuildError::other)?;
         self.table.creation(id, item)
     }
+}
+
+/// A change of a user.
+#[derive(Debug)]
+pub struct UserChange<'a> {
+    /// The objectId.
+    pub user: &'a str,
+    /// The `updated` that the change was decided on.
+    pub seen: Option<Timestamp>,
+    /// The profile as it is to be.
+    pub profile: &'a Profile,
+    /// The phone's keyed hash and a new password's hash.
+    pub password: Option<(&'a KeyedHash, &'a str)>,
+    /// The sessions that end.
+    pub ended: &'a [SessionEntry],
 }
 
 /// A user to be made.

@@ -1,0 +1,70 @@
+//! `POST data/Users/find` and `count`: over the one user that the caller may see.
+
+use lambda_http::Request;
+use serde_json::{Map, Value, json};
+use shared::app::App;
+use shared::auth::session;
+use shared::http::{self, Duplicates, Fields, Problem, Reason};
+
+/// A list that holds the caller's user, unless the query excludes it.
+pub(crate) async fn find(app: &App, request: &Request) -> Result<Value, Problem> {
+    let mut fields = fields(request)?;
+    let user = own(app, request).await?;
+    let is_first = fields.take("offset").and_then(|offset| offset.as_u64()).unwrap_or_default() == 0;
+    let wants_any = fields.take("pageSize").and_then(|size| size.as_u64()).unwrap_or(1) > 0;
+    if !is_first || !wants_any || !matches(&user, fields.optional_string("where")?.as_deref())? {
+        return Ok(json!([]));
+    }
+    let (props, without) = (fields.optional_string("props")?, fields.optional_string("excludeProps")?);
+    Ok(json!([selected(user, props.as_deref(), without.as_deref())]))
+}
+
+/// How many users the query finds: one at most.
+pub(crate) async fn count(app: &App, request: &Request) -> Result<Value, Problem> {
+    let mut fields = fields(request)?;
+    let user = own(app, request).await?;
+    Ok(json!(u8::from(matches(&user, fields.optional_string("where")?.as_deref())?)))
+}
+
+/// The SDK sends no body where there is no query.
+fn fields(request: &Request) -> Result<Fields, Problem> {
+    match http::body(request, Duplicates::Service) {
+        Err(problem) if problem.reason() == Reason::EmptyBody => Ok(Fields(Map::new())),
+        fields => fields,
+    }
+}
+
+async fn own(app: &App, request: &Request) -> Result<Map<String, Value>, Problem> {
+    let (id, profile) = session::me(app, http::user_token(request)?).await?;
+    match http::user(&app.settings, &id, &profile) {
+        Value::Object(user) => Ok(user),
+        _ => Err(Problem::new(Reason::Internal)),
+    }
+}
+
+/// Whether the user meets a condition of the form `name = 'text'` or `name = 1`; all others are refused, rather than answered wrongly.
+fn matches(user: &Map<String, Value>, condition: Option<&str>) -> Result<bool, Problem> {
+    let Some(condition) = condition.filter(|text| !text.trim().is_empty()) else { return Ok(true) };
+    let refused = || Problem::field(Reason::InvalidQuery, "where");
+    let (name, value) = condition.split_once('=').ok_or_else(refused)?;
+    let (name, value) = (name.trim(), value.trim());
+    let quoted = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
+    let expected = match quoted {
+        Some(text) if !text.contains('\'') => json!(text),
+        None => serde_json::from_str(value).map_err(|_| refused())?,
+        Some(_) => return Err(refused()),
+    };
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if is_name { Ok(user.get(name).unwrap_or(&Value::Null) == &expected) } else { Err(refused()) }
+}
+
+/// The user with the named properties only, or without some.
+fn selected(mut user: Map<String, Value>, props: Option<&str>, without: Option<&str>) -> Map<String, Value> {
+    let is_in = |list: &str, name: &str| list.split(',').any(|listed| listed.trim() == name || listed.trim() == "*");
+    let always = ["objectId", "___class"];
+    user.retain(|name, _| {
+        let is_wanted = props.is_none_or(|list| list.trim().is_empty() || is_in(list, name));
+        always.contains(&name.as_str()) || is_wanted && !without.is_some_and(|list| is_in(list, name))
+    });
+    user
+}

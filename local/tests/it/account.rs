@@ -1,0 +1,269 @@
+//! What users do with their own account: change, password, deletion, export; and that nobody reaches another's.
+
+use futures_util::future::join_all;
+use local::simulator::Fault;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{PASSWORD, Reply, TestApp, challenge_id, remember};
+
+const PHONE: &str = "+14155550101";
+
+/// A user with a session.
+struct Jane {
+    app: TestApp,
+    id: String,
+    token: String,
+}
+
+impl Jane {
+    async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    async fn with(settings: &[(&str, &str)]) -> Self {
+        let app = TestApp::with(settings).await;
+        let user = app.register(PHONE, "jane@example.com").await;
+        let token = app.log_in(PHONE).await;
+        Self { app, id: user["objectId"].as_str().unwrap().to_owned(), token }
+    }
+
+    async fn send(&self, method: Method, path: &str, body: &Value) -> Reply {
+        self.app.send(self.app.request(method, path).header("user-token", &self.token).body(body.to_string())).await
+    }
+
+    async fn update(&self, body: &Value) -> Reply {
+        self.send(Method::PUT, &format!("/api/users/{}", self.id), body).await
+    }
+
+    async fn me(&self) -> Value {
+        self.app.get("/api/users/me", Some(&self.token)).await.ok()
+    }
+
+    async fn is_valid(&self, token: &str) -> bool {
+        self.app.get(&format!("/api/users/isvalidusertoken/{token}"), None).await.ok() == json!(true)
+    }
+}
+
+#[tokio::test]
+async fn without_a_session_and_on_others_nothing_is_changed() {
+    let jane = Jane::new().await;
+    let joe = jane.app.register("+14155550102", "joe@example.com").await;
+    let joe = joe["objectId"].as_str().unwrap();
+    for (method, path) in [
+        (Method::PUT, format!("/api/users/{joe}")),
+        (Method::DELETE, format!("/api/users/{joe}")),
+        (Method::DELETE, format!("/api/data/Users/{joe}")),
+    ] {
+        jane.send(method.clone(), &path, &json!({"name": "x"})).await.refused(403, 14008, "not_own");
+        let request = jane.app.request(method, &path).body(json!({"name": "x"}).to_string());
+        jane.app.send(request).await.refused(401, 3064, "session_invalid");
+    }
+    let elsewhere = json!({"objectId": joe, "name": "x"});
+    jane.send(Method::PUT, "/api/data/Users", &elsewhere).await.refused(403, 14008, "not_own");
+    jane.send(Method::PUT, "/api/data/Users", &json!({"name": "x"})).await.refused(400, 8007, "missing_field");
+    for (method, path) in [(Method::GET, "export"), (Method::POST, "verifypassword")] {
+        let request =
+            jane.app.request(method, &format!("/api/users/{path}")).body(json!({"password": "x"}).to_string());
+        jane.app.send(request).await.refused(401, 3064, "session_invalid");
+    }
+}
+
+/// The SDK sends everything back. What is the service's own is dropped, also where a user would give itself a role.
+#[tokio::test]
+async fn a_whole_object_that_is_sent_back_changes_own_properties_only() {
+    let jane = Jane::new().await;
+    let mut user = jane.me().await;
+    user["name"] = json!("Jane");
+    for (name, value) in
+        [("userStatus", json!("ADMIN")), ("roles", json!(["Admin"])), ("created", json!(1)), ("ownerId", json!("x"))]
+    {
+        user[name] = value;
+    }
+    user["user-token"] = json!(jane.token);
+    let changed = jane.update(&user).await.ok();
+    assert_eq!((&changed["name"], &changed["userStatus"]), (&json!("Jane"), &json!("ENABLED")));
+    assert!(changed["updated"].is_number() && changed.get("roles").is_none());
+    assert_eq!(changed, jane.me().await);
+    assert!(jane.is_valid(&jane.token).await);
+    let saved = json!({"objectId": jane.id, "age": 30});
+    let saved = jane.send(Method::PUT, "/api/data/Users", &saved).await.ok();
+    assert_eq!((&saved["name"], &saved["age"]), (&json!("Jane"), &json!(30)), "what is not sent stays");
+}
+
+#[tokio::test]
+async fn a_lost_update_is_refused() {
+    let jane = Jane::new().await;
+    let seen = jane.me().await;
+    let with = |name: &str| {
+        let mut user = seen.clone();
+        user["name"] = json!(name);
+        user
+    };
+    jane.app.advance(1);
+    jane.update(&with("one")).await.ok();
+    jane.update(&with("two")).await.refused(409, 14000, "user_changed");
+    assert_eq!(jane.me().await["name"], "one");
+    // Changes of different properties, which do not say what they have seen, are all kept.
+    let changes: Vec<_> = (0..5).map(|number| json!({ (format!("p{number}")): number })).collect();
+    let replies = join_all(changes.iter().map(|change| jane.update(change))).await;
+    let user = jane.me().await;
+    for (number, reply) in replies.iter().enumerate() {
+        assert_eq!(user.get(format!("p{number}")).is_some(), reply.status == 200, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn what_registration_would_refuse_is_refused() {
+    let jane = Jane::new().await;
+    for (body, status, code, reason) in [
+        (json!({"a-b": 1}), 400, 14000, "invalid_properties"),
+        (json!({"note": "x".repeat(4097)}), 400, 3049, "invalid_property_value"),
+        (json!({"phoneNumber": "+14155550102"}), 403, 14000, "fixed_property"),
+        (json!({"email": "other@example.com"}), 403, 14000, "fixed_property"),
+        (json!({"email": "x"}), 400, 3040, "invalid_email"),
+        (json!({"password": "short"}), 400, 14000, "password_too_short"),
+        (json!({"password": "my jane@example.com"}), 400, 14000, "password_known"),
+        (json!({"updated": "x"}), 400, 8008, "wrong_type"),
+    ] {
+        jane.update(&body).await.refused(status, code, reason);
+    }
+    let most: Value = (0..50).map(|number| (format!("p{number}"), json!(1))).collect::<serde_json::Map<_, _>>().into();
+    jane.update(&most).await.ok();
+    jane.update(&json!({"one": "more"})).await.refused(400, 14000, "invalid_properties");
+    jane.update(&json!({"p0": 2, "email": "Jane@Example.com"})).await.ok();
+    assert_eq!(jane.me().await["email"], "Jane@Example.com");
+}
+
+#[tokio::test]
+async fn a_new_password_needs_the_old_one_or_a_fresh_session_and_ends_all_other_sessions() {
+    let jane = Jane::new().await;
+    let challenge = challenge_id(&jane.app.login_start(PHONE).await.ok());
+    let other = jane.app.enter_with(&challenge, &jane.app.last_code(PHONE), "new").await.ok();
+    let thief = other["user-token"].as_str().unwrap();
+    jane.app.advance(600);
+    let (first, second) = ("battery staple horse", "staple horse battery");
+    remember(first);
+    remember(second);
+    jane.update(&json!({"password": first})).await.refused(403, 3055, "session_not_fresh");
+    let wrong = json!({"password": first, "currentPassword": "wrong"});
+    jane.update(&wrong).await.refused(401, 3003, "login_rejected");
+    jane.app.password_start(PHONE, first).await.refused(401, 3003, "login_rejected");
+    assert!(jane.is_valid(thief).await);
+    jane.update(&json!({"password": first, "currentPassword": PASSWORD})).await.ok();
+    assert!(!jane.is_valid(thief).await && jane.is_valid(&jane.token).await);
+    assert!(jane.app.texts(PHONE)[0].contains("your password has been changed"), "a notice");
+    jane.app.password_start(PHONE, PASSWORD).await.refused(401, 3003, "login_rejected");
+    jane.app.password_start(PHONE, first).await.ok();
+    let fresh = Jane { token: jane.app.log_in(PHONE).await, ..jane };
+    fresh.update(&json!({"password": second})).await.ok();
+    fresh.app.password_start(PHONE, second).await.ok();
+}
+
+/// A message that fails changes nothing else.
+#[tokio::test]
+async fn a_new_password_holds_though_its_notice_cannot_be_sent() {
+    let jane = Jane::new().await;
+    jane.app.stack.simulator.set_fault(Fault::Status(503));
+    jane.update(&json!({"password": "battery staple horse", "currentPassword": PASSWORD})).await.ok();
+    jane.app.stack.simulator.set_fault(Fault::None);
+    jane.app.password_start(PHONE, "battery staple horse").await.ok();
+}
+
+#[tokio::test]
+async fn verifying_a_password_counts_as_a_try_of_it() {
+    let jane = Jane::new().await;
+    let verify = async |path: &str, password: &str| {
+        jane.send(Method::POST, &format!("/api/users/{path}"), &json!({ "password": password })).await
+    };
+    assert_eq!(verify("verifypassowrd", PASSWORD).await.ok(), json!({"valid": true}));
+    for _ in 0..5 {
+        assert_eq!(verify("verifypassword", "wrong password").await.ok(), json!({"valid": false}));
+    }
+    verify("verifypassword", PASSWORD).await.limited("too_many_passwords");
+    jane.app.password_start(PHONE, PASSWORD).await.limited("too_many_passwords");
+    let change = json!({"password": "battery staple horse", "currentPassword": PASSWORD});
+    jane.update(&change).await.limited("too_many_passwords");
+}
+
+#[tokio::test]
+async fn a_deletion_needs_a_fresh_session_and_leaves_nothing() {
+    let jane = Jane::new().await;
+    jane.app.advance(600);
+    let path = format!("/api/users/{}", jane.id);
+    jane.send(Method::DELETE, &path, &json!(null)).await.refused(403, 3055, "session_not_fresh");
+    let challenge = challenge_id(&jane.app.login_start(PHONE).await.ok());
+    let other = jane.app.enter_with(&challenge, &jane.app.last_code(PHONE), "new").await.ok();
+    jane.app.advance(30);
+    let pending = challenge_id(&jane.app.login_start(PHONE).await.ok());
+    let code = jane.app.last_code(PHONE);
+    let fresh = Jane { token: other["user-token"].as_str().unwrap().to_owned(), ..jane };
+    let deleted = fresh.send(Method::DELETE, &path, &json!(null)).await.ok();
+    assert!(deleted["deletionTime"].is_number());
+    assert!(!fresh.is_valid(&fresh.token).await);
+    fresh.app.get("/api/users/me", Some(&fresh.token)).await.refused(401, 3064, "session_invalid");
+    fresh.app.enter(&pending, &code).await.refused(401, 14000, "code_rejected");
+    for (table, item) in fresh.app.dump().await {
+        let text = item.to_string();
+        assert!(table != "users" && table != "sessions", "{table}: {text}");
+        assert!(!text.contains(&fresh.id) && !text.contains("4155550101") && !text.contains("example.com"), "{text}");
+    }
+    // Phone and address are free again.
+    fresh.app.advance(86_400);
+    fresh.app.register(PHONE, "jane@example.com").await;
+}
+
+/// Of a login and a deletion at once, whatever comes first: a deleted user has no session.
+#[tokio::test]
+async fn a_deletion_and_a_login_at_once_leave_no_session_of_nobody() {
+    let jane = Jane::new().await;
+    let challenge = challenge_id(&jane.app.login_start(PHONE).await.ok());
+    let code = jane.app.last_code(PHONE);
+    let path = format!("/api/data/Users/{}", jane.id);
+    let body = json!(null);
+    let (deleted, login) = tokio::join!(jane.send(Method::DELETE, &path, &body), jane.app.enter(&challenge, &code));
+    assert_eq!(deleted.status, 200, "{}", deleted.body);
+    if let Some(token) = login.body["user-token"].as_str() {
+        assert!(!jane.is_valid(token).await);
+    }
+    assert!(jane.app.dump().await.iter().all(|(table, _)| *table != "users" && *table != "sessions"));
+}
+
+#[tokio::test]
+async fn an_export_holds_what_is_kept_and_no_secret() {
+    let jane = Jane::new().await;
+    jane.update(&json!({"name": "Jane"})).await.ok();
+    let export = jane.app.get("/api/users/export", Some(&jane.token)).await.ok();
+    assert_eq!((&export["user"]["name"], &export["user"]["phoneNumber"]), (&json!("Jane"), &json!(PHONE)));
+    assert_eq!(export["sessions"].as_array().unwrap().len(), 1);
+    assert!(export["phone"]["shared"]["without_password"]["starts"].is_array());
+    for secret in [jane.token.as_str(), "argon2", "challenges"] {
+        assert!(!export.to_string().contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn one_finds_oneself_and_a_query_that_is_not_understood_is_refused() {
+    let jane = Jane::new().await;
+    jane.app.register("+14155550102", "joe@example.com").await;
+    jane.update(&json!({"name": "Jane", "age": 30})).await.ok();
+    let find = async |query: Value| jane.send(Method::POST, "/api/data/Users/find", &query).await;
+    let names = |found: Value| found.as_array().unwrap().iter().map(|user| user["name"].clone()).collect::<Vec<_>>();
+    assert_eq!(names(find(json!({})).await.ok()), ["Jane"]);
+    for query in ["name = 'Jane'", "age=30", "email = 'jane@example.com'"] {
+        assert_eq!(names(find(json!({ "where": query })).await.ok()), ["Jane"], "{query}");
+    }
+    for query in [json!({"where": "email = 'joe@example.com'"}), json!({"offset": 1}), json!({"pageSize": 0})] {
+        assert_eq!(find(query).await.ok(), json!([]));
+    }
+    for query in ["age > 5", "name = 'a' or 1=1", "name = 'a'' or ''", "=1"] {
+        find(json!({ "where": query })).await.refused(400, 8008, "invalid_query");
+    }
+    let some = find(json!({"props": "name", "excludeProps": "email"})).await.ok();
+    assert_eq!(some[0].as_object().unwrap().keys().collect::<Vec<_>>(), ["name", "objectId", "___class"]);
+    let count = jane.send(Method::POST, "/api/data/Users/count", &json!({"where": "age = 31"})).await;
+    assert_eq!(count.ok(), json!(0));
+    let roles = async |token| jane.app.get("/api/users/userroles", token).await.ok();
+    assert_eq!(roles(None).await, json!(["NotAuthenticatedUser", "RestUser"]));
+    assert_eq!(roles(Some(&jane.token)).await, json!(["AuthenticatedUser", "RestUser"]));
+}
