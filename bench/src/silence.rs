@@ -174,7 +174,8 @@ async fn add_users(stack: &Stack, count: usize) -> Result<(), Failure> {
             sessions: [].into(),
         };
         let (id, owner) = (identifier::random(), keys.phone(&phone));
-        let user = NewUser { id: &id, phone: &owner, identity: None, password: &password, profile: &profile };
+        let user =
+            NewUser { id: &id, phone: &owner, identity: None, password: &password, profile: &profile, session: None };
         app.store.users.create(&user).await?;
     }
     Ok(())

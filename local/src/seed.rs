@@ -207,6 +207,7 @@ async fn add_user(app: &App, keys: &Keys, seed: &SeedUser) -> Result<(), StackEr
         identity: identity.as_ref(),
         password: &password,
         profile: &profile,
+        session: None,
     };
     app.store.users.create(&user).await.map(drop).map_err(StackError::new("a seed's user"))
 }

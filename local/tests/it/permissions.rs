@@ -28,6 +28,9 @@ async fn no_function_may_do_what_it_never_does() {
     flows(&iam).await;
     failures(&iam).await;
     captcha(&iam).await;
+    let settings = vec![("SESSION_AFTER_REGISTRATION".to_owned(), "true".to_owned())];
+    let app = TestApp::options(Options { iam: Some(iam.clone()), settings, ..Options::default() }).await;
+    app.register(PHONE, "jane@example.com").await;
     let template = Template::read().unwrap();
     let allowed: BTreeMap<_, _> =
         template.functions.keys().map(|name| (name.clone(), allowed(&template, name))).collect();

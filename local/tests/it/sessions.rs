@@ -222,3 +222,31 @@ async fn me_is_the_user_of_the_token() {
     let me = app.get("/api/users/me", Some(&token)).await.ok();
     assert_eq!((&me["objectId"], &me["email"], me.get("sessions")), (&user["objectId"], &user["email"], None));
 }
+
+#[tokio::test]
+async fn a_registration_begins_a_session_where_the_setting_says_so() {
+    for (setting, has_session) in [("false", false), ("true", true)] {
+        let app = TestApp::with(&[("SESSION_AFTER_REGISTRATION", setting)]).await;
+        let user = app.register(PHONE, "jane@example.com").await;
+        let token = user["user-token"].as_str();
+        assert_eq!(token.is_some(), has_session);
+        if let Some(token) = token {
+            assert!(is_valid(&app, token).await);
+            assert_eq!(app.get("/api/users/me", Some(token)).await.ok()["lastLogin"], user["lastLogin"]);
+            assert_eq!(listed(&app, token).await.len(), 1);
+        }
+    }
+}
+
+/// Whoever has just proven the phone may log in at once.
+#[tokio::test]
+async fn a_right_code_ends_the_wait_for_the_next() {
+    let app = TestApp::start().await;
+    let challenge = challenge_id(&app.register_start(PHONE).await.ok());
+    let body = TestApp::registration(PHONE, "jane@example.com", &challenge, &app.last_code(PHONE));
+    app.login_start(PHONE).await.limited("too_many_messages");
+    app.advance(1);
+    app.post("/api/users/register", &body).await.ok();
+    app.login_start(PHONE).await.ok();
+    app.login_start(PHONE).await.limited("too_many_messages");
+}

@@ -126,14 +126,16 @@ impl LimitRule {
 }
 
 /// Whether one more code message may follow those at these times of the last day, oldest first: 30 s after the first, then twice as
-/// long after each, up to 32 minutes. A right code, which only the phone's owner can enter, resets the wait.
+/// long after each, up to 32 minutes. A right code, which only the phone's owner can enter, ends the wait: whoever has just proven the phone may
+/// go on at once.
 ///
 /// # Errors
 /// [`Limited`] says when it may.
 pub fn check_spacing(times: &[Timestamp], right_code: Option<Timestamp>, now: Timestamp) -> Result<(), Limited> {
     let Some(last) = times.last() else { return Ok(()) };
-    let count = times.iter().filter(|time| right_code.is_none_or(|right| **time > right)).count();
-    let doublings = u32::try_from(count.saturating_sub(1)).unwrap_or(MOST_DOUBLINGS).min(MOST_DOUBLINGS);
+    let count = times.iter().filter(|time| right_code.is_none_or(|right| **time >= right)).count();
+    let Some(doublings) = count.checked_sub(1) else { return Ok(()) };
+    let doublings = u32::try_from(doublings).unwrap_or(MOST_DOUBLINGS).min(MOST_DOUBLINGS);
     Limit::StartSpacing.wait(*last, SHORTEST_SPACING * (1 << doublings), now)
 }
 
@@ -224,10 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn a_right_code_lets_spacing_begin_anew_and_not_vanish() {
+    fn a_right_code_ends_the_wait_and_spacing_begins_anew() {
         let times = [at(0), at(30), at(90), at(210)];
         assert_eq!(check_spacing(&times, None, at(220)).unwrap_err().retry_after, 230);
-        assert_eq!(check_spacing(&times, Some(at(215)), at(220)).unwrap_err().retry_after, 20);
+        assert_eq!(check_spacing(&times, Some(at(215)), at(220)), Ok(()), "none since then");
         assert_eq!(check_spacing(&times, Some(at(100)), at(220)).unwrap_err().retry_after, 20, "one since then");
         assert_eq!(check_spacing(&times, Some(at(50)), at(220)).unwrap_err().retry_after, 50, "two since then");
     }

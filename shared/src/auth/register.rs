@@ -2,6 +2,7 @@
 //! transaction redeems the code and creates the user's rows.
 
 use phone_number::PhoneNumber;
+use secrecy::SecretString;
 
 use super::challenge_id::ChallengeId;
 use super::check_code::{EnteredCode, RightCode, check_code};
@@ -13,10 +14,10 @@ use super::properties::Properties;
 use super::{AuthError, Requester};
 use crate::app::App;
 use crate::config::Identity;
-use crate::crypto::identifier;
+use crate::crypto::{identifier, random};
 use crate::flow::Flow;
 use crate::logging;
-use crate::store::{ENABLED, NewUser, PhoneKey, Profile, Registered, VerifiedCode};
+use crate::store::{ENABLED, NewSession, NewUser, PhoneKey, Profile, Registered, VerifiedCode};
 
 /// A registration whose every part has been checked for its form.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub struct NewAccount {
     pub id: String,
     /// The profile.
     pub profile: Profile,
+    /// The token of a session, where registrations begin one.
+    pub token: Option<SecretString>,
 }
 
 /// Completes a registration. Before it, nothing of the user exists; after it, everything.
@@ -68,7 +71,7 @@ pub async fn register(app: &App, registration: Registration, requester: &Request
         Identity::Phone => None,
     };
     let id = identifier::random();
-    let profile = Profile {
+    let mut profile = Profile {
         phone: registration.phone.e164().to_owned(),
         email: registration.email.map(|email| email.as_str().to_owned()),
         created: now,
@@ -79,14 +82,27 @@ pub async fn register(app: &App, registration: Registration, requester: &Request
         properties: registration.properties.to_text(),
         sessions: [].into(),
     };
-    let user = NewUser { id: &id, phone: &owner, identity: identity.as_ref(), password: &password, profile: &profile };
+    let token = app.settings.session_after_registration.then(random::bytes::<16>);
+    let (idle, life) = (app.settings.session_idle, app.settings.session_life);
+    let device = requester.user_agent.as_str();
+    let session = token.as_ref().map(|token| NewSession { token, user: &id, device, now, idle, life });
+    let user = NewUser {
+        id: &id,
+        phone: &owner,
+        identity: identity.as_ref(),
+        password: &password,
+        profile: &profile,
+        session: session.as_ref().map(|session| (&app.store.sessions, session)),
+    };
     let verified = VerifiedCode { phone, key, attempt: &attempt, device: None };
     match app.store.users.register(&app.store.phones, verified, &user, now).await? {
         Registered::Done => {
             count_verified(app, &keys, &registration.phone, flow, now);
             logging::record_user(&id);
             tracing::info!(event = "user_created", flow = flow.as_str(), "registered");
-            Ok(NewAccount { id, profile })
+            let token = token.map(|token| identifier::format(&token).into());
+            profile.last_login = token.is_some().then_some(now);
+            Ok(NewAccount { id, profile, token })
         }
         Registered::CodeUsed => Err(AuthError::CodeRejected),
         Registered::Taken => Err(AuthError::UserExists),

@@ -132,6 +132,8 @@ settings! {
     phone_column: String = users::phone_column, "PHONE_COLUMN";
     /// `email` (default) or the phone column.
     identity: Identity = users::identity, "IDENTITY_COLUMN";
+    /// Whether step 2 of a registration also begins a session, and answers its token. Default `false`, as the Backendless service.
+    session_after_registration: bool = users::session_after_registration, "SESSION_AFTER_REGISTRATION";
     /// Digits of a one-time code, 6 to 10. Default 6.
     code_length: usize = number(6, 6, 10), "CODE_LENGTH";
     /// How long a code is valid, 60 to 600 s. Default 300.
@@ -294,6 +296,7 @@ mod tests {
             ("PHONE_COLUMN", "transactionCode"),
             ("PHONE_COLUMN", "1st"),
             ("IDENTITY_COLUMN", "name"),
+            ("SESSION_AFTER_REGISTRATION", "yes"),
             ("PLIVO_SENDER", "+1 415"),
             ("PLIVO_SENDER", "a name too long"),
             ("PLIVO_API_URL", "api.plivo.com"),

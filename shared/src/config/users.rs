@@ -19,6 +19,14 @@ pub(super) fn phone_column(lookup: Lookup<'_>, name: &'static str) -> Result<Str
     Ok(column)
 }
 
+pub(super) fn session_after_registration(lookup: Lookup<'_>, name: &'static str) -> Result<bool, SettingError> {
+    match with_default(lookup, name, "false").as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        other => Err(SettingError::new(name, format!("must be true or false, not '{other}'"))),
+    }
+}
+
 pub(super) fn identity(lookup: Lookup<'_>, name: &'static str) -> Result<Identity, SettingError> {
     let (column, phone_column) = (with_default(lookup, name, "email"), phone_column(lookup, "PHONE_COLUMN")?);
     let is_known = column == "email" || column == phone_column;

@@ -41,9 +41,14 @@ pub fn options(methods: &[&str]) -> Response<Body> {
     response
 }
 
-/// The user object of step 2 of `register`: no `password`, no `user-token`.
+/// The user object of step 2 of `register`: no `password`, and no `user-token` unless registrations begin a session.
 pub fn registered(settings: &Settings, account: &NewAccount) -> Value {
-    Value::Object(object(settings, &account.id, &account.profile))
+    let mut object = object(settings, &account.id, &account.profile);
+    if let Some(token) = &account.token {
+        object.insert("lastLogin".to_owned(), json!(account.profile.last_login));
+        object.insert("user-token".to_owned(), json!(token.expose_secret()));
+    }
+    Value::Object(object)
 }
 
 /// The user object of `loginWithCode`, which carries the token.

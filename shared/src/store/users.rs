@@ -190,6 +190,9 @@ impl Users {
         let writes = || {
             let mut writes = vec![phones.redeem(code, now)?];
             writes.extend(self.creation(user)?);
+            if let Some((sessions, session)) = user.session {
+                writes.push(sessions.creation(session)?);
+            }
             Ok(writes)
         };
         match self.transact_or_find(phones, code, writes()).await? {
@@ -211,7 +214,12 @@ impl Users {
     /// The part of a transaction that makes a user's rows: on condition that none of them is there.
     fn creation(&self, user: &NewUser<'_>) -> Result<Vec<TransactWriteItem>, BuildError> {
         let owner = PhoneOwner { user: user.id.to_owned(), password: user.password.to_owned() };
-        let mut rows = vec![self.row(&phone_id(user.phone), &owner)?, self.row(&user_id(user.id), user.profile)?];
+        let mut profile: Item = to_item(user.profile).map_err(BuildError::other)?;
+        if let Some((_, session)) = user.session {
+            profile.insert("sessions".to_owned(), AttributeValue::Ss(vec![session.entry().text()]));
+            profile.insert("last_login".to_owned(), number(session.now.as_millis()));
+        }
+        let mut rows = vec![self.row(&phone_id(user.phone), &owner)?, self.table.creation(&user_id(user.id), profile)?];
         if let Some(identity) = user.identity {
             let owner = values([("user", text(user.id))]).unwrap_or_default();
             rows.push(self.table.creation(&format!("identity#{}", identity.long()), owner)?);
@@ -456,6 +464,8 @@ pub struct NewUser<'a> {
     pub password: &'a str,
     /// The rest.
     pub profile: &'a Profile,
+    /// The session that begins with it, if one does.
+    pub session: Option<(&'a Sessions, &'a NewSession<'a>)>,
 }
 
 /// A row from its item.
@@ -499,13 +509,13 @@ mod tests {
 
     async fn create(store: &Store, id: &str, phone: &str, identity: &str, status: &str) -> bool {
         let (phone, identity) = (&hash(phone), Some(&hash(identity)));
-        let user = NewUser { id, phone, identity, password: "phc", profile: &profile(status) };
+        let user = NewUser { id, phone, identity, password: "phc", profile: &profile(status), session: None };
         store.users.create(&user).await.unwrap()
     }
 
     async fn register(store: &Store, attempt: &Attempt, id: &str, now: Timestamp) -> Result<Registered, StoreError> {
         let (phone, identity, profile) = (&hash("phone"), Some(&hash("identity")), &profile(ENABLED));
-        let user = NewUser { id, phone, identity, password: "phc", profile };
+        let user = NewUser { id, phone, identity, password: "phc", profile, session: None };
         let code = VerifiedCode { phone: PHONE, key: Flow::Register.into(), attempt, device: None };
         store.users.register(&store.phones, code, &user, now).await
     }
