@@ -1,6 +1,7 @@
 //! What users do with their own account: change, password, deletion, export; and that nobody reaches another's.
 
 use futures_util::future::join_all;
+use local::fault_proxy::Fault as StoreFault;
 use local::simulator::Fault;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -18,11 +19,10 @@ struct Jane {
 
 impl Jane {
     async fn new() -> Self {
-        Self::with(&[]).await
+        Self::of(TestApp::start().await).await
     }
 
-    async fn with(settings: &[(&str, &str)]) -> Self {
-        let app = TestApp::with(settings).await;
+    async fn of(app: TestApp) -> Self {
         let user = app.register(PHONE, "jane@example.com").await;
         let token = app.log_in(PHONE).await;
         Self { app, id: user["objectId"].as_str().unwrap().to_owned(), token }
@@ -266,4 +266,44 @@ async fn one_finds_oneself_and_a_query_that_is_not_understood_is_refused() {
     let roles = async |token| jane.app.get("/api/users/userroles", token).await.ok();
     assert_eq!(roles(None).await, json!(["NotAuthenticatedUser", "RestUser"]));
     assert_eq!(roles(Some(&jane.token)).await, json!(["AuthenticatedUser", "RestUser"]));
+}
+
+/// Each call to storage of each operation, in turn.
+#[tokio::test]
+async fn a_call_to_storage_that_fails_changes_nothing_and_a_lost_answer_is_found_again() {
+    for fault in [StoreFault::Throttle, StoreFault::Fail, StoreFault::HangUp, StoreFault::LoseAnswer] {
+        let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
+        let jane = Jane::of(app).await;
+        let (user, sessions) = (format!("/api/users/{}", jane.id), "/api/users/sessions".to_owned());
+        jane.app.log_in(PHONE).await;
+        for (method, path, body, calls) in [
+            (Method::PUT, &user, json!({"name": "Jane"}), &["UpdateItem", "GetItem", "TransactWriteItems"][..]),
+            (Method::GET, &sessions, json!(null), &["UpdateItem", "GetItem", "BatchGetItem"]),
+            (Method::DELETE, &sessions, json!(null), &["UpdateItem", "GetItem", "TransactWriteItems"]),
+            (Method::DELETE, &user, json!(null), &["UpdateItem", "GetItem", "TransactWriteItems"]),
+        ] {
+            for (position, operation) in calls.iter().enumerate() {
+                jane.me().await; // so that the session has been seen at this moment
+                let before = jane.app.dump().await;
+                if fault == StoreFault::LoseAnswer {
+                    // The last call's answer alone: then the operation is over.
+                    if position + 1 < calls.len() {
+                        continue;
+                    }
+                    proxy.once(operation, fault);
+                    jane.send(method.clone(), path, &body).await.ok();
+                    continue;
+                }
+                for _ in 0..3 {
+                    proxy.once(operation, fault);
+                }
+                let reply = jane.send(method.clone(), path, &body).await;
+                reply.refused(503, 14000, "unavailable");
+                assert_eq!(jane.app.dump().await, before, "{method} {path} {operation} {fault:?}");
+            }
+            if fault != StoreFault::LoseAnswer {
+                jane.send(method, path, &body).await.ok();
+            }
+        }
+    }
 }

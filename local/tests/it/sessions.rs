@@ -247,6 +247,7 @@ async fn a_right_code_ends_the_wait_for_the_next() {
     app.login_start(PHONE).await.limited("too_many_messages");
     app.advance(1);
     app.post("/api/users/register", &body).await.ok();
+    app.advance(1);
     app.login_start(PHONE).await.ok();
     app.login_start(PHONE).await.limited("too_many_messages");
 }

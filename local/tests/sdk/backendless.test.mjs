@@ -502,7 +502,66 @@ describe('what the SDK can do besides', () => {
   test('methods and services that the service has not are told so', async () => {
     assert.deepEqual(await refusal(plivo('noSuchMethod')), NOT_FOUND);
     assert.deepEqual(await refusal(app.APIServices.invoke('Twilio', 'loginWithPhoneNumber', newNumber())), NOT_FOUND);
-    assert.deepEqual(await refusal(app.Users.login('jane@example.com', PASSWORD)), NOT_FOUND);
-    assert.deepEqual(await refusal(app.Users.update({ objectId: STALE, name: 'Jane' })), NOT_FOUND);
+    const otherMethod = { ...NOT_FOUND, status: 405, reason: 'method_not_allowed' };
+    assert.deepEqual(await refusal(app.Users.login('jane@example.com', PASSWORD)), otherMethod);
+    assert.deepEqual(await refusal(app.Users.update({ objectId: STALE, name: 'Jane' })), SESSION_INVALID);
+  });
+});
+
+describe('the account of a user who is logged in', () => {
+  test('an update of the whole object keeps the session, and a stale one is refused', async () => {
+    const user = await loggedIn();
+    user.name = 'Jane';
+    const updated = await app.Users.update(user);
+    assert.deepEqual([updated.name, updated.objectId], ['Jane', user.objectId]);
+    assert(updated.updated > 0);
+    assert.equal(await app.Users.isValidLogin(), true);
+    await advance(1);
+    await app.Users.update(updated);
+    const changed = { status: 409, code: 14000, message: 'The user has been changed since you read it', reason: 'user_changed' };
+    assert.deepEqual(await refusal(app.Users.update(updated)), changed);
+    const saved = await app.Data.of(Backendless.User).save({ objectId: user.objectId, age: 30 });
+    assert.deepEqual([saved.name, saved.age], ['Jane', 30]);
+  });
+
+  test('finds, counts and describes itself, and has the roles of a user', async () => {
+    const user = await loggedIn();
+    const users = app.Data.of(Backendless.User);
+    const found = await users.find();
+    assert.deepEqual(found.map(({ objectId }) => objectId), [user.objectId]);
+    assert.equal((await users.findFirst()).objectId, user.objectId);
+    assert.equal((await users.findLast()).objectId, user.objectId);
+    assert.equal((await users.findById(user.objectId)).email, user.email);
+    assert.equal(await users.getObjectCount(), 1);
+    assert.equal(await users.getObjectCount("email = 'nobody@example.com'"), 0);
+    assert.deepEqual(await app.Users.getUserRoles(), ['AuthenticatedUser', 'RestUser']);
+    const columns = await app.Users.describeUserClass();
+    assert.deepEqual(columns.filter(({ identity }) => identity).map(({ name }) => name), ['email']);
+  });
+
+  test('verifies its password', async () => {
+    await loggedIn();
+    assert.equal(await app.Users.verifyPassword(PASSWORD), true);
+    assert.equal(await app.Users.verifyPassword('another'), false);
+  });
+
+  test('lists its sessions and ends the others', async () => {
+    const user = await loggedIn();
+    await advance(SPACING);
+    const other = newApp();
+    const second = other.Users.setCurrentUser(await plivo('loginWithCode', await startLogin(user.phoneNumber)));
+    const request = (method) => Backendless.Request[method](`${url}/api/users/sessions`).set('user-token', second['user-token']);
+    assert.deepEqual((await request('get').send()).map(({ current }) => current), [false, true]);
+    await request('delete').send();
+    assert.equal(await app.Users.isValidLogin(), false);
+    assert.equal(await other.Users.isValidLogin(), true);
+  });
+
+  test('deletes itself, and is gone', async () => {
+    const user = await loggedIn();
+    const { deletionTime } = await app.Data.of(Backendless.User).remove(user);
+    assert(deletionTime > 0);
+    assert.equal(await app.Users.isValidLogin(), false);
+    assert.deepEqual(await refusal(app.Users.update(user)), SESSION_INVALID);
   });
 });

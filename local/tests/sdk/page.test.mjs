@@ -258,7 +258,7 @@ describe("an app's page on another origin", () => {
     assert.deepEqual(limited, TOO_MANY_MESSAGES);
     assert.equal(header, String(retryAfter), 'the page may read Retry-After');
     assert.deepEqual(await page.evaluate(() => refused(plivo('noSuchMethod', {}))), NOT_FOUND);
-    assert.deepEqual(await page.evaluate(() => refused(Backendless.Users.update({ objectId: 'x' }))), NOT_FOUND);
+    assert.deepEqual(await page.evaluate(() => refused(Backendless.Users.update({ objectId: 'x' }))), SESSION_INVALID);
     onlyOurs();
   });
 

@@ -133,7 +133,7 @@ impl LimitRule {
 /// [`Limited`] says when it may.
 pub fn check_spacing(times: &[Timestamp], right_code: Option<Timestamp>, now: Timestamp) -> Result<(), Limited> {
     let Some(last) = times.last() else { return Ok(()) };
-    let count = times.iter().filter(|time| right_code.is_none_or(|right| **time >= right)).count();
+    let count = times.iter().filter(|time| right_code.is_none_or(|right| **time > right)).count();
     let Some(doublings) = count.checked_sub(1) else { return Ok(()) };
     let doublings = u32::try_from(doublings).unwrap_or(MOST_DOUBLINGS).min(MOST_DOUBLINGS);
     Limit::StartSpacing.wait(*last, SHORTEST_SPACING * (1 << doublings), now)
