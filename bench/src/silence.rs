@@ -172,6 +172,7 @@ async fn add_users(stack: &Stack, count: usize) -> Result<(), Failure> {
             locale: "en".to_owned(),
             properties: "{}".to_owned(),
             sessions: [].into(),
+            roles: [].into(),
         };
         let (id, owner) = (identifier::random(), keys.phone(&phone));
         let user =

@@ -55,6 +55,8 @@ pub enum Expected {
     Valid(bool),
     /// The application's ID and key.
     Info,
+    /// Whether a request is authorized.
+    Authorized(bool),
     /// A list that is not empty.
     List,
     /// A number.
@@ -100,9 +102,9 @@ impl EventFile {
         Ok(Self { name: name.to_owned(), function, expected, event })
     }
 
-    /// Whether it is an event of API Gateway.
+    /// Whether it is a request at API Gateway, and not the gateway's own question to an authorizer.
     pub fn is_http(&self) -> bool {
-        self.event["requestContext"]["http"].is_object()
+        self.event["requestContext"]["http"].is_object() && self.event["type"] != "REQUEST"
     }
 
     /// Compares a function's response with the one that the file's name promises.
@@ -174,6 +176,8 @@ fn parse(name: &str) -> Option<(&'static str, Expected)> {
         ("account", Some("count")) => Expected::Count(1),
         ("account", Some("export")) => Expected::Export,
         ("account", Some("verify")) => Expected::ValidPassword,
+        ("authorizer", None) => Expected::Authorized(true),
+        ("authorizer", Some("unknown")) => Expected::Authorized(false),
         ("session", None) => Expected::Valid(true),
         ("session", Some("ended")) => Expected::Valid(false),
         ("session", Some("info")) => Expected::Info,
@@ -210,6 +214,7 @@ fn is_success(answer: Expected, body: &Value) -> bool {
         Expected::Accepted => has_fields(body, &["message", "message_uuid", "api_id"]),
         Expected::Valid(valid) => *body == valid,
         Expected::Info => has_fields(body, &["appId", "apiKey", "rtURL"]),
+        Expected::Authorized(authorized) => body["isAuthorized"] == authorized,
         Expected::List => body.as_array().is_some_and(|list| !list.is_empty()),
         Expected::Count(count) => *body == count,
         Expected::Export => {

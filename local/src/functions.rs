@@ -17,14 +17,15 @@ use tokio::sync::watch;
 use crate::metrics::CountedMetrics;
 
 /// The names of all functions.
-pub const NAMES: [&str; 7] =
-    ["register", "login-phone", "login-password", "login-code", "send-message", "session", "account"];
+pub const NAMES: [&str; 8] =
+    ["register", "login-phone", "login-password", "login-code", "send-message", "session", "authorizer", "account"];
 
 /// The timeout of a function's invocation, as in the template.
 pub fn timeout(function: &str) -> Duration {
     match function {
         "send-message" => send_message::queue::TIMEOUT,
         "session" => Duration::from_secs(25),
+        "authorizer" => Duration::from_secs(10),
         _ => Duration::from_secs(29),
     }
 }
@@ -70,6 +71,7 @@ impl Functions {
                 "login-code" => login_code::SECRETS,
                 "send-message" => send_message::SECRETS,
                 "session" => session::SECRETS,
+                "authorizer" => authorizer::SECRETS,
                 "account" => account::SECRETS,
                 other => unreachable!("{other} has no handler"),
             };
@@ -104,6 +106,7 @@ impl Functions {
                 return send_message::respond(app, &self.dead_letters, event).await.map_err(Diagnostic::from);
             }
             "session" => respond(app, name, event, session::handle).await,
+            "authorizer" => return Ok(authorizer::respond(app, &event.payload).await),
             "account" => respond(app, name, event, account::handle).await,
             _ => return Err(unknown()),
         };

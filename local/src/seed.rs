@@ -194,6 +194,7 @@ async fn add_user(app: &App, keys: &Keys, seed: &SeedUser) -> Result<(), StackEr
         locale: "en".to_owned(),
         properties: properties.to_text(),
         sessions: [].into(),
+        roles: [].into(),
     };
     let email = seed
         .email

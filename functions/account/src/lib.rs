@@ -47,8 +47,8 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
 /// The roles of Backendless: without a session, those of a guest.
 async fn roles(app: &App, request: &Request) -> Result<Value, Problem> {
     let Ok(token) = http::user_token(request) else { return Ok(json!(["NotAuthenticatedUser", "RestUser"])) };
-    session::me(app, token).await?;
-    Ok(json!(["AuthenticatedUser", "RestUser"]))
+    let (_, profile) = session::me(app, token).await?;
+    Ok(json!(session::roles(&profile)))
 }
 
 async fn verify_password(app: &App, request: &Request) -> Result<Value, Problem> {

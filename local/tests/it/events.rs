@@ -13,7 +13,7 @@ use shared::http::routes::{self, FALLBACK, Found};
 use crate::support::TestApp;
 
 /// The error reasons of each function.
-const REASONS: [(&str, &[&[Reason]]); 7] = [
+const REASONS: [(&str, &[&[Reason]]); 8] = [
     ("register", &[ANY, STORED, BODY, NUMBER, CODE_SENT, CODE_MESSAGE, CODE, REGISTRATION]),
     ("login-phone", &[ANY, STORED, BODY, &[UnknownField], NUMBER, CODE_SENT]),
     (
@@ -31,6 +31,7 @@ const REASONS: [(&str, &[&[Reason]]); 7] = [
     ("login-code", &[ANY, STORED, BODY, &[NotAnObject, UnknownField, UserDisabled, CaptchaRequired], CODE]),
     ("send-message", &[ANY, STORED, BODY, &[NotAnObject, UnknownField], NUMBER, MESSAGE]),
     ("session", &[ANY, STORED, &[SessionInvalid, SessionNotFound, NotOwn, UserDisabled, MethodNotAllowed]]),
+    ("authorizer", &[]),
     ("account", &[ANY, STORED, BODY, PROFILE, &[InvalidPhoneNumber, NumberNotServed, LoginRejected, TooManyPasswords]]),
 ];
 const ANY: &[Reason] = &[InvalidRequest, UnknownApplication, NotFound, Unavailable, ProxyRequired];

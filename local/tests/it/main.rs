@@ -4,6 +4,7 @@
 
 mod account;
 mod attacks;
+mod authorizer;
 mod bad_input;
 mod budgets;
 mod captcha;

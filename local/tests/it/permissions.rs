@@ -48,6 +48,8 @@ async fn flows(iam: &Iam) {
     app.enter(&id, &app.last_code(PHONE)).await.ok();
     app.get(&format!("/api/users/isvalidusertoken/{token}"), None).await.ok();
     app.get(&format!("/api/data/Users/{}", user["objectId"].as_str().unwrap()), Some(&token)).await.ok();
+    let asked = json!({"version": "2.0", "type": "REQUEST", "headers": {"user-token": token}});
+    assert_eq!(app.stack.invoke("authorizer", asked).await.unwrap()["isAuthorized"], true);
     let sessions = app.get("/api/users/sessions", Some(&token)).await.ok();
     app.advance(60);
     let challenge = challenge_id(&app.login_start(PHONE).await.ok());

@@ -156,6 +156,8 @@ SUCCESSES = {
     ("send-message", "sqs-fifo"): again(0),
     ("send-message", "sqs-in-flight"): again(1),
     ("send-message", "sqs-fifo-in-flight"): again(2),
+    ("authorizer", None): lambda body: body["isAuthorized"] is True,
+    ("authorizer", "unknown"): lambda body: body == {"isAuthorized": False},
     ("account", None): is_user,
     ("account", "save"): is_user,
     ("account", "find"): lambda body: len(body) == 1 and is_user(body[0]),

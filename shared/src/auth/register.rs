@@ -81,6 +81,7 @@ pub async fn register(app: &App, registration: Registration, requester: &Request
         locale: registration.locale,
         properties: registration.properties.to_text(),
         sessions: [].into(),
+        roles: [].into(),
     };
     let token = app.settings.session_after_registration.then(random::bytes::<16>);
     let (idle, life) = (app.settings.session_idle, app.settings.session_life);

@@ -87,8 +87,16 @@ pub async fn end_others(app: &App, token: &str) -> Result<(), AuthError> {
     Ok(())
 }
 
+/// The roles of a user: Backendless' for everybody who is logged in, and those that the operator has given.
+pub fn roles(profile: &Profile) -> Vec<String> {
+    ["AuthenticatedUser", "RestUser"].map(str::to_owned).into_iter().chain(profile.roles.iter().cloned()).collect()
+}
+
 /// The token's session and its user's profile.
-pub(super) async fn current(app: &App, token: &str) -> Result<(Session, Profile), AuthError> {
+///
+/// # Errors
+/// As [`me`].
+pub async fn current(app: &App, token: &str) -> Result<(Session, Profile), AuthError> {
     let token = identifier::parse(token).ok_or(AuthError::SessionInvalid)?;
     let session = app.store.sessions.touch(&token, app.clock.now(), app.settings.session_idle).await?;
     let session = session.ok_or(AuthError::SessionInvalid)?;

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `phone#` + keyed hash | the phone is taken, and how its user logs in | `user`, `password` |
 //! | `identity#` + keyed hash | the identity is taken | `user` |
-//! | `user#` + objectId | the profile | `phone`, `email`, `created`, `updated`, `last_login`, `status`, `locale`, `properties`, `sessions` |
+//! | `user#` + objectId | the profile | `phone`, `email`, `created`, `updated`, `last_login`, `status`, `locale`, `properties`, `sessions`, `roles` |
 //! | `root_key` | the check value of the root key that all of them were made with | `check` |
 
 use std::collections::BTreeSet;
@@ -65,6 +65,9 @@ pub struct Profile {
     /// The user's sessions, each a [`SessionEntry`] as text: a set, so that logins and logouts change it without reading it. Some may have ended.
     #[serde(default, skip_serializing)]
     pub sessions: BTreeSet<String>,
+    /// What the operator has given the user. No client can write it.
+    #[serde(default, skip_serializing)]
+    pub roles: BTreeSet<String>,
 }
 
 impl Profile {
@@ -504,6 +507,7 @@ mod tests {
             locale: "en".to_owned(),
             properties: r#"{"n":1.50}"#.to_owned(),
             sessions: [].into(),
+            roles: [].into(),
         }
     }
 
