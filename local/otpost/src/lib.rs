@@ -1,5 +1,7 @@
-//! The operator's commands: print the maximum exposure, set kill switches, replay decisions with other rules. They are a separate crate so
-//! that they do not link the local stack.
+//! The operator's commands: print the maximum exposure, set kill switches, replay decisions with other rules, and what concerns users ([`user`]).
+//! They are a separate crate so that they do not link the local stack.
+
+pub mod user;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -7,6 +9,7 @@ use std::fmt::Write as _;
 
 use phone_number::Country;
 use shared::flow::Flow;
+use shared::messaging::MessageRules;
 use shared::spend::SpendRules;
 use shared::spend::max_exposure::MaxExposure;
 use shared::spend::pumping::{Outcome, Spent};
@@ -17,12 +20,27 @@ const LISTED: usize = 20;
 
 /// The maximum exposure under these rules, as a table. SMS go to all phones in `sms_countries`, and to confirmed ones in
 /// `confirmed_countries`.
-pub fn max_exposure(rules: &SpendRules, sms_countries: &[Country], confirmed_countries: &[Country]) -> String {
+pub fn max_exposure(
+    rules: &SpendRules,
+    messages: &MessageRules,
+    sms_countries: &[Country],
+    confirmed_countries: &[Country],
+) -> String {
     let countries: BTreeSet<_> =
         sms_countries.iter().chain(confirmed_countries).map(|country| country.code()).collect();
     let countries: Vec<_> = countries.into_iter().collect();
     let exposure = MaxExposure::of(rules, countries.iter().map(String::as_str));
-    let mut text = format!("{}\nSMS go to {}.\n", exposure_table(&exposure), countries.join(", "));
+    let budget = messages.budget;
+    let mut text = format!(
+        "{}\nMessages of sendMessage, for whoever has its key: US$ {} an hour, {} a day, {} a month, and {} a day to one phone.\n\
+         SMS go to {}.\n",
+        exposure_table(&exposure),
+        budget.hour,
+        budget.day,
+        budget.month,
+        messages.per_phone,
+        countries.join(", ")
+    );
     for country in &countries {
         let registers = sms_countries.iter().any(|served| served.code() == *country);
         let (flow, what) = if registers { (Flow::Register, "registration") } else { (Flow::Login, "login") };
@@ -35,7 +53,7 @@ pub fn max_exposure(rules: &SpendRules, sms_countries: &[Country], confirmed_cou
 
 fn exposure_table(exposure: &MaxExposure) -> String {
     let mut text = format!(
-        "The most that an attacker can cost, with any addresses and numbers (codes only; sendMessage has its own key):\n\
+        "The most that an attacker can cost, with any addresses and numbers (codes):\n\
          {:>8} {:>16} {:>10} {:>24} {:>22}\n",
         "", "US$", "messages", "to unconfirmed phones", "in a rolling window"
     );

@@ -7,14 +7,16 @@ use std::process::ExitCode;
 use aws_config::{BehaviorVersion, Region};
 use clap::{Parser, Subcommand};
 use shared::aws::AwsClients;
+use shared::aws::secrets::Secrets;
 use shared::clock::{Clock as _, SystemClock};
 use shared::config::{
-    Lookup, NAMES, RESOURCE_NAMES, confirmed_countries, environment, required, sms_countries, spend_rules,
+    Lookup, NAMES, RESOURCE_NAMES, Resources, confirmed_countries, default_country, environment, message_rules,
+    required, sms_countries, spend_rules,
 };
 use shared::http_client::AwsHttpClient;
 use shared::logging::chain;
 use shared::spend::kill_switch::KillSwitch;
-use shared::store::{Controls, KillSwitchChange};
+use shared::store::{Controls, KillSwitchChange, Store};
 
 /// Operate Otpost. Settings come from the environment, as for the functions, and from --config. Credentials and region come from where the
 /// AWS CLI takes them.
@@ -46,6 +48,53 @@ enum Command {
     On(Change),
     /// Apply these settings to the decisions of the last 30 days, and print what would differ. Reads the table DECISIONS_TABLE.
     Replay,
+    /// Find or change a user, by phone like +14155550100, e-mail address or objectId. Uses the secret ROOT_SECRET and the tables USERS_TABLE,
+    /// SESSIONS_TABLE, PHONES_TABLE and CONTROLS_TABLE, in which each change is recorded.
+    #[command(subcommand)]
+    User(UserCommand),
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Print a user.
+    Find {
+        /// Phone, e-mail address or objectId.
+        who: String,
+    },
+    /// Let a user get no code and log in no more, and end all sessions.
+    Disable(UserChange),
+    /// Let a user log in again.
+    Enable(UserChange),
+    /// End all sessions of a user, and the tokens of devices.
+    SignOut(UserChange),
+    /// Delete a user and everything of it.
+    Delete(UserChange),
+    /// Take the e-mail address from a user, so that another may register with it.
+    ReleaseEmail(UserChange),
+    /// Give a role to a user.
+    AddRole(RoleChange),
+    /// Take a role from a user.
+    RemoveRole(RoleChange),
+}
+
+#[derive(clap::Args)]
+struct UserChange {
+    /// Phone, e-mail address or objectId.
+    who: String,
+    /// Who you are. Recorded with the change.
+    #[arg(long)]
+    by: String,
+    /// Why. Recorded with the change.
+    #[arg(long)]
+    why: String,
+}
+
+#[derive(clap::Args)]
+struct RoleChange {
+    #[command(flatten)]
+    change: UserChange,
+    /// The role.
+    role: String,
 }
 
 #[derive(clap::Args)]
@@ -94,7 +143,7 @@ async fn run(arguments: Arguments) -> Result<String, Box<dyn Error>> {
     match command {
         Command::MaxExposure => {
             let (all_phones, confirmed) = (sms_countries(lookup)?, confirmed_countries(lookup)?);
-            Ok(otpost::max_exposure(&spend_rules(lookup)?, &all_phones, &confirmed))
+            Ok(otpost::max_exposure(&spend_rules(lookup)?, &message_rules(lookup)?, &all_phones, &confirmed))
         }
         Command::KillSwitches => {
             let controls = Controls::of(&dynamodb(profile, region).await?, &required(lookup, "CONTROLS_TABLE")?);
@@ -102,10 +151,42 @@ async fn run(arguments: Arguments) -> Result<String, Box<dyn Error>> {
         }
         Command::Off(change) => switch(true, change, &dynamodb(profile, region).await?, lookup).await,
         Command::On(change) => switch(false, change, &dynamodb(profile, region).await?, lookup).await,
+        Command::User(command) => user(command, (profile, region), lookup).await,
         Command::Replay => {
             let (rules, table) = (spend_rules(lookup)?, required(lookup, "DECISIONS_TABLE")?);
             Ok(otpost::replay(&otpost::decisions(&dynamodb(profile, region).await?, &table).await?, &rules))
         }
+    }
+}
+
+async fn user(
+    command: UserCommand,
+    (profile, region): (Option<String>, Option<String>),
+    lookup: Lookup<'_>,
+) -> Result<String, Box<dyn Error>> {
+    use otpost::user::{Action, change, describe, find};
+    let needed = ["USERS_TABLE", "SESSIONS_TABLE", "PHONES_TABLE", "CONTROLS_TABLE", "ROOT_SECRET"];
+    let (names, clients) = (Resources::of_command(lookup, &needed)?, aws(profile, region).await?);
+    let store = Store::new(&clients.dynamodb(), &names);
+    let now = SystemClock.now();
+    let keys = Secrets::new(clients, names).keys(now).await?;
+    store.users.check_root_key(&keys).await?;
+    let country = default_country(lookup, "DEFAULT_COUNTRY")?;
+    let (what, action) = match command {
+        UserCommand::Find { who } => return Ok(describe(&find(&store, &keys, country, &who).await?)),
+        UserCommand::Disable(what) => (what, Action::Disable),
+        UserCommand::Enable(what) => (what, Action::Enable),
+        UserCommand::SignOut(what) => (what, Action::SignOut),
+        UserCommand::Delete(what) => (what, Action::Delete),
+        UserCommand::ReleaseEmail(what) => (what, Action::ReleaseEmail),
+        UserCommand::AddRole(RoleChange { change, role }) => (change, Action::AddRole(role)),
+        UserCommand::RemoveRole(RoleChange { change, role }) => (change, Action::RemoveRole(role)),
+    };
+    let found = find(&store, &keys, country, &what.who).await?;
+    change(&store, &found, &action, (&what.by, &what.why), now).await?;
+    match find(&store, &keys, country, found.id()).await {
+        Ok(found) => Ok(describe(&found)),
+        Err(_) => Ok(format!("{} is deleted\n", found.id())),
     }
 }
 
@@ -121,8 +202,12 @@ async fn switch(
     Ok(otpost::kill_switches(&controls.switch(&switch, change).await?))
 }
 
-/// A DynamoDB client. Credentials and region come from where the AWS CLI takes them: profile, SSO, environment, container.
 async fn dynamodb(profile: Option<String>, region: Option<String>) -> Result<aws_sdk_dynamodb::Client, Box<dyn Error>> {
+    Ok(aws(profile, region).await?.dynamodb())
+}
+
+/// AWS's clients. Credentials and region come from where the AWS CLI takes them: profile, SSO, environment, container.
+async fn aws(profile: Option<String>, region: Option<String>) -> Result<AwsClients, Box<dyn Error>> {
     let mut config = aws_config::defaults(BehaviorVersion::latest()).http_client(AwsHttpClient::new(&environment)?);
     if let Some(profile) = profile {
         if environment("AWS_ACCESS_KEY_ID").is_some() {
@@ -134,5 +219,5 @@ async fn dynamodb(profile: Option<String>, region: Option<String>) -> Result<aws
     if let Some(region) = region {
         config = config.region(Region::new(region));
     }
-    Ok(AwsClients::from_config(config.load().await).dynamodb())
+    Ok(AwsClients::from_config(config.load().await))
 }

@@ -73,7 +73,8 @@ async fn what_cannot_be_done_is_reported_and_changes_nothing() {
 async fn the_maximum_exposure_follows_from_the_settings_alone() {
     let stack = start(&[]).await;
     let text = printed(&stack, &["max-exposure"]).await;
-    for part in ["hour", "5.00", "649", "25.00", "3246", "250.00", "32467", "CA, US"] {
+    for part in ["hour", "5.00", "649", "25.00", "3246", "250.00", "32467", "CA, US", "1000.00 a month, and 100 a day"]
+    {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
     let text = printed(&stack, &["max-exposure", "--config", "BUDGET=1/2/3"]).await;
@@ -123,4 +124,93 @@ async fn a_profile_is_refused_beside_credentials_in_the_environment() {
     let output = otpost(&stack, &["--profile", "prod", "kill-switches"]).await;
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && error.contains("AWS_ACCESS_KEY_ID"), "{error}");
+}
+
+/// Registers a user and logs in. Returns the objectId and the session's token.
+async fn user(stack: &Stack, email: &str) -> (String, String) {
+    let call = async |path: &str, body: serde_json::Value| {
+        let url = format!("{}/api/{path}", stack.config.url);
+        let request = local::http_client().unwrap().post(url).body(body.to_string());
+        let answer: serde_json::Value =
+            serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
+        stack.settle().await;
+        answer
+    };
+    let code = || stack.simulator.messages(Some(PHONE))[0].text.chars().take(6).collect::<String>();
+    let started = call("users/register", json!({ "phoneNumber": PHONE })).await;
+    let body = json!({
+        "phoneNumber": PHONE, "email": email, "password": "correct horse battery", "transactionId": started["transactionId"],
+        "transactionCode": code(),
+    });
+    let user = call("users/register", body).await;
+    stack.clock.advance(Duration::from_secs(30));
+    let started = call("services/Plivo/loginWithPhoneNumber", json!({ "phoneNumber": PHONE })).await;
+    let body = json!({ "transactionId": started["transactionId"], "code": code() });
+    let login = call("services/Plivo/loginWithCode", body).await;
+    stack.clock.advance(Duration::from_secs(30));
+    (user["objectId"].as_str().unwrap().to_owned(), login["user-token"].as_str().unwrap().to_owned())
+}
+
+async fn is_valid(stack: &Stack, token: &str) -> bool {
+    let url = format!("{}/api/users/isvalidusertoken/{token}", stack.config.url);
+    local::http_client().unwrap().get(url).send().await.unwrap().text().await.unwrap() == "true"
+}
+
+/// Starts a login, and returns how many messages the phone has got by then.
+async fn messages_after_login(stack: &Stack) -> usize {
+    let url = format!("{}/api/services/Plivo/loginWithPhoneNumber", stack.config.url);
+    assert_eq!(local::http_client().unwrap().post(url).body(PHONE).send().await.unwrap().status(), 200);
+    stack.settle().await;
+    stack.clock.advance(Duration::from_secs(86_400));
+    stack.simulator.messages(Some(PHONE)).len()
+}
+
+#[tokio::test]
+async fn a_user_is_found_by_phone_address_and_id_and_nobody_else_is() {
+    let stack = start(&[]).await;
+    let (id, _) = user(&stack, "Jane@example.com").await;
+    for who in [PHONE, "jane@EXAMPLE.com", &id] {
+        let text = printed(&stack, &["user", "find", who]).await;
+        for part in [&id, PHONE, "Jane@example.com", "ENABLED", "sessions 1"] {
+            assert!(text.contains(part), "{part} is not in:\n{text}");
+        }
+    }
+    for who in ["+14155550102", "joe@example.com", "CBFA6722-58AD-12BE-FF80-28999D7D0200", "@", "+1"] {
+        assert!(!otpost(&stack, &["user", "find", who]).await.status.success(), "{who}");
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_user_has_no_session_and_gets_no_code_until_enabled() {
+    let stack = start(&[]).await;
+    let (_, token) = user(&stack, "jane@example.com").await;
+    let change = |what| ["user", what, PHONE, "--by", "Jane", "--why", "abuse"];
+    assert!(printed(&stack, &change("disable")).await.contains("DISABLED"));
+    assert!(!is_valid(&stack, &token).await);
+    let sent = stack.simulator.messages(Some(PHONE)).len();
+    assert_eq!(messages_after_login(&stack).await, sent, "the start looks the same and sends nothing");
+    printed(&stack, &change("enable")).await;
+    assert_eq!(messages_after_login(&stack).await, sent + 1);
+    assert!(!is_valid(&stack, &token).await);
+}
+
+#[tokio::test]
+async fn sessions_end_roles_are_given_and_an_address_is_released() {
+    let stack = start(&[]).await;
+    let (id, token) = user(&stack, "jane@example.com").await;
+    let by = ["--by", "Jane", "--why", "asked"];
+    let change = |arguments: &[&'static str]| [&["user"], arguments, &by].concat();
+    assert!(printed(&stack, &change(&["add-role", PHONE, "Editor"])).await.contains("roles    Editor"));
+    assert!(!otpost(&stack, &change(&["add-role", PHONE, "RestUser"])).await.status.success());
+    assert!(!printed(&stack, &change(&["remove-role", PHONE, "Editor"])).await.contains("Editor"));
+    printed(&stack, &change(&["sign-out", PHONE])).await;
+    assert!(!is_valid(&stack, &token).await);
+    printed(&stack, &change(&["release-email", PHONE])).await;
+    assert!(!otpost(&stack, &["user", "find", "jane@example.com"]).await.status.success());
+    assert!(!otpost(&stack, &change(&["release-email", PHONE])).await.status.success(), "there is none any more");
+    assert_eq!(printed(&stack, &change(&["delete", PHONE])).await, format!("{id} is deleted\n"));
+    assert!(!otpost(&stack, &["user", "find", &id]).await.status.success());
+    let scan = stack.app.dynamodb().scan().table_name("controls").send().await.unwrap();
+    let audited = scan.items().iter().filter(|item| item["id"].as_s().unwrap().starts_with("audit#")).count();
+    assert!(audited >= 5, "each change is recorded, also one that then failed");
 }

@@ -143,7 +143,8 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    pub(crate) fn new(clients: AwsClients, names: Resources) -> Self {
+    /// Of these names; calls nobody.
+    pub fn new(clients: AwsClients, names: Resources) -> Self {
         let (keys, plivo, message_keys, captcha_key) =
             (Cached::default(), Cached::default(), Cached::default(), Cached::default());
         Self { clients, client: OnceLock::new(), names, keys, plivo, message_keys, captcha_key }

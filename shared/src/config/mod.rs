@@ -26,7 +26,7 @@ pub use messages::Sender;
 #[cfg(test)]
 pub(crate) use messages::{MAX_APP_NAME_LENGTH, MAX_HOST_LENGTH};
 pub use resources::{RESOURCE_NAMES, Resources};
-pub use spend::{confirmed_countries, message_rules, sms_countries, spend_rules};
+pub use spend::{confirmed_countries, default_country, message_rules, sms_countries, spend_rules};
 pub use users::Identity;
 
 /// The default of `STARTS_PER_ADDRESS`.

@@ -15,6 +15,18 @@ macro_rules! resources {
             pub(super) fn from_lookup(lookup: Lookup<'_>) -> Result<Self, SettingError> {
                 Ok(Self { $($field: required(lookup, $name)?,)+ })
             }
+
+            /// Those that an operator's command needs; the others have no name.
+            ///
+            /// # Errors
+            /// The first of these that is missing.
+            pub fn of_command(lookup: Lookup<'_>, needed: &[&'static str]) -> Result<Self, SettingError> {
+                let read = |name: &'static str| match needed.contains(&name) {
+                    true => required(lookup, name),
+                    false => Ok(String::new()),
+                };
+                Ok(Self { $($field: read($name)?,)+ })
+            }
         }
     };
 }

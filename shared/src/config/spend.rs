@@ -14,7 +14,11 @@ fn country(name: &'static str, code: &str) -> Result<Country, SettingError> {
         .ok_or_else(|| SettingError::new(name, format!("must hold two-letter country codes like US, not '{code}'")))
 }
 
-pub(super) fn default_country(lookup: Lookup<'_>, name: &'static str) -> Result<Country, SettingError> {
+/// The country of numbers without `+`.
+///
+/// # Errors
+/// When it is wrong.
+pub fn default_country(lookup: Lookup<'_>, name: &'static str) -> Result<Country, SettingError> {
     country(name, &with_default(lookup, name, "US"))
 }
 

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `circuit_breaker` | since the last success: `failures`, and the `prefixes` of numbers that failed; `last_failure`: milliseconds |
 //! | `wrong_codes#` and the day (UTC), like `wrong_codes#20783` | `count`: wrong codes of that day; `expires_at` |
+//! | `audit#`, milliseconds, random | an operator's change of a user: `at`, `by`, `why`, `user`, `action` |
 //! | `kill_switches` | `version`; `off`: names of what is switched off; `changes`: the last changes, each with `at`, `by`, `name`, `off`, `why` |
 
 use std::collections::BTreeSet;
@@ -16,12 +17,13 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
-use serde_dynamo::aws_sdk_dynamodb_1::from_item;
+use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
 use super::optimistic::{self, Versioned};
 use super::table::{Consistency, Found, Key, Table, get_all, write};
 use super::{Item, StoreError, names, number, text, values};
 use crate::clock::Timestamp;
+use crate::crypto::identifier;
 use crate::spend::kill_switch::{KillSwitch, KillSwitches};
 
 const CIRCUIT_BREAKER: &str = "circuit_breaker";
@@ -86,6 +88,21 @@ pub struct KillSwitchChange {
     pub off: bool,
     /// Why, as they stated.
     pub why: String,
+}
+
+/// An operator's change of a user.
+#[derive(Debug, Serialize)]
+pub struct UserAudit<'a> {
+    /// The time of the change.
+    pub at: Timestamp,
+    /// Who makes it, as they state.
+    pub by: &'a str,
+    /// Why, as they state.
+    pub why: &'a str,
+    /// The objectId.
+    pub user: &'a str,
+    /// What is done.
+    pub action: &'a str,
 }
 
 impl Versioned for KillSwitchRecord {
@@ -269,6 +286,16 @@ impl Controls {
         let record = self.kill_switches().await?;
         let Ok(((), record)) = optimistic::update(&self.table, KILL_SWITCHES, record, |_| None, decide).await?;
         Ok(record)
+    }
+
+    /// Records an operator's change of a user, in an item of its own, which is kept.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn record_user_audit(&self, audit: &UserAudit<'_>) -> Result<(), StoreError> {
+        let item = to_item(audit).map_err(|error| StoreError::malformed(KillSwitchRecord::TABLE, error))?;
+        let put = self.table.put(&format!("audit#{}#{}", audit.at.as_millis(), identifier::random()), item);
+        write(|| put.clone().send()).await.map(drop)
     }
 
     /// What is switched off, and the last changes (strongly consistent).

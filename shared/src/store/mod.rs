@@ -28,7 +28,7 @@ use crate::config::Resources;
 
 pub use clients::{ClientKey, ClientRecord, Clients, PhoneTag};
 pub use controls::{
-    Controls, Failures, KillSwitchChange, KillSwitchRecord, MAX_AGE as SERVICE_STATUS_MAX_AGE, ServiceStatus,
+    Controls, Failures, KillSwitchChange, KillSwitchRecord, MAX_AGE as SERVICE_STATUS_MAX_AGE, ServiceStatus, UserAudit,
 };
 pub use counters::{CounterKey, Counters};
 pub use decision_log::{DecisionLog, DecisionLogEntry};
@@ -42,7 +42,7 @@ pub use phones::{
 };
 pub use sessions::{NewSession, Session, SessionEntry, Sessions};
 pub use start_state::{CodeState, MessageLimits, StartKeys, StartState};
-pub use users::{ENABLED, MAX_SESSIONS, NewUser, PhoneOwner, Profile, Registered, UserChange, Users};
+pub use users::{DISABLED, ENABLED, MAX_SESSIONS, NewUser, PhoneOwner, Profile, Registered, UserChange, Users};
 
 /// A DynamoDB item.
 pub type Item = HashMap<String, AttributeValue>;

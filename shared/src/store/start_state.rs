@@ -95,7 +95,8 @@ impl Store {
         let shards = keys.shards.iter().map(&mut read_shard).collect::<Result<_, StoreError>>()?;
         Ok(StartState {
             phone: optimistic::read(found.take(&phones.table, &phone))?,
-            owner: users::read(found.take(&users.table, &owner))?,
+            // One who may not log in gets no code: then the phone is like one without a user.
+            owner: users::read(found.take(&users.table, &owner))?.filter(|owner: &PhoneOwner| !owner.disabled),
             client: optimistic::read(found.take(&clients.table, &client))?,
             prefix: counters::read(found.take(&counters.table, &prefix))?,
             shards,

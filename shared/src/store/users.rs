@@ -2,12 +2,12 @@
 //!
 //! | `id` (key) | what | attributes |
 //! |---|---|---|
-//! | `phone#` + keyed hash | the phone is taken, and how its user logs in | `user`, `password` |
+//! | `phone#` + keyed hash | the phone is taken, and how its user logs in | `user`, `password`, `disabled` |
 //! | `identity#` + keyed hash | the identity is taken | `user` |
 //! | `user#` + objectId | the profile | `phone`, `email`, `created`, `updated`, `last_login`, `status`, `locale`, `properties`, `sessions`, `roles` |
 //! | `root_key` | the check value of the root key that all of them were made with | `check` |
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use aws_sdk_dynamodb::error::BuildError;
@@ -17,7 +17,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
 use super::phones::{Phones, VerifiedCode};
 use super::sessions::{NewSession, Session, SessionEntry, Sessions};
-use super::table::{Consistency, Found, Key, Table, Transacted, get_all, write};
+use super::table::{Consistency, Found, Key, Table, Transacted, Written, get_all, write};
 use super::{Item, StoreError, names, number, text, values};
 use crate::clock::Timestamp;
 use crate::crypto::{KeyedHash, Keys};
@@ -27,6 +27,8 @@ const ROOT_KEY: &str = "root_key";
 
 /// The status of a user who may log in (Backendless: `userStatus`).
 pub const ENABLED: &str = "ENABLED";
+/// That of one who may not.
+pub const DISABLED: &str = "DISABLED";
 
 /// The most sessions of a user: a new one ends the oldest.
 pub const MAX_SESSIONS: usize = 20;
@@ -38,6 +40,9 @@ pub struct PhoneOwner {
     pub user: String,
     /// The password's hash, a PHC string.
     pub password: String,
+    /// Whether the user may not log in, and so gets no code.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
 }
 
 /// A user's profile.
@@ -216,7 +221,7 @@ impl Users {
 
     /// The part of a transaction that makes a user's rows: on condition that none of them is there.
     fn creation(&self, user: &NewUser<'_>) -> Result<Vec<TransactWriteItem>, BuildError> {
-        let owner = PhoneOwner { user: user.id.to_owned(), password: user.password.to_owned() };
+        let owner = PhoneOwner { user: user.id.to_owned(), password: user.password.to_owned(), disabled: false };
         let mut profile: Item = to_item(user.profile).map_err(BuildError::other)?;
         if let Some((_, session)) = user.session {
             profile.insert("sessions".to_owned(), AttributeValue::Ss(vec![session.entry().text()]));
@@ -225,7 +230,7 @@ impl Users {
         let mut rows = vec![self.row(&phone_id(user.phone), &owner)?, self.table.creation(&user_id(user.id), profile)?];
         if let Some(identity) = user.identity {
             let owner = values([("user", text(user.id))]).unwrap_or_default();
-            rows.push(self.table.creation(&format!("identity#{}", identity.long()), owner)?);
+            rows.push(self.table.creation(&identity_id(identity), owner)?);
         }
         Ok(rows)
     }
@@ -346,16 +351,10 @@ impl Users {
         identity: Option<&KeyedHash>,
     ) -> Result<bool, StoreError> {
         let writes = || {
-            let mut writes = vec![match &profile.sessions {
-                none if none.is_empty() => {
-                    self.table.removal_if(&user_id(user), "attribute_not_exists(sessions)", None, None)?
-                }
-                seen => {
-                    let seen = AttributeValue::Ss(seen.iter().cloned().collect());
-                    self.table.removal_if(&user_id(user), "sessions = :seen", None, values([(":seen", seen)]))?
-                }
-            }];
-            let ids = identity.map(|identity| format!("identity#{}", identity.long()));
+            let (unchanged, seen) = same_sessions(profile);
+            let seen = (!seen.is_empty()).then_some(seen);
+            let mut writes = vec![self.table.removal_if(&user_id(user), unchanged, None, seen)?];
+            let ids = identity.map(identity_id);
             for id in ids.into_iter().chain([phone_id(phone)]) {
                 let is_own = "attribute_not_exists(id) OR #user = :user";
                 let (names, values) = (names([("#user", "user")]), values([(":user", text(user))]));
@@ -367,6 +366,75 @@ impl Users {
             Ok(writes)
         };
         Ok(self.table.transact(writes()).await? == Transacted::Done)
+    }
+
+    /// Who has an identity (strongly consistent).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn identity_owner(&self, identity: &KeyedHash) -> Result<Option<String>, StoreError> {
+        let item = self.table.get(&identity_id(identity), Consistency::Strong).await?;
+        Ok(item.and_then(|item| item.get("user")?.as_s().ok().cloned()))
+    }
+
+    /// Lets a user log in or not, and ends the sessions of one who may not, all or nothing: on condition that no session has begun or ended since
+    /// `profile` was read. `false` when one has.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_status(
+        &self,
+        sessions: &Sessions,
+        user: &str,
+        profile: &Profile,
+        phone: &KeyedHash,
+        is_enabled: bool,
+    ) -> Result<bool, StoreError> {
+        let writes = || {
+            let (unchanged, seen) = same_sessions(profile);
+            let status = text(if is_enabled { ENABLED } else { DISABLED });
+            let set = if is_enabled { "SET #status = :status" } else { "SET #status = :status REMOVE sessions" };
+            let values = seen.into_iter().chain([(":status".to_owned(), status)]).collect();
+            let names = names([("#status", "status")]);
+            let mut writes = vec![self.table.change(&user_id(user), (set, unchanged), names, Some(values))?];
+            let owner = values_of_owner(user, !is_enabled);
+            let set = ("SET disabled = :disabled", "#user = :user");
+            writes.push(self.table.change(&phone_id(phone), set, names_of_owner(), owner)?);
+            for entry in profile.session_entries().iter().filter(|_| !is_enabled) {
+                writes.push(sessions.removal(entry)?);
+            }
+            Ok(writes)
+        };
+        Ok(self.table.transact(writes()).await? == Transacted::Done)
+    }
+
+    /// Takes the e-mail address from a user, so that another may have it; `false` if it is not this user's.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn release_email(&self, user: &str, identity: &KeyedHash) -> Result<bool, StoreError> {
+        let writes = || {
+            let own = values([(":user", text(user))]);
+            let claim = self.table.removal_if(&identity_id(identity), "#user = :user", names_of_owner(), own)?;
+            let change = self.table.change(&user_id(user), ("REMOVE email", "attribute_exists(id)"), None, None)?;
+            Ok(vec![claim, change])
+        };
+        Ok(self.table.transact(writes()).await? == Transacted::Done)
+    }
+
+    /// Gives a role to a user, or takes it; `false` if there is no such user.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn change_role(&self, user: &str, role: &str, is_given: bool) -> Result<bool, StoreError> {
+        let change = if is_given { "ADD #roles :role" } else { "DELETE #roles :role" };
+        let update = self
+            .table
+            .update(&user_id(user), change)
+            .condition_expression("attribute_exists(id)")
+            .set_expression_attribute_names(names([("#roles", "roles")]))
+            .expression_attribute_values(":role", AttributeValue::Ss(vec![role.to_owned()]));
+        Ok(matches!(write(|| update.clone().send()).await?, Written::Done(_)))
     }
 
     /// Ends these sessions of a user, all or none; those that are over already do no harm. At most [`MAX_SESSIONS`].
@@ -478,6 +546,27 @@ pub(super) fn read<T: for<'a> Deserialize<'a>>(item: Option<Item>) -> Result<Opt
 
 pub(super) fn phone_id(phone: &KeyedHash) -> String {
     format!("phone#{}", phone.long())
+}
+
+fn identity_id(identity: &KeyedHash) -> String {
+    format!("identity#{}", identity.long())
+}
+
+/// The condition that no session has begun or ended since a profile was read, and its value.
+fn same_sessions(profile: &Profile) -> (&'static str, Item) {
+    if profile.sessions.is_empty() {
+        return ("attribute_exists(id) AND attribute_not_exists(sessions)", Item::new());
+    }
+    let seen = AttributeValue::Ss(profile.sessions.iter().cloned().collect());
+    ("sessions = :seen", Item::from([(":seen".to_owned(), seen)]))
+}
+
+fn names_of_owner() -> Option<HashMap<String, String>> {
+    names([("#user", "user")])
+}
+
+fn values_of_owner(user: &str, disabled: bool) -> Option<Item> {
+    values([(":user", text(user)), (":disabled", AttributeValue::Bool(disabled))])
 }
 
 fn user_id(user: &str) -> String {

@@ -1,0 +1,148 @@
+//! The operator's commands about users: find one, disable and enable it, end its sessions, delete it, release its e-mail address, give it roles.
+//! All look items up by their key. Each change is recorded with who made it and why, before it is made.
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+use phone_number::{Country, PhoneNumber};
+use shared::auth::email::Email;
+use shared::clock::Timestamp;
+use shared::crypto::{KeyedHash, Keys};
+use shared::store::{PhoneKey, Profile, Store, UserAudit};
+
+/// What to do with a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// No more codes and logins; all sessions end.
+    Disable,
+    /// The opposite.
+    Enable,
+    /// End all sessions, and the tokens of devices.
+    SignOut,
+    /// Delete the user and everything of it.
+    Delete,
+    /// Free the e-mail address for others: nobody has shown whose it is.
+    ReleaseEmail,
+    /// Give a role.
+    AddRole(String),
+    /// Take a role.
+    RemoveRole(String),
+}
+
+impl Action {
+    fn words(&self) -> String {
+        match self {
+            Self::Disable => "disable".to_owned(),
+            Self::Enable => "enable".to_owned(),
+            Self::SignOut => "sign-out".to_owned(),
+            Self::Delete => "delete".to_owned(),
+            Self::ReleaseEmail => "release-email".to_owned(),
+            Self::AddRole(role) => format!("role add {role}"),
+            Self::RemoveRole(role) => format!("role remove {role}"),
+        }
+    }
+}
+
+/// A user that was found.
+#[derive(Debug)]
+pub struct Found {
+    id: String,
+    profile: Profile,
+    phone: KeyedHash,
+    identity: Option<KeyedHash>,
+}
+
+impl Found {
+    /// The objectId.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// Finds a user by phone (`+…`), e-mail address, or objectId.
+///
+/// # Errors
+/// When there is none, or storage fails.
+pub async fn find(store: &Store, keys: &Keys, country: Country, who: &str) -> Result<Found, Box<dyn Error>> {
+    let id = if who.contains('@') {
+        let email = Email::parse(who).ok_or("that is no e-mail address")?;
+        store.users.identity_owner(&keys.identity(email.identity())).await?
+    } else if who.starts_with('+') {
+        let phone = PhoneNumber::parse(who, country)?;
+        store.users.owner(&keys.phone(phone.e164())).await?.map(|owner| owner.user)
+    } else {
+        Some(who.to_owned())
+    };
+    let id = id.ok_or("there is no such user")?;
+    let profile = store.users.profile(&id).await?.ok_or("there is no such user")?;
+    let identity = profile.email.as_deref().and_then(Email::parse).map(|email| keys.identity(email.identity()));
+    Ok(Found { phone: keys.phone(&profile.phone), id, profile, identity })
+}
+
+/// What is known of a user, for the operator.
+pub fn describe(found: &Found) -> String {
+    let Found { id, profile, .. } = found;
+    let mut text = format!("{id}\n  phone    {}\n", profile.phone);
+    let last_login = profile.last_login.map_or_else(|| "never".to_owned(), |at| format!("{} ms", at.as_millis()));
+    let roles: Vec<_> = profile.roles.iter().map(String::as_str).collect();
+    for (name, value) in [
+        ("email", profile.email.clone().unwrap_or_default()),
+        ("status", profile.status.clone()),
+        ("created", format!("{} ms", profile.created.as_millis())),
+        ("login", last_login),
+        ("roles", roles.join(", ")),
+        ("sessions", profile.session_entries().len().to_string()),
+    ] {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {name:<8} {value}");
+    }
+    text
+}
+
+/// Records the change, then makes it.
+///
+/// # Errors
+/// When the user changes at the same moment, or storage fails.
+pub async fn change(
+    store: &Store,
+    found: &Found,
+    action: &Action,
+    (by, why): (&str, &str),
+    now: Timestamp,
+) -> Result<(), Box<dyn Error>> {
+    let Found { id, profile, phone, identity } = found;
+    let audit = UserAudit { at: now, by, why, user: id, action: &action.words() };
+    store.controls.record_user_audit(&audit).await?;
+    let users = &store.users;
+    let is_done = match action {
+        Action::Disable => users.set_status(&store.sessions, id, profile, phone, false).await?,
+        Action::Enable => users.set_status(&store.sessions, id, profile, phone, true).await?,
+        Action::SignOut => {
+            users.end_sessions(&store.sessions, id, &profile.session_entries()).await?;
+            store.phones.forget_devices(PhoneKey(phone.short()), now).await?;
+            true
+        }
+        Action::Delete => {
+            let is_done = users.delete(&store.sessions, id, profile, phone, identity.as_ref()).await?;
+            store.phones.forget_user(PhoneKey(phone.short()), now).await?;
+            is_done
+        }
+        Action::ReleaseEmail => {
+            let identity = identity.as_ref().ok_or("the user has no e-mail address")?;
+            users.release_email(id, identity).await?
+        }
+        Action::AddRole(role) => users.change_role(id, check_role(role)?, true).await?,
+        Action::RemoveRole(role) => users.change_role(id, check_role(role)?, false).await?,
+    };
+    if is_done { Ok(()) } else { Err("the user has just changed: try again".into()) }
+}
+
+/// A role is a name that is none of Backendless' own.
+fn check_role(role: &str) -> Result<&str, Box<dyn Error>> {
+    let is_own = ["AuthenticatedUser", "NotAuthenticatedUser", "RestUser"].contains(&role);
+    if is_own || !shared::auth::properties::is_name(role) {
+        Err(format!("{role} cannot be given").into())
+    } else {
+        Ok(role)
+    }
+}
