@@ -14,11 +14,13 @@ pub enum Flow {
     Login,
     /// Login with a password and a code.
     SecondFactor,
+    /// A user's new phone.
+    ChangePhone,
 }
 
 impl Flow {
     /// All flows, each at the place of its discriminant, by which challenge ids tell them.
-    pub const ALL: [Self; 3] = [Self::Register, Self::Login, Self::SecondFactor];
+    pub const ALL: [Self; 4] = [Self::Register, Self::Login, Self::SecondFactor, Self::ChangePhone];
 
     /// The name in logs, metrics, kill switches and items.
     pub fn as_str(self) -> &'static str {
@@ -28,6 +30,11 @@ impl Flow {
     /// Whether its messages go only to confirmed phones: those of users. What differs by this differs by flow, never by phone, since no
     /// answer may tell who is a user.
     pub const fn is_for_confirmed_phones(self) -> bool {
-        !matches!(self, Self::Register)
+        !matches!(self, Self::Register | Self::ChangePhone)
+    }
+
+    /// Whether its code logs in.
+    pub const fn is_login(self) -> bool {
+        matches!(self, Self::Login | Self::SecondFactor)
     }
 }

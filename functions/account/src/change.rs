@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use lambda_http::Request;
 use phone_number::PhoneNumber;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::app::App;
-use shared::auth::account::{self, ProfileChange};
+use shared::auth::account::{self, Changed, ProfileChange};
+use shared::auth::challenge_id::ChallengeId;
 use shared::auth::email::Email;
-use shared::auth::own_password::NewPassword;
+use shared::auth::otp::OneTimeCode;
 use shared::auth::password::Password;
 use shared::auth::properties::Properties;
 use shared::clock::Timestamp;
@@ -21,8 +22,14 @@ pub(crate) async fn handle(app: &Arc<App>, request: &Request, id: Option<&str>) 
     let in_body = fields.optional_string("objectId")?;
     let id = id.map(str::to_owned).or(in_body).ok_or_else(|| Problem::field(Reason::MissingField, "objectId"))?;
     let change = read(app, fields)?;
-    let profile = account::update(app, token, &id, change, &http::requester(app, request)?).await?;
-    Ok(http::user(&app.settings, &id, &profile))
+    match account::update(app, token, &id, change, &http::requester(app, request)?).await? {
+        Changed::Done(profile) => Ok(http::user(&app.settings, &id, &profile)),
+        Changed::CodeSent(profile, challenge) => {
+            let mut user = http::user(&app.settings, &id, &profile);
+            user["transactionId"] = json!(challenge);
+            Ok(user)
+        }
+    }
 }
 
 fn read(app: &App, mut fields: Fields) -> Result<ProfileChange, Problem> {
@@ -34,10 +41,9 @@ fn read(app: &App, mut fields: Fields) -> Result<ProfileChange, Problem> {
     let locale = fields.optional_string("blUserLocale")?;
     let locale = locale.filter(|text| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_lowercase()));
     let current = fields.optional_string("currentPassword")?.map(|text| Password::entered(&text));
-    let password = match fields.optional_string("password")?.filter(|text| !text.is_empty()) {
-        Some(text) => Some(NewPassword { chosen: Password::chosen(&text)?, current }),
-        None => None,
-    };
+    let password = fields.optional_string("password")?.filter(|text| !text.is_empty());
+    let password = password.map(|text| Password::chosen(&text)).transpose()?;
+    let proof = proof(app, &mut fields)?;
     let seen = match fields.0.shift_remove("updated") {
         None => None,
         Some(Value::Null) => Some(None),
@@ -46,5 +52,18 @@ fn read(app: &App, mut fields: Fields) -> Result<ProfileChange, Problem> {
             Some(Some(Timestamp::from_millis(millis)))
         }
     };
-    Ok(ProfileChange { seen, phone, email, locale, password, properties: Properties::from_rest(fields.rest())? })
+    let properties = Properties::from_rest(fields.rest())?;
+    Ok(ProfileChange { seen, phone, proof, email, locale, password, current, properties })
+}
+
+/// The challenge and the code that prove a new phone.
+fn proof(app: &App, fields: &mut Fields) -> Result<Option<(ChallengeId, OneTimeCode)>, Problem> {
+    let (id, code) = (fields.optional_string("transactionId")?, fields.optional_string("transactionCode")?);
+    let Some(id) = id else { return Ok(None) };
+    let challenge =
+        ChallengeId::parse(&id).ok_or_else(|| Problem::field(Reason::InvalidTransactionId, "transactionId"))?;
+    let code = code.ok_or_else(|| Problem::field(Reason::MissingField, "transactionCode"))?;
+    let code = OneTimeCode::parse(&code, app.settings.code_length);
+    let code = code.ok_or_else(|| Problem::field(Reason::InvalidCode, "transactionCode"))?;
+    Ok(Some((challenge, code)))
 }

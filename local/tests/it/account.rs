@@ -119,7 +119,8 @@ async fn what_registration_would_refuse_is_refused() {
     for (body, status, code, reason) in [
         (json!({"a-b": 1}), 400, 14000, "invalid_properties"),
         (json!({"note": "x".repeat(4097)}), 400, 3049, "invalid_property_value"),
-        (json!({"phoneNumber": "+14155550102"}), 403, 14000, "fixed_property"),
+        (json!({"phoneNumber": "1"}), 400, 8008, "invalid_phone_number"),
+        (json!({"phoneNumber": "+447400123456"}), 400, 14000, "country_not_served"),
         (json!({"email": "other@example.com"}), 403, 14000, "fixed_property"),
         (json!({"email": "x"}), 400, 3040, "invalid_email"),
         (json!({"password": "short"}), 400, 14000, "password_too_short"),
@@ -305,5 +306,107 @@ async fn a_call_to_storage_that_fails_changes_nothing_and_a_lost_answer_is_found
                 jane.send(method, path, &body).await.ok();
             }
         }
+    }
+}
+
+const NEW: &str = "+14155550108";
+
+impl Jane {
+    /// Starts a change of the phone, and returns the challenge and its code.
+    async fn start_change(&self, phone: &str) -> (String, String) {
+        let user = self.update(&json!({ "phoneNumber": phone })).await.ok();
+        assert_eq!(user["phoneNumber"], self.me().await["phoneNumber"], "unchanged yet");
+        (user["transactionId"].as_str().unwrap().to_owned(), self.app.last_code(phone))
+    }
+
+    async fn finish_change(&self, phone: &str, challenge: &str, code: &str) -> Reply {
+        let proof = json!({"phoneNumber": phone, "transactionId": challenge, "transactionCode": code});
+        self.update(&proof).await
+    }
+}
+
+#[tokio::test]
+async fn a_new_phone_needs_a_fresh_session_or_the_password_and_its_own_code() {
+    let jane = Jane::new().await;
+    jane.app.advance(1200);
+    jane.update(&json!({"phoneNumber": NEW})).await.refused(403, 3055, "session_not_fresh");
+    let wrong_password = json!({"phoneNumber": NEW, "currentPassword": "wrong"});
+    jane.update(&wrong_password).await.refused(401, 3003, "login_rejected");
+    assert!(jane.app.texts(NEW).is_empty());
+    let with_password = json!({"phoneNumber": NEW, "currentPassword": PASSWORD});
+    let started = jane.update(&with_password).await.ok();
+    let (challenge, code) = (started["transactionId"].as_str().unwrap(), jane.app.last_code(NEW));
+    let rejected = |reply: Reply| reply.refused(401, 14000, "code_rejected");
+    rejected(jane.finish_change(NEW, challenge, &crate::support::wrong(&code)).await);
+    rejected(jane.finish_change("+14155550109", challenge, &code).await);
+    jane.app.enter(challenge, &code).await.refused(401, 14000, "code_rejected");
+    let body = TestApp::registration(NEW, "other@example.com", challenge, &code);
+    jane.app.post("/api/users/register", &body).await.refused(401, 14000, "code_rejected");
+    jane.app.advance(300);
+    rejected(jane.finish_change(NEW, challenge, &code).await);
+    assert_eq!(jane.me().await["phoneNumber"], PHONE);
+}
+
+/// Elsewhere, a verification could attach a number to another user.
+#[tokio::test]
+async fn a_challenge_is_of_the_user_who_started_it() {
+    let jane = Jane::new().await;
+    let (challenge, code) = jane.start_change(NEW).await;
+    let joe = jane.app.register("+14155550102", "joe@example.com").await;
+    let token = jane.app.log_in("+14155550102").await;
+    let joe = Jane { id: joe["objectId"].as_str().unwrap().to_owned(), token, ..jane };
+    joe.finish_change(NEW, &challenge, &code).await.refused(401, 14000, "code_rejected");
+    assert_eq!(joe.me().await["phoneNumber"], "+14155550102");
+}
+
+#[tokio::test]
+async fn a_changed_phone_logs_in_and_the_old_one_does_not_and_is_told() {
+    let jane = Jane::new().await;
+    let challenge = challenge_id(&jane.app.login_start(PHONE).await.ok());
+    let other = jane.app.enter_with(&challenge, &jane.app.last_code(PHONE), "new").await.ok();
+    let (challenge, code) = jane.start_change(NEW).await;
+    let changed = jane.finish_change(NEW, &challenge, &code).await.ok();
+    assert_eq!((&changed["phoneNumber"], changed.get("transactionId")), (&json!(NEW), None));
+    jane.finish_change(NEW, &challenge, &code).await.ok(); // nothing is to be changed any more
+    assert!(jane.is_valid(&jane.token).await && !jane.is_valid(other["user-token"].as_str().unwrap()).await);
+    assert!(jane.app.texts(PHONE)[0].contains("your phone has been changed"), "a notice to the old one");
+    jane.app.advance(60);
+    let sent = jane.app.sent();
+    jane.app.login_start(PHONE).await.ok();
+    assert_eq!(jane.app.sent(), sent, "nobody has it");
+    jane.app.log_in(NEW).await;
+    jane.app.password_start(NEW, PASSWORD).await.ok();
+    // And back.
+    jane.app.advance(600);
+    let back = Jane { token: jane.app.log_in(NEW).await, ..jane };
+    let (challenge, code) = back.start_change(PHONE).await;
+    assert_eq!(back.finish_change(PHONE, &challenge, &code).await.ok()["phoneNumber"], PHONE);
+}
+
+/// Only who has proven a phone learns that another user has it.
+#[tokio::test]
+async fn a_phone_that_another_has_is_refused_to_who_has_proven_it() {
+    let jane = Jane::new().await;
+    jane.app.register(NEW, "joe@example.com").await;
+    let (challenge, code) = jane.start_change(NEW).await;
+    jane.finish_change(NEW, &challenge, &code).await.refused(409, 3033, "user_exists");
+    assert_eq!(jane.me().await["phoneNumber"], PHONE);
+    jane.app.advance(60);
+    jane.app.log_in(NEW).await;
+}
+
+/// Of a change of the phone and a login at once, whatever comes first: no session of the old phone is left.
+#[tokio::test]
+async fn a_change_of_phone_and_a_login_at_once() {
+    let jane = Jane::new().await;
+    let (challenge, code) = jane.start_change(NEW).await;
+    let login = challenge_id(&jane.app.login_start(PHONE).await.ok());
+    let login_code = jane.app.last_code(PHONE);
+    let (changed, login) =
+        tokio::join!(jane.finish_change(NEW, &challenge, &code), jane.app.enter(&login, &login_code));
+    assert_eq!(changed.ok()["phoneNumber"], NEW);
+    if let Some(token) = login.body["user-token"].as_str() {
+        let me = jane.app.get("/api/users/me", Some(token)).await;
+        assert!(me.status == 401 || me.body["phoneNumber"] == NEW);
     }
 }

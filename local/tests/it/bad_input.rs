@@ -371,9 +371,7 @@ async fn paths_methods_and_applications_that_are_unknown() {
         "/api/users/register/",
         "/api/services/Plivo/nothing",
         "/users/logout",
-        "/api/data/Users",
         "/%00",
-        "/api/users/login",
     ] {
         app.get(path, None).await.refused(404, 14002, "not_found");
         app.post(path, &json!({})).await.refused(404, 14002, "not_found");
@@ -383,6 +381,8 @@ async fn paths_methods_and_applications_that_are_unknown() {
         (Method::PUT, CODE_LOGIN, "POST"),
         (Method::POST, "/api/info", "GET"),
         (Method::DELETE, "/api/users/logout", "GET"),
+        (Method::GET, "/api/data/Users", "PUT"),
+        (Method::POST, "/api/users/login", "PUT, DELETE"),
     ] {
         let reply = app.send(app.request(method, path)).await;
         reply.refused(405, 14002, "method_not_allowed");

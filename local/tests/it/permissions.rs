@@ -88,6 +88,20 @@ async fn account(app: &TestApp, user: &str) {
         app.stack.simulator.set_fault(fault);
         send(reqwest::Method::PUT, &path, json!({ "password": password })).await;
     }
+    for (fault, line) in [(Fault::Status(503), 7), (Fault::None, 8)] {
+        app.stack.simulator.set_fault(fault);
+        let phone = format!("+1415555010{line}");
+        let request = app.request(reqwest::Method::PUT, &path).header("user-token", token);
+        let started = app.send(request.body(json!({ "phoneNumber": phone }).to_string())).await;
+        if let Some(challenge) = started.body["transactionId"].as_str() {
+            let code = app.last_code(&phone);
+            for (code, status) in [(wrong(&code), 401), (code, 200)] {
+                let body = json!({"phoneNumber": phone, "transactionId": challenge, "transactionCode": code});
+                let request = app.request(reqwest::Method::PUT, &path).header("user-token", token);
+                assert_eq!(app.send(request.body(body.to_string())).await.status, status);
+            }
+        }
+    }
     app.get("/api/users/export", Some(token)).await.ok();
     send(reqwest::Method::DELETE, &path, json!({})).await;
 }
@@ -138,6 +152,8 @@ async fn captcha(iam: &Iam) {
     let settings = [("CAPTCHA_HOSTNAMES", "localhost"), ("STARTS_PER_ADDRESS", "5")];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     let app = TestApp::options(Options { iam: Some(iam.clone()), settings, ..Options::default() }).await;
+    let user = app.register(PHONE, "jane@example.com").await;
+    let token = app.log_in(PHONE).await;
     let ask = async |path: &str, body: serde_json::Value| {
         app.post_from("127.0.0.1", &json!({ "captcha-token": "guessed" }), path, &body).await
     };
@@ -160,6 +176,10 @@ async fn captcha(iam: &Iam) {
     let body = json!({ "phoneNumber": PHONE, "password": PASSWORD });
     let path = "/api/services/Plivo/loginWithPhoneNumberAndPassword";
     ask(path, body).await.refused(403, 14000, "captcha_required");
+    let path = format!("/api/users/{}", user["objectId"].as_str().unwrap());
+    let request = app.request(reqwest::Method::PUT, &path).header("user-token", token);
+    let request = request.header("captcha-token", "guessed").body(json!({"phoneNumber": "+14155550109"}).to_string());
+    app.send(request).await.refused(403, 14000, "captcha_required");
 }
 
 #[tokio::test]

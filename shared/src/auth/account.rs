@@ -8,17 +8,25 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::challenge_id::ChallengeId;
+use super::check_code::{EnteredCode, RightCode, check_code};
 use super::email::Email;
-use super::own_password::{self, NewPassword};
+use super::finish_login::count_verified;
+use super::notice::{self, Notice};
+use super::otp::OneTimeCode;
+use super::password::Password;
 use super::properties::Properties;
-use super::{AuthError, Requester, session};
+use super::{AuthError, Requester, own_password, session, start};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::config::{Identity, Settings};
+use crate::flow::Flow;
 use crate::logging;
-use crate::store::{PhoneKey, Profile, Session, UserChange};
+use crate::store::{PhoneChange, PhoneKey, PhoneMoved, Profile, Session, UserChange, VerifiedCode};
 use phone_number::PhoneNumber;
 
+/// How long after a login the phone may be changed without the password.
+const FRESH_FOR_PHONE: Duration = Duration::from_secs(20 * 60);
 /// How often a change is decided anew when another was faster.
 const ATTEMPTS: usize = 5;
 
@@ -27,51 +35,135 @@ const ATTEMPTS: usize = 5;
 pub struct ProfileChange {
     /// The `updated` that the client has read, if it says so.
     pub seen: Option<Option<Timestamp>>,
-    /// The phone: only the user's own.
+    /// The phone: another one than the user's is first to be proven.
     pub phone: Option<PhoneNumber>,
+    /// The challenge that was sent to a new phone, and its code.
+    pub proof: Option<(ChallengeId, OneTimeCode)>,
     /// The e-mail address.
     pub email: Option<Email>,
     /// Two letters.
     pub locale: Option<String>,
     /// A new password.
-    pub password: Option<NewPassword>,
+    pub password: Option<Password>,
+    /// The old one.
+    pub current: Option<Password>,
     /// The app's own properties that change.
     pub properties: Properties,
 }
 
-/// Changes the own user. A new password ends all other sessions and the tokens of devices, and a message to the phone tells.
+/// How a change ended.
+#[derive(Debug)]
+pub enum Changed {
+    /// The user as it is now.
+    Done(Profile),
+    /// Nothing is changed yet: a code went to the new phone, for the challenge of this id.
+    CodeSent(Profile, String),
+}
+
+/// Changes the own user. A new password or phone ends all other sessions and the tokens of devices, and a message to the phone that the user had
+/// tells.
 ///
 /// # Errors
 /// As [`session::own`]; [`AuthError::UserChanged`], [`AuthError::Fixed`], [`AuthError::Properties`], [`AuthError::SessionNotFresh`], and the errors
-/// of a password.
+/// of a password and of a start.
 pub async fn update(
     app: &Arc<App>,
     token: &str,
     user: &str,
     change: ProfileChange,
     requester: &Requester,
-) -> Result<Profile, AuthError> {
-    let (session, mut profile) = session::own(app, token, user).await?;
+) -> Result<Changed, AuthError> {
+    let (session, profile) = session::own(app, token, user).await?;
+    let new_phone = change.phone.as_ref().filter(|phone| phone.e164() != profile.phone);
+    let starts = new_phone.is_some() && change.proof.is_none();
+    if starts || change.password.is_some() {
+        let fresh = if change.password.is_some() { own_password::FRESH } else { FRESH_FOR_PHONE };
+        let who = (&session, &profile);
+        own_password::authorize(app, who, change.current.as_ref(), fresh, requester).await?;
+    }
+    match (new_phone, &change.proof) {
+        (Some(phone), None) => {
+            let challenge = start::change_of_phone(app, phone, user, requester).await?;
+            Ok(Changed::CodeSent(profile, challenge))
+        }
+        (Some(phone), Some((challenge, code))) => {
+            let code = prove(app, user, (phone, *challenge, code), requester).await?;
+            write(app, &session, profile, &change, Some((phone, code))).await.map(Changed::Done)
+        }
+        (None, _) => write(app, &session, profile, &change, None).await.map(Changed::Done),
+    }
+}
+
+/// Checks the code that went to a user's new phone, for a challenge of this user.
+async fn prove(
+    app: &App,
+    user: &str,
+    (phone, challenge, code): (&PhoneNumber, ChallengeId, &OneTimeCode),
+    requester: &Requester,
+) -> Result<RightCode, AuthError> {
     let now = app.clock.now();
-    let password = match &change.password {
-        Some(new) => Some(own_password::prepare(app, &session, &profile, new, requester).await?),
+    let keys = app.secrets.keys(now).await?;
+    let mut opened = challenge.open(&keys);
+    opened.retain(|opened| *opened == (PhoneKey(keys.phone(phone.e164()).short()), Flow::ChangePhone.into()));
+    let right = check_code(app, &keys, EnteredCode { challenge, opened: &opened, code, requester }, now).await?;
+    if right.attempt.challenge.user.as_deref() == Some(user) { Ok(right) } else { Err(AuthError::CodeRejected) }
+}
+
+/// Decides on the profile as it is, and writes it; again where another change was faster.
+async fn write(
+    app: &Arc<App>,
+    session: &Session,
+    mut profile: Profile,
+    change: &ProfileChange,
+    moved: Option<(&PhoneNumber, RightCode)>,
+) -> Result<Profile, AuthError> {
+    let (now, user) = (app.clock.now(), session.user.as_str());
+    let keys = app.secrets.keys(now).await?;
+    app.store.users.check_root_key(&keys).await?;
+    let hash = match &change.password {
+        Some(chosen) => Some(own_password::hash(app, &profile, chosen).await?),
         None => None,
     };
     for _ in 0..ATTEMPTS {
-        let changed = apply(&app.settings, &profile, &change, now)?;
-        let ended: Vec<_> = profile.session_entries().into_iter().filter(|entry| entry.id != session.id).collect();
-        let ended = if password.is_some() { &ended[..] } else { &[] };
-        let (seen, password) = (profile.updated, password.as_ref().map(|new| (&new.owner, new.hash.as_str())));
-        let written = UserChange { user, seen, profile: &changed, password, ended };
-        if app.store.users.change(&app.store.sessions, &written).await? {
-            if let Some(new) = password {
-                own_password::changed(app, PhoneKey(new.0.short()), &changed);
+        let mut changed = apply(&app.settings, &profile, change, now)?;
+        let ends_others = hash.is_some() || moved.is_some();
+        let mut ended = profile.session_entries();
+        ended.retain(|entry| ends_others && entry.id != session.id);
+        let old = keys.phone(&profile.phone);
+        let (seen, users) = (profile.updated, &app.store.users);
+        let is_done = if let Some((phone, code)) = &moved {
+            phone.e164().clone_into(&mut changed.phone);
+            let mut owner =
+                users.owner(&old).await?.filter(|owner| owner.user == user).ok_or(AuthError::UserChanged)?;
+            owner.password = hash.clone().unwrap_or(owner.password);
+            let new = keys.phone(phone.e164());
+            let written = UserChange { user, seen, profile: &changed, password: None, ended: &ended };
+            let written = PhoneChange { old: &old, new: &new, owner: &owner, user: written };
+            let code = VerifiedCode { phone: code.phone, key: code.key, attempt: &code.attempt, device: None };
+            match users.move_phone(&app.store.phones, &app.store.sessions, code, &written, now).await? {
+                PhoneMoved::Done => true,
+                PhoneMoved::CodeUsed => return Err(AuthError::CodeRejected),
+                PhoneMoved::Taken => return Err(AuthError::UserExists),
+                PhoneMoved::Changed => false,
+            }
+        } else {
+            let password = hash.as_deref().map(|hash| (&old, hash));
+            let written = UserChange { user, seen, profile: &changed, password, ended: &ended };
+            users.change(&app.store.sessions, &written).await?
+        };
+        if is_done {
+            let phones = [&profile.phone, &changed.phone].map(|phone| PhoneKey(keys.phone(phone).short())).to_vec();
+            if let Some((phone, _)) = &moved {
+                count_verified(app, &keys, phone, Flow::ChangePhone, now);
+                notice::after_change(app, Notice::Phone, &profile.phone, phones);
+            } else if hash.is_some() {
+                notice::after_change(app, Notice::Password, &profile.phone, phones);
             }
             logging::record_user(user);
-            tracing::info!(event = "user_updated", reason = "by its user", "profile changed");
+            tracing::info!(event = "user_updated", reason = "by its user", "changed");
             return Ok(changed);
         }
-        profile = session::enabled(app.store.users.profile(user).await?)?;
+        profile = session::enabled(users.profile(user).await?)?;
     }
     Err(AuthError::UserChanged)
 }
@@ -80,9 +172,6 @@ pub async fn update(
 fn apply(settings: &Settings, old: &Profile, change: &ProfileChange, now: Timestamp) -> Result<Profile, AuthError> {
     if change.seen.is_some_and(|seen| seen != old.updated) {
         return Err(AuthError::UserChanged);
-    }
-    if change.phone.as_ref().is_some_and(|phone| phone.e164() != old.phone) {
-        return Err(AuthError::Fixed(settings.phone_column.clone()));
     }
     // It is the version that the next change is decided on, so no two changes have the same.
     let updated = old.updated.map_or(now, |last| now.max(last.plus(Duration::from_millis(1))));
@@ -111,7 +200,9 @@ fn apply(settings: &Settings, old: &Profile, change: &ProfileChange, now: Timest
 pub async fn delete(app: &App, token: &str, user: &str) -> Result<Timestamp, AuthError> {
     let (session, mut profile) = session::own(app, token, user).await?;
     let now = app.clock.now();
-    own_password::require_fresh(&session, now)?;
+    if now >= session.created.plus(own_password::FRESH) {
+        return Err(AuthError::SessionNotFresh);
+    }
     let keys = app.secrets.keys(now).await?;
     app.store.users.check_root_key(&keys).await?;
     for _ in 0..ATTEMPTS {

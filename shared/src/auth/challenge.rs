@@ -93,7 +93,7 @@ pub(super) fn check_phone_limits(
         }
     };
     let has_messages = Limit::UnconfirmedMessagesPerDay.rule().left(&record.unconfirmed_sends, now) > 0;
-    let phone_allows = request.is_confirmed || key.flow == Flow::Register && has_messages;
+    let phone_allows = request.is_confirmed || !key.flow.is_for_confirmed_phones() && has_messages;
     Ok(Admitted { repeated, max_attempts, phone_allows })
 }
 
@@ -180,17 +180,18 @@ fn close(record: &mut PhoneRecord, key: ChallengeKey, challenge: &Challenge) {
 /// How many attempts a new challenge gets.
 fn max_attempts(record: &mut PhoneRecord, key: ChallengeKey, now: Timestamp) -> Result<usize, Limited> {
     let times = record.limits(key.device).counts(key.flow).wrong_codes.clone();
-    let of = |flow| record.challenges.get(&ChallengeKey { flow, ..key });
-    let (limit, other) = match key.flow {
-        Flow::Register => (Limit::WrongCodes, of(Flow::Login)),
-        Flow::Login => (Limit::WrongCodes, of(Flow::Register)),
-        Flow::SecondFactor => (Limit::WrongCodesAfterPassword, None),
-    };
+    let is_after_password = |flow: Flow| flow == Flow::SecondFactor;
+    let limit = if is_after_password(key.flow) { Limit::WrongCodesAfterPassword } else { Limit::WrongCodes };
     let rule = limit.rule();
     rule.check(&times, now)?;
-    let held = other.map_or(0, |challenge| challenge.max_attempts);
+    // Other flows under the same limit.
+    let others = Flow::ALL
+        .into_iter()
+        .filter(|flow| *flow != key.flow && is_after_password(*flow) == is_after_password(key.flow));
+    let others: Vec<_> = others.filter_map(|flow| record.challenges.get(&ChallengeKey { flow, ..key })).collect();
+    let held = others.iter().map(|challenge| challenge.max_attempts).sum();
     match rule.left(&times, now).saturating_sub(held) {
-        0 => Err(rule.until(now, other.map_or(now, |challenge| challenge.expires))),
+        0 => Err(rule.until(now, others.iter().map(|challenge| challenge.expires).min().unwrap_or(now))),
         left => Ok(left.min(ATTEMPTS_PER_CHALLENGE)),
     }
 }

@@ -57,7 +57,7 @@ async fn log_in(
     let keys = app.secrets.keys(now).await?;
     app.store.users.check_root_key(&keys).await?;
     let mut opened = challenge.open(&keys);
-    opened.retain(|(_, key)| key.flow.is_for_confirmed_phones());
+    opened.retain(|(_, key)| key.flow.is_login());
     let entered = EnteredCode { challenge, opened: &opened, code, requester };
     let RightCode { phone, key, attempt } = check_code(app, &keys, entered, now).await?;
     // A phone without a user: even a guessed code finds nobody.

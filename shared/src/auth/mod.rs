@@ -13,7 +13,7 @@
 //! | `circuit_breaker` | whether Plivo is down |
 //! | [`response_padding`] | when answers leave |
 //! | [`password`], `argon2id`, [`email`], [`properties`] | what a user is made of |
-//! | [`session`], [`account`], [`own_password`] | what follows a login |
+//! | [`session`], [`account`], [`own_password`], `notice` | what follows a login |
 
 pub mod account;
 mod admission;
@@ -30,6 +30,7 @@ mod error;
 pub mod finish_login;
 mod guessing;
 pub mod limits;
+mod notice;
 pub mod otp;
 mod otp_message;
 pub mod own_password;

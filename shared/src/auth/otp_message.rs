@@ -12,6 +12,7 @@ pub(super) fn otp_message(settings: &Settings, flow: Flow, code: &str, life: Dur
         Flow::Register => "sign up",
         Flow::Login => "log in",
         Flow::SecondFactor => "confirm login",
+        Flow::ChangePhone => "change phone",
     };
     // Rounded down: a code must not outlive its text.
     let minutes = life.as_secs() / 60;

@@ -58,8 +58,30 @@ use crate::store::{
 /// # Errors
 /// [`AuthError`]: limits, spend rules, Plivo's failures, storage.
 pub async fn registration(app: &Arc<App>, phone: &PhoneNumber, requester: &Requester) -> Result<String, AuthError> {
+    to_any_phone(app, (Flow::Register, None), phone, requester).await
+}
+
+/// Starts a change of a user's phone: sends a code to the new one. The challenge is this user's. Otherwise as [`registration`].
+///
+/// # Errors
+/// As [`registration`].
+pub async fn change_of_phone(
+    app: &Arc<App>,
+    phone: &PhoneNumber,
+    user: &str,
+    requester: &Requester,
+) -> Result<String, AuthError> {
+    to_any_phone(app, (Flow::ChangePhone, Some(user)), phone, requester).await
+}
+
+async fn to_any_phone(
+    app: &Arc<App>,
+    (flow, user): (Flow, Option<&str>),
+    phone: &PhoneNumber,
+    requester: &Requester,
+) -> Result<String, AuthError> {
     let pipeline = async {
-        let start = Start::load(app, Flow::Register, phone, requester).await?;
+        let start = Start::load(app, (flow, user), phone, requester).await?;
         let admitted = start.admit(&start.state.phone)?;
         let captcha_passed = start.admit_client().await?;
         let send = start.decide_send(&admitted, captcha_passed)?;
@@ -76,7 +98,7 @@ pub async fn registration(app: &Arc<App>, phone: &PhoneNumber, requester: &Reque
 /// [`AuthError`]: limits, spend rules, storage, and Plivo's failures while the circuit is open for everybody.
 pub async fn login(app: &Arc<App>, phone: &PhoneNumber, requester: &Requester) -> Result<String, AuthError> {
     let pipeline = async {
-        let start = Start::load(app, Flow::Login, phone, requester).await?;
+        let start = Start::load(app, (Flow::Login, None), phone, requester).await?;
         let admitted = start.admit(&start.state.phone)?;
         let captcha_passed = start.admit_client().await?;
         let send = start.decide_send(&admitted, captcha_passed)?;
@@ -99,7 +121,7 @@ pub async fn second_factor(
 ) -> Result<String, AuthError> {
     let arrival = app.padding.arrival();
     let pipeline = async {
-        let start = Start::load(app, Flow::SecondFactor, phone, requester).await?;
+        let start = Start::load(app, (Flow::SecondFactor, None), phone, requester).await?;
         let record = start.count_client_and_password().await?;
         arrival.pad().await;
         start.verify(password).await?;
@@ -126,6 +148,8 @@ struct Start {
     keys: Arc<Keys>,
     plivo: Arc<PlivoCredentials>,
     items: StartKeys,
+    /// Who changes the phone.
+    user: Option<String>,
     /// The client network's keyed hash.
     network: String,
     /// The flow, and the device that the client has shown to be the phone's.
@@ -157,7 +181,7 @@ impl Start {
     /// Reads what is known, in the same call for every flow. Kill switches refuse here.
     async fn load(
         app: &Arc<App>,
-        flow: Flow,
+        (flow, user): (Flow, Option<&str>),
         phone: &PhoneNumber,
         requester: &Requester,
     ) -> Result<Arc<Self>, AuthError> {
@@ -185,7 +209,22 @@ impl Start {
         let key = ChallengeKey { flow, device: token.and_then(find) };
         let (app, phone, country) = (Arc::clone(app), phone.clone(), phone.country().code());
         let (network, captcha_token) = (client.short_text(), requester.captcha_token.clone());
-        Ok(Arc::new(Self { app, flow, phone, country, now, keys, plivo, items, network, key, captcha_token, state }))
+        let user = user.map(str::to_owned);
+        Ok(Arc::new(Self {
+            app,
+            flow,
+            phone,
+            country,
+            now,
+            keys,
+            plivo,
+            items,
+            user,
+            network,
+            key,
+            captcha_token,
+            state,
+        }))
     }
 
     fn guesser(&self) -> Guesser<'_> {
@@ -205,7 +244,10 @@ impl Start {
         let owner = self.state.owner.as_ref();
         ChallengeRequest {
             key: self.key,
-            user: owner.filter(|_| self.flow != Flow::Register).map(|owner| owner.user.as_str()),
+            user: match self.flow {
+                Flow::Register | Flow::ChangePhone => self.user.as_deref(),
+                Flow::Login | Flow::SecondFactor => owner.map(|owner| owner.user.as_str()),
+            },
             is_confirmed: owner.is_some(),
             now: self.now,
             life: self.app.settings.code_life,

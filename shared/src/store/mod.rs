@@ -42,7 +42,10 @@ pub use phones::{
 };
 pub use sessions::{NewSession, Session, SessionEntry, Sessions};
 pub use start_state::{CodeState, MessageLimits, StartKeys, StartState};
-pub use users::{DISABLED, ENABLED, MAX_SESSIONS, NewUser, PhoneOwner, Profile, Registered, UserChange, Users};
+pub use users::{
+    DISABLED, ENABLED, MAX_SESSIONS, NewUser, PhoneChange, PhoneMoved, PhoneOwner, Profile, Registered, UserChange,
+    Users,
+};
 
 /// A DynamoDB item.
 pub type Item = HashMap<String, AttributeValue>;

@@ -309,8 +309,10 @@ impl Users {
 
     fn profile_change(&self, change: &UserChange<'_>) -> Result<TransactWriteItem, BuildError> {
         let new = change.profile;
-        let mut expression = "SET #properties = :properties, #locale = :locale, updated = :updated".to_owned();
+        let mut expression =
+            "SET #properties = :properties, #locale = :locale, updated = :updated, phone = :phone".to_owned();
         let mut values = Item::from([
+            (":phone".to_owned(), text(&new.phone)),
             (":properties".to_owned(), text(&new.properties)),
             (":locale".to_owned(), text(&new.locale)),
             (":updated".to_owned(), number(new.updated.unwrap_or(new.created).as_millis())),
@@ -366,6 +368,41 @@ impl Users {
             Ok(writes)
         };
         Ok(self.table.transact(writes()).await? == Transacted::Done)
+    }
+
+    /// Gives a user another phone, and redeems the code that was sent to it, all or nothing: on condition that the code is not redeemed, that nobody
+    /// has the phone, and that nobody else has changed the user. The password goes along, and sessions end as the change says.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn move_phone(
+        &self,
+        phones: &Phones,
+        sessions: &Sessions,
+        code: VerifiedCode<'_>,
+        change: &PhoneChange<'_>,
+        now: Timestamp,
+    ) -> Result<PhoneMoved, StoreError> {
+        let writes = || {
+            let owner: Item = to_item(change.owner).map_err(BuildError::other)?;
+            let own = values([(":user", text(change.user.user))]);
+            let mut writes = vec![
+                phones.redeem(code, now)?,
+                self.table.creation(&phone_id(change.new), owner)?,
+                self.table.removal_if(&phone_id(change.old), "#user = :user", names_of_owner(), own)?,
+                self.profile_change(&change.user)?,
+            ];
+            for entry in change.user.ended {
+                writes.push(sessions.removal(entry)?);
+            }
+            Ok(writes)
+        };
+        Ok(match self.transact_or_find(phones, code, writes()).await? {
+            Transacted::Done => PhoneMoved::Done,
+            Transacted::ConditionFailed(0) => PhoneMoved::CodeUsed,
+            Transacted::ConditionFailed(1) => PhoneMoved::Taken,
+            Transacted::ConditionFailed(_) => PhoneMoved::Changed,
+        })
     }
 
     /// Who has an identity (strongly consistent).
@@ -505,6 +542,32 @@ impl Users {
         let item: Item = to_item(row).map_err(BuildError::other)?;
         self.table.creation(id, item)
     }
+}
+
+/// How a change of a phone ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum PhoneMoved {
+    /// The user has the new phone.
+    Done,
+    /// Another request redeemed the code.
+    CodeUsed,
+    /// Another user has the phone.
+    Taken,
+    /// The user has changed meanwhile.
+    Changed,
+}
+
+/// A change of a user's phone.
+#[derive(Debug)]
+pub struct PhoneChange<'a> {
+    /// The old phone's keyed hash.
+    pub old: &'a KeyedHash,
+    /// The new one's.
+    pub new: &'a KeyedHash,
+    /// What stood under the old one.
+    pub owner: &'a PhoneOwner,
+    /// The rest.
+    pub user: UserChange<'a>,
 }
 
 /// A change of a user.

@@ -1,0 +1,45 @@
+//! Notices: what a user is told by SMS about a change of the account, in case somebody else has made it. They cost what messages of the app's own
+//! cost, from the same budget, and go out after the answer.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::crypto::identifier;
+use crate::logging;
+use crate::messaging::{self, IdempotencyKey, Message, MessageError};
+use crate::store::PhoneKey;
+use phone_number::PhoneNumber;
+
+/// What has been changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Notice {
+    Password,
+    Phone,
+}
+
+/// After a change: ends the tokens of these phones' devices, which open nothing, and tells the phone that the user had.
+pub(super) fn after_change(app: &Arc<App>, notice: Notice, number: &str, phones: Vec<PhoneKey>) {
+    let (task, number) = (Arc::clone(app), number.to_owned());
+    app.background.spawn(async move {
+        for phone in phones {
+            if let Err(error) = task.store.phones.forget_devices(phone, task.clock.now()).await {
+                tracing::error!(cause = logging::chain(&error), "tokens of devices are still good after a change");
+            }
+        }
+        if let Err(error) = tell(&task, notice, &number).await {
+            tracing::error!(cause = logging::chain(&error), "a user is not told of a change");
+        }
+    });
+}
+
+async fn tell(app: &App, notice: Notice, number: &str) -> Result<(), MessageError> {
+    let Ok(phone) = PhoneNumber::parse(number, app.settings.default_country) else { return Ok(()) };
+    let what = match notice {
+        Notice::Password => "password",
+        Notice::Phone => "phone",
+    };
+    let text =
+        format!("{}: your {what} has been changed. If this was not you, contact us at once.", app.settings.app_name);
+    let message = Message::new(&app.settings, phone, text, Vec::new())?;
+    messaging::send(app, &IdempotencyKey::of("notice", &identifier::random()), &message).await.map(drop)
+}
