@@ -173,6 +173,7 @@ fn parse(name: &str) -> Option<(&'static str, Expected)> {
         ("send-message", Some("sqs-fifo-in-flight")) => Expected::Again(2),
         ("account", None | Some("save")) => Expected::User,
         ("account", Some("find" | "columns" | "roles")) => Expected::List,
+        ("account", Some("restore")) => Expected::Challenge,
         ("account", Some("count")) => Expected::Count(1),
         ("account", Some("export")) => Expected::Export,
         ("account", Some("verify")) => Expected::ValidPassword,

@@ -16,11 +16,14 @@ pub enum Flow {
     SecondFactor,
     /// A user's new phone.
     ChangePhone,
+    /// A new password in place of a forgotten one.
+    ResetPassword,
 }
 
 impl Flow {
     /// All flows, each at the place of its discriminant, by which challenge ids tell them.
-    pub const ALL: [Self; 4] = [Self::Register, Self::Login, Self::SecondFactor, Self::ChangePhone];
+    pub const ALL: [Self; 5] =
+        [Self::Register, Self::Login, Self::SecondFactor, Self::ChangePhone, Self::ResetPassword];
 
     /// The name in logs, metrics, kill switches and items.
     pub fn as_str(self) -> &'static str {

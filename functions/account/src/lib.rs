@@ -1,8 +1,9 @@
 //! A user's own account: `users/{objectId}` and `data/Users` (read, change, delete, find, count, describe), `users/userroles`,
-//! `users/verifypassword`, `users/export`. Everybody sees and changes only themselves.
+//! `users/verifypassword`, `users/export`; and the reset of a forgotten password. Everybody sees and changes only themselves.
 
 mod change;
 mod query;
+mod reset;
 
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     let (settings, user) = (&app.settings, found.parameter);
     let body = match (found.route.method, found.route.path) {
         ("PUT", _) => change::handle(&app, &request, user).await?,
+        ("GET", "/users/restorepassword/{identity}") => reset::start(&app, &request, user).await?,
+        ("POST", "/services/Plivo/resetPassword") => reset::finish(&app, &request).await?,
         ("POST", "/data/Users/find") => query::find(&app, &request).await?,
         ("POST", "/data/Users/count") => query::count(&app, &request).await?,
         ("GET", "/users/userclassprops" | "/data/Users/properties") => http::columns(settings),

@@ -32,7 +32,20 @@ const REASONS: [(&str, &[&[Reason]]); 8] = [
     ("send-message", &[ANY, STORED, BODY, &[NotAnObject, UnknownField], NUMBER, MESSAGE]),
     ("session", &[ANY, STORED, &[SessionInvalid, SessionNotFound, NotOwn, UserDisabled, MethodNotAllowed]]),
     ("authorizer", &[]),
-    ("account", &[ANY, STORED, BODY, PROFILE, &[InvalidPhoneNumber, NumberNotServed, LoginRejected, TooManyPasswords]]),
+    (
+        "account",
+        &[
+            ANY,
+            STORED,
+            BODY,
+            PROFILE,
+            NUMBER,
+            CODE_SENT,
+            CODE_MESSAGE,
+            CODE,
+            &[LoginRejected, TooManyPasswords, UserExists],
+        ],
+    ),
 ];
 const ANY: &[Reason] = &[InvalidRequest, UnknownApplication, NotFound, Unavailable, ProxyRequired];
 const STORED: &[Reason] = &[Internal];
@@ -119,6 +132,7 @@ fn out_of_reach(function: &str, reason: Reason) -> Option<&'static str> {
         ProxyRequired => Some("no proxy is set"),
         CaptchaRequired => Some("no captcha is set"),
         SessionNotFresh => Some("the seed's sessions have just begun"),
+        UserExists if function == "account" => Some("no challenge of the seed is of a change of phone"),
         TooManyPasswords if function == "account" => Some("the seed's user has tried none"),
         TooManyMessages if function == "send-message" => Some("one phone may get a hundred"),
         SmsUnavailable => Some("the simulated Plivo takes messages"),

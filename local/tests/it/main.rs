@@ -27,6 +27,7 @@ mod privacy;
 mod pumping;
 mod queues;
 mod races;
+mod reset;
 mod rotation;
 mod schema;
 mod sessions;

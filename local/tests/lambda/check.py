@@ -161,6 +161,7 @@ SUCCESSES = {
     ("account", None): is_user,
     ("account", "save"): is_user,
     ("account", "find"): lambda body: len(body) == 1 and is_user(body[0]),
+    ("account", "restore"): is_challenge,
     ("account", "count"): lambda body: body == 1,
     ("account", "columns"): lambda body: body[0]["name"] == "objectId",
     ("account", "roles"): lambda body: body == ["AuthenticatedUser", "RestUser"],

@@ -129,6 +129,8 @@ async fn write(
         let ends_others = hash.is_some() || moved.is_some();
         let mut ended = profile.session_entries();
         ended.retain(|entry| ends_others && entry.id != session.id);
+        // No session may begin meanwhile that would not end.
+        let sessions_of = ends_others.then_some(&profile);
         let old = keys.phone(&profile.phone);
         let (seen, users) = (profile.updated, &app.store.users);
         let is_done = if let Some((phone, code)) = &moved {
@@ -137,7 +139,7 @@ async fn write(
                 users.owner(&old).await?.filter(|owner| owner.user == user).ok_or(AuthError::UserChanged)?;
             owner.password = hash.clone().unwrap_or(owner.password);
             let new = keys.phone(phone.e164());
-            let written = UserChange { user, seen, profile: &changed, password: None, ended: &ended };
+            let written = UserChange { user, seen, profile: &changed, password: None, ended: &ended, sessions_of };
             let written = PhoneChange { old: &old, new: &new, owner: &owner, user: written };
             let code = VerifiedCode { phone: code.phone, key: code.key, attempt: &code.attempt, device: None };
             match users.move_phone(&app.store.phones, &app.store.sessions, code, &written, now).await? {
@@ -148,7 +150,7 @@ async fn write(
             }
         } else {
             let password = hash.as_deref().map(|hash| (&old, hash));
-            let written = UserChange { user, seen, profile: &changed, password, ended: &ended };
+            let written = UserChange { user, seen, profile: &changed, password, ended: &ended, sessions_of };
             users.change(&app.store.sessions, &written).await?
         };
         if is_done {

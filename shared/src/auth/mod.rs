@@ -1,6 +1,6 @@
 //! The rules of accounts: registration, both logins, codes, passwords, sessions, limits. Knows no HTTP status and no DynamoDB.
 //!
-//! A flow starts in [`start`] (a code goes out) and ends in [`register`] or [`finish_login`] (the code comes back).
+//! A flow starts in [`start`] (a code goes out) and ends in [`register`], [`finish_login`], [`account`] or [`reset_password`] (the code comes back).
 //!
 //! | module | for |
 //! |---|---|
@@ -38,6 +38,7 @@ pub mod password;
 mod password_throttle;
 pub mod properties;
 pub mod register;
+pub mod reset_password;
 pub mod response_padding;
 pub mod session;
 pub mod start;

@@ -13,6 +13,7 @@ pub(super) fn otp_message(settings: &Settings, flow: Flow, code: &str, life: Dur
         Flow::Login => "log in",
         Flow::SecondFactor => "confirm login",
         Flow::ChangePhone => "change phone",
+        Flow::ResetPassword => "new password",
     };
     // Rounded down: a code must not outlive its text.
     let minutes = life.as_secs() / 60;

@@ -26,6 +26,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::challenge::{self, Admitted, ChallengeRequest, IssuedChallenge, NewChallenge};
 use super::challenge_id::ChallengeId;
+use super::email::Email;
 use super::limits::{Limit, Limited};
 use super::otp::OneTimeCode;
 use super::otp_message::otp_message;
@@ -37,7 +38,7 @@ use super::{
 use crate::app::App;
 use crate::aws::secrets::PlivoCredentials;
 use crate::clock::Timestamp;
-use crate::crypto::{Keys, SealError};
+use crate::crypto::{KeyedHash, Keys, SealError};
 use crate::flow::Flow;
 use crate::logging;
 use crate::metrics::Metric;
@@ -72,6 +73,55 @@ pub async fn change_of_phone(
     requester: &Requester,
 ) -> Result<String, AuthError> {
     to_any_phone(app, (Flow::ChangePhone, Some(user)), phone, requester).await
+}
+
+/// Starts a reset of a forgotten password, by phone or by e-mail address: sends a code to the user's phone. Where there is no user, it looks the same
+/// and sends nothing, as a login does.
+///
+/// # Errors
+/// As [`login`].
+pub async fn reset_of_password(app: &Arc<App>, user: &Forgetful, requester: &Requester) -> Result<String, AuthError> {
+    let pipeline = async {
+        let keys = app.secrets.keys(app.clock.now()).await?;
+        let start = match user {
+            Forgetful::Phone(phone) => Start::load(app, (Flow::ResetPassword, None), phone, requester).await?,
+            Forgetful::Email(email) => {
+                let address = keys.identity(email.identity());
+                let phone = phone_of(app, &address).await?;
+                let is_known = phone.is_some();
+                let phone = phone.map_or_else(|| stand_in(app), Ok)?;
+                Start::load_by(app, (Flow::ResetPassword, None), &phone, Some((address, is_known)), requester).await?
+            }
+        };
+        let admitted = start.admit(&start.state.phone)?;
+        let captcha_passed = start.admit_client().await?;
+        let send = start.decide_send(&admitted, captcha_passed)?;
+        let issued = start.issue(start.state.phone.clone(), send).await?;
+        Ok(issued.send_after_answer())
+    };
+    app.padding.arrival().padded(pipeline).await
+}
+
+/// Who has forgotten the password.
+#[derive(Debug)]
+pub enum Forgetful {
+    /// The user with this phone.
+    Phone(PhoneNumber),
+    /// The user with this e-mail address.
+    Email(Email),
+}
+
+/// The phone of the user with this e-mail address, if SMS may go to it. As many calls whether or not there is one.
+async fn phone_of(app: &App, address: &KeyedHash) -> Result<Option<PhoneNumber>, AuthError> {
+    let user = app.store.users.identity_owner(address).await?;
+    let profile = app.store.users.profile(user.as_deref().unwrap_or("nobody")).await?;
+    let phone = profile.and_then(|profile| PhoneNumber::parse(&profile.phone, app.settings.default_country).ok());
+    Ok(phone.filter(|phone| app.settings.serves(phone.country(), Flow::ResetPassword)))
+}
+
+/// A number of nobody, for what an e-mail address of nobody would cost.
+fn stand_in(app: &App) -> Result<PhoneNumber, AuthError> {
+    PhoneNumber::parse("+12025550100", app.settings.default_country).map_err(|_| AuthError::CountryNotServed)
 }
 
 async fn to_any_phone(
@@ -181,22 +231,38 @@ impl Start {
     /// Reads what is known, in the same call for every flow. Kill switches refuse here.
     async fn load(
         app: &Arc<App>,
-        (flow, user): (Flow, Option<&str>),
+        of: (Flow, Option<&str>),
         phone: &PhoneNumber,
         requester: &Requester,
     ) -> Result<Arc<Self>, AuthError> {
-        if !app.settings.serves(phone.country(), flow) {
+        if !app.settings.serves(phone.country(), of.0) {
             return Err(AuthError::CountryNotServed);
         }
+        Self::load_by(app, of, phone, None, requester).await
+    }
+
+    /// The same, for a user who is known by an e-mail address, or for nobody: then limits and challenge are the address's, so that nothing tells
+    /// whose phone it belongs to.
+    async fn load_by(
+        app: &Arc<App>,
+        (flow, user): (Flow, Option<&str>),
+        phone: &PhoneNumber,
+        address: Option<(KeyedHash, bool)>,
+        requester: &Requester,
+    ) -> Result<Arc<Self>, AuthError> {
         logging::record_phone(phone);
         let now = app.clock.now();
         let (keys, plivo) = tokio::try_join!(app.secrets.keys(now), app.secrets.plivo(now))?;
         let (owner, client) = (keys.phone(phone.e164()), keys.client(requester.network.as_str()));
+        let (item, owner) = match address {
+            None => (PhoneKey(owner.short()), owner),
+            Some((address, is_known)) => (PhoneKey(address.short()), if is_known { owner } else { address }),
+        };
         let items = StartKeys {
-            phone: PhoneKey(owner.short()),
+            phone: item,
             prefix: keys.prefix(phone.prefix()).short(),
             client: ClientKey(client.short()),
-            shards: shards_of(owner.short(), app.settings.spend.shards),
+            shards: shards_of(item.0, app.settings.spend.shards),
             phone_hash: owner,
         };
         let state = app.store.load_start_state(&items, now).await?;
@@ -246,7 +312,7 @@ impl Start {
             key: self.key,
             user: match self.flow {
                 Flow::Register | Flow::ChangePhone => self.user.as_deref(),
-                Flow::Login | Flow::SecondFactor => owner.map(|owner| owner.user.as_str()),
+                Flow::Login | Flow::SecondFactor | Flow::ResetPassword => owner.map(|owner| owner.user.as_str()),
             },
             is_confirmed: owner.is_some(),
             now: self.now,

@@ -24,7 +24,7 @@ const fn route(method: &'static str, path: &'static str, function: &'static str)
 }
 
 /// All routes.
-pub const ROUTES: [Route; 26] = [
+pub const ROUTES: [Route; 28] = [
     route("POST", "/users/register", "register"),
     // The Backendless page's own example lacks a root.
     Route { roots: &[""], ..route("POST", "/users/register", "register") },
@@ -53,6 +53,8 @@ pub const ROUTES: [Route; 26] = [
     // So spelt by the SDK.
     route("POST", "/users/verifypassowrd", "account"),
     route("GET", "/users/export", "account"),
+    route("GET", "/users/restorepassword/{identity}", "account"),
+    route("POST", "/services/Plivo/resetPassword", "account"),
 ];
 
 /// The function that answers what no route takes.
@@ -149,7 +151,12 @@ mod tests {
     #[test]
     fn each_route_is_found_below_each_root() {
         for route in &ROUTES {
-            let path = route.path.replace("{token}", "T").replace("{objectId}", "T").replace("{sessionId}", "T");
+            let path = route
+                .path
+                .replace("{token}", "T")
+                .replace("{objectId}", "T")
+                .replace("{sessionId}", "T")
+                .replace("{identity}", "T");
             let parameter = route.path.contains('{').then_some("T");
             let rooted = match route.roots {
                 [_, _] => vec![(format!("/api{path}"), None), (format!("/A/B{path}"), Some(("A", "B")))],

@@ -164,7 +164,7 @@ impl PhoneLimits {
     /// What is counted for a flow.
     pub const fn counts(&mut self, flow: Flow) -> &mut PhoneCounts {
         match flow {
-            Flow::Register | Flow::Login | Flow::ChangePhone => &mut self.without_password,
+            Flow::Register | Flow::Login | Flow::ChangePhone | Flow::ResetPassword => &mut self.without_password,
             Flow::SecondFactor => &mut self.after_password,
         }
     }

@@ -293,18 +293,47 @@ impl Users {
     /// # Errors
     /// [`StoreError`].
     pub async fn change(&self, sessions: &Sessions, change: &UserChange<'_>) -> Result<bool, StoreError> {
+        Ok(self.table.transact(self.change_writes(sessions, change)).await? == Transacted::Done)
+    }
+
+    fn change_writes(
+        &self,
+        sessions: &Sessions,
+        change: &UserChange<'_>,
+    ) -> Result<Vec<TransactWriteItem>, BuildError> {
+        let mut writes = vec![self.profile_change(change)?];
+        writes.extend(change.ended.iter().map(|entry| sessions.removal(entry)).collect::<Result<Vec<_>, _>>()?);
+        if let Some((owner, password)) = change.password {
+            let names = names([("#user", "user"), ("#password", "password")]);
+            let values = values([(":user", text(change.user)), (":password", text(password))]);
+            let set = ("SET #password = :password", "#user = :user");
+            writes.push(self.table.change(&phone_id(owner), set, names, values)?);
+        }
+        Ok(writes)
+    }
+
+    /// The same, and redeems a code. `None` if another request has redeemed it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn change_by_code(
+        &self,
+        phones: &Phones,
+        sessions: &Sessions,
+        code: VerifiedCode<'_>,
+        change: &UserChange<'_>,
+        now: Timestamp,
+    ) -> Result<Option<bool>, StoreError> {
         let writes = || {
-            let mut writes = vec![self.profile_change(change)?];
-            writes.extend(change.ended.iter().map(|entry| sessions.removal(entry)).collect::<Result<Vec<_>, _>>()?);
-            if let Some((owner, password)) = change.password {
-                let names = names([("#user", "user"), ("#password", "password")]);
-                let values = values([(":user", text(change.user)), (":password", text(password))]);
-                let set = ("SET #password = :password", "#user = :user");
-                writes.push(self.table.change(&phone_id(owner), set, names, values)?);
-            }
+            let mut writes = vec![phones.redeem(code, now)?];
+            writes.extend(self.change_writes(sessions, change)?);
             Ok(writes)
         };
-        Ok(self.table.transact(writes()).await? == Transacted::Done)
+        Ok(match self.transact_or_find(phones, code, writes()).await? {
+            Transacted::Done => Some(true),
+            Transacted::ConditionFailed(0) => None,
+            Transacted::ConditionFailed(_) => Some(false),
+        })
     }
 
     fn profile_change(&self, change: &UserChange<'_>) -> Result<TransactWriteItem, BuildError> {
@@ -335,7 +364,12 @@ impl Users {
             None => "attribute_not_exists(updated)",
         };
         let names = names([("#status", "status"), ("#properties", "properties"), ("#locale", "locale")]);
-        let condition = format!("#status = :enabled AND {unchanged}");
+        let mut condition = format!("#status = :enabled AND {unchanged}");
+        if let Some(profile) = change.sessions_of {
+            let (same, seen) = same_sessions(profile);
+            condition += &format!(" AND {same}");
+            values.extend(seen);
+        }
         self.table.change(&user_id(change.user), (&expression, &condition), names, Some(values))
     }
 
@@ -583,6 +617,8 @@ pub struct UserChange<'a> {
     pub password: Option<(&'a KeyedHash, &'a str)>,
     /// The sessions that end.
     pub ended: &'a [SessionEntry],
+    /// The profile that these were read from, where no session may have begun since then.
+    pub sessions_of: Option<&'a Profile>,
 }
 
 /// A user to be made.
@@ -621,7 +657,7 @@ fn same_sessions(profile: &Profile) -> (&'static str, Item) {
         return ("attribute_exists(id) AND attribute_not_exists(sessions)", Item::new());
     }
     let seen = AttributeValue::Ss(profile.sessions.iter().cloned().collect());
-    ("sessions = :seen", Item::from([(":seen".to_owned(), seen)]))
+    ("sessions = :sessions", Item::from([(":sessions".to_owned(), seen)]))
 }
 
 fn names_of_owner() -> Option<HashMap<String, String>> {

@@ -1,0 +1,78 @@
+//! How a reset of a forgotten password ends: the code comes back with a new password. It logs nobody in.
+
+use super::challenge_id::ChallengeId;
+use super::check_code::{EnteredCode, check_code};
+use super::notice::{self, Notice};
+use super::otp::OneTimeCode;
+use super::password::Password;
+use super::{AuthError, Requester, own_password, session};
+use crate::app::App;
+use crate::flow::Flow;
+use crate::logging;
+use crate::store::{PhoneKey, Profile, UserChange, VerifiedCode};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often it is decided anew when the user was changed at the same moment.
+const ATTEMPTS: usize = 5;
+
+/// Sets a new password, redeems the code, and ends all sessions of the user and the tokens of devices.
+///
+/// # Errors
+/// [`AuthError::CodeRejected`] whatever was wrong with challenge or code; those of a password; the others of [`AuthError`].
+pub async fn reset(
+    app: &Arc<App>,
+    challenge: ChallengeId,
+    code: &OneTimeCode,
+    password: &Password,
+    requester: &Requester,
+) -> Result<(), AuthError> {
+    // All refusals are padded, as at a login.
+    app.padding.arrival().padded(try_reset(app, challenge, code, password, requester)).await
+}
+
+async fn try_reset(
+    app: &Arc<App>,
+    challenge: ChallengeId,
+    code: &OneTimeCode,
+    password: &Password,
+    requester: &Requester,
+) -> Result<(), AuthError> {
+    let now = app.clock.now();
+    let keys = app.secrets.keys(now).await?;
+    app.store.users.check_root_key(&keys).await?;
+    let mut opened = challenge.open(&keys);
+    opened.retain(|(_, key)| key.flow == Flow::ResetPassword);
+    let right = check_code(app, &keys, EnteredCode { challenge, opened: &opened, code, requester }, now).await?;
+    // A challenge of nobody: even a guessed code finds no user.
+    let user = right.attempt.challenge.user.clone().ok_or(AuthError::CodeRejected)?;
+    let mut profile = app.store.users.profile(&user).await?.ok_or(AuthError::CodeRejected)?;
+    let hash = own_password::hash(app, &profile, password).await?;
+    for _ in 0..ATTEMPTS {
+        let current = session::enabled(Some(profile))?;
+        let updated = current.updated.map_or(now, |last| now.max(last.plus(Duration::from_millis(1))));
+        let changed = Profile { updated: Some(updated), ..current.clone() };
+        let (owner, ended) = (keys.phone(&current.phone), current.session_entries());
+        let change = UserChange {
+            user: &user,
+            seen: current.updated,
+            profile: &changed,
+            password: Some((&owner, &hash)),
+            ended: &ended,
+            sessions_of: Some(&current),
+        };
+        let code = VerifiedCode { phone: right.phone, key: right.key, attempt: &right.attempt, device: None };
+        let (phones, sessions) = (&app.store.phones, &app.store.sessions);
+        match app.store.users.change_by_code(phones, sessions, code, &change, now).await? {
+            Some(true) => {
+                notice::after_change(app, Notice::Password, &current.phone, vec![PhoneKey(owner.short())]);
+                logging::record_user(&user);
+                tracing::info!(event = "user_updated", reason = "reset of a password", "changed");
+                return Ok(());
+            }
+            Some(false) => profile = app.store.users.profile(&user).await?.ok_or(AuthError::CodeRejected)?,
+            None => return Err(AuthError::CodeRejected),
+        }
+    }
+    Err(AuthError::UserChanged)
+}
