@@ -175,8 +175,14 @@ async fn add_users(stack: &Stack, count: usize) -> Result<(), Failure> {
             roles: [].into(),
         };
         let (id, owner) = (identifier::random(), keys.phone(&phone));
-        let user =
-            NewUser { id: &id, phone: &owner, identity: None, password: &password, profile: &profile, session: None };
+        let user = NewUser {
+            id: &id,
+            phone: &owner,
+            identity: None,
+            password: Some(&password),
+            profile: &profile,
+            session: None,
+        };
         app.store.users.create(&user).await?;
     }
     Ok(())

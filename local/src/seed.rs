@@ -206,7 +206,7 @@ async fn add_user(app: &App, keys: &Keys, seed: &SeedUser) -> Result<(), StackEr
         id: &seed.object_id,
         phone: &owner,
         identity: identity.as_ref(),
-        password: &password,
+        password: Some(&password),
         profile: &profile,
         session: None,
     };

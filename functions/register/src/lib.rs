@@ -50,7 +50,11 @@ fn registration(app: &App, phone: PhoneNumber, challenge: &str, mut fields: Fiel
     refuse_reserved(&mut fields)?;
     let email = email(app, &mut fields)?;
     let known = [phone.last_digits(), email.as_ref().map_or("", Email::as_str), &app.settings.app_name];
-    let password = password(&mut fields)?.without(&known)?;
+    let password = match password(&mut fields)? {
+        Some(password) => Some(password.without(&known)?),
+        None if app.settings.is_password_required => return Err(Problem::new(Reason::PasswordMissing)),
+        None => None,
+    };
     let locale = locale(fields.take("blUserLocale"));
     let properties = Properties::from_rest(fields.rest())?;
     Ok(Registration { phone, challenge, code, email, password, locale, properties })
@@ -76,10 +80,10 @@ fn email(app: &App, fields: &mut Fields) -> Result<Option<Email>, Problem> {
     }
 }
 
-fn password(fields: &mut Fields) -> Result<Password, Problem> {
+fn password(fields: &mut Fields) -> Result<Option<Password>, Problem> {
     match fields.take("password") {
-        Some(Value::String(text)) if !text.is_empty() => Ok(Password::chosen(&text)?),
-        None | Some(Value::String(_)) => Err(Problem::new(Reason::PasswordMissing)),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(Password::chosen(&text)?)),
+        None | Some(Value::String(_)) => Ok(None),
         Some(_) => Err(Problem::new(Reason::PasswordNotText)),
     }
 }

@@ -410,3 +410,27 @@ async fn a_change_of_phone_and_a_login_at_once() {
         assert!(me.status == 401 || me.body["phoneNumber"] == NEW);
     }
 }
+
+/// Where passwords are optional, a user without one logs in by a code alone, and looks like one with another password.
+#[tokio::test]
+async fn a_user_without_a_password() {
+    let app = TestApp::with(&[("PASSWORD", "optional"), ("IDENTITY_COLUMN", "phoneNumber")]).await;
+    let challenge = challenge_id(&app.register_start(PHONE).await.ok());
+    let body = json!({"phoneNumber": PHONE, "transactionId": challenge, "transactionCode": app.last_code(PHONE)});
+    let user = app.post("/api/users/register", &body).await.ok();
+    app.advance(30);
+    for password in ["", "phc", PASSWORD] {
+        let reply = app.password_start(PHONE, password).await;
+        if password.is_empty() {
+            reply.refused(400, 8007, "missing_field")
+        } else {
+            reply.refused(401, 3003, "login_rejected")
+        }
+    }
+    let jane = Jane { token: app.log_in(PHONE).await, id: user["objectId"].as_str().unwrap().to_owned(), app };
+    let verify = json!({"password": "phc"});
+    let verified = jane.send(Method::POST, "/api/users/verifypassword", &verify).await;
+    assert_eq!(verified.ok(), json!({"valid": false}));
+    jane.update(&json!({"password": "battery staple horse"})).await.ok();
+    jane.app.password_start(PHONE, "battery staple horse").await.ok();
+}

@@ -557,6 +557,28 @@ describe('the account of a user who is logged in', () => {
     assert.equal(await other.Users.isValidLogin(), true);
   });
 
+  test('changes its phone with the code of the new one', async () => {
+    const user = await loggedIn();
+    const phoneNumber = newNumber();
+    const started = await app.Users.update({ ...user, phoneNumber });
+    assert.equal(started.phoneNumber, user.phoneNumber, 'unchanged until it is proven');
+    const transactionCode = await codeSentTo(phoneNumber, 'change phone');
+    const changed = await app.Users.update({ ...user, phoneNumber, transactionId: started.transactionId, transactionCode });
+    assert.equal(changed.phoneNumber, phoneNumber);
+    assert.equal(await app.Users.isValidLogin(), true);
+    assert.equal((await plivo('loginWithCode', await startLogin(phoneNumber))).objectId, user.objectId);
+  });
+
+  test('a forgotten password is reset by a code, for users and for nobody alike', async () => {
+    const { phoneNumber, email } = await newUser();
+    await app.Users.restorePassword('nobody@example.com');
+    const { transactionId } = await app.Users.restorePassword(email);
+    const code = await codeSentTo(phoneNumber, 'new password');
+    await plivo('resetPassword', { transactionId, code, password: 'battery staple horse' });
+    await advance(SPACING);
+    await plivo('loginWithPhoneNumberAndPassword', { phoneNumber, password: 'battery staple horse' });
+  });
+
   test('deletes itself, and is gone', async () => {
     const user = await loggedIn();
     const { deletionTime } = await app.Data.of(Backendless.User).remove(user);

@@ -137,7 +137,7 @@ async fn write(
             phone.e164().clone_into(&mut changed.phone);
             let mut owner =
                 users.owner(&old).await?.filter(|owner| owner.user == user).ok_or(AuthError::UserChanged)?;
-            owner.password = hash.clone().unwrap_or(owner.password);
+            owner.password = hash.clone().or(owner.password);
             let new = keys.phone(phone.e164());
             let written = UserChange { user, seen, profile: &changed, password: None, ended: &ended, sessions_of };
             let written = PhoneChange { old: &old, new: &new, owner: &owner, user: written };

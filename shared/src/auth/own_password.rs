@@ -71,7 +71,7 @@ async fn is_right(
     let expires = now.plus(2 * Limit::StartsPerDay.rule().window);
     let count = |record: &mut PhoneRecord| password_throttle::count(record, guesser, now);
     let ((), record) = app.store.phones.update(phone, record, expires, count).await??;
-    let hash = login.filter(|login| login.user == user).map(|login| login.password);
+    let hash = login.filter(|login| login.user == user).and_then(|login| login.password);
     let is_right = password.verify(&keys, hash).await?;
     if is_right {
         let forgive = |record: &mut PhoneRecord| {

@@ -30,8 +30,8 @@ pub struct Registration {
     pub code: OneTimeCode,
     /// The e-mail address.
     pub email: Option<Email>,
-    /// The password.
-    pub password: Password,
+    /// The password, if the user has one.
+    pub password: Option<Password>,
     /// Two letters.
     pub locale: String,
     /// The app's own properties.
@@ -65,7 +65,10 @@ pub async fn register(app: &App, registration: Registration, requester: &Request
     opened.retain(|opened| *opened == (PhoneKey(owner.short()), flow.into()));
     let entered = EnteredCode { challenge, opened: &opened, code: &registration.code, requester };
     let RightCode { phone, key, attempt } = check_code(app, &keys, entered, now).await?;
-    let password = registration.password.hash(&keys, app.password_cost).await?;
+    let password = match registration.password {
+        Some(password) => Some(password.hash(&keys, app.password_cost).await?),
+        None => None,
+    };
     let identity = match app.settings.identity {
         Identity::Email => registration.email.as_ref().map(|email| keys.identity(email.identity())),
         Identity::Phone => None,
@@ -91,7 +94,7 @@ pub async fn register(app: &App, registration: Registration, requester: &Request
         id: &id,
         phone: &owner,
         identity: identity.as_ref(),
-        password: &password,
+        password: password.as_deref(),
         profile: &profile,
         session: session.as_ref().map(|session| (&app.store.sessions, session)),
     };

@@ -382,7 +382,7 @@ impl Start {
 
     /// Compares the password, with the same work whether or not there is a user.
     async fn verify(&self, password: Password) -> Result<(), AuthError> {
-        let hash = self.state.owner.as_ref().map(|owner| owner.password.clone());
+        let hash = self.state.owner.as_ref().and_then(|owner| owner.password.clone());
         if password.verify(&self.keys, hash).await? { Ok(()) } else { Err(AuthError::LoginRejected) }
     }
 

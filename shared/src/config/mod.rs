@@ -132,6 +132,8 @@ settings! {
     phone_column: String = users::phone_column, "PHONE_COLUMN";
     /// `email` (default) or the phone column.
     identity: Identity = users::identity, "IDENTITY_COLUMN";
+    /// Whether a registration needs a password: `required` (default) or `optional`. A user without one logs in by a code alone.
+    is_password_required: bool = users::is_password_required, "PASSWORD";
     /// Whether step 2 of a registration also begins a session, and answers its token. Default `false`, as the Backendless service.
     session_after_registration: bool = users::session_after_registration, "SESSION_AFTER_REGISTRATION";
     /// Digits of a one-time code, 6 to 10. Default 6.
@@ -297,6 +299,7 @@ mod tests {
             ("PHONE_COLUMN", "1st"),
             ("IDENTITY_COLUMN", "name"),
             ("SESSION_AFTER_REGISTRATION", "yes"),
+            ("PASSWORD", "no"),
             ("PLIVO_SENDER", "+1 415"),
             ("PLIVO_SENDER", "a name too long"),
             ("PLIVO_API_URL", "api.plivo.com"),

@@ -19,6 +19,15 @@ pub(super) fn phone_column(lookup: Lookup<'_>, name: &'static str) -> Result<Str
     Ok(column)
 }
 
+/// Whether a registration needs a password.
+pub(super) fn is_password_required(lookup: Lookup<'_>, name: &'static str) -> Result<bool, SettingError> {
+    match with_default(lookup, name, "required").as_str() {
+        "required" => Ok(true),
+        "optional" => Ok(false),
+        other => Err(SettingError::new(name, format!("must be required or optional, not '{other}'"))),
+    }
+}
+
 pub(super) fn session_after_registration(lookup: Lookup<'_>, name: &'static str) -> Result<bool, SettingError> {
     match with_default(lookup, name, "false").as_str() {
         "true" => Ok(true),

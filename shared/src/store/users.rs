@@ -38,8 +38,9 @@ pub const MAX_SESSIONS: usize = 20;
 pub struct PhoneOwner {
     /// The user's objectId.
     pub user: String,
-    /// The password's hash, a PHC string.
-    pub password: String,
+    /// The password's hash, a PHC string; none of a user without a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
     /// Whether the user may not log in, and so gets no code.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
@@ -221,7 +222,8 @@ impl Users {
 
     /// The part of a transaction that makes a user's rows: on condition that none of them is there.
     fn creation(&self, user: &NewUser<'_>) -> Result<Vec<TransactWriteItem>, BuildError> {
-        let owner = PhoneOwner { user: user.id.to_owned(), password: user.password.to_owned(), disabled: false };
+        let owner =
+            PhoneOwner { user: user.id.to_owned(), password: user.password.map(str::to_owned), disabled: false };
         let mut profile: Item = to_item(user.profile).map_err(BuildError::other)?;
         if let Some((_, session)) = user.session {
             profile.insert("sessions".to_owned(), AttributeValue::Ss(vec![session.entry().text()]));
@@ -630,8 +632,8 @@ pub struct NewUser<'a> {
     pub phone: &'a KeyedHash,
     /// The identity's, where it is not the phone.
     pub identity: Option<&'a KeyedHash>,
-    /// The password's hash.
-    pub password: &'a str,
+    /// The password's hash, if there is one.
+    pub password: Option<&'a str>,
     /// The rest.
     pub profile: &'a Profile,
     /// The session that begins with it, if one does.
@@ -701,13 +703,13 @@ mod tests {
 
     async fn create(store: &Store, id: &str, phone: &str, identity: &str, status: &str) -> bool {
         let (phone, identity) = (&hash(phone), Some(&hash(identity)));
-        let user = NewUser { id, phone, identity, password: "phc", profile: &profile(status), session: None };
+        let user = NewUser { id, phone, identity, password: Some("phc"), profile: &profile(status), session: None };
         store.users.create(&user).await.unwrap()
     }
 
     async fn register(store: &Store, attempt: &Attempt, id: &str, now: Timestamp) -> Result<Registered, StoreError> {
         let (phone, identity, profile) = (&hash("phone"), Some(&hash("identity")), &profile(ENABLED));
-        let user = NewUser { id, phone, identity, password: "phc", profile, session: None };
+        let user = NewUser { id, phone, identity, password: Some("phc"), profile, session: None };
         let code = VerifiedCode { phone: PHONE, key: Flow::Register.into(), attempt, device: None };
         store.users.register(&store.phones, code, &user, now).await
     }
