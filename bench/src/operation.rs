@@ -22,6 +22,7 @@ pub(crate) enum Function {
     LoginCode,
     SendMessage,
     Session,
+    Account,
 }
 
 impl Function {
@@ -34,6 +35,7 @@ impl Function {
             Self::LoginCode => "login-code",
             Self::SendMessage => "send-message",
             Self::Session => "session",
+            Self::Account => "account",
         }
     }
 }
@@ -55,6 +57,11 @@ impl Ask {
 
     pub(crate) fn post(function: Function, path: &str, body: &Value) -> Self {
         Self { function, method: Method::POST, path: path.to_owned(), header: None, body: body.to_string() }
+    }
+
+    /// The same request, as another function's and with this method.
+    pub(crate) fn of(self, function: Function, method: Method) -> Self {
+        Self { function, method, ..self }
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
@@ -86,6 +93,7 @@ impl Ask {
             Function::LoginCode => serve(app, name, request, login_code::handle).await,
             Function::SendMessage => serve(app, name, request, send_message::handle).await,
             Function::Session => serve(app, name, request, session::handle).await,
+            Function::Account => serve(app, name, request, account::handle).await,
         };
         let answered = Instant::now();
         app.background.take().await;

@@ -97,6 +97,7 @@ pub(crate) fn secrets(function: &str) -> Result<usize, Failure> {
         "login-code" => login_code::SECRETS,
         "send-message" => send_message::SECRETS,
         "session" => session::SECRETS,
+        "account" => account::SECRETS,
         _ => return Err("the benchmark has no such function".into()),
     }
     .len())

@@ -142,6 +142,16 @@ impl Recorder {
         self.carry_out("isvalidusertoken", ask, Success, Hashing::None).await?;
         let ask = Ask::get(format!("/api/data/Users/{user}")).with(USER_TOKEN, token);
         self.carry_out("data/Users/{objectId}", ask, Success, Hashing::None).await?;
+        let ask = Ask::get("/api/users/me").with(USER_TOKEN, token);
+        self.carry_out("users/me", ask, Success, Hashing::None).await?;
+        let ask = Ask::get("/api/users/sessions").with(USER_TOKEN, token);
+        self.carry_out("users/sessions", ask, Success, Hashing::None).await?;
+        let change = Ask::post(Function::Account, &format!("/api/users/{user}"), &json!({ "name": "Jane" }));
+        let ask = change.of(Function::Account, Method::PUT).with(USER_TOKEN, token);
+        self.carry_out("users/{objectId}, a change", ask, Success, Hashing::None).await?;
+        self.wait();
+        let ask = Ask::get(format!("/api/users/restorepassword/{USER}")).of(Function::Account, Method::GET);
+        self.carry_out("restorepassword", ask, Success, Hashing::None).await?;
         let ask = Ask::get("/api/users/logout").with(USER_TOKEN, token);
         self.carry_out("logout", ask, Success, Hashing::None).await?;
         Ok(())

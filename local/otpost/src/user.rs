@@ -124,7 +124,7 @@ pub async fn change(
         }
         Action::Delete => {
             let is_done = users.delete(&store.sessions, id, profile, phone, identity.as_ref()).await?;
-            store.phones.forget_user(PhoneKey(phone.short()), now).await?;
+            store.phones.forget_devices_and_codes(PhoneKey(phone.short()), now).await?;
             is_done
         }
         Action::ReleaseEmail => {

@@ -151,7 +151,10 @@ async fn a_new_password_needs_the_old_one_or_a_fresh_session_and_ends_all_other_
     jane.update(&wrong).await.refused(401, 3003, "login_rejected");
     jane.app.password_start(PHONE, first).await.refused(401, 3003, "login_rejected");
     assert!(jane.is_valid(thief).await);
+    let pending = challenge_id(&jane.app.login_start(PHONE).await.ok());
+    let code = jane.app.last_code(PHONE);
     jane.update(&json!({"password": first, "currentPassword": PASSWORD})).await.ok();
+    jane.app.enter(&pending, &code).await.refused(401, 14000, "code_rejected");
     assert!(!jane.is_valid(thief).await && jane.is_valid(&jane.token).await);
     assert!(jane.app.texts(PHONE)[0].contains("your password has been changed"), "a notice");
     jane.app.password_start(PHONE, PASSWORD).await.refused(401, 3003, "login_rejected");

@@ -17,13 +17,13 @@ pub(super) enum Notice {
     Phone,
 }
 
-/// After a change: ends the tokens of these phones' devices, which open nothing, and tells the phone that the user had.
+/// After a change: ends these phones' pending codes and the tokens of their devices, and tells the phone that the user had.
 pub(super) fn after_change(app: &Arc<App>, notice: Notice, number: &str, phones: Vec<PhoneKey>) {
     let (task, number) = (Arc::clone(app), number.to_owned());
     app.background.spawn(async move {
         for phone in phones {
-            if let Err(error) = task.store.phones.forget_devices(phone, task.clock.now()).await {
-                tracing::error!(cause = logging::chain(&error), "tokens of devices are still good after a change");
+            if let Err(error) = task.store.phones.forget_devices_and_codes(phone, task.clock.now()).await {
+                tracing::error!(cause = logging::chain(&error), "tokens of devices and pending codes are still good after a change");
             }
         }
         if let Err(error) = tell(&task, notice, &number).await {

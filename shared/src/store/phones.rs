@@ -305,11 +305,11 @@ impl Phones {
         self.forget(phone, now, |record| record.devices.clear()).await
     }
 
-    /// Forgets devices and open challenges of a phone whose user is gone. The limits stay.
+    /// Forgets devices and open challenges of a phone whose user has changed or is gone. The limits stay.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn forget_user(&self, phone: PhoneKey, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn forget_devices_and_codes(&self, phone: PhoneKey, now: Timestamp) -> Result<(), StoreError> {
         let forget = |record: &mut PhoneRecord| {
             record.devices.clear();
             record.challenges.clear();
