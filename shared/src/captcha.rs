@@ -15,8 +15,9 @@ const LONGEST_TOKEN: usize = 4096;
 /// The least score that is a person's, where there is one (reCAPTCHA v3: "By default, you can use a threshold of 0.5").
 const LEAST_SCORE: f64 = 0.5;
 /// Error codes that are not about the token, but about us or the service.
-const NOT_THE_TOKEN: [&str; 5] =
-    ["missing-input-secret", "invalid-input-secret", "sitekey-secret-mismatch", "bad-request", "internal-error"];
+const NOT_THE_TOKEN: [&str; 3] = ["missing-input-secret", "invalid-input-secret", "internal-error"];
+/// What hCaptcha says in place of a host while it is busy: its tokens are bound to our key alone (hCaptcha: "Verify the User Response Server Side").
+const NO_HOSTNAME: &str = "not-provided";
 
 /// The service cannot say whether a token is good. Never holds a token or a key.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,16 @@ struct Answer {
     score: Option<f64>,
     #[serde(default, rename = "error-codes")]
     errors: Vec<String>,
+}
+
+/// What an answer says, which differs by service.
+enum Service {
+    /// Hosts; the score is that of a program, and only for some customers.
+    Hcaptcha,
+    /// Hosts; in its third version, scores and actions.
+    Recaptcha,
+    /// Hosts and actions. Others are taken for it.
+    Turnstile,
 }
 
 /// A client of one service.
@@ -80,12 +91,33 @@ impl Client {
         if let Some(error) = answer.errors.iter().find(|error| NOT_THE_TOKEN.contains(&error.as_str())) {
             return Err(CaptchaError::Refused(error.clone()));
         }
+        // A service that accepts every token, as one does beyond its free quota, has verified none.
+        if answer.success && !answer.errors.is_empty() {
+            return Err(CaptchaError::Refused("a token is accepted with errors".to_owned()));
+        }
         let is_ours = self.settings.hostnames.contains(&answer.hostname.to_ascii_lowercase());
-        // hCaptcha and reCAPTCHA v2 know no actions.
-        let is_for_this = answer.action.is_empty() || answer.action == action;
-        // Of services with actions only: hCaptcha's score is that of a program.
-        let is_likely = answer.action.is_empty() || answer.score.is_none_or(|score| score >= LEAST_SCORE);
-        Ok(answer.success && is_ours && is_for_this && is_likely)
+        // By the service and not by the answer: whoever makes a token could leave its action out.
+        let is_good = match self.service() {
+            Service::Hcaptcha => is_ours || answer.hostname == NO_HOSTNAME,
+            // The second version has neither scores nor actions.
+            Service::Recaptcha => {
+                is_ours && answer.score.is_none_or(|score| score >= LEAST_SCORE && answer.action == action)
+            }
+            Service::Turnstile => is_ours && answer.action == action,
+        };
+        Ok(answer.success && is_good)
+    }
+
+    fn service(&self) -> Service {
+        let host = self.settings.verify_url.host_str().unwrap_or_default();
+        let is_of = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        if is_of("hcaptcha.com") {
+            Service::Hcaptcha
+        } else if is_of("google.com") || is_of("recaptcha.net") {
+            Service::Recaptcha
+        } else {
+            Service::Turnstile
+        }
     }
 }
 
@@ -93,44 +125,60 @@ impl Client {
 mod tests {
     use super::*;
 
-    fn judge(answer: &str) -> Result<bool, String> {
-        let verify_url = "https://captcha.example/siteverify".parse().unwrap();
-        let settings = CaptchaSettings { verify_url, hostnames: vec!["app.example.com".to_owned()] };
+    const TURNSTILE: &str = "https://challenges.cloudflare.com/turnstile/v0/siteverify";
+    const HCAPTCHA: &str = "https://api.hcaptcha.com/siteverify";
+    const RECAPTCHA: &str = "https://www.google.com/recaptcha/api/siteverify";
+
+    fn judge(service: &str, answer: &str) -> Result<bool, String> {
+        let settings =
+            CaptchaSettings { verify_url: service.parse().unwrap(), hostnames: vec!["app.example.com".to_owned()] };
         let client = Client::new(crate::http_client::without_pool(&|_| None).unwrap(), settings);
         client.judge(&serde_json::from_str(answer).unwrap(), "login").map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_token_of_another_page_or_action_or_a_program_s_is_not_good() {
-        for answer in [
-            r#"{"success":false,"error-codes":["timeout-or-duplicate"]}"#,
-            r#"{"success":false,"hostname":"app.example.com","action":"login"}"#,
-            r#"{"success":true}"#,
-            r#"{"success":true,"hostname":"evil.example"}"#,
-            r#"{"success":true,"hostname":"evil.app.example.com"}"#,
-            r#"{"success":true,"hostname":"app.example.com","action":"register"}"#,
-            r#"{"success":true,"hostname":"app.example.com","action":"login","score":0.4}"#,
+        for (service, answer) in [
+            (TURNSTILE, r#"{"success":false,"error-codes":["timeout-or-duplicate"]}"#),
+            (TURNSTILE, r#"{"success":false,"hostname":"app.example.com","action":"login"}"#),
+            (TURNSTILE, r#"{"success":true,"action":"login"}"#),
+            (TURNSTILE, r#"{"success":true,"hostname":"evil.app.example.com","action":"login"}"#),
+            (TURNSTILE, r#"{"success":true,"hostname":"app.example.com","action":"register"}"#),
+            (TURNSTILE, r#"{"success":true,"hostname":"app.example.com"}"#),
+            (TURNSTILE, r#"{"success":true,"hostname":"not-provided","action":"login"}"#),
+            (RECAPTCHA, r#"{"success":true,"hostname":"evil.example"}"#),
+            (RECAPTCHA, r#"{"success":true,"hostname":"app.example.com","action":"login","score":0.4}"#),
+            (RECAPTCHA, r#"{"success":true,"hostname":"app.example.com","score":0.9}"#),
+            (RECAPTCHA, r#"{"success":true,"hostname":"app.example.com","action":"","score":0.1}"#),
+            (HCAPTCHA, r#"{"success":true,"hostname":"evil.example"}"#),
+            (HCAPTCHA, r#"{"success":false,"error-codes":["sitekey-secret-mismatch"]}"#),
+            (HCAPTCHA, r#"{"success":false,"error-codes":["bad-request"]}"#),
         ] {
-            assert_eq!(judge(answer), Ok(false), "{answer}");
+            assert_eq!(judge(service, answer), Ok(false), "{service} {answer}");
         }
     }
 
     #[test]
     fn the_three_services_answers_are_read() {
-        for answer in [
-            // Turnstile, hCaptcha, reCAPTCHA v2 and v3.
-            r#"{"success":true,"challenge_ts":"2026-01-01T09:00:00.000Z","hostname":"app.example.com","error-codes":[],"action":"login","cdata":""}"#,
-            r#"{"success":true,"challenge_ts":"2026-01-01T09:00:00.000000Z","hostname":"app.example.com","credit":false,"score":0.0}"#,
-            r#"{"success":true,"challenge_ts":"2026-01-01T09:00:00Z","hostname":"APP.example.com"}"#,
-            r#"{"success":true,"challenge_ts":"2026-01-01T09:00:00Z","hostname":"app.example.com","score":0.9,"action":"login"}"#,
+        for (service, answer) in [
+            (
+                TURNSTILE,
+                r#"{"success":true,"hostname":"APP.example.com","error-codes":[],"action":"login","cdata":""}"#,
+            ),
+            (HCAPTCHA, r#"{"success":true,"hostname":"app.example.com","credit":false,"score":0.0}"#),
+            (HCAPTCHA, r#"{"success":true,"hostname":"not-provided"}"#),
+            (RECAPTCHA, r#"{"success":true,"challenge_ts":"2026-01-01T09:00:00Z","hostname":"app.example.com"}"#),
+            (RECAPTCHA, r#"{"success":true,"hostname":"app.example.com","score":0.9,"action":"login"}"#),
         ] {
-            assert_eq!(judge(answer), Ok(true), "{answer}");
+            assert_eq!(judge(service, answer), Ok(true), "{service} {answer}");
         }
     }
 
     #[test]
-    fn a_wrong_secret_key_is_our_fault_and_not_the_token_s() {
-        let error = judge(r#"{"success":false,"error-codes":["invalid-input-secret"]}"#).unwrap_err();
+    fn a_wrong_secret_key_is_our_fault_and_a_service_that_accepts_everything_verifies_nothing() {
+        let error = judge(TURNSTILE, r#"{"success":false,"error-codes":["invalid-input-secret"]}"#).unwrap_err();
         assert_eq!(error, "the captcha service refuses: invalid-input-secret");
+        let open = r#"{"success":true,"hostname":"app.example.com","score":0.9,"action":"login","error-codes":["Over free quota."]}"#;
+        assert!(judge(RECAPTCHA, open).is_err());
     }
 }

@@ -79,8 +79,10 @@ impl Batch<'_> {
         if problem.is_retryable() && record.receives < MAX_RECEIVES {
             return false;
         }
-        let may_be_sent = problem.is_retryable() || problem.reason() == Reason::SmsUnknown;
-        self.dead_letter(record, problem.reason(), key.filter(|_| may_be_sent)).await
+        // Its own key is free, or never to be used again.
+        let keeps_key =
+            problem.is_retryable() || [Reason::SmsUnknown, Reason::TooManyMessages].contains(&problem.reason());
+        self.dead_letter(record, problem.reason(), key.filter(|_| keeps_key)).await
     }
 
     /// Sends a message. The error contains the message's key, if known. The attribute's key overrides the message's own.

@@ -159,6 +159,7 @@ async fn a_new_password_needs_the_old_one_or_a_fresh_session_and_ends_all_other_
     assert!(jane.app.texts(PHONE)[0].contains("your password has been changed"), "a notice");
     jane.app.password_start(PHONE, PASSWORD).await.refused(401, 3003, "login_rejected");
     jane.app.password_start(PHONE, first).await.ok();
+    jane.app.advance(60);
     let fresh = Jane { token: jane.app.log_in(PHONE).await, ..jane };
     fresh.update(&json!({"password": second})).await.ok();
     fresh.app.password_start(PHONE, second).await.ok();

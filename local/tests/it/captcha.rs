@@ -127,6 +127,29 @@ async fn a_suspended_prefix_or_country_asks_for_a_captcha() {
     }
 }
 
+/// Found by a review: refusals for want of a token were not counted, so each third hour opened the prefix again.
+#[tokio::test]
+async fn a_prefix_stays_suspended_while_it_is_asked_for_without_a_token() {
+    let app = suspended(&[]).await;
+    for hour in 1..5 {
+        for line in 0..8 {
+            required(&app.register_start(&format!("+141555501{hour}{line}")).await);
+        }
+        app.advance(3600);
+    }
+    assert_eq!(app.sent(), 3);
+}
+
+/// Found by a review: made-up tokens kept wrong passwords in the phone's count for a moment each.
+#[tokio::test]
+async fn a_made_up_token_counts_no_password_not_even_for_a_moment() {
+    let app = over_limit().await;
+    app.register(PHONE, "jane@example.com").await;
+    let attempts = (0..8).map(|_| log_in(&app, "wrong password", Some("guessed".into())));
+    let (_, owner) = tokio::join!(join_all(attempts), app.password_from("198.51.100.9", PHONE, PASSWORD));
+    owner.ok();
+}
+
 /// A hundred requests of a stranger must not close a country where nothing can open it.
 #[tokio::test]
 async fn without_a_captcha_a_pumped_country_is_only_reported() {

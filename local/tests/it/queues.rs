@@ -173,6 +173,23 @@ async fn what_may_have_been_sent_is_reported_and_not_sent_again_even_when_put_ba
     assert_eq!((app.sent(), reasons(&app)), (1, pairs(&[("one", "sms_unknown"), ("two", "sms_unknown")])));
 }
 
+/// Found by a review: otherwise two copies of one order would be two messages when they are put back.
+#[tokio::test]
+async fn a_message_beyond_its_phone_s_limit_keeps_its_key_in_the_dead_letter_queue() {
+    let app = TestApp::with(&[("MESSAGES_PER_PHONE", "1")]).await;
+    deliver(&app, &[record("zero", message(1), 1)]).await;
+    let order = json!({"phoneNumber": phone(1), "message": "Hello again", "idempotencyKey": "order-7"}).to_string();
+    for id in ["one", "two"] {
+        assert_eq!(deliver(&app, &[record(id, order.as_str(), 1)]).await, [""; 0]);
+    }
+    assert_eq!(reasons(&app), pairs(&[("one", "too_many_messages"), ("two", "too_many_messages")]));
+    app.advance(86_400);
+    for (at, letter) in app.stack.dead_letters.messages().iter().enumerate() {
+        deliver(&app, &[put_back(&at.to_string(), letter)]).await;
+    }
+    assert_eq!(app.texts(&phone(1)).len(), 2);
+}
+
 /// The attribute is the sender's own key, and never another message's.
 #[tokio::test]
 async fn a_sender_s_attribute_is_the_key_and_names_no_other_source() {

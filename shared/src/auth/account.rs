@@ -64,7 +64,7 @@ pub enum Changed {
 /// tells.
 ///
 /// # Errors
-/// As [`session::own`]; [`AuthError::UserChanged`], [`AuthError::Fixed`], [`AuthError::Properties`], [`AuthError::SessionNotFresh`], and the errors
+/// As [`session::own_profile`]; [`AuthError::UserChanged`], [`AuthError::Fixed`], [`AuthError::Properties`], [`AuthError::SessionNotFresh`], and the errors
 /// of a password and of a start.
 pub async fn update(
     app: &Arc<App>,
@@ -198,7 +198,7 @@ fn apply(settings: &Settings, old: &Profile, change: &ProfileChange, now: Timest
 /// which is worth nothing by then. Returns when.
 ///
 /// # Errors
-/// As [`session::own`]; [`AuthError::SessionNotFresh`].
+/// As [`session::own_profile`]; [`AuthError::SessionNotFresh`].
 pub async fn delete(app: &App, token: &str, user: &str) -> Result<Timestamp, AuthError> {
     let (session, mut profile) = session::own(app, token, user).await?;
     let now = app.clock.now();

@@ -11,8 +11,8 @@ use crate::logging;
 /// The action for which the token of an entered code is made. That of a start is its flow.
 pub(super) const CODE: &str = "code";
 
-/// Whether the client's token lets it pass. `false` where no captcha is set up and where its service does not answer: then everything is as if
-/// there were none, and nothing opens. It takes no longer than a call to storage.
+/// Whether the client's token lets it pass. `false` where no captcha is set up and where its service does not answer: then nothing opens. It takes
+/// no longer than a call to storage.
 ///
 /// # Errors
 /// [`AuthError::CaptchaRequired`] where the token is missing or not good.

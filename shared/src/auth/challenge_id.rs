@@ -26,7 +26,7 @@ impl ChallengeId {
     pub fn new(keys: &Keys, phone: PhoneKey, key: ChallengeKey) -> Self {
         let mut nonce = random::bytes::<8>();
         let slot = key.device.map_or(0, DeviceSlot::number);
-        nonce[7] = nonce[7] & !0b1_1111 | slot * FLOWS + key.flow as u8;
+        nonce[7] = nonce[7] & !0b1_1111 | (slot * FLOWS + key.flow as u8);
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&nonce);
         bytes[8..].copy_from_slice(&mask(keys.current(), nonce, phone.0));

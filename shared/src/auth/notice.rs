@@ -23,7 +23,10 @@ pub(super) fn after_change(app: &Arc<App>, notice: Notice, number: &str, phones:
     app.background.spawn(async move {
         for phone in phones {
             if let Err(error) = task.store.phones.forget_devices_and_codes(phone, task.clock.now()).await {
-                tracing::error!(cause = logging::chain(&error), "tokens of devices and pending codes are still good after a change");
+                tracing::error!(
+                    cause = logging::chain(&error),
+                    "tokens of devices and pending codes are still good after a change"
+                );
             }
         }
         if let Err(error) = tell(&task, notice, &number).await {

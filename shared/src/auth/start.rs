@@ -47,7 +47,7 @@ use crate::spend::budget::{Window, shards_of};
 use crate::spend::counter::{Addition, Field, volume_scope};
 use crate::spend::pumping::{Outcome, Rule};
 use crate::spend::reservation::Reservation;
-use crate::spend::{Decided, SpendRequest};
+use crate::spend::{Decided, SpendRequest, retry_after};
 use crate::store::{
     Challenge, ChallengeKey, ClientKey, ClientRecord, CounterKey, DecisionLogEntry, PhoneKey, PhoneRecord, StartKeys,
     StartState, StoreError,
@@ -94,8 +94,8 @@ pub async fn reset_of_password(app: &Arc<App>, user: &Forgetful, requester: &Req
             }
         };
         let admitted = start.admit(&start.state.phone)?;
-        let captcha_passed = start.admit_client().await?;
-        let send = start.decide_send(&admitted, captcha_passed)?;
+        let captcha = start.admit_client().await?;
+        let send = start.decide_send(&admitted, captcha)?;
         let issued = start.issue(start.state.phone.clone(), send).await?;
         Ok(issued.send_after_answer())
     };
@@ -133,8 +133,8 @@ async fn to_any_phone(
     let pipeline = async {
         let start = Start::load(app, (flow, user), phone, requester).await?;
         let admitted = start.admit(&start.state.phone)?;
-        let captcha_passed = start.admit_client().await?;
-        let send = start.decide_send(&admitted, captcha_passed)?;
+        let captcha = start.admit_client().await?;
+        let send = start.decide_send(&admitted, captcha)?;
         let issued = start.issue(start.state.phone.clone(), send).await?;
         if start.answers_before_sending() { Ok(issued.send_after_answer()) } else { issued.send().await }
     };
@@ -150,8 +150,8 @@ pub async fn login(app: &Arc<App>, phone: &PhoneNumber, requester: &Requester) -
     let pipeline = async {
         let start = Start::load(app, (Flow::Login, None), phone, requester).await?;
         let admitted = start.admit(&start.state.phone)?;
-        let captcha_passed = start.admit_client().await?;
-        let send = start.decide_send(&admitted, captcha_passed)?;
+        let captcha = start.admit_client().await?;
+        let send = start.decide_send(&admitted, captcha)?;
         let issued = start.issue(start.state.phone.clone(), send).await?;
         Ok(issued.send_after_answer())
     };
@@ -175,7 +175,7 @@ pub async fn second_factor(
         let record = start.count_client_and_password().await?;
         arrival.pad().await;
         start.verify(password).await?;
-        let send = match start.admit(&record).and_then(|admitted| start.decide_send(&admitted, false)) {
+        let send = match start.admit(&record).and_then(|admitted| start.decide_send(&admitted, Captcha::NotAsked)) {
             Ok(send) => send,
             Err(refused) => {
                 // The password was right, so it must not stay counted as wrong, even though the start is refused.
@@ -206,6 +206,16 @@ struct Start {
     key: ChallengeKey,
     captcha_token: Option<SecretString>,
     state: StartState,
+}
+
+/// What became of the captcha of a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Captcha {
+    /// None was asked for, or its service does not answer.
+    NotAsked,
+    Passed,
+    /// The number is suspended, and the token is missing or not good.
+    Missing,
 }
 
 /// The decision about a start's message, and what it reserves and counts.
@@ -337,19 +347,28 @@ impl Start {
         Ok(())
     }
 
-    /// Counts the start, or lets it pass by a captcha where its network is over the limit or the number is suspended. Returns whether a captcha has
-    /// been passed.
-    async fn admit_client(&self) -> Result<bool, AuthError> {
+    /// Counts the start, or lets it pass by a captcha where its network is over the limit or the number is suspended. Returns what became of the
+    /// captcha.
+    async fn admit_client(&self) -> Result<Captcha, AuthError> {
         let passes = || captcha_check::passes(&self.app, self.captcha_token.as_ref(), self.flow.as_str(), self.now);
         let is_over_limit = self.is_over_limit();
         if is_over_limit && passes().await? {
-            return Ok(true);
+            return Ok(Captcha::Passed);
         }
         let is_suspended = !is_over_limit && self.decide(false).decision.is_suspension();
-        let captcha = async { if is_suspended { passes().await } else { Ok(false) } };
-        let (counted, captcha_passed) = tokio::join!(self.count_client(), captcha);
+        let captcha = async {
+            match passes().await {
+                Ok(true) => Ok(Captcha::Passed),
+                Ok(false) => Ok(Captcha::NotAsked),
+                // Decided with the number, so that the demand is counted.
+                Err(AuthError::CaptchaRequired) => Ok(Captcha::Missing),
+                Err(error) => Err(error),
+            }
+        };
+        let captcha = async { if is_suspended { captcha.await } else { Ok(Captcha::NotAsked) } };
+        let (counted, captcha) = tokio::join!(self.count_client(), captcha);
         counted?;
-        captcha_passed
+        captcha
     }
 
     /// Whether the network has started as much as it may, by what was read.
@@ -364,13 +383,15 @@ impl Start {
     /// The same in parallel with the attempt of a password, which is counted before it is compared. If one of the two is refused by what was
     /// read, neither is counted.
     async fn count_client_and_password(&self) -> Result<PhoneRecord, AuthError> {
-        // With a token, that is known only when it is verified.
-        if self.is_over_limit() && (self.app.captcha.is_none() || self.captcha_token.is_none()) {
+        // First, so that a network that has to wait hinders no phone.
+        let is_over_limit = self.is_over_limit();
+        if is_over_limit {
             self.admit_client().await?;
         }
         password_throttle::count(&mut self.state.phone.clone(), self.guesser(), self.now)?;
         let decide = |record: &mut PhoneRecord| password_throttle::count(record, self.guesser(), self.now);
-        let (client, record) = tokio::join!(self.admit_client(), self.update_phone(self.state.phone.clone(), decide));
+        let client = async { if is_over_limit { Ok(()) } else { self.count_client().await } };
+        let (client, record) = tokio::join!(client, self.update_phone(self.state.phone.clone(), decide));
         let ((), record) = record??;
         if let Err(refused) = client {
             let rollback = |record: &mut PhoneRecord| password_throttle::rollback(record, self.guesser(), self.now);
@@ -404,7 +425,8 @@ impl Start {
     }
 
     /// Decides by budget and volume. Writes nothing but the log entry of a refusal, after the answer.
-    fn decide_send(self: &Arc<Self>, admitted: &Admitted, captcha_passed: bool) -> Result<PlannedSend, AuthError> {
+    fn decide_send(self: &Arc<Self>, admitted: &Admitted, captcha: Captcha) -> Result<PlannedSend, AuthError> {
+        let captcha_passed = captcha == Captcha::Passed;
         let App { settings, metrics, .. } = &*self.app;
         let Decided { inputs, decision, percent_spent } = self.decide(captcha_passed);
         metrics.count(Metric::Budget("codes", usize::try_from(percent_spent).unwrap_or_default()), self.now);
@@ -437,6 +459,9 @@ impl Start {
         self.app.background.spawn(async move {
             start.record(&planned).await;
         });
+        if captcha == Captcha::Missing {
+            return Err(AuthError::CaptchaRequired);
+        }
         Err(AuthError::SpendRefused { rule, retry_after: decision.retry_after(self.now) })
     }
 
@@ -472,7 +497,7 @@ impl Start {
             (Ok((issued, _)), none) => {
                 self.rollback(&issued).await;
                 none?;
-                Err(AuthError::SpendRefused { rule: Rule::Budget, retry_after: 1 })
+                Err(AuthError::SpendRefused { rule: Rule::Budget, retry_after: retry_after(Window::Hour, self.now) })
             }
             (Err(refused), Ok(Some(shard))) => {
                 self.release(CounterKey::Shard(shard), &planned.reservation.additions).await;

@@ -9,7 +9,7 @@ use crate::auth::limits::{Limit, LimitRule, Limited};
 use crate::clock::Timestamp;
 use crate::logging;
 use crate::metrics::Metric;
-use crate::spend::budget::Amounts;
+use crate::spend::budget::{Amounts, Window};
 use crate::spend::counter::{ALL, Addition, VersionedCounter, spent_fields};
 use crate::spend::price::Money;
 use crate::spend::retry_after;
@@ -86,7 +86,11 @@ impl<'a> Allowance<'a> {
         let counters = &self.app.store.counters;
         let is_paid = counters.add(CounterKey::Messages, budget, &self.additions(), self.now).await?;
         // Others have taken the rest at this moment.
-        if is_paid { Ok(()) } else { Err(MessageError::BudgetSpent { retry_after: 1 }) }
+        if is_paid {
+            Ok(())
+        } else {
+            Err(MessageError::BudgetSpent { retry_after: retry_after(Window::Hour, self.now) })
+        }
     }
 
     fn additions(&self) -> Vec<Addition> {

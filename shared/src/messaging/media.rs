@@ -58,7 +58,8 @@ fn link(item: &str) -> Result<Url, MediaError> {
 fn is_public(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let is_in = |domain: &str| name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    name.contains('.') && !PRIVATE_DOMAINS.into_iter().any(is_in)
+    let has_labels = name.contains('.') && !name.split('.').any(str::is_empty);
+    has_labels && !PRIVATE_DOMAINS.into_iter().any(is_in)
 }
 
 const PRIVATE_DOMAINS: [&str; 5] = ["localhost", "local", "internal", "lan", "home.arpa"];
@@ -83,6 +84,9 @@ mod tests {
             "https:///x",
             "https://localhost/x",
             "https://localhost./x",
+            "https://localhost../x",
+            "https://intranet../x",
+            "https://127.0.0.1../x",
             "https://x.localhost/",
             "https://x.LOCALHOST./",
             "https://printer.local/",

@@ -29,11 +29,19 @@ pub fn gsm_length(text: &str) -> Option<usize> {
 /// How many segments the text is sent in, each of which costs: 160 GSM 03.38 characters, or 70 UTF-16 code units of others; 153 and 67
 /// where there are several, which carry their order (3GPP TS 23.040, 9.2.3.24.1).
 pub fn segments(text: &str) -> usize {
-    let (length, one, several) = match gsm_length(text) {
-        Some(characters) => (characters, SINGLE_SEGMENT, 153),
-        None => (text.encode_utf16().count(), 70, 67),
+    let is_gsm = gsm_length(text).is_some();
+    let (one, several) = if is_gsm { (SINGLE_SEGMENT, 153) } else { (70, 67) };
+    let size = |character: char| {
+        if is_gsm { 1 + usize::from(EXTENSION.contains(character)) } else { character.len_utf16() }
     };
-    if length <= one { 1 } else { length.div_ceil(several) }
+    if text.chars().map(size).sum::<usize>() <= one {
+        return 1;
+    }
+    // A character of two units is not divided between two segments.
+    let (segments, _) = text.chars().map(size).fold((1, 0), |(segments, used), size| {
+        if used + size <= several { (segments, used + size) } else { (segments + 1, size) }
+    });
+    segments
 }
 
 /// Whether Plivo takes the text.
@@ -64,6 +72,7 @@ mod tests {
         {
             assert_eq!(segments(text), count);
         }
+        assert_eq!((segments(&"😀".repeat(335)), segments(&"€".repeat(765))), (11, 11), "none is divided");
         assert_eq!((segments(&"ж".repeat(70)), segments(&"ж".repeat(71)), segments(&"ж".repeat(135))), (1, 2, 3));
     }
 
