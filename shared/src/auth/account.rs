@@ -20,6 +20,7 @@ use super::{AuthError, Requester, own_password, session, start};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::config::{Identity, Settings};
+use crate::crypto::KeyedHash;
 use crate::flow::Flow;
 use crate::logging;
 use crate::store::{PhoneChange, PhoneKey, PhoneMoved, Profile, Session, UserChange, VerifiedCode};
@@ -126,48 +127,60 @@ async fn write(
     };
     for _ in 0..ATTEMPTS {
         let mut changed = apply(&app.settings, &profile, change, now)?;
+        if let Some((phone, _)) = &moved {
+            phone.e164().clone_into(&mut changed.phone);
+        }
         let ends_others = hash.is_some() || moved.is_some();
         let mut ended = profile.session_entries();
         ended.retain(|entry| ends_others && entry.id != session.id);
         // No session may begin meanwhile that would not end.
         let sessions_of = ends_others.then_some(&profile);
-        let old = keys.phone(&profile.phone);
-        let (seen, users) = (profile.updated, &app.store.users);
-        let is_done = if let Some((phone, code)) = &moved {
-            phone.e164().clone_into(&mut changed.phone);
-            let mut owner =
-                users.owner(&old).await?.filter(|owner| owner.user == user).ok_or(AuthError::UserChanged)?;
-            owner.password = hash.clone().or(owner.password);
-            let new = keys.phone(phone.e164());
-            let written = UserChange { user, seen, profile: &changed, password: None, ended: &ended, sessions_of };
-            let written = PhoneChange { old: &old, new: &new, owner: &owner, user: written };
-            let code = VerifiedCode { phone: code.phone, key: code.key, attempt: &code.attempt, device: None };
-            match users.move_phone(&app.store.phones, &app.store.sessions, code, &written, now).await? {
-                PhoneMoved::Done => true,
-                PhoneMoved::CodeUsed => return Err(AuthError::CodeRejected),
-                PhoneMoved::Taken => return Err(AuthError::UserExists),
-                PhoneMoved::Changed => false,
-            }
-        } else {
-            let password = hash.as_deref().map(|hash| (&old, hash));
-            let written = UserChange { user, seen, profile: &changed, password, ended: &ended, sessions_of };
-            users.change(&app.store.sessions, &written).await?
+        let (old, new) = (keys.phone(&profile.phone), keys.phone(&changed.phone));
+        let password = hash.as_deref().map(|hash| (&old, hash));
+        let (seen, ended) = (profile.updated, ended.as_slice());
+        let written = UserChange { user, seen, profile: &changed, password, ended, sessions_of };
+        let is_done = match &moved {
+            Some((_, code)) => move_phone(app, (&old, &new), code, written, now).await?,
+            None => app.store.users.change(&app.store.sessions, &written).await?,
         };
-        if is_done {
-            let phones = [&profile.phone, &changed.phone].map(|phone| PhoneKey(keys.phone(phone).short())).to_vec();
-            if let Some((phone, _)) = &moved {
-                count_verified(app, &keys, phone, Flow::ChangePhone, now);
-                notice::after_change(app, Notice::Phone, &profile.phone, phones);
-            } else if hash.is_some() {
-                notice::after_change(app, Notice::Password, &profile.phone, phones);
-            }
-            logging::record_user(user);
-            tracing::info!(event = "user_updated", reason = "by its user", "changed");
-            return Ok(changed);
+        if !is_done {
+            profile = session::enabled(app.store.users.profile(user).await?)?;
+            continue;
         }
-        profile = session::enabled(users.profile(user).await?)?;
+        if let Some((phone, _)) = &moved {
+            count_verified(app, &keys, phone, Flow::ChangePhone, now);
+        }
+        if ends_others {
+            let notice = if moved.is_some() { Notice::Phone } else { Notice::Password };
+            let phones = vec![PhoneKey(old.short()), PhoneKey(new.short())];
+            notice::after_change(app, notice, &profile.phone, phones);
+        }
+        logging::record_user(user);
+        tracing::info!(event = "user_updated", reason = "by its user", "changed");
+        return Ok(changed);
     }
     Err(AuthError::UserChanged)
+}
+
+/// Writes a change together with a new phone, from the old one's keyed hash to the new one's; `false` where another change was faster.
+async fn move_phone(
+    app: &App,
+    (old, new): (&KeyedHash, &KeyedHash),
+    code: &RightCode,
+    change: UserChange<'_>,
+    now: Timestamp,
+) -> Result<bool, AuthError> {
+    let (users, phones, sessions) = (&app.store.users, &app.store.phones, &app.store.sessions);
+    let mut owner = users.owner(old).await?.filter(|owner| owner.user == change.user).ok_or(AuthError::UserChanged)?;
+    owner.password = change.password.map(|(_, hash)| hash.to_owned()).or(owner.password);
+    let change = PhoneChange { old, new, owner: &owner, user: change };
+    let code = VerifiedCode { phone: code.phone, key: code.key, attempt: &code.attempt, device: None };
+    match users.move_phone(phones, sessions, code, &change, now).await? {
+        PhoneMoved::Done => Ok(true),
+        PhoneMoved::CodeUsed => Err(AuthError::CodeRejected),
+        PhoneMoved::Taken => Err(AuthError::UserExists),
+        PhoneMoved::Changed => Ok(false),
+    }
 }
 
 /// The profile after a change. Changes nothing else.
@@ -242,8 +255,11 @@ pub async fn export(
         app.store.load_message_limits(phone, now),
         app.store.sessions.list(&entries, now)
     )?;
-    let listed =
-        |session: &Session| json!({ "id": session.id, "created": session.created, "lastSeen": session.last_seen });
+    let device = |id: &str| entries.iter().find(|entry| entry.id == id).map(|entry| entry.device.as_str());
+    let listed = |session: &Session| {
+        let (id, created, seen) = (&session.id, session.created, session.last_seen);
+        json!({ "id": id, "device": device(id), "created": created, "lastSeen": seen })
+    };
     let mut limits_of_phone = json!(record);
     if let Some(fields) = limits_of_phone.as_object_mut() {
         // Ours, and no facts about the user.
@@ -253,7 +269,6 @@ pub async fn export(
     Ok(Value::Object(Map::from_iter([
         ("user".to_owned(), object(&app.settings, &user, &profile)),
         ("sessions".to_owned(), json!(sessions)),
-        ("devices".to_owned(), json!(entries.iter().map(|entry| &entry.device).collect::<Vec<_>>())),
         ("phone".to_owned(), limits_of_phone),
         ("messages".to_owned(), json!(limits.phone.times)),
     ])))
