@@ -11,11 +11,11 @@ use crate::config::CaptchaSettings;
 /// For a whole call, which takes about 0.2 s.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest token, in bytes: Turnstile's have 2,048 at most, the others' a little more at times.
-const LONGEST_TOKEN: usize = 4096;
+const MAX_TOKEN_BYTES: usize = 4096;
 /// The least score that is a person's, where there is one (reCAPTCHA v3: "By default, you can use a threshold of 0.5").
-const LEAST_SCORE: f64 = 0.5;
-/// Error codes that are not about the token, but about us or the service.
-const NOT_THE_TOKEN: [&str; 3] = ["missing-input-secret", "invalid-input-secret", "internal-error"];
+const MIN_SCORE: f64 = 0.5;
+/// Error codes that concern our secret key or the service, not the token.
+const SERVICE_ERRORS: [&str; 3] = ["missing-input-secret", "invalid-input-secret", "internal-error"];
 /// What hCaptcha says in place of a host while it is busy: its tokens are bound to our key alone (hCaptcha: "Verify the User Response Server Side").
 const NO_HOSTNAME: &str = "not-provided";
 
@@ -26,8 +26,8 @@ pub enum CaptchaError {
     #[error("the captcha service does not answer")]
     NoAnswer(#[from] reqwest::Error),
     /// It refuses our secret key, or fails.
-    #[error("the captcha service refuses: {0}")]
-    Refused(String),
+    #[error("captcha verification failed: {0}")]
+    Failed(String),
 }
 
 #[derive(Deserialize)]
@@ -44,11 +44,11 @@ struct Answer {
 
 /// What an answer says, which differs by service.
 enum Service {
-    /// Hosts; the score is that of a program, and only for some customers.
+    /// Hosts. Its score is the likelihood of a bot, and exists only for some plans.
     Hcaptcha,
     /// Hosts; in its third version, scores and actions.
     Recaptcha,
-    /// Hosts and actions. Others are taken for it.
+    /// Hosts and actions. Unknown services are treated as Turnstile.
     Turnstile,
 }
 
@@ -77,7 +77,7 @@ impl Client {
     ) -> Result<bool, CaptchaError> {
         let token = token.expose_secret();
         // What is no token must not make the service fail.
-        if token.is_empty() || token.len() > LONGEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if token.is_empty() || token.len() > MAX_TOKEN_BYTES || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Ok(false);
         }
         let form = [("secret", secret.expose_secret()), ("response", token)];
@@ -88,20 +88,20 @@ impl Client {
     }
 
     fn judge(&self, answer: &Answer, action: &str) -> Result<bool, CaptchaError> {
-        if let Some(error) = answer.errors.iter().find(|error| NOT_THE_TOKEN.contains(&error.as_str())) {
-            return Err(CaptchaError::Refused(error.clone()));
+        if let Some(error) = answer.errors.iter().find(|error| SERVICE_ERRORS.contains(&error.as_str())) {
+            return Err(CaptchaError::Failed(error.clone()));
         }
         // A service that accepts every token, as one does beyond its free quota, has verified none.
         if answer.success && !answer.errors.is_empty() {
-            return Err(CaptchaError::Refused("a token is accepted with errors".to_owned()));
+            return Err(CaptchaError::Failed("success with error codes".to_owned()));
         }
         let is_ours = self.settings.hostnames.contains(&answer.hostname.to_ascii_lowercase());
-        // By the service and not by the answer: whoever makes a token could leave its action out.
+        // Decided by the configured service, not by the response: a client can omit the action.
         let is_good = match self.service() {
             Service::Hcaptcha => is_ours || answer.hostname == NO_HOSTNAME,
             // The second version has neither scores nor actions.
             Service::Recaptcha => {
-                is_ours && answer.score.is_none_or(|score| score >= LEAST_SCORE && answer.action == action)
+                is_ours && answer.score.is_none_or(|score| score >= MIN_SCORE && answer.action == action)
             }
             Service::Turnstile => is_ours && answer.action == action,
         };
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_another_page_or_action_or_a_program_s_is_not_good() {
+    fn a_token_of_another_page_or_action_or_of_a_bot_is_not_good() {
         for (service, answer) in [
             (TURNSTILE, r#"{"success":false,"error-codes":["timeout-or-duplicate"]}"#),
             (TURNSTILE, r#"{"success":false,"hostname":"app.example.com","action":"login"}"#),
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_wrong_secret_key_is_our_fault_and_a_service_that_accepts_everything_verifies_nothing() {
         let error = judge(TURNSTILE, r#"{"success":false,"error-codes":["invalid-input-secret"]}"#).unwrap_err();
-        assert_eq!(error, "the captcha service refuses: invalid-input-secret");
+        assert_eq!(error, "captcha verification failed: invalid-input-secret");
         let open = r#"{"success":true,"hostname":"app.example.com","score":0.9,"action":"login","error-codes":["Over free quota."]}"#;
         assert!(judge(RECAPTCHA, open).is_err());
     }

@@ -11,16 +11,16 @@ use shared::auth::email::Email;
 use shared::auth::otp::OneTimeCode;
 use shared::auth::password::Password;
 use shared::auth::reset_password;
-use shared::auth::start::{self, Forgetful};
+use shared::auth::start::{self, ResetIdentity};
 use shared::http::{self, Duplicates, Problem, Reason};
 
 /// Sends a code to the user's phone, for an e-mail address or a phone; the answer is the same for those of nobody.
 pub(crate) async fn start(app: &Arc<App>, request: &Request, identity: Option<&str>) -> Result<Value, Problem> {
     let identity = identity.unwrap_or_default();
     let user = if identity.contains('@') {
-        Forgetful::Email(Email::parse(identity).ok_or_else(|| Problem::new(Reason::InvalidEmail))?)
+        ResetIdentity::Email(Email::parse(identity).ok_or_else(|| Problem::new(Reason::InvalidEmail))?)
     } else {
-        Forgetful::Phone(PhoneNumber::parse(identity, app.settings.default_country)?)
+        ResetIdentity::Phone(PhoneNumber::parse(identity, app.settings.default_country)?)
     };
     let challenge = start::reset_of_password(app, &user, &http::requester(app, request)?).await?;
     Ok(json!({ "transactionId": challenge }))

@@ -1,15 +1,15 @@
 //! What we know of numbers beyond libphonenumber's metadata. Each rule is for one calling code, and works on the national number.
 
-/// Area codes of the North American Numbering Plan at which no person is reached by SMS: 900 is premium rate, 5XX and 700 follow a person or are
-/// a carrier's own, 6XX are Canada's without a place, 710 is the government's (NANPA: "Non-geographic area codes"). The metadata takes numbers
-/// in them for unknown ones where it has no pattern.
+/// Non-geographic area codes of the North American Numbering Plan at which SMS reaches no person: 900 is premium rate, 5XX and 700 are personal or
+/// carriers' services, 6XX are Canadian services, 710 is the United States' government (NANPA: "Non-geographic area codes"). Where the metadata has
+/// no pattern, it classifies such numbers as unknown.
 const SERVICE_AREAS: [&str; 25] = [
     "500", "521", "522", "523", "524", "525", "526", "527", "528", "529", "533", "544", "566", "577", "588", "600",
     "622", "633", "644", "655", "677", "688", "700", "710", "900",
 ];
 
 /// Whether a number is a service's although the metadata does not say so. In every North American area, 976 is premium rate and 555-1212 is
-/// directory assistance. Other 555 numbers are nobody's, and many are in examples.
+/// directory assistance.
 pub fn is_service(calling_code: u16, national: &str) -> bool {
     if calling_code != 1 || national.len() != 10 {
         return false;

@@ -1,5 +1,5 @@
-//! Checks an entered code. An attempt is counted before the code is compared: for the client network, as a wrong code, and for the phone, in its
-//! challenge. A right one is taken back from the network, together with the starts for the same phone.
+//! Checks an entered code. Before it is compared, the attempt is counted in its challenge, and as a wrong code for the client network unless it comes
+//! from a known device or has passed a captcha. A right code removes the network's wrong codes and starts for that phone.
 
 use std::convert::Infallible;
 
@@ -72,8 +72,8 @@ pub(super) async fn check_code(
     Ok(right)
 }
 
-/// Tries the challenges that the code may be for. `wrong_codes`: how many this day has had for all phones. One more is counted before its
-/// client is told.
+/// Tries the challenges that the code may be for. `wrong_codes`: how many this day has had for all phones. A wrong code is added to them before the
+/// response.
 async fn compare(
     app: &App,
     keys: &Keys,
@@ -96,7 +96,7 @@ async fn compare(
         if guessing::is_counted(&app.settings, *key) {
             let percent = (wrong_codes + 1) * 100 / app.settings.wrong_codes_per_day;
             app.metrics.count(Metric::WrongCodes(percent), now);
-            // While guessing is braked, no more need to be counted.
+            // Once spraying is throttled, counting more changes nothing.
             if length == app.settings.code_length {
                 app.store.controls.count_wrong_code(now).await?;
             }

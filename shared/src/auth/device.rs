@@ -1,8 +1,8 @@
-//! Device tokens (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"): who has logged in on a device can show that it was there.
-//! Its starts and passwords then have limits of their own, which strangers cannot use up. A token opens nothing and skips no code.
+//! Device tokens (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"): a token proves that its holder has logged in to this phone's
+//! account before. Its starts and passwords then have limits of their own, which strangers cannot use up. It does not log in, and replaces no code.
 //!
 //! A token is sealed and holds a device's id, for one phone and one application. The phone's item keeps its last five devices; a token whose
-//! device is not among them, or is older than 180 days, counts for nothing. It ends with its device's place in that item.
+//! device is not among them, or is older than 180 days, counts for nothing. It becomes invalid when the device is replaced in that list.
 
 use crate::clock::Timestamp;
 use crate::crypto::{Keys, SealError, identifier};

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `admission`, `client_limits`, `password_throttle`, [`limits`] | who may start how often |
 //! | `captcha_check` | lets a person pass where a limit would refuse |
-//! | `device`, `guessing` | the owner's own devices; the brake on guessing over many phones |
+//! | `device`, `guessing` | the owner's own devices; the throttle on guessing over many phones |
 //! | `challenge`, [`challenge_id`] | what a start changes about a phone, and the id that the client gets |
 //! | `check_code` | whether an entered code is right |
 //! | [`otp`], `otp_message` | the code and its text |

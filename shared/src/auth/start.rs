@@ -1,4 +1,4 @@
-//! How a flow starts: a code goes to a phone. Each of [`registration`], [`login`] and [`second_factor`] is one pipeline:
+//! How a flow starts: a code goes to a phone. Each flow is one pipeline:
 //!
 //! 1. read what is known about the phone, the client, the budgets and Plivo, in one call; a start that is refused by it has written nothing;
 //! 2. count the client's start (and the attempt of a password, before it is compared); if its network is over the limit or the number is suspended,
@@ -11,9 +11,9 @@
 //! limits have not counted. If no message goes out, the same calls are made. They count the start all the same, and
 //! no money.
 //!
-//! **The message of a passwordless login goes out after the answer.** Its client never learns what Plivo says and does not wait for it, so the
-//! time of a message cannot reveal who is a user. The same holds for a registration if an unconfirmed phone would get no further message
-//! today. All other starts wait for Plivo and report a message that failed. Where no message goes out, a call to Plivo that sends nothing
+//! **The message of a passwordless login or a password reset goes out after the answer.** Its client never learns what Plivo says and does not wait
+//! for it, so the time of a message cannot reveal who is a user. The same holds for a registration or a change of phone if an unconfirmed phone
+//! would get no further message today. All other starts wait for Plivo and report a message that failed. Where no message goes out, a call to Plivo that sends nothing
 //! stands in for it: a decoy.
 //!
 //! **All answers and refusals are padded** (`response_padding`), so that their time does not reveal what was found in storage.
@@ -59,7 +59,7 @@ use crate::store::{
 /// # Errors
 /// [`AuthError`]: limits, spend rules, Plivo's failures, storage.
 pub async fn registration(app: &Arc<App>, phone: &PhoneNumber, requester: &Requester) -> Result<String, AuthError> {
-    to_any_phone(app, (Flow::Register, None), phone, requester).await
+    start_unconfirmed(app, (Flow::Register, None), phone, requester).await
 }
 
 /// Starts a change of a user's phone: sends a code to the new one. The challenge is this user's. Otherwise as [`registration`].
@@ -72,7 +72,7 @@ pub async fn change_of_phone(
     user: &str,
     requester: &Requester,
 ) -> Result<String, AuthError> {
-    to_any_phone(app, (Flow::ChangePhone, Some(user)), phone, requester).await
+    start_unconfirmed(app, (Flow::ChangePhone, Some(user)), phone, requester).await
 }
 
 /// Starts a reset of a forgotten password, by phone or by e-mail address: sends a code to the user's phone. Where there is no user, it looks the same
@@ -80,16 +80,20 @@ pub async fn change_of_phone(
 ///
 /// # Errors
 /// As [`login`].
-pub async fn reset_of_password(app: &Arc<App>, user: &Forgetful, requester: &Requester) -> Result<String, AuthError> {
+pub async fn reset_of_password(
+    app: &Arc<App>,
+    user: &ResetIdentity,
+    requester: &Requester,
+) -> Result<String, AuthError> {
     let pipeline = async {
         let keys = app.secrets.keys(app.clock.now()).await?;
         let start = match user {
-            Forgetful::Phone(phone) => Start::load(app, (Flow::ResetPassword, None), phone, requester).await?,
-            Forgetful::Email(email) => {
+            ResetIdentity::Phone(phone) => Start::load(app, (Flow::ResetPassword, None), phone, requester).await?,
+            ResetIdentity::Email(email) => {
                 let address = keys.identity(email.identity());
                 let phone = phone_of(app, &address).await?;
                 let is_known = phone.is_some();
-                let phone = phone.map_or_else(|| stand_in(app), Ok)?;
+                let phone = phone.map_or_else(|| decoy_phone(app), Ok)?;
                 Start::load_by(app, (Flow::ResetPassword, None), &phone, Some((address, is_known)), requester).await?
             }
         };
@@ -102,9 +106,9 @@ pub async fn reset_of_password(app: &Arc<App>, user: &Forgetful, requester: &Req
     app.padding.arrival().padded(pipeline).await
 }
 
-/// Who has forgotten the password.
+/// The phone or e-mail address that a reset was requested for.
 #[derive(Debug)]
-pub enum Forgetful {
+pub enum ResetIdentity {
     /// The user with this phone.
     Phone(PhoneNumber),
     /// The user with this e-mail address.
@@ -119,12 +123,12 @@ async fn phone_of(app: &App, address: &KeyedHash) -> Result<Option<PhoneNumber>,
     Ok(phone.filter(|phone| app.settings.serves(phone.country(), Flow::ResetPassword)))
 }
 
-/// A number of nobody, for what an e-mail address of nobody would cost.
-fn stand_in(app: &App) -> Result<PhoneNumber, AuthError> {
+/// A fictitious number, so that an unknown e-mail address takes the same path.
+fn decoy_phone(app: &App) -> Result<PhoneNumber, AuthError> {
     PhoneNumber::parse("+12025550100", app.settings.default_country).map_err(|_| AuthError::CountryNotServed)
 }
 
-async fn to_any_phone(
+async fn start_unconfirmed(
     app: &Arc<App>,
     (flow, user): (Flow, Option<&str>),
     phone: &PhoneNumber,
@@ -175,14 +179,17 @@ pub async fn second_factor(
         let record = start.count_client_and_password().await?;
         arrival.pad().await;
         start.verify(password).await?;
-        let send = match start.admit(&record).and_then(|admitted| start.decide_send(&admitted, Captcha::NotAsked)) {
-            Ok(send) => send,
-            Err(refused) => {
-                // The password was right, so it must not stay counted as wrong, even though the start is refused.
-                start.correct_passwords(record, |record| password_throttle::forgive(record, start.guesser())).await;
-                return Err(refused);
-            }
-        };
+        let send =
+            match start.admit(&record).and_then(|admitted| start.decide_send(&admitted, CaptchaOutcome::NotVerified)) {
+                Ok(send) => send,
+                Err(refused) => {
+                    // The password was right, so it must not stay counted as wrong, even though the start is refused.
+                    start
+                        .adjust_wrong_passwords(record, |record| password_throttle::forgive(record, start.guesser()))
+                        .await;
+                    return Err(refused);
+                }
+            };
         start.issue(record, send).await?.send().await
     };
     arrival.padded(pipeline).await
@@ -208,11 +215,11 @@ struct Start {
     state: StartState,
 }
 
-/// What became of the captcha of a start.
+/// The captcha's outcome for a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Captcha {
-    /// None was asked for, or its service does not answer.
-    NotAsked,
+enum CaptchaOutcome {
+    /// No captcha was needed, none is set up, or its service does not answer.
+    NotVerified,
     Passed,
     /// The number is suspended, and the token is missing or not good.
     Missing,
@@ -347,25 +354,25 @@ impl Start {
         Ok(())
     }
 
-    /// Counts the start, or lets it pass by a captcha where its network is over the limit or the number is suspended. Returns what became of the
-    /// captcha.
-    async fn admit_client(&self) -> Result<Captcha, AuthError> {
+    /// Counts the start, or lets it pass by a captcha where its network is over the limit or the number is suspended. Returns the captcha's
+    /// outcome.
+    async fn admit_client(&self) -> Result<CaptchaOutcome, AuthError> {
         let passes = || captcha_check::passes(&self.app, self.captcha_token.as_ref(), self.flow.as_str(), self.now);
         let is_over_limit = self.is_over_limit();
         if is_over_limit && passes().await? {
-            return Ok(Captcha::Passed);
+            return Ok(CaptchaOutcome::Passed);
         }
         let is_suspended = !is_over_limit && self.decide(false).decision.is_suspension();
         let captcha = async {
             match passes().await {
-                Ok(true) => Ok(Captcha::Passed),
-                Ok(false) => Ok(Captcha::NotAsked),
+                Ok(true) => Ok(CaptchaOutcome::Passed),
+                Ok(false) => Ok(CaptchaOutcome::NotVerified),
                 // Decided with the number, so that the demand is counted.
-                Err(AuthError::CaptchaRequired) => Ok(Captcha::Missing),
+                Err(AuthError::CaptchaRequired) => Ok(CaptchaOutcome::Missing),
                 Err(error) => Err(error),
             }
         };
-        let captcha = async { if is_suspended { captcha.await } else { Ok(Captcha::NotAsked) } };
+        let captcha = async { if is_suspended { captcha.await } else { Ok(CaptchaOutcome::NotVerified) } };
         let (counted, captcha) = tokio::join!(self.count_client(), captcha);
         counted?;
         captcha
@@ -380,8 +387,8 @@ impl Start {
         client_limits::count_start(record, self.items.phone.into(), &self.country, &self.app.settings, self.now)
     }
 
-    /// The same in parallel with the attempt of a password, which is counted before it is compared. If one of the two is refused by what was
-    /// read, neither is counted.
+    /// Counts the start for the client network and, in parallel, the attempt of a password, before it is compared. If the state already read refuses
+    /// either, neither is counted.
     async fn count_client_and_password(&self) -> Result<PhoneRecord, AuthError> {
         // First, so that a network that has to wait hinders no phone.
         let is_over_limit = self.is_over_limit();
@@ -395,7 +402,7 @@ impl Start {
         let ((), record) = record??;
         if let Err(refused) = client {
             let rollback = |record: &mut PhoneRecord| password_throttle::rollback(record, self.guesser(), self.now);
-            self.correct_passwords(record, rollback).await;
+            self.adjust_wrong_passwords(record, rollback).await;
             return Err(refused);
         }
         Ok(record)
@@ -407,9 +414,9 @@ impl Start {
         if password.verify(&self.keys, hash).await? { Ok(()) } else { Err(AuthError::LoginRejected) }
     }
 
-    /// Counts fewer wrong passwords.
-    async fn correct_passwords(&self, record: PhoneRecord, change: impl Fn(&mut PhoneRecord)) {
-        if let Err(error) = self.change_phone(record, change).await {
+    /// Removes attempts from the phone's wrong passwords.
+    async fn adjust_wrong_passwords(&self, record: PhoneRecord, change: impl Fn(&mut PhoneRecord)) {
+        if let Err(error) = self.update_phone_item(record, change).await {
             tracing::warn!(cause = logging::chain(&error), "a password stays counted as a wrong one");
         }
     }
@@ -425,8 +432,8 @@ impl Start {
     }
 
     /// Decides by budget and volume. Writes nothing but the log entry of a refusal, after the answer.
-    fn decide_send(self: &Arc<Self>, admitted: &Admitted, captcha: Captcha) -> Result<PlannedSend, AuthError> {
-        let captcha_passed = captcha == Captcha::Passed;
+    fn decide_send(self: &Arc<Self>, admitted: &Admitted, captcha: CaptchaOutcome) -> Result<PlannedSend, AuthError> {
+        let captcha_passed = captcha == CaptchaOutcome::Passed;
         let App { settings, metrics, .. } = &*self.app;
         let Decided { inputs, decision, percent_spent } = self.decide(captcha_passed);
         metrics.count(Metric::Budget("codes", usize::try_from(percent_spent).unwrap_or_default()), self.now);
@@ -459,7 +466,7 @@ impl Start {
         self.app.background.spawn(async move {
             start.record(&planned).await;
         });
-        if captcha == Captcha::Missing {
+        if captcha == CaptchaOutcome::Missing {
             return Err(AuthError::CaptchaRequired);
         }
         Err(AuthError::SpendRefused { rule, retry_after: decision.retry_after(self.now) })
@@ -523,7 +530,11 @@ impl Start {
         self.app.store.phones.update(self.items.phone, record, expires, decide).await
     }
 
-    async fn change_phone(&self, record: PhoneRecord, change: impl Fn(&mut PhoneRecord)) -> Result<(), StoreError> {
+    async fn update_phone_item(
+        &self,
+        record: PhoneRecord,
+        change: impl Fn(&mut PhoneRecord),
+    ) -> Result<(), StoreError> {
         let decide = |record: &mut PhoneRecord| {
             change(record);
             Ok::<_, Infallible>(())
@@ -534,7 +545,8 @@ impl Start {
     /// Removes a start whose message was not sent from the phone's counts.
     async fn rollback(&self, issued: &IssuedChallenge) {
         let change = |record: &mut PhoneRecord| challenge::rollback(record, self.key, issued, self.now);
-        let rolled_back = async { self.change_phone(self.app.store.phones.get(self.items.phone).await?, change).await };
+        let rolled_back =
+            async { self.update_phone_item(self.app.store.phones.get(self.items.phone).await?, change).await };
         if let Err(error) = rolled_back.await {
             tracing::warn!(cause = logging::chain(&error), "a message that was not sent stays counted");
         }

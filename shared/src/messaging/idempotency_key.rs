@@ -3,7 +3,7 @@
 /// The longest key that a client may choose, in characters.
 const LONGEST: usize = 255;
 
-/// Not a key: empty, too long, or not visible ASCII.
+/// Not a key: empty, too long, or not printable ASCII.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("not an idempotency key")]
 pub struct KeyError;
@@ -17,8 +17,8 @@ const CHOSEN: &str = "own/";
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// A client's own, 1 to 255 characters of visible ASCII. One in quotes (the header's form in the IETF's draft
-    /// "The Idempotency-Key HTTP Header Field") and the same without are one key.
+    /// A client's own, 1 to 255 characters of printable ASCII. Surrounding quotes (the header's form in the IETF's draft
+    /// "The Idempotency-Key HTTP Header Field") are ignored.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -37,8 +37,8 @@ impl IdempotencyKey {
         Self(format!("{source}/{id}"))
     }
 
-    /// The same for a resource of an AWS service, like `sqs`; `None` if the ARN is not one of that service. So nobody can name a message of
-    /// another source in an event of his own.
+    /// The same for a resource of an AWS service, like `sqs`; `None` if the ARN is not one of that service. So an event cannot claim the key
+    /// of another source's message.
     pub fn of_resource(service: &str, arn: &str, id: &str) -> Option<Self> {
         is_arn_of(service, arn).then(|| Self::of(arn, id))
     }

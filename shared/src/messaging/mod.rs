@@ -1,18 +1,18 @@
 //! Messages that the app itself sends: what may be sent, to whom and how long, and that each is sent at most once.
 
-mod allowance;
 mod idempotency_key;
 pub mod media;
+mod reservation;
 pub mod sms_encoding;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 use url::Url;
 
-pub use allowance::MessageRules;
 pub use idempotency_key::{IdempotencyKey, KeyError, is_arn_of};
+pub use reservation::MessageRules;
 
-use allowance::{Allowance, Taken};
+use reservation::{MessageReservation, Reserved};
 
 use crate::app::App;
 use crate::auth::limits::Limited;
@@ -154,8 +154,8 @@ pub async fn send(app: &App, key: &IdempotencyKey, message: &Message) -> Result<
         }
         Claimed::Settled(state) => return first_answer(state),
     };
-    let taken = match admit(app, message, phone, known, now).await {
-        Ok(taken) => taken,
+    let reserved = match admit(app, message, phone, known, now).await {
+        Ok(reserved) => reserved,
         Err(refused) => {
             release(&app.store.messages, &claim).await;
             return Err(refused);
@@ -165,12 +165,12 @@ pub async fn send(app: &App, key: &IdempotencyKey, message: &Message) -> Result<
     let outcome = app.plivo.send(&credentials, wire).await;
     app.metrics.count_send(kill_switch::MESSAGE, wire, outcome.as_ref().err(), now);
     let was_not_sent = outcome.as_ref().is_err_and(|error| !error.may_have_arrived());
-    let given_back = async {
+    let released = async {
         if was_not_sent {
-            taken.give_back().await;
+            reserved.release().await;
         }
     };
-    tokio::join!(record(&app.store.messages, &claim, &outcome, now), given_back);
+    tokio::join!(record(&app.store.messages, &claim, &outcome, now), released);
     Ok(outcome?)
 }
 
@@ -181,13 +181,13 @@ async fn admit<'a>(
     phone: PhoneKey,
     known: Result<MessageLimits, StoreError>,
     now: Timestamp,
-) -> Result<Taken<'a>, MessageError> {
+) -> Result<Reserved<'a>, MessageError> {
     let known = known?;
     let channel = if message.media.is_empty() { kill_switch::SMS } else { kill_switch::MMS };
     if known.status.kill_switches.stop(kill_switch::MESSAGE, message.to.country(), channel) {
         return Err(MessageError::SwitchedOff);
     }
-    Allowance::of(app, message, phone, now).take(known).await
+    MessageReservation::of(app, message, phone, now).reserve(known).await
 }
 
 /// Fetches what every message needs, once for a batch: otherwise, during an outage, every message would retry the fetch.

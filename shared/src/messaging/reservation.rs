@@ -1,5 +1,5 @@
-//! What a message of the app's own takes before it is sent: its price from the budget of messages, and a place among those of its phone. So
-//! whoever has the key of `sendMessage` costs no more than the settings say.
+//! What a message of `sendMessage` reserves before it is sent: its price from `MESSAGE_BUDGET`, and one of the phone's messages of the day. A leaked
+//! key can therefore cost no more than these limits allow.
 
 use std::convert::Infallible;
 
@@ -15,7 +15,7 @@ use crate::spend::price::Money;
 use crate::spend::retry_after;
 use crate::store::{CounterKey, MessageLimits, PhoneKey, PhoneMessages};
 
-/// What the app's own messages may take: all of it are settings.
+/// What messages of `sendMessage` may take. All fields are settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageRules {
     /// What they may cost together.
@@ -26,21 +26,21 @@ pub struct MessageRules {
     pub mms_price: Money,
 }
 
-/// What one message takes.
-pub(super) struct Allowance<'a> {
+/// What one message is to reserve.
+pub(super) struct MessageReservation<'a> {
     app: &'a App,
     phone: PhoneKey,
     price: Money,
     now: Timestamp,
 }
 
-/// An allowance that was taken.
-pub(super) struct Taken<'a> {
-    allowance: Allowance<'a>,
+/// A reservation that was made.
+pub(super) struct Reserved<'a> {
+    reservation: MessageReservation<'a>,
     phone_messages: PhoneMessages,
 }
 
-impl<'a> Allowance<'a> {
+impl<'a> MessageReservation<'a> {
     pub(super) fn of(app: &'a App, message: &Message, phone: PhoneKey, now: Timestamp) -> Self {
         let price = if message.media.is_empty() {
             let segments = i64::try_from(sms_encoding::segments(&message.text)).unwrap_or(i64::MAX);
@@ -51,23 +51,23 @@ impl<'a> Allowance<'a> {
         Self { app, phone, price, now }
     }
 
-    /// Takes it: both in parallel, each on condition that there is enough. Where one of the two refuses, nothing stays taken.
+    /// Makes it: both in parallel, each on condition that there is enough. Where one of the two refuses, nothing stays reserved.
     ///
     /// # Errors
     /// [`MessageError::BudgetSpent`], [`MessageError::Limited`], [`MessageError::Store`].
-    pub(super) async fn take(self, known: MessageLimits) -> Result<Taken<'a>, MessageError> {
-        // By what was read, neither is taken if one refuses.
+    pub(super) async fn reserve(self, known: MessageLimits) -> Result<Reserved<'a>, MessageError> {
+        // If the state already read refuses either, neither is reserved.
         self.check_budget(&known.budget)?;
         self.count(&mut known.phone.clone())?;
         let (paid, counted) = tokio::join!(self.pay(known.budget), self.count_for_phone(known.phone));
         match (paid, counted) {
-            (Ok(()), Ok(phone_messages)) => Ok(Taken { allowance: self, phone_messages }),
+            (Ok(()), Ok(phone_messages)) => Ok(Reserved { reservation: self, phone_messages }),
             (Ok(()), Err(refused)) => {
-                self.refund().await;
+                self.release_price().await;
                 Err(refused)
             }
             (Err(refused), Ok(phone_messages)) => {
-                self.uncount(phone_messages).await;
+                self.release_phone(phone_messages).await;
                 Err(refused)
             }
             (Err(refused), Err(_)) => Err(refused),
@@ -115,14 +115,14 @@ impl<'a> Allowance<'a> {
         Ok(record)
     }
 
-    async fn refund(&self) {
+    async fn release_price(&self) {
         let refunded = self.app.store.counters.release(CounterKey::Messages, &self.additions(), self.now).await;
         if let Err(error) = refunded {
             tracing::warn!(cause = logging::chain(&error), "a message that was not sent stays paid for");
         }
     }
 
-    async fn uncount(&self, record: PhoneMessages) {
+    async fn release_phone(&self, record: PhoneMessages) {
         let expires = self.now.plus(Limit::MessagesPerPhone.rule().window);
         let decide = |record: &mut PhoneMessages| {
             if let Some(position) = record.times.iter().rposition(|time| *time == self.now) {
@@ -136,9 +136,9 @@ impl<'a> Allowance<'a> {
     }
 }
 
-impl Taken<'_> {
-    /// Gives it back, for a message that surely was not sent.
-    pub(super) async fn give_back(self) {
-        tokio::join!(self.allowance.refund(), self.allowance.uncount(self.phone_messages));
+impl Reserved<'_> {
+    /// Releases it, for a message that surely was not sent.
+    pub(super) async fn release(self) {
+        tokio::join!(self.reservation.release_price(), self.reservation.release_phone(self.phone_messages));
     }
 }
