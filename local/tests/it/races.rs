@@ -75,6 +75,33 @@ async fn two_hundred_starts_send_one_message() {
     assert_eq!(app.sent(), 1);
 }
 
+/// Each of twenty sessions asks ten times to end all others. Whoever is told that it worked has ended them, and no request that was under way
+/// brings a session back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_revocations_leave_at_most_one_session() {
+    let app = TestApp::start().await;
+    let user = app.register(PHONE, "jane@example.com").await;
+    let tokens = app.fill_sessions(user["objectId"].as_str().unwrap()).await;
+    let mut requests = JoinSet::new();
+    for token in tokens.iter().cycle().take(200) {
+        let request = app.request(reqwest::Method::DELETE, "/api/users/sessions").header("user-token", token);
+        requests.spawn(async move { request.send().await.unwrap().status().as_u16() });
+    }
+    let statuses = requests.join_all().await;
+    assert!(statuses.iter().all(|status| [200, 401, 503].contains(status)), "{statuses:?}");
+    assert!(statuses.contains(&200), "{statuses:?}");
+    let mut valid = Vec::new();
+    for token in &tokens {
+        if app.get(&format!("/api/users/isvalidusertoken/{token}"), None).await.ok() == true {
+            valid.push(token);
+        }
+    }
+    assert!(valid.len() <= 1, "{} sessions are left", valid.len());
+    for token in valid {
+        assert_eq!(app.get("/api/users/sessions", Some(token)).await.ok().as_array().unwrap().len(), 1);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_phones_race_for_one_email_and_one_gets_it() {
     let app = TestApp::start().await;

@@ -204,6 +204,51 @@ describe("an app's page on another origin", () => {
     onlyOurs();
   });
 
+  test('a user changes its account, phone and password, and deletes it', async () => {
+    await open();
+    const { objectId, phoneNumber, email } = await registered();
+    await stayLoggedIn(phoneNumber);
+
+    const about = await page.evaluate(async ([address, password]) => {
+      const { Users, UserService, Data, Request } = Backendless;
+      const { name } = await Users.update({ ...await Users.getCurrentUser(true), name: 'Jane' });
+      const found = await Data.of(Backendless.User).find();
+      const sessions = await Request.get(`${address}/api/users/sessions`).set('user-token', Backendless.getCurrentUserToken()).send();
+      return {
+        name, found: found.map((user) => user.objectId), roles: await Users.getUserRoles(), isRight: await Users.verifyPassword(password),
+        identity: (await UserService.describeUserClass()).filter(({ identity }) => identity).map((column) => column.name),
+        sessions: sessions.map(({ current }) => current),
+      };
+    }, [url, PASSWORD]);
+    assert.deepEqual(about, {
+      name: 'Jane', found: [objectId], roles: ['AuthenticatedUser', 'RestUser'], isRight: true, identity: ['email'], sessions: [true],
+    });
+
+    const next = newNumber();
+    const changePhone = (step) => page.evaluate((fields) => Backendless.Users.update(fields), { objectId, phoneNumber: next, ...step });
+    const { transactionId } = await changePhone({});
+    const transactionCode = await codeSentTo(next, 'change phone');
+    assert.equal((await changePhone({ transactionId, transactionCode })).phoneNumber, next);
+
+    await advance(SPACING);
+    const reset = await page.evaluate((identity) => Backendless.Users.restorePassword(identity), email);
+    const code = await codeSentTo(next, 'new password');
+    await page.evaluate((step) => plivo('resetPassword', step), { ...reset, code, password: 'battery staple horse' });
+    assert.equal(await page.evaluate(() => Backendless.Users.isValidLogin()), false, 'a reset ends all sessions');
+
+    await advance(SPACING);
+    await stayLoggedIn(next);
+    await page.evaluate((address) => (
+      Backendless.Request.delete(`${address}/api/users/sessions`).set('user-token', Backendless.getCurrentUserToken()).send()
+    ), url);
+    assert.equal(await page.evaluate(() => Backendless.Users.isValidLogin()), true, 'the others only');
+    const { deletionTime } = await page.evaluate((id) => Backendless.Data.of(Backendless.User).remove({ objectId: id }), objectId);
+    assert(deletionTime > 0);
+    assert.equal(await page.evaluate(() => Backendless.Users.isValidLogin()), false);
+    onlyOurs();
+    assert.deepEqual(complaints, []);
+  });
+
   test('a number that is a number in JavaScript is taken', async () => {
     await open();
     const { phoneNumber } = await registered();
