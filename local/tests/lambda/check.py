@@ -234,13 +234,58 @@ class Flows:
                 check(client.is_valid(token) is True, "the new session is not valid")
                 profile = client.profile(user["objectId"], token).ok()
                 check(profile["phoneNumber"] == phone, "another profile", profile)
+                self.use_account(client, user)
                 client.logout(token).ok()
                 check(client.is_valid(token) is False, "the session did not end")
+            self.reset_password(client, by_password)
+            self.end(client, by_code, "/users")
+            self.end(client, by_password, "/data/Users")
             check(is_info(client.info().ok()), "no info")
             accepted = client.send({"phoneNumber": self.MESSAGED, "message": f"Hello from {root}"}).ok()
             check(is_accepted(accepted), "not Plivo's answer", accepted)
             check(self.plivo.messages(self.MESSAGED)[0]["text"] == f"Hello from {root}", "the message did not arrive")
-            print(f"ok      both logins, sessions and a message under the root {root}")
+            print(f"ok      both logins, sessions, accounts and a message under the root {root}")
+
+    def use_account(self, client, user):
+        """What a user reads and changes of its account."""
+        id = user["objectId"]
+        call = self.caller(client, user["user-token"])
+        own = lambda answer: answer["objectId"] == id
+        check(own(call("GET", "/users/me")), "another user")
+        check(call("PUT", f"/users/{id}", {"name": "Jane"})["name"] == "Jane", "not updated")
+        check(call("PUT", "/data/Users", {"objectId": id, "name": "Joe"})["name"] == "Joe", "not updated")
+        check([own(each) for each in call("POST", "/data/Users/find", {})] == [True], "not itself alone")
+        check(call("POST", "/data/Users/count", {}) == 1, "not itself alone")
+        for path in ["/users/userclassprops", "/data/Users/properties", "/users/userroles"]:
+            check(isinstance(call("GET", path), list), f"{path} is no list")
+        for path in ["/users/verifypassword", "/users/verifypassowrd"]:
+            check(call("POST", path, {"password": "of nobody"}) == {"valid": False}, "a wrong password is right")
+        check(isinstance(call("GET", "/users/export"), dict), "no export")
+        call("DELETE", "/users/sessions")
+        check([each["current"] for each in call("GET", "/users/sessions")] == [True], "others are left")
+
+    def reset_password(self, client, phone):
+        before = len(self.plivo.messages(phone))
+        challenge = client.call("GET", f"/users/restorepassword/{phone}").ok()["transactionId"]
+        self.plivo.wait_for_another(phone, before)
+        new = {"transactionId": challenge, "code": self.plivo.code(phone), "password": "another horse battery"}
+        client.service("resetPassword", new).ok()
+
+    def end(self, client, phone, path):
+        """Ends a session by its id, then deletes its user."""
+        for last in ["session", "user"]:
+            challenge = client.login(phone).ok()["transactionId"]
+            user = client.enter(challenge, self.plivo.code(phone)).ok()
+            call = self.caller(client, user["user-token"])
+            if last == "session":
+                [session] = call("GET", "/users/sessions")
+                call("DELETE", f"/users/sessions/{session['id']}")
+            else:
+                check("deletionTime" in call("DELETE", f"{path}/{user['objectId']}"), "not deleted")
+            check(client.is_valid(user["user-token"]) is False, "the session did not end")
+
+    def caller(self, client, token):
+        return lambda method, path, body=None: client.call(method, path, body, **{"user-token": token}).ok()
 
     def check_all_called(self):
         routes = {(route, target["method"]) for route, targets in self.router.items() for target in targets}
