@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use lambda_http::lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
 use shared::crypto::identifier;
-use shared::http::Reason;
+use shared::http::{Reason, routes};
 
 use crate::{StackError, functions};
 
@@ -67,6 +67,12 @@ pub enum Expected {
     ValidPassword,
     /// A list of sessions.
     Sessions,
+    /// A JWT.
+    Jwt,
+    /// Where the keys for JWTs are.
+    OpenIdConfiguration,
+    /// The public keys for JWTs.
+    Jwks,
     /// An empty object.
     Nothing,
     /// `null`, for a notification.
@@ -184,6 +190,9 @@ fn parse(name: &str) -> Option<(&'static str, Expected)> {
         ("session", Some("info")) => Expected::Info,
         ("session", Some("profile" | "me")) => Expected::User,
         ("session", Some("sessions")) => Expected::Sessions,
+        ("session", Some("token")) => Expected::Jwt,
+        ("session", Some("openid-configuration")) => Expected::OpenIdConfiguration,
+        ("session", Some("jwks")) => Expected::Jwks,
         ("session", Some("logout")) => Expected::Nothing,
         _ => return None,
     };
@@ -223,6 +232,9 @@ fn is_success(answer: Expected, body: &Value) -> bool {
         Expected::Sessions => body.as_array().is_some_and(|sessions| {
             sessions.iter().all(|one| has_fields(one, &["id", "device", "created", "lastSeen", "current"]))
         }),
+        Expected::Jwt => has_fields(body, &["token", "expiresIn"]),
+        Expected::OpenIdConfiguration => body["jwks_uri"].as_str().is_some_and(|uri| uri.ends_with(routes::JWKS)),
+        Expected::Jwks => has_fields(body, &["keys"]) && body["keys"][0]["kty"] == "RSA",
         Expected::Nothing => has_fields(body, &[]),
         Expected::Null => body.is_null(),
         Expected::Again(count) => body["batchItemFailures"].as_array().is_some_and(|again| again.len() == count),

@@ -79,6 +79,8 @@ pub const MESSAGE_KEY: &str = "local-message-key-0123456789";
 pub const ROOT_KEY: &str = "local-root-key-0123456789abcdef0123456789";
 /// The local secret key of the captcha service.
 pub const CAPTCHA_KEY: &str = "local-captcha-key-0123456789";
+/// The local key that signs JWTs, as public as the others.
+pub const JWT_KEY: &str = include_str!("../jwt-key.pem");
 /// The simulator's account.
 pub const PLIVO_AUTH_ID: &str = "MALOCALLOCALLOCALLOC";
 /// The simulator's token.
@@ -423,6 +425,8 @@ pub fn environment(url: &str, dynamodb: &str, secrets: &str, sqs: &str) -> HashM
         ("ROOT_SECRET", "root"),
         ("MESSAGE_SECRET", "message"),
         ("CAPTCHA_SECRET", "captcha"),
+        ("JWT_SECRET", "jwt"),
+        ("JWT_ISSUER", url),
         ("CAPTCHA_VERIFY_URL", &format!("{url}{}", captcha::SITEVERIFY)),
         ("APP_ID", APP_ID),
         ("API_KEY", API_KEY),

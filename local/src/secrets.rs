@@ -34,6 +34,7 @@ impl Secrets {
         secrets.put("root", crate::ROOT_KEY);
         secrets.put("message", crate::MESSAGE_KEY);
         secrets.put("captcha", crate::CAPTCHA_KEY);
+        secrets.put("jwt", crate::JWT_KEY);
         secrets
     }
 

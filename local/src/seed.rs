@@ -292,7 +292,8 @@ async fn add_session(app: &App, seed: &SeedSession) -> Result<(), StackError> {
         None => (now, settings.session_idle, settings.session_life),
         Some(seconds) => (now.minus(Duration::from_secs(seconds)), Duration::ZERO, Duration::ZERO),
     };
-    let session = NewSession { token: &token, user: &seed.object_id, device: "a seed", now, idle, life };
+    let session =
+        NewSession { token: &token, user: &seed.object_id, device: "a seed", flow: Flow::Login, now, idle, life };
     app.store
         .users
         .add_session(&app.store.sessions, &session)

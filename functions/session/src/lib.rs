@@ -1,15 +1,15 @@
 //! Sessions and every path without a route: `info`, `users/isvalidusertoken`, `users/logout`, `users/me`, `users/sessions`,
-//! `data/Users/{objectId}`.
+//! `users/token` with the public keys, `data/Users/{objectId}`.
 
 use std::sync::Arc;
 
 use lambda_http::Request;
 use lambda_http::http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::app::App;
-use shared::auth::session;
+use shared::auth::{jwt, session};
 use shared::aws::secrets::Secret;
-use shared::http::routes::{self, Found};
+use shared::http::routes::{self, Found, Match};
 use shared::http::{self, HandlerResult, Problem, Reason};
 
 /// The secrets to fetch at the cold start.
@@ -26,36 +26,37 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
         Found::OtherMethods(methods) => return Err(Problem::method_not_allowed(&methods)),
         Found::Nothing => return Err(Problem::new(Reason::NotFound)),
     };
-    let parameter = found.parameter.unwrap_or_default();
-    let settings = &app.settings;
     let body = match found.route.path {
+        "/.well-known/openid-configuration" => {
+            return Ok(http::public(&http::openid_configuration(jwt::issuer(&app)?)));
+        }
+        routes::JWKS => return Ok(http::public(&json!(jwt::public_keys(&app).await?))),
+        "/users/isvalidusertoken/{token}" => json!(session::is_valid(&app, found.parameter.unwrap_or_default()).await?),
         // Ignores the token: an error for a stale one would keep the SDK from initializing.
-        "/info" => json!({ "appId": settings.app_id, "apiKey": settings.api_key, "rtURL": "" }),
-        "/users/isvalidusertoken/{token}" => json!(session::is_valid(&app, parameter).await?),
-        "/users/logout" => {
-            session::log_out(&app, http::user_token(&request)?).await?;
-            json!({})
-        }
-        "/users/me" => {
-            let (id, profile) = session::me(&app, http::user_token(&request)?).await?;
-            http::user(settings, &id, &profile)
-        }
-        "/users/sessions" if request.method() == Method::GET => {
-            http::sessions(&session::list(&app, http::user_token(&request)?).await?)
-        }
-        "/users/sessions" => {
-            session::end_others(&app, http::user_token(&request)?).await?;
-            json!({})
-        }
-        "/users/sessions/{sessionId}" => {
-            session::end_one(&app, http::user_token(&request)?, parameter).await?;
-            json!({})
-        }
-        "/data/Users/{objectId}" => {
-            let profile = session::own_profile(&app, http::user_token(&request)?, parameter).await?;
-            http::user(settings, parameter, &profile)
-        }
-        _ => return Err(Problem::new(Reason::NotFound)),
+        "/info" => json!({ "appId": app.settings.app_id, "apiKey": app.settings.api_key, "rtURL": "" }),
+        _ => of_session(&app, &request, &found).await?,
     };
     Ok(http::ok(&body))
+}
+
+/// The answers that the header `user-token` is for.
+async fn of_session(app: &App, request: &Request, found: &Match<'_>) -> Result<Value, Problem> {
+    let (token, parameter) = (http::user_token(request)?, found.parameter.unwrap_or_default());
+    match (found.route.method, found.route.path) {
+        (_, "/users/logout") => session::log_out(app, token).await?,
+        (_, "/users/me") => {
+            let (id, profile) = session::me(app, token).await?;
+            return Ok(http::user(&app.settings, &id, &profile));
+        }
+        (_, "/data/Users/{objectId}") => {
+            let profile = session::own_profile(app, token, parameter).await?;
+            return Ok(http::user(&app.settings, parameter, &profile));
+        }
+        ("GET", "/users/sessions") => return Ok(http::sessions(&session::list(app, token).await?)),
+        (_, "/users/sessions") => session::end_others(app, token).await?,
+        (_, "/users/sessions/{sessionId}") => session::end_one(app, token, parameter).await?,
+        (_, "/users/token") => return Ok(http::jwt(&jwt::issue(app, token).await?)),
+        _ => return Err(Problem::new(Reason::NotFound)),
+    }
+    Ok(json!({}))
 }

@@ -279,10 +279,14 @@ async fn a_call_to_storage_that_fails_changes_nothing_and_a_lost_answer_is_found
     for fault in [StoreFault::Throttle, StoreFault::Fail, StoreFault::HangUp, StoreFault::LoseAnswer] {
         let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
         let jane = Jane::of(app).await;
-        let (user, sessions) = (format!("/api/users/{}", jane.id), "/api/users/sessions".to_owned());
+        let user = format!("/api/users/{}", jane.id);
+        let [sessions, jwt, find] =
+            ["users/sessions", "users/token", "data/Users/find"].map(|path| format!("/api/{path}"));
         jane.app.log_in(PHONE).await;
         for (method, path, body, calls) in [
             (Method::PUT, &user, json!({"name": "Jane"}), &["UpdateItem", "GetItem", "TransactWriteItems"][..]),
+            (Method::POST, &jwt, json!(null), &["UpdateItem", "GetItem"]),
+            (Method::POST, &find, json!({}), &["UpdateItem", "GetItem"]),
             (Method::GET, &sessions, json!(null), &["UpdateItem", "GetItem", "BatchGetItem"]),
             (Method::DELETE, &sessions, json!(null), &["UpdateItem", "GetItem", "TransactWriteItems"]),
             (Method::DELETE, &user, json!(null), &["UpdateItem", "GetItem", "TransactWriteItems"]),

@@ -17,6 +17,7 @@ mod faults;
 mod flows;
 mod gateway;
 mod imports;
+mod jwt;
 mod kill_switches;
 mod limits;
 mod message_budget;

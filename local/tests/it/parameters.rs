@@ -79,8 +79,9 @@ impl Parameters {
 fn the_defaults_are_those_of_the_code() {
     let parameters = Parameters::new();
     let mut environment = local::environment("", "", "", "");
-    environment
-        .retain(|name, _| !["PLIVO_API_URL", "CAPTCHA_VERIFY_URL", "STARTS_PER_ADDRESS"].contains(&name.as_str()));
+    environment.retain(|name, _| {
+        !["PLIVO_API_URL", "CAPTCHA_VERIFY_URL", "STARTS_PER_ADDRESS", "JWT_ISSUER"].contains(&name.as_str())
+    });
     let defaults = Settings::from_lookup(&|name| environment.get(name).cloned()).unwrap();
     assert_eq!(format!("{:?}", parameters.read_by_code().unwrap()), format!("{defaults:?}"));
     for (parameter, rule) in parameters.rules() {
@@ -122,7 +123,7 @@ fn numbers_have_the_bounds_of_the_code() {
 }
 
 /// Values that the template and the code accept.
-const GOOD: [(&str, &[&str]); 21] = [
+const GOOD: [(&str, &[&str]); 22] = [
     ("PlivoSender", &["+14155550100", "14155550100", "Otpost", "5ec4c8c9-cd74-42b5-9e41-0d7670d6bb46"]),
     ("PlivoApiUrl", &["https://api.plivo.com/v1/Account/", "https://proxy.example:8443/plivo"]),
     ("AppName", &["Jane's Shop & Co."]),
@@ -135,6 +136,7 @@ const GOOD: [(&str, &[&str]); 21] = [
     ("PumpingMode", &["", "monitor", "suppress", "refuse/monitor"]),
     ("CaptchaHostnames", &["", "app.example.com", "app.example.com,localhost"]),
     ("CaptchaVerifyUrl", &["https://api.hcaptcha.com/siteverify"]),
+    ("JwtIssuer", &["", "https://api.example.com", "https://api.example.com:8443/auth"]),
     ("MessageBudget", &["0.5/12/99.999999"]),
     ("MmsPrice", &["0.02", "1.5"]),
     ("PumpingPrefix", &["1/0/100"]),
@@ -171,6 +173,7 @@ fn values_that_would_break_the_deployment_are_refused() {
         ("PlivoApiUrl", "http://api.plivo.com"),
         ("CaptchaVerifyUrl", "http://api.hcaptcha.com/siteverify"),
         ("CaptchaKey", "a key with spaces"),
+        ("JwtIssuer", "http://api.example.com"),
         ("AllowedOrigins", "https://a.example, https://b.example"),
         ("AppId", "api"),
         ("ReservedConcurrency", "4"),

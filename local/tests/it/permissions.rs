@@ -50,6 +50,7 @@ async fn flows(iam: &Iam) {
     app.get(&format!("/api/data/Users/{}", user["objectId"].as_str().unwrap()), Some(&token)).await.ok();
     let asked = json!({"version": "2.0", "type": "REQUEST", "headers": {"user-token": token}});
     assert_eq!(app.stack.invoke("authorizer", asked).await.unwrap()["isAuthorized"], true);
+    app.send(app.request(reqwest::Method::POST, "/api/users/token").header("user-token", &token)).await.ok();
     let sessions = app.get("/api/users/sessions", Some(&token)).await.ok();
     app.advance(60);
     let challenge = challenge_id(&app.login_start(PHONE).await.ok());

@@ -25,6 +25,8 @@ async fn all_flows() -> TestApp {
     let user = app.enter(&id, &code).await.ok();
     remember(user["user-token"].as_str().unwrap());
     app.get(&format!("/api/users/isvalidusertoken/{token}"), Some(&token)).await;
+    let jwt = app.send(app.request(reqwest::Method::POST, "/api/users/token").header("user-token", &token)).await.ok();
+    let jwt = jwt["token"].as_str().unwrap().to_owned();
     app.get(&format!("/api/data/Users/{}", user["objectId"].as_str().unwrap()), Some(&token)).await;
     app.get("/api/users/logout", Some(&token)).await;
     app.get("/api/users/logout", Some(&token)).await;
@@ -61,6 +63,8 @@ async fn all_flows() -> TestApp {
         local::ROOT_KEY,
         local::PLIVO_AUTH_TOKEN,
         local::PLIVO_AUTH_ID,
+        &local::JWT_KEY[200..300],
+        jwt.as_str(),
         "nobody's business",
         "not a number",
     ] {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use shared::app::App;
 use shared::clock::Clock as _;
 use shared::crypto::identifier;
+use shared::flow::Flow;
 use shared::store::{MAX_SESSIONS, NewSession};
 
 /// A good password.
@@ -242,7 +243,7 @@ impl TestApp {
         for number in 0..MAX_SESSIONS {
             let token = [u8::try_from(number).expect("few sessions"); 16];
             let (now, idle, life) = (self.stack.clock.now(), settings.session_idle, settings.session_life);
-            let session = NewSession { token: &token, user, device: "test", now, idle, life };
+            let session = NewSession { token: &token, user, device: "test", flow: Flow::Login, now, idle, life };
             assert!(store.users.add_session(&store.sessions, &session).await.expect("a session"));
             tokens.push(identifier::format(&token));
             self.advance(1);

@@ -174,6 +174,9 @@ SUCCESSES = {
     ("session", "profile"): is_user,
     ("session", "me"): is_user,
     ("session", "sessions"): lambda body: sum(session["current"] for session in body) == 1,
+    ("session", "token"): lambda body: list(body) == ["token", "expiresIn"],
+    ("session", "openid-configuration"): lambda body: body["jwks_uri"].endswith("/.well-known/jwks.json"),
+    ("session", "jwks"): lambda body: [key["kty"] for key in body["keys"]] == ["RSA"],
     ("session", "logout"): lambda body: body == {},
 }
 
@@ -223,6 +226,10 @@ class Flows:
         print("ok      registration under each root, and under none")
 
     def log_in(self):
+        bare = self.client("")
+        for key in bare.call("GET", "/.well-known/jwks.json").ok()["keys"]:
+            check(key["kty"] == "RSA", "another key", key)
+        check("jwks_uri" in bare.call("GET", "/.well-known/openid-configuration").ok(), "no keys")
         for root, client in self.clients.items():
             by_code, by_password = self.PHONES[root]
             client.wait_for_next_code(by_password)
@@ -261,6 +268,7 @@ class Flows:
         for path in ["/users/verifypassword", "/users/verifypassowrd"]:
             check(call("POST", path, {"password": "of nobody"}) == {"valid": False}, "a wrong password is right")
         check(isinstance(call("GET", "/users/export"), dict), "no export")
+        check(call("POST", "/users/token", {})["expiresIn"] == 300, "no JWT")
         call("DELETE", "/users/sessions")
         check([each["current"] for each in call("GET", "/users/sessions")] == [True], "others are left")
 

@@ -48,6 +48,9 @@ pub enum AuthError {
     /// The session's user asks for another's data.
     #[error("not one's own")]
     NotOwn,
+    /// No JWTs are issued: `JWT_ISSUER` is not set.
+    #[error("no JWTs are issued")]
+    NoJwt,
     /// A limit is reached.
     #[error(transparent)]
     Limited(#[from] Limited),
@@ -86,6 +89,9 @@ pub enum AuthError {
     /// A password cannot be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
+    /// A JWT cannot be signed.
+    #[error(transparent)]
+    Jwt(#[from] jsonwebtoken::errors::Error),
     /// A code that was just sealed does not open.
     #[error(transparent)]
     Seal(#[from] SealError),

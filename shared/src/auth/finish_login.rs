@@ -64,7 +64,8 @@ async fn log_in(
     let user = attempt.challenge.user.clone().ok_or(AuthError::CodeRejected)?;
     let token = random::bytes::<16>();
     let (idle, life) = (app.settings.session_idle, app.settings.session_life);
-    let session = NewSession { token: &token, user: &user, device: &requester.user_agent, now, idle, life };
+    let (device, flow) = (requester.user_agent.as_str(), key.flow);
+    let session = NewSession { token: &token, user: &user, device, flow, now, idle, life };
     let wants_token = requester.device_token.as_ref().is_some_and(|token| token.expose_secret() == "new");
     let device = wants_token.then(|| NewDevice::of(&keys, &app.settings.app_id, phone)).transpose()?;
     let id = device.as_ref().map(|device| device.id.as_str());

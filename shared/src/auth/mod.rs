@@ -29,6 +29,7 @@ pub mod email;
 mod error;
 pub mod finish_login;
 mod guessing;
+pub mod jwt;
 pub mod limits;
 mod notice;
 pub mod otp;

@@ -89,7 +89,7 @@ pub async fn register(app: &App, registration: Registration, requester: &Request
     let token = app.settings.session_after_registration.then(random::bytes::<16>);
     let (idle, life) = (app.settings.session_idle, app.settings.session_life);
     let device = requester.user_agent.as_str();
-    let session = token.as_ref().map(|token| NewSession { token, user: &id, device, now, idle, life });
+    let session = token.as_ref().map(|token| NewSession { token, user: &id, device, flow, now, idle, life });
     let user = NewUser {
         id: &id,
         phone: &owner,

@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use super::{AwsClients, AwsError};
 use crate::clock::Timestamp;
 use crate::config::Resources;
-use crate::crypto::Keys;
+use crate::crypto::{Keys, SigningKeys};
 use crate::logging;
 
 /// How long a fetched secret is used before it is fetched again: a rotated credential is in use after this long.
@@ -80,6 +80,8 @@ pub enum Secret {
     MessageKey,
     /// Our secret key at the captcha service.
     CaptchaKey,
+    /// The keys that sign JWTs.
+    SigningKeys,
 }
 
 /// What a secret holds.
@@ -127,6 +129,14 @@ impl Content for SecretString {
     }
 }
 
+impl Content for SigningKeys {
+    const SECRET: Secret = Secret::SigningKeys;
+
+    fn parse(value: &str) -> Result<Self, String> {
+        Self::parse(value).map_err(|error| error.to_string())
+    }
+}
+
 /// The keys that `sendMessage` takes: one, or two separated by white space while it is rotated.
 pub type MessageKeys = Vec<SecretString>;
 
@@ -140,14 +150,22 @@ pub struct Secrets {
     plivo: Cached<PlivoCredentials>,
     message_keys: Cached<MessageKeys>,
     captcha_key: Cached<SecretString>,
+    signing_keys: Cached<SigningKeys>,
 }
 
 impl Secrets {
     /// Of these names; calls nobody.
     pub fn new(clients: AwsClients, names: Resources) -> Self {
-        let (keys, plivo, message_keys, captcha_key) =
-            (Cached::default(), Cached::default(), Cached::default(), Cached::default());
-        Self { clients, client: OnceLock::new(), names, keys, plivo, message_keys, captcha_key }
+        Self {
+            clients,
+            client: OnceLock::new(),
+            names,
+            keys: Cached::default(),
+            plivo: Cached::default(),
+            message_keys: Cached::default(),
+            captcha_key: Cached::default(),
+            signing_keys: Cached::default(),
+        }
     }
 
     /// The keys derived from the root key.
@@ -182,6 +200,14 @@ impl Secrets {
         self.captcha_key.get(now, self.fetch()).await
     }
 
+    /// The keys that sign JWTs.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn signing_keys(&self, now: Timestamp) -> Result<Arc<SigningKeys>, SecretError> {
+        self.signing_keys.get(now, self.fetch()).await
+    }
+
     /// Fetches what a function will need, in one call where that is more than one secret: one by one they would be a connection each.
     /// Failures are logged once and left to the request, which fetches its own.
     pub(crate) async fn prefetch(&self, secrets: &[Secret], now: Timestamp) {
@@ -192,6 +218,7 @@ impl Secrets {
                 Secret::Plivo => self.plivo.put(now, self.find(batch.as_ref()).await?),
                 Secret::MessageKey => self.message_keys.put(now, self.find(batch.as_ref()).await?),
                 Secret::CaptchaKey => self.captcha_key.put(now, self.find(batch.as_ref()).await?),
+                Secret::SigningKeys => self.signing_keys.put(now, self.find(batch.as_ref()).await?),
             }
             Ok::<_, SecretError>(())
         }));
@@ -211,6 +238,7 @@ impl Secrets {
             Secret::Plivo => ("PLIVO_SECRET", &self.names.plivo_secret),
             Secret::MessageKey => ("MESSAGE_SECRET", &self.names.message_secret),
             Secret::CaptchaKey => ("CAPTCHA_SECRET", &self.names.captcha_secret),
+            Secret::SigningKeys => ("JWT_SECRET", &self.names.jwt_secret),
         }
     }
 

@@ -7,6 +7,7 @@
 //! `template.yaml` with the same bounds, and a row in the README's table. Tests compare these.
 
 mod captcha;
+mod jwt;
 mod messages;
 mod proxy;
 mod resources;
@@ -148,6 +149,8 @@ settings! {
     session_idle: Duration = seconds(604_800, 300, 2_592_000), "SESSION_IDLE_SECONDS";
     /// A session ends after this long in any case, 300 to 31536000 s. Default 2592000 (30 days).
     session_life: Duration = seconds(2_592_000, 300, 31_536_000), "SESSION_LIFE_SECONDS";
+    /// The URL that JWTs name as their issuer, below which the service is reached at `/.well-known/…`; none by default, and no JWTs.
+    jwt_issuer: Option<String> = jwt::issuer, "JWT_ISSUER";
     /// Who may call from a browser, separated by commas; `*` (default) is everybody, since no cookie is used. The gateway answers by it;
     /// functions do not look at it.
     allowed_origins: Vec<String> = allowed_origins, "ALLOWED_ORIGINS";

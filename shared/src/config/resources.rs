@@ -58,6 +58,8 @@ resources! {
     root_secret = "ROOT_SECRET";
     /// Name or ARN of the secret key of the captcha service; where there is no captcha, any text.
     captcha_secret = "CAPTCHA_SECRET";
+    /// Name or ARN of the keys that sign JWTs; where there are none, any text.
+    jwt_secret = "JWT_SECRET";
     /// Name or ARN of the key that `sendMessage` asks for.
     message_secret = "MESSAGE_SECRET";
 }

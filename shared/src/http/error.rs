@@ -171,6 +171,7 @@ impl From<AuthError> for Problem {
             AuthError::Password(error) => error.into(),
             AuthError::SessionNotFresh => Self::new(Reason::SessionNotFresh),
             AuthError::SessionNotFound => Self::new(Reason::SessionNotFound),
+            AuthError::NoJwt => Self::new(Reason::NotFound),
             AuthError::NotOwn => Self::new(Reason::NotOwn),
             AuthError::Limited(limited) => limited.into(),
             AuthError::SpendRefused { rule, retry_after } => {
@@ -187,6 +188,7 @@ impl From<AuthError> for Problem {
             AuthError::Secret(error) => error.into(),
             AuthError::Hash(error) => Self::new(Reason::Internal).because(error),
             AuthError::Seal(error) => Self::new(Reason::Internal).because(error),
+            AuthError::Jwt(error) => Self::new(Reason::Internal).because(error),
         }
     }
 }

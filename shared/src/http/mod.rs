@@ -12,7 +12,9 @@ pub use error::Problem;
 pub use fields::{Duplicates, Fields, body, fields, text_body};
 pub use reason::Reason;
 pub use request::{bearer_token, idempotency_key, requester, user_token};
-pub use response::{LambdaResponse, columns, logged_in, ok, options, registered, sessions, user};
+pub use response::{
+    LambdaResponse, columns, jwt, logged_in, ok, openid_configuration, options, public, registered, sessions, user,
+};
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -80,8 +82,8 @@ pub async fn serve<F: Future<Output = HandlerResult>>(
         })
     };
     let mut response = response.instrument(span).await;
-    // Responses hold tokens and ids that no cache may keep.
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Responses hold tokens and ids that no cache may keep, but for public keys.
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if !matches!(response.body(), Body::Empty) {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }

@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 
 use secrecy::ExposeSecret as _;
 
+use super::routes::JWKS;
 use crate::auth::finish_login::LoggedIn;
+use crate::auth::jwt;
 use crate::auth::register::NewAccount;
 use crate::config::{Identity, Settings};
 use crate::store::{Profile, Session, SessionEntry};
@@ -29,6 +31,13 @@ impl IntoResponse for LambdaResponse {
 /// A 200 with this body.
 pub fn ok(body: &Value) -> Response<Body> {
     Response::new(Body::from(body.to_string()))
+}
+
+/// A 200 with this body, which anybody may keep for an hour: back ends ask again for a key that they do not know.
+pub fn public(body: &Value) -> Response<Body> {
+    let mut response = ok(body);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    response
 }
 
 /// The answer to `OPTIONS`: a 204 that lists the path's methods. (Preflights of CORS never get here: the gateway answers them.)
@@ -93,6 +102,19 @@ pub fn columns(settings: &Settings) -> Value {
         })
     };
     columns.into_iter().map(describe).collect()
+}
+
+/// The body of `users/token`.
+pub fn jwt(token: &str) -> Value {
+    json!({ "token": token, "expiresIn": jwt::LIFE.as_secs() })
+}
+
+/// Where the keys for JWTs are (OpenID Connect Discovery 1.0; only what concerns keys, since nobody is sent here to log in).
+pub fn openid_configuration(issuer: &str) -> Value {
+    json!({
+        "issuer": issuer, "jwks_uri": format!("{issuer}{JWKS}"), "response_types_supported": ["token"],
+        "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"],
+    })
 }
 
 /// The body of `users/sessions`.

@@ -23,8 +23,11 @@ const fn route(method: &'static str, path: &'static str, function: &'static str)
     Route { method, roots: &["/api", "/{appId}/{apiKey}"], path, function }
 }
 
+/// The path of the public keys for JWTs.
+pub const JWKS: &str = "/.well-known/jwks.json";
+
 /// All routes.
-pub const ROUTES: [Route; 28] = [
+pub const ROUTES: [Route; 31] = [
     route("POST", "/users/register", "register"),
     // The Backendless page's own example lacks a root.
     Route { roots: &[""], ..route("POST", "/users/register", "register") },
@@ -39,6 +42,9 @@ pub const ROUTES: [Route; 28] = [
     route("GET", "/users/sessions", "session"),
     route("DELETE", "/users/sessions", "session"),
     route("DELETE", "/users/sessions/{sessionId}", "session"),
+    route("POST", "/users/token", "session"),
+    Route { roots: &[""], ..route("GET", "/.well-known/openid-configuration", "session") },
+    Route { roots: &[""], ..route("GET", JWKS, "session") },
     route("GET", "/data/Users/{objectId}", "session"),
     route("PUT", "/users/{objectId}", "account"),
     route("DELETE", "/users/{objectId}", "account"),

@@ -6,6 +6,7 @@
 //! | `id` (key) | SHA-256 of the token, in base64; also the id under which its user sees the session |
 //! | `user` | objectId |
 //! | `entry` | its entry in the user's list |
+//! | `flow` | the flow whose code began it |
 //! | `created`, `last_seen`, `idle_until`, `ends` | milliseconds; past either of the last two the session is over |
 //! | `expires_at` | for TTL, seconds |
 
@@ -22,6 +23,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 use super::table::{Consistency, Key, Table, Written, get_all, write};
 use super::{Item, StoreError, number, text, values};
 use crate::clock::Timestamp;
+use crate::flow::Flow;
 
 const IS_VALID: &str = "idle_until > :now AND ends > :now";
 
@@ -34,6 +36,8 @@ pub struct NewSession<'a> {
     pub user: &'a str,
     /// What its user knows it by: the program that logged in.
     pub device: &'a str,
+    /// The flow whose code begins it.
+    pub flow: Flow,
     /// When it begins.
     pub now: Timestamp,
     /// It ends after this long without a call.
@@ -81,6 +85,8 @@ pub struct Session {
     /// Its entry in the user's list; none of sessions that are older than lists.
     #[serde(default)]
     pub entry: Option<String>,
+    /// The flow whose code began it; none of sessions that are older than this attribute.
+    pub flow: Option<Flow>,
     /// When it began.
     pub created: Timestamp,
     /// When its token was last used.
@@ -169,6 +175,7 @@ impl Sessions {
         let item = values([
             ("user", text(session.user)),
             ("entry", text(session.entry().text())),
+            ("flow", text(session.flow.as_str())),
             ("created", number(session.now.as_millis())),
             ("last_seen", number(session.now.as_millis())),
             ("idle_until", number(idle.as_millis())),
@@ -197,8 +204,15 @@ mod tests {
 
     const TOKEN: [u8; 16] = [7; 16];
     const IDLE: Duration = Duration::from_secs(60);
-    const SESSION: NewSession<'_> =
-        NewSession { token: &TOKEN, user: "a", device: "d", now: NOW, idle: IDLE, life: Duration::from_secs(100) };
+    const SESSION: NewSession<'_> = NewSession {
+        token: &TOKEN,
+        user: "a",
+        device: "d",
+        flow: Flow::Login,
+        now: NOW,
+        idle: IDLE,
+        life: Duration::from_secs(100),
+    };
 
     async fn create(store: &Store, session: &NewSession<'_>) -> bool {
         let writes = store.sessions.creation(session).map(|write| vec![write]);

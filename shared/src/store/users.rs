@@ -716,7 +716,7 @@ mod tests {
 
     async fn log_in(store: &Store, attempt: &Attempt, user: &str, now: Timestamp) -> Result<bool, StoreError> {
         let code = VerifiedCode { phone: PHONE, key: Flow::Login.into(), attempt, device: None };
-        let session = NewSession { token: &TOKEN, user, device: "d", now, idle: IDLE, life: IDLE };
+        let session = NewSession { token: &TOKEN, user, device: "d", flow: Flow::Login, now, idle: IDLE, life: IDLE };
         store.users.log_in(&store.phones, code, &store.sessions, &session).await
     }
 
