@@ -16,6 +16,7 @@ use crate::operation::{Ask, Ending, Function, Hashing, Operation};
 const USER: &str = "+14155550100";
 const NOBODY: &str = "+14155550101";
 const PASSWORD: &str = "correct horse battery";
+const NEW_PASSWORD: &str = "another horse battery";
 const WAIT: Duration = Duration::from_secs(30);
 const REGISTER: &str = "/api/users/register";
 const LOGIN_PHONE: &str = "/api/services/Plivo/loginWithPhoneNumber";
@@ -146,14 +147,41 @@ impl Recorder {
         self.carry_out("users/me", ask, Success, Hashing::None).await?;
         let ask = Ask::get("/api/users/sessions").with(USER_TOKEN, token);
         self.carry_out("users/sessions", ask, Success, Hashing::None).await?;
-        let change = Ask::post(Function::Account, &format!("/api/users/{user}"), &json!({ "name": "Jane" }));
-        let ask = change.of(Function::Account, Method::PUT).with(USER_TOKEN, token);
-        self.carry_out("users/{objectId}, a change", ask, Success, Hashing::None).await?;
-        self.wait();
-        let ask = Ask::get(format!("/api/users/restorepassword/{USER}")).of(Function::Account, Method::GET);
-        self.carry_out("restorepassword", ask, Success, Hashing::None).await?;
+        let ask = Ask::post(Function::Session, "/api/users/token", &json!({})).with(USER_TOKEN, token);
+        self.carry_out("users/token", ask, Success, Hashing::None).await?;
+        self.account(user, token).await?;
         let ask = Ask::get("/api/users/logout").with(USER_TOKEN, token);
         self.carry_out("logout", ask, Success, Hashing::None).await?;
+        Ok(())
+    }
+
+    /// What a user reads and changes of its account.
+    async fn account(&mut self, user: &str, token: &str) -> Result<(), Failure> {
+        use Ending::Success;
+        use Function::Account;
+        let own = format!("/api/users/{user}");
+        let put = |body| Ask::post(Account, &own, &body).of(Account, Method::PUT).with(USER_TOKEN, token);
+        let post = |path, body| Ask::post(Account, path, &body).with(USER_TOKEN, token);
+        let get = |path: &str| Ask::get(path).of(Account, Method::GET).with(USER_TOKEN, token);
+
+        self.carry_out("data/Users/find", post("/api/data/Users/find", json!({})), Success, Hashing::None).await?;
+        self.carry_out("users/userroles", get("/api/users/userroles"), Success, Hashing::None).await?;
+        self.carry_out("users/export", get("/api/users/export"), Success, Hashing::None).await?;
+        let ask = post("/api/users/verifypassword", json!({ "password": PASSWORD }));
+        self.carry_out("users/verifypassword", ask, Success, Hashing::Argon2id).await?;
+        let ask = put(json!({ "name": "Jane" }));
+        self.carry_out("users/{objectId}, a change", ask, Success, Hashing::None).await?;
+        let ask = put(json!({ "password": NEW_PASSWORD }));
+        self.carry_out("users/{objectId}, a password", ask, Success, Hashing::Argon2id).await?;
+        self.wait();
+        let ask = put(json!({ "phoneNumber": NOBODY }));
+        let started = self.carry_out("users/{objectId}, a phone, step 1", ask, Success, Hashing::None).await?;
+        let (id, code) = (&started["transactionId"], self.last_code_of(NOBODY)?);
+        let ask = put(json!({ "phoneNumber": NOBODY, "transactionId": id, "transactionCode": code }));
+        self.carry_out("users/{objectId}, a phone, step 2", ask, Success, Hashing::None).await?;
+        self.wait();
+        let ask = Ask::get(format!("/api/users/restorepassword/{NOBODY}")).of(Account, Method::GET);
+        self.carry_out("restorepassword", ask, Success, Hashing::None).await?;
         Ok(())
     }
 
@@ -184,7 +212,11 @@ impl Recorder {
     }
 
     fn last_code(&self) -> Result<String, Failure> {
-        let newest = self.store.simulator.messages(Some(USER)).into_iter().next();
+        self.last_code_of(USER)
+    }
+
+    fn last_code_of(&self, phone: &str) -> Result<String, Failure> {
+        let newest = self.store.simulator.messages(Some(phone)).into_iter().next();
         Ok(code_in(&newest.ok_or("no message arrived")?.text))
     }
 }

@@ -9,7 +9,7 @@ use futures_util::stream::{StreamExt as _, iter};
 use local::clock::Pace;
 use local::simulator::Fault;
 use local::{Options, Stack};
-use reqwest::{Client, Method};
+use reqwest::Client;
 use serde_json::{Value, json};
 use shared::auth::password::Password;
 use shared::crypto::{identifier, random};
@@ -50,6 +50,7 @@ const COLUMNS: [&str; 7] =
 #[derive(Clone, Copy)]
 struct Case {
     name: &'static str,
+    /// `{phone}` and `{email}` are the phone's.
     path: &'static str,
     /// How often a day a phone can be asked.
     a_day: usize,
@@ -59,6 +60,7 @@ struct Case {
     wait: Duration,
     /// Requests at once: one by one, those that wait for Plivo would take hours.
     at_once: usize,
+    /// `null` is none, and a GET.
     body: fn(&str) -> Value,
     /// Whether what is measured is a wrong code for the challenge that such a request makes.
     enters_code: bool,
@@ -78,7 +80,14 @@ const LOGIN_START: Case = Case {
     status: 200,
 };
 
-const CASES: [Case; 6] = [
+const RESTORE: Case = Case {
+    name: "restorepassword, a phone",
+    path: "/api/users/restorepassword/{phone}",
+    body: |_| Value::Null,
+    ..LOGIN_START
+};
+
+const CASES: [Case; 8] = [
     LOGIN_START,
     Case {
         name: "loginWithPhoneNumber, too soon after the last",
@@ -126,6 +135,8 @@ const CASES: [Case; 6] = [
         enters_code: false,
         status: 200,
     },
+    RESTORE,
+    Case { name: "restorepassword, an e-mail address", path: "/api/users/restorepassword/{email}", ..RESTORE },
 ];
 
 /// Prints the table.
@@ -151,6 +162,11 @@ fn known(number: usize) -> String {
     format!("+1212{:07}", 2_000_000 + number)
 }
 
+/// The e-mail address of a phone's user.
+fn email(phone: &str) -> String {
+    format!("{}@example.com", phone.trim_start_matches('+'))
+}
+
 fn unknown(number: usize) -> String {
     format!("+1313{:07}", 2_000_000 + number)
 }
@@ -164,7 +180,7 @@ async fn add_users(stack: &Stack, count: usize) -> Result<(), Failure> {
         let phone = known(number);
         let profile = Profile {
             phone: phone.clone(),
-            email: None,
+            email: Some(email(&phone)),
             created: now,
             updated: None,
             last_login: None,
@@ -174,11 +190,11 @@ async fn add_users(stack: &Stack, count: usize) -> Result<(), Failure> {
             sessions: [].into(),
             roles: [].into(),
         };
-        let (id, owner) = (identifier::random(), keys.phone(&phone));
+        let (id, owner, identity) = (identifier::random(), keys.phone(&phone), keys.identity(&email(&phone)));
         let user = NewUser {
             id: &id,
             phone: &owner,
-            identity: None,
+            identity: Some(&identity),
             password: Some(&password),
             profile: &profile,
             session: None,
@@ -223,10 +239,11 @@ async fn measure(
                 let phone = if is_known { known(number) } else { unknown(*called + number) };
                 let client = &clients[place / CODES_PER_ADDRESS];
                 async move {
+                    let path = case.path.replace("{phone}", &phone).replace("{email}", &email(&phone));
                     let time = if case.enters_code {
                         enter_wrong_code(stack, client, case, &phone).await
                     } else {
-                        ask(stack, client, case.path, &(case.body)(&phone), expected).await.map(|(time, _)| time)
+                        ask(stack, client, &path, &(case.body)(&phone), expected).await.map(|(time, _)| time)
                     };
                     time.map(|time| (is_known, time)).map_err(|error| format!("{}: {error}", case.name))
                 }
@@ -270,7 +287,7 @@ async fn enter_wrong_code(stack: &Stack, client: &Client, case: Case, phone: &st
 /// Microseconds from the request to the whole answer, and the answer.
 async fn ask(stack: &Stack, client: &Client, path: &str, body: &Value, expected: u16) -> Result<(f64, Value), Failure> {
     let url = format!("{}{path}", stack.config.url);
-    let request = client.request(Method::POST, url).header("content-type", "application/json").body(body.to_string());
+    let request = if body.is_null() { client.get(url) } else { client.post(url).json(body) };
     let started = Instant::now();
     let answer = request.send().await?;
     let status = answer.status();
