@@ -141,7 +141,8 @@ impl Recorder {
         self.carry_out("info", Ask::get("/api/info"), Success, Hashing::None).await?;
         let ask = Ask::get(format!("/api/users/isvalidusertoken/{token}"));
         self.carry_out("isvalidusertoken", ask, Success, Hashing::None).await?;
-        let ask = Ask::get(format!("/api/data/Users/{user}")).with(USER_TOKEN, token);
+        let ask =
+            Ask::get(format!("/api/data/Users/{user}")).of(Function::Account, Method::GET).with(USER_TOKEN, token);
         self.carry_out("data/Users/{objectId}", ask, Success, Hashing::None).await?;
         let ask = Ask::get("/api/users/me").with(USER_TOKEN, token);
         self.carry_out("users/me", ask, Success, Hashing::None).await?;

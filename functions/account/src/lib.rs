@@ -29,6 +29,10 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     };
     let (settings, user) = (&app.settings, found.parameter);
     let body = match (found.route.method, found.route.path) {
+        ("GET", "/data/Users/{objectId}") => {
+            let user = user.unwrap_or_default();
+            http::user(settings, user, &session::own_profile(&app, http::user_token(&request)?, user).await?)
+        }
         ("PUT", _) => change::handle(&app, &request, user).await?,
         ("GET", "/users/restorepassword/{identity}") => reset::start(&app, &request, user).await?,
         ("POST", "/services/Plivo/resetPassword") => reset::finish(&app, &request).await?,

@@ -1,5 +1,5 @@
 //! Sessions and every path without a route: `info`, `users/isvalidusertoken`, `users/logout`, `users/me`, `users/sessions`,
-//! `users/token` with the public keys, `data/Users/{objectId}`.
+//! `users/token` with the public keys, and the refused `users/login`.
 
 use std::sync::Arc;
 
@@ -34,6 +34,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
         "/users/isvalidusertoken/{token}" => json!(session::is_valid(&app, found.parameter.unwrap_or_default()).await?),
         // Ignores the token: an error for a stale one would keep the SDK from initializing.
         "/info" => json!({ "appId": app.settings.app_id, "apiKey": app.settings.api_key, "rtURL": "" }),
+        "/users/login" => return Err(Problem::new(Reason::LoginDisabled)),
         _ => of_session(&app, &request, &found).await?,
     };
     Ok(http::ok(&body))
@@ -47,10 +48,6 @@ async fn of_session(app: &App, request: &Request, found: &Match<'_>) -> Result<V
         (_, "/users/me") => {
             let (id, profile) = session::me(app, token).await?;
             return Ok(http::user(&app.settings, &id, &profile));
-        }
-        (_, "/data/Users/{objectId}") => {
-            let profile = session::own_profile(app, token, parameter).await?;
-            return Ok(http::user(&app.settings, parameter, &profile));
         }
         ("GET", "/users/sessions") => return Ok(http::sessions(&session::list(app, token).await?)),
         (_, "/users/sessions") => session::end_others(app, token).await?,

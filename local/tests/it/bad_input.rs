@@ -382,7 +382,7 @@ async fn paths_methods_and_applications_that_are_unknown() {
         (Method::POST, "/api/info", "GET"),
         (Method::DELETE, "/api/users/logout", "GET"),
         (Method::GET, "/api/data/Users", "PUT"),
-        (Method::POST, "/api/users/login", "PUT, DELETE"),
+        (Method::POST, "/api/users/somebody", "PUT, DELETE"),
     ] {
         let reply = app.send(app.request(method, path)).await;
         reply.refused(405, 14002, "method_not_allowed");

@@ -30,7 +30,7 @@ const REASONS: [(&str, &[&[Reason]]); 8] = [
     ),
     ("login-code", &[ANY, STORED, BODY, &[NotAnObject, UnknownField, UserDisabled, CaptchaRequired], CODE]),
     ("send-message", &[ANY, STORED, BODY, &[NotAnObject, UnknownField], NUMBER, MESSAGE]),
-    ("session", &[ANY, STORED, &[SessionInvalid, SessionNotFound, NotOwn, UserDisabled, MethodNotAllowed]]),
+    ("session", &[ANY, STORED, &[SessionInvalid, SessionNotFound, UserDisabled, MethodNotAllowed, LoginDisabled]]),
     ("authorizer", &[]),
     (
         "account",

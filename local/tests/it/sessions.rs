@@ -251,3 +251,17 @@ async fn a_right_code_ends_the_wait_for_the_next() {
     app.login_start(PHONE).await.ok();
     app.login_start(PHONE).await.limited("too_many_messages");
 }
+
+/// The SDK's `Users.login`, which asks for no code.
+#[tokio::test]
+async fn a_login_without_a_code_is_refused_whoever_asks() {
+    let app = TestApp::start().await;
+    app.register(PHONE, "jane@example.com").await;
+    for body in [
+        json!({"login": "jane@example.com", "password": PASSWORD}),
+        json!({"login": "x", "password": "x"}),
+        json!(null),
+    ] {
+        app.post("/api/users/login", &body).await.refused(400, 3034, "login_disabled");
+    }
+}

@@ -161,6 +161,7 @@ SUCCESSES = {
     ("authorizer", "unknown"): lambda body: body == {"isAuthorized": False},
     ("account", None): is_user,
     ("account", "save"): is_user,
+    ("account", "profile"): is_user,
     ("account", "find"): lambda body: len(body) == 1 and is_user(body[0]),
     ("account", "restore"): is_challenge,
     ("account", "count"): lambda body: body == 1,
@@ -171,7 +172,6 @@ SUCCESSES = {
     ("session", None): lambda body: body is True,
     ("session", "ended"): lambda body: body is False,
     ("session", "info"): is_info,
-    ("session", "profile"): is_user,
     ("session", "me"): is_user,
     ("session", "sessions"): lambda body: sum(session["current"] for session in body) == 1,
     ("session", "token"): lambda body: list(body) == ["token", "expiresIn"],
@@ -265,6 +265,8 @@ class Flows:
         check(call("POST", "/data/Users/count", {}) == 1, "not itself alone")
         for path in ["/users/userclassprops", "/data/Users/properties", "/users/userroles"]:
             check(isinstance(call("GET", path), list), f"{path} is no list")
+        refused = client.call("POST", "/users/login", {"login": user["email"], "password": "of nobody"})
+        check(refused.status == 400, "a login without a code")
         for path in ["/users/verifypassword", "/users/verifypassowrd"]:
             check(call("POST", path, {"password": "of nobody"}) == {"valid": False}, "a wrong password is right")
         check(isinstance(call("GET", "/users/export"), dict), "no export")

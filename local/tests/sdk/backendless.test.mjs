@@ -502,8 +502,9 @@ describe('what the SDK can do besides', () => {
   test('methods and services that the service has not are told so', async () => {
     assert.deepEqual(await refusal(plivo('noSuchMethod')), NOT_FOUND);
     assert.deepEqual(await refusal(app.APIServices.invoke('Twilio', 'loginWithPhoneNumber', newNumber())), NOT_FOUND);
-    const otherMethod = { ...NOT_FOUND, status: 405, reason: 'method_not_allowed' };
-    assert.deepEqual(await refusal(app.Users.login('jane@example.com', PASSWORD)), otherMethod);
+    const message = 'Unable to login. User login is disabled.';
+    const withoutCode = { status: 400, code: 3034, message, reason: 'login_disabled' };
+    assert.deepEqual(await refusal(app.Users.login('jane@example.com', PASSWORD)), withoutCode);
     assert.deepEqual(await refusal(app.Users.update({ objectId: STALE, name: 'Jane' })), SESSION_INVALID);
   });
 });

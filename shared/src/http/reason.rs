@@ -28,6 +28,8 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// `users/login` would be a login without a code.
+    LoginDisabled = "login_disabled", BAD_REQUEST, 3034, "Unable to login. User login is disabled.";
     /// The path, the query or the encoding of the body are no HTTP.
     InvalidRequest = "invalid_request", BAD_REQUEST, 8004, "Parsing input json params failed";
     /// There is no body.

@@ -27,7 +27,7 @@ const fn route(method: &'static str, path: &'static str, function: &'static str)
 pub const JWKS: &str = "/.well-known/jwks.json";
 
 /// All routes.
-pub const ROUTES: [Route; 31] = [
+pub const ROUTES: [Route; 32] = [
     route("POST", "/users/register", "register"),
     // The Backendless page's own example lacks a root.
     Route { roots: &[""], ..route("POST", "/users/register", "register") },
@@ -45,10 +45,12 @@ pub const ROUTES: [Route; 31] = [
     route("POST", "/users/token", "session"),
     Route { roots: &[""], ..route("GET", "/.well-known/openid-configuration", "session") },
     Route { roots: &[""], ..route("GET", JWKS, "session") },
-    route("GET", "/data/Users/{objectId}", "session"),
+    // Refused: it would be a login without a code.
+    route("POST", "/users/login", "session"),
     route("PUT", "/users/{objectId}", "account"),
     route("DELETE", "/users/{objectId}", "account"),
     route("PUT", "/data/Users", "account"),
+    route("GET", "/data/Users/{objectId}", "account"),
     route("DELETE", "/data/Users/{objectId}", "account"),
     route("POST", "/data/Users/find", "account"),
     route("POST", "/data/Users/count", "account"),
