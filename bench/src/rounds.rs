@@ -14,6 +14,10 @@ pub(crate) const MOST: usize = 3;
 /// A start that waits for Plivo takes one more, and so does a message, whose price is taken before; and an entered code, which is counted for its
 /// network before it is for its phone, so that a network that has to wait uses up no attempt.
 pub(crate) const MOST_OF_A_FLOW: usize = 4;
+/// A flow in a session reads session and user first; and a new phone's second step, whether the phone is taken.
+pub(crate) const MOST_IN_A_SESSION: usize = 6;
+/// The flows in a session, by the beginning of their names.
+const IN_A_SESSION: [&str; 2] = ["users/{objectId}, a phone", "users/verifypassword"];
 
 const COLUMNS: [&str; 9] = [
     "operation",
@@ -38,6 +42,7 @@ pub(crate) fn table(operations: &[Operation]) -> Result<String, Failure> {
 pub(crate) fn over_the_limit(operations: &[Operation]) -> Vec<String> {
     let successes = operations.iter().filter(|operation| operation.ending == Ending::Success);
     let most = |operation: &Operation| match operation.ask.function {
+        _ if IN_A_SESSION.iter().any(|name| operation.name.starts_with(name)) => MOST_IN_A_SESSION,
         Function::Register | Function::LoginPassword | Function::LoginCode | Function::SendMessage => MOST_OF_A_FLOW,
         _ => MOST,
     };
