@@ -442,3 +442,40 @@ async fn a_user_without_a_password() {
     jane.update(&json!({"password": "battery staple horse"})).await.ok();
     jane.app.password_start(PHONE, "battery staple horse").await.ok();
 }
+
+/// What needs a password or a code: a failure leaves it as it was, and the same request works once storage answers again.
+#[tokio::test]
+async fn what_failed_by_storage_can_be_done_again() {
+    let operations = ["verifypassword", "export", "password", "start", "finish"];
+    for (operation, fault) in
+        operations.into_iter().flat_map(|name| [StoreFault::Throttle, StoreFault::HangUp].map(|fault| (name, fault)))
+    {
+        for call in ["GetItem", "UpdateItem", "BatchGetItem", "PutItem", "TransactWriteItems"] {
+            let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
+            let jane = Jane::of(app).await;
+            let (challenge, code) =
+                if operation == "finish" { jane.start_change(NEW).await } else { Default::default() };
+            let ask = async || match operation {
+                "verifypassword" => {
+                    jane.send(Method::POST, "/api/users/verifypassword", &json!({"password": PASSWORD})).await
+                }
+                "export" => jane.send(Method::GET, "/api/users/export", &json!(null)).await,
+                "password" => jane.update(&json!({"password": "another horse battery"})).await,
+                "start" => jane.update(&json!({ "phoneNumber": NEW })).await,
+                _ => jane.finish_change(NEW, &challenge, &code).await,
+            };
+            for _ in 0..3 {
+                proxy.once(call, fault);
+            }
+            let reply = ask().await;
+            if reply.status != 200 {
+                reply.refused(503, 14000, "unavailable");
+                assert_eq!(jane.me().await["phoneNumber"], PHONE, "{operation} {call} {fault:?}");
+                jane.app.advance(60);
+                ask().await.ok();
+            }
+            let phone = if operation == "finish" { NEW } else { PHONE };
+            assert_eq!(jane.me().await["phoneNumber"], phone, "{operation} {call} {fault:?}");
+        }
+    }
+}
