@@ -1,0 +1,163 @@
+/**
+ * A small client for Otpost: one method per operation, the session's token, and errors with a stable reason.
+ *
+ * It repeats no request by itself, since a repeated start could send a second SMS.
+ */
+/** A user as the service returns it. The app's own properties stand beside these. */
+export interface User {
+    objectId: string;
+    ownerId: string;
+    created: number;
+    updated: number | null;
+    lastLogin?: number;
+    userStatus: string;
+    blUserLocale: string;
+    phoneNumber?: string;
+    email?: string;
+    [property: string]: unknown;
+}
+/** A user who has just logged in. */
+export interface LoggedInUser extends User {
+    'user-token': string;
+    'device-token'?: string;
+}
+/** A challenge that waits for the code that was sent. */
+export interface Transaction {
+    transactionId: string;
+}
+/** A login of the user on some device. */
+export interface Session {
+    id: string;
+    device: string;
+    created: number;
+    lastSeen: number;
+    current: boolean;
+}
+/** A JWT for the app's back end. */
+export interface Jwt {
+    token: string;
+    /** In seconds. */
+    expiresIn: number;
+}
+/** What Plivo answers to a message. */
+export interface PlivoAnswer {
+    message: string;
+    message_uuid: string[];
+    api_id: string;
+}
+/** Why the service refused a request. */
+export type Reason = string;
+/** `network`: no answer arrived. `unexpected_answer`: it was not Otpost's, for example a proxy's. */
+export type ClientReason = 'network' | 'unexpected_answer';
+/** A request that failed. Base decisions on `reason`, which never changes. */
+export declare class OtpostError extends Error {
+    readonly reason: Reason | ClientReason;
+    /** The HTTP status; 0 if no answer arrived. */
+    readonly status: number;
+    /** Backendless' code; 0 if there is none. */
+    readonly code: number;
+    /** Seconds until the same request may succeed. */
+    readonly retryAfter?: number | undefined;
+    readonly name = "OtpostError";
+    constructor(message: string, reason: Reason | ClientReason, 
+    /** The HTTP status; 0 if no answer arrived. */
+    status: number, 
+    /** Backendless' code; 0 if there is none. */
+    code: number, 
+    /** Seconds until the same request may succeed. */
+    retryAfter?: number | undefined, options?: ErrorOptions);
+}
+/** Where the client keeps its tokens: `localStorage`, `sessionStorage`, or anything with these methods. */
+export type TokenStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
+export interface OtpostOptions {
+    /** The address of the service with its root, like `https://api.example.com/api`. */
+    url: string;
+    /** Replaces the global `fetch`. */
+    fetch?: typeof fetch;
+    /** Keeps the session and the device token. In memory by default. */
+    storage?: TokenStorage;
+    /** Asks for a device token, so that strangers cannot use up this device's limits. */
+    rememberDevice?: boolean;
+    /** The service's setting `PHONE_COLUMN`. */
+    phoneColumn?: string;
+}
+/** For requests that may be refused with `captcha_required`. */
+export interface CaptchaOptions {
+    captchaToken?: string;
+}
+/** The second step of a registration. The app's own properties may stand beside these. */
+export interface Registration extends Transaction {
+    phoneNumber: string;
+    transactionCode: string;
+    email?: string;
+    password?: string;
+    [property: string]: unknown;
+}
+/** Changes of one's own user. A new password, or a new phone, needs `currentPassword` unless the login is fresh. */
+export interface UserChange {
+    password?: string;
+    currentPassword?: string;
+    [property: string]: unknown;
+}
+export interface Message {
+    phoneNumber: string;
+    message?: string;
+    /** Links to media, each `https://…`. */
+    mediaUrls?: string[];
+}
+export declare class Otpost {
+    #private;
+    constructor({ url, fetch, storage, rememberDevice, phoneColumn }: OtpostOptions);
+    /** The session's token, if somebody is logged in. */
+    get token(): string | undefined;
+    /** The `objectId` of who is logged in. */
+    get userId(): string | undefined;
+    /** Sends a code to a phone that is to be registered. */
+    startRegistration(phoneNumber: string, options?: CaptchaOptions): Promise<Transaction>;
+    /** Creates the user. It also logs in where the service's setting `SESSION_AFTER_REGISTRATION` says so: see `token`. */
+    finishRegistration({ phoneNumber, ...fields }: Registration, options?: CaptchaOptions): Promise<User>;
+    /** Sends a code to a user's phone. The answer is the same for a phone without a user. */
+    loginWithPhoneNumber(phoneNumber: string, options?: CaptchaOptions): Promise<Transaction>;
+    /** Sends a code to a user's phone if the password is right. */
+    loginWithPhoneNumberAndPassword(phoneNumber: string, password: string, options?: CaptchaOptions): Promise<Transaction>;
+    /** Finishes either login, and keeps the session. */
+    loginWithCode({ transactionId }: Transaction, code: string, options?: CaptchaOptions): Promise<LoggedInUser>;
+    /** Ends the session. */
+    logout(): Promise<void>;
+    /** Whether the kept session is alive. */
+    isValid(): Promise<boolean>;
+    /** The user who is logged in. */
+    me(): Promise<User>;
+    /** Changes properties, or the password. Pass `updated` of the user that you read to be refused if it has changed since. */
+    update(change: UserChange): Promise<User>;
+    /** Sends a code to the user's new phone. */
+    startPhoneChange(phoneNumber: string, { currentPassword, ...options }?: CaptchaOptions & {
+        currentPassword?: string;
+    }): Promise<User & Transaction>;
+    /** Changes the phone. */
+    finishPhoneChange(phoneNumber: string, { transactionId }: Transaction, transactionCode: string, options?: CaptchaOptions): Promise<User>;
+    /** Deletes the user, within ten minutes of a login. */
+    deleteAccount(): Promise<{
+        deletionTime: number;
+    }>;
+    /** Everything that the service keeps about the user. */
+    export(): Promise<Record<string, unknown>>;
+    /** Whether this is the user's password. */
+    verifyPassword(password: string): Promise<boolean>;
+    /** Sends a code for a new password to the phone of the user with this phone number or e-mail address. */
+    restorePassword(identity: string, options?: CaptchaOptions): Promise<Transaction>;
+    /** Sets a new password. This ends all of the user's sessions. */
+    resetPassword({ transactionId }: Transaction, code: string, password: string, options?: CaptchaOptions): Promise<void>;
+    /** Where the user is logged in. */
+    sessions(): Promise<Session[]>;
+    /** Ends one session. */
+    endSession(id: string): Promise<void>;
+    /** Ends all sessions but this one, and makes all device tokens invalid. */
+    endOtherSessions(): Promise<void>;
+    /** A JWT of five minutes for the app's back end. */
+    jwt(): Promise<Jwt>;
+    /** Sends an SMS or MMS. For servers only: the message key spends your money, so it must never be in a page or an app. */
+    sendMessage(message: Message, messageKey: string, { idempotencyKey }?: {
+        idempotencyKey?: string;
+    }): Promise<PlivoAnswer>;
+}

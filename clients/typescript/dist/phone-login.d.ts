@@ -1,0 +1,64 @@
+/**
+ * `<phone-login>`: a form that logs a user in, or registers one, by a code sent by SMS.
+ *
+ * It needs no style and no script in the page, so it works under a strict Content-Security-Policy.
+ */
+import { Otpost } from './client.js';
+/** What the form says. A page can replace any of it before the element is connected. */
+export declare const texts: {
+    logIn: string;
+    register: string;
+    country: string;
+    phoneNumber: string;
+    email: string;
+    password: string;
+    passwordHint: string;
+    code: string;
+    sendCode: string;
+    createAccount: string;
+    toRegister: string;
+    toLogIn: string;
+    otherNumber: string;
+    resend: string;
+    resendIn: (time: string) => string;
+    sent: (number: string) => string;
+    sentIfKnown: (number: string) => string;
+    sentAgain: string;
+    canResend: string;
+    registered: string;
+    loggedIn: string;
+    tryAgain: (when: string) => string;
+};
+/** What the form says when a request is refused, by reason. A page can replace these, too. */
+export declare const messages: Record<string, string>;
+type Flow = 'login' | 'register';
+/**
+ * Attributes: `api` (the service's address with its root), `mode` (`login` or `register`), `countries` (like `US,CA`), `country` (the
+ * one selected first), `fields` (what a registration asks for: `email password` by default, or nothing), `two-factor` (logs in with password and code).
+ *
+ * Events: `login` and `register` (their detail is the user), `error` (its detail is an `OtpostError`).
+ */
+export declare class PhoneLogin extends HTMLElement {
+    #private;
+    static readonly observedAttributes: string[];
+    /** Gets a captcha token when the service asks for one. */
+    captcha?: (action: 'register' | 'login' | 'second_factor' | 'code') => Promise<string>;
+    constructor();
+    /** The client that the form uses. A page can set its own, to share the session. */
+    get client(): Otpost;
+    set client(client: Otpost);
+    /** `login` or `register`. */
+    get mode(): Flow;
+    set mode(mode: Flow);
+    connectedCallback(): void;
+    disconnectedCallback(): void;
+    attributeChangedCallback(name: string): void;
+    /** Begins anew, with the number. */
+    reset(): void;
+}
+declare global {
+    interface HTMLElementTagNameMap {
+        'phone-login': PhoneLogin;
+    }
+}
+export {};

@@ -1,0 +1,380 @@
+/**
+ * A small client for Otpost: one method per operation, the session's token, and errors with a stable reason.
+ *
+ * It repeats no request by itself, since a repeated start could send a second SMS.
+ */
+
+/** A user as the service returns it. The app's own properties stand beside these. */
+export interface User {
+  objectId: string;
+  ownerId: string;
+  created: number;
+  updated: number | null;
+  lastLogin?: number;
+  userStatus: string;
+  blUserLocale: string;
+  phoneNumber?: string;
+  email?: string;
+  [property: string]: unknown;
+}
+
+/** A user who has just logged in. */
+export interface LoggedInUser extends User {
+  'user-token': string;
+  'device-token'?: string;
+}
+
+/** A challenge that waits for the code that was sent. */
+export interface Transaction {
+  transactionId: string;
+}
+
+/** A login of the user on some device. */
+export interface Session {
+  id: string;
+  device: string;
+  created: number;
+  lastSeen: number;
+  current: boolean;
+}
+
+/** A JWT for the app's back end. */
+export interface Jwt {
+  token: string;
+  /** In seconds. */
+  expiresIn: number;
+}
+
+/** What Plivo answers to a message. */
+export interface PlivoAnswer {
+  message: string;
+  message_uuid: string[];
+  api_id: string;
+}
+
+/** Why the service refused a request. */
+export type Reason = string;
+
+/** `network`: no answer arrived. `unexpected_answer`: it was not Otpost's, for example a proxy's. */
+export type ClientReason = 'network' | 'unexpected_answer';
+
+/** A request that failed. Base decisions on `reason`, which never changes. */
+export class OtpostError extends Error {
+  override readonly name = 'OtpostError';
+
+  constructor(
+    message: string,
+    readonly reason: Reason | ClientReason,
+    /** The HTTP status; 0 if no answer arrived. */
+    readonly status: number,
+    /** Backendless' code; 0 if there is none. */
+    readonly code: number,
+    /** Seconds until the same request may succeed. */
+    readonly retryAfter?: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** Where the client keeps its tokens: `localStorage`, `sessionStorage`, or anything with these methods. */
+export type TokenStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
+
+export interface OtpostOptions {
+  /** The address of the service with its root, like `https://api.example.com/api`. */
+  url: string;
+  /** Replaces the global `fetch`. */
+  fetch?: typeof fetch;
+  /** Keeps the session and the device token. In memory by default. */
+  storage?: TokenStorage;
+  /** Asks for a device token, so that strangers cannot use up this device's limits. */
+  rememberDevice?: boolean;
+  /** The service's setting `PHONE_COLUMN`. */
+  phoneColumn?: string;
+}
+
+/** For requests that may be refused with `captcha_required`. */
+export interface CaptchaOptions {
+  captchaToken?: string;
+}
+
+/** The second step of a registration. The app's own properties may stand beside these. */
+export interface Registration extends Transaction {
+  phoneNumber: string;
+  transactionCode: string;
+  email?: string;
+  password?: string;
+  [property: string]: unknown;
+}
+
+/** Changes of one's own user. A new password, or a new phone, needs `currentPassword` unless the login is fresh. */
+export interface UserChange {
+  password?: string;
+  currentPassword?: string;
+  [property: string]: unknown;
+}
+
+export interface Message {
+  phoneNumber: string;
+  message?: string;
+  /** Links to media, each `https://…`. */
+  mediaUrls?: string[];
+}
+
+interface KeptSession {
+  token: string;
+  userId: string;
+}
+
+type RequestHeaders = Record<string, string | undefined>;
+
+const SESSION = 'otpost.session';
+const DEVICE = 'otpost.device-token';
+
+export class Otpost {
+  readonly #url: string;
+  readonly #fetch: typeof fetch;
+  readonly #storage: TokenStorage;
+  readonly #rememberDevice: boolean;
+  readonly #phoneColumn: string;
+
+  constructor({ url, fetch = globalThis.fetch, storage = inMemory(), rememberDevice = false, phoneColumn = 'phoneNumber' }: OtpostOptions) {
+    this.#url = url.replace(/\/+$/, '');
+    // A browser's fetch must not be called as a method of another object.
+    this.#fetch = (...request) => fetch(...request);
+    this.#storage = storage;
+    this.#rememberDevice = rememberDevice;
+    this.#phoneColumn = phoneColumn;
+  }
+
+  /** The session's token, if somebody is logged in. */
+  get token(): string | undefined {
+    return this.#session?.token;
+  }
+
+  /** The `objectId` of who is logged in. */
+  get userId(): string | undefined {
+    return this.#session?.userId;
+  }
+
+  /** Sends a code to a phone that is to be registered. */
+  startRegistration(phoneNumber: string, options?: CaptchaOptions): Promise<Transaction> {
+    return this.#request('POST', 'users/register', { body: { [this.#phoneColumn]: phoneNumber }, headers: captcha(options) });
+  }
+
+  /** Creates the user. It also logs in where the service's setting `SESSION_AFTER_REGISTRATION` says so: see `token`. */
+  async finishRegistration({ phoneNumber, ...fields }: Registration, options?: CaptchaOptions): Promise<User> {
+    const body = { [this.#phoneColumn]: phoneNumber, ...fields };
+    const user = await this.#request<User>('POST', 'users/register', { body, headers: captcha(options) });
+    this.#keep(user);
+    return user;
+  }
+
+  /** Sends a code to a user's phone. The answer is the same for a phone without a user. */
+  loginWithPhoneNumber(phoneNumber: string, options?: CaptchaOptions): Promise<Transaction> {
+    return this.#plivo('loginWithPhoneNumber', { phoneNumber }, captcha(options));
+  }
+
+  /** Sends a code to a user's phone if the password is right. */
+  loginWithPhoneNumberAndPassword(phoneNumber: string, password: string, options?: CaptchaOptions): Promise<Transaction> {
+    return this.#plivo('loginWithPhoneNumberAndPassword', { phoneNumber, password }, captcha(options));
+  }
+
+  /** Finishes either login, and keeps the session. */
+  async loginWithCode({ transactionId }: Transaction, code: string, options?: CaptchaOptions): Promise<LoggedInUser> {
+    const headers = captcha(options);
+    if (this.#rememberDevice) headers['device-token'] = 'new';
+    const user = await this.#plivo<LoggedInUser>('loginWithCode', { transactionId, code }, headers);
+    this.#keep(user);
+    return user;
+  }
+
+  /** Ends the session. */
+  async logout(): Promise<void> {
+    await this.#request('GET', 'users/logout');
+    this.#forgetSession();
+  }
+
+  /** Whether the kept session is alive. */
+  async isValid(): Promise<boolean> {
+    const { token } = this;
+    if (token === undefined) return false;
+    const isValid = await this.#request<boolean>('GET', `users/isvalidusertoken/${encodeURIComponent(token)}`);
+    if (!isValid) this.#forgetSession(token);
+    return isValid;
+  }
+
+  /** The user who is logged in. */
+  me(): Promise<User> {
+    return this.#request('GET', 'users/me');
+  }
+
+  /** Changes properties, or the password. Pass `updated` of the user that you read to be refused if it has changed since. */
+  update(change: UserChange): Promise<User> {
+    return this.#request('PUT', this.#ownPath(), { body: change });
+  }
+
+  /** Sends a code to the user's new phone. */
+  startPhoneChange(phoneNumber: string, { currentPassword, ...options }: CaptchaOptions & { currentPassword?: string } = {}): Promise<User & Transaction> {
+    const body = { [this.#phoneColumn]: phoneNumber, currentPassword };
+    return this.#request('PUT', this.#ownPath(), { body, headers: captcha(options) });
+  }
+
+  /** Changes the phone. */
+  finishPhoneChange(phoneNumber: string, { transactionId }: Transaction, transactionCode: string, options?: CaptchaOptions): Promise<User> {
+    const body = { [this.#phoneColumn]: phoneNumber, transactionId, transactionCode };
+    return this.#request('PUT', this.#ownPath(), { body, headers: captcha(options) });
+  }
+
+  /** Deletes the user, within ten minutes of a login. */
+  async deleteAccount(): Promise<{ deletionTime: number }> {
+    const deleted = await this.#request<{ deletionTime: number }>('DELETE', this.#ownPath());
+    this.#forgetSession();
+    this.#storage.removeItem(DEVICE);
+    return deleted;
+  }
+
+  /** Everything that the service keeps about the user. */
+  export(): Promise<Record<string, unknown>> {
+    return this.#request('GET', 'users/export');
+  }
+
+  /** Whether this is the user's password. */
+  async verifyPassword(password: string): Promise<boolean> {
+    const { valid } = await this.#request<{ valid: boolean }>('POST', 'users/verifypassword', { body: { password } });
+    return valid;
+  }
+
+  /** Sends a code for a new password to the phone of the user with this phone number or e-mail address. */
+  restorePassword(identity: string, options?: CaptchaOptions): Promise<Transaction> {
+    return this.#request('GET', `users/restorepassword/${encodeURIComponent(identity)}`, { headers: captcha(options) });
+  }
+
+  /** Sets a new password. This ends all of the user's sessions. */
+  async resetPassword({ transactionId }: Transaction, code: string, password: string, options?: CaptchaOptions): Promise<void> {
+    await this.#plivo('resetPassword', { transactionId, code, password }, captcha(options));
+  }
+
+  /** Where the user is logged in. */
+  sessions(): Promise<Session[]> {
+    return this.#request('GET', 'users/sessions');
+  }
+
+  /** Ends one session. */
+  async endSession(id: string): Promise<void> {
+    await this.#request('DELETE', `users/sessions/${encodeURIComponent(id)}`);
+  }
+
+  /** Ends all sessions but this one, and makes all device tokens invalid. */
+  async endOtherSessions(): Promise<void> {
+    await this.#request('DELETE', 'users/sessions');
+    this.#storage.removeItem(DEVICE);
+  }
+
+  /** A JWT of five minutes for the app's back end. */
+  jwt(): Promise<Jwt> {
+    return this.#request('POST', 'users/token');
+  }
+
+  /** Sends an SMS or MMS. For servers only: the message key spends your money, so it must never be in a page or an app. */
+  sendMessage(message: Message, messageKey: string, { idempotencyKey }: { idempotencyKey?: string } = {}): Promise<PlivoAnswer> {
+    const mediaUrls = message.mediaUrls?.map(encodeURIComponent).join(',');
+    const headers = { Authorization: `Bearer ${messageKey}`, 'Idempotency-Key': idempotencyKey };
+    return this.#plivo('sendMessage', { ...message, mediaUrls }, headers);
+  }
+
+  get #session(): KeptSession | undefined {
+    const kept = this.#storage.getItem(SESSION);
+    return kept === null ? undefined : JSON.parse(kept);
+  }
+
+  /** Keeps the tokens that came with a user, if any. */
+  #keep({ objectId, 'user-token': token, 'device-token': device }: User & Partial<LoggedInUser>): void {
+    if (token !== undefined) this.#storage.setItem(SESSION, JSON.stringify({ token, userId: objectId } satisfies KeptSession));
+    if (device !== undefined) this.#storage.setItem(DEVICE, device);
+  }
+
+  /** Drops the session, unless another one has taken its place. */
+  #forgetSession(token = this.token): void {
+    if (token === this.token) this.#storage.removeItem(SESSION);
+  }
+
+  /** The path of the own user. Without a session, the service refuses any. */
+  #ownPath(): string {
+    return `users/${encodeURIComponent(this.userId ?? '-')}`;
+  }
+
+  #plivo<Answer>(method: string, body: unknown, headers: RequestHeaders): Promise<Answer> {
+    return this.#request('POST', `services/Plivo/${method}`, { body, headers });
+  }
+
+  async #request<Answer>(method: string, path: string, { body, headers }: { body?: unknown; headers?: RequestHeaders } = {}): Promise<Answer> {
+    const { token } = this;
+    const device = this.#rememberDevice ? this.#storage.getItem(DEVICE) : null;
+    const tokens = { 'user-token': token, 'device-token': device ?? undefined };
+    const all = new Headers(body === undefined ? {} : { 'Content-Type': 'application/json' });
+    for (const [name, value] of Object.entries({ ...tokens, ...headers })) {
+      if (value !== undefined) all.set(name, value);
+    }
+    const [text, answer] = await this.#send(`${this.#url}/${path}`, { method, headers: all, body: JSON.stringify(body) });
+    if (answer.ok) return parsed(text, answer);
+    const error = refusal(text, answer);
+    if (error.reason === 'session_invalid' && token !== undefined) this.#forgetSession(token);
+    throw error;
+  }
+
+  /** The answer and its body. Whatever keeps it from arriving is an error of the network. */
+  async #send(url: string, init: RequestInit): Promise<[string, Response]> {
+    try {
+      const answer = await this.#fetch(url, init);
+      return [await answer.text(), answer];
+    } catch (cause) {
+      throw new OtpostError('The service cannot be reached', 'network', 0, 0, undefined, { cause });
+    }
+  }
+}
+
+function captcha(options?: CaptchaOptions): RequestHeaders {
+  return { 'captcha-token': options?.captchaToken };
+}
+
+function parsed<Answer>(text: string, answer: Response): Answer {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw unexpected(answer, { cause });
+  }
+}
+
+/** What an answer that is no success says. */
+function refusal(text: string, answer: Response): OtpostError {
+  let body;
+  try {
+    body = JSON.parse(text);
+  } catch (cause) {
+    return unexpected(answer, { cause });
+  }
+  const reason = body?.errorData?.reason;
+  if (typeof reason !== 'string') return unexpected(answer);
+  return new OtpostError(body.message, reason, answer.status, body.code, body.errorData.retryAfter ?? retryAfter(answer));
+}
+
+function unexpected(answer: Response, options?: ErrorOptions): OtpostError {
+  const message = `Unexpected answer with status ${answer.status}`;
+  return new OtpostError(message, 'unexpected_answer', answer.status, 0, retryAfter(answer), options);
+}
+
+/** Seconds by the header `Retry-After`. */
+function retryAfter(answer: Response): number | undefined {
+  const header = answer.headers.get('Retry-After');
+  return header !== null && /^\d+$/.test(header) ? Number(header) : undefined;
+}
+
+function inMemory(): TokenStorage {
+  const kept = new Map<string, string>();
+  return {
+    getItem: (key) => kept.get(key) ?? null,
+    setItem: (key, value) => void kept.set(key, value),
+    removeItem: (key) => void kept.delete(key),
+  };
+}
