@@ -13,6 +13,7 @@
 //! | [`seed`] | loads users, challenges, counts and sessions from a file |
 //! | [`events`] | the event files and the responses that their names promise |
 //! | [`clock`] | a clock that can be moved |
+//! | [`openapi`] | the API's OpenAPI document and the page that shows it |
 //! | [`metrics`] | the metrics that the functions write |
 //! | [`template`] | reads `template.yaml`, for tests |
 //! | [`iam`] | enforces the permissions of `template.yaml`, for tests |
@@ -30,6 +31,7 @@ pub mod gateway;
 pub mod iam;
 pub mod inbox;
 pub mod metrics;
+pub mod openapi;
 pub mod runtime_api;
 pub mod secrets;
 pub mod seed;
@@ -254,6 +256,7 @@ impl Stack {
         let captcha = Captcha::new(clock.clone());
         let router = router(&config, &settings, gateway, &simulator);
         let router = router.merge(dead_letters.router()).merge(captcha.router());
+        let router = router.merge(openapi::router(&app.settings, &config.url));
         let server = serve(listener, router, simulator.clone(), stopped);
         if let Some(file) = &options.seed {
             seed::load(&app, file).await?;

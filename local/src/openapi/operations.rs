@@ -1,0 +1,382 @@
+//! What each operation is for, takes and answers, and why it refuses.
+
+use serde_json::{Value, json};
+use shared::auth::jwt;
+use shared::http::Reason::{self, *};
+use shared::http::routes::JWKS;
+
+/// Whose word a request needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// Nobody's.
+    None,
+    /// That of a session, by the header `user-token`.
+    Session,
+    /// That of a session, if there is one.
+    OptionalSession,
+    /// The owner's, by the message key.
+    MessageKey,
+}
+
+/// An operation of the API.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// The method.
+    pub method: &'static str,
+    /// The path below the root.
+    pub path: &'static str,
+    /// The name that clients call it by.
+    pub id: &'static str,
+    /// The group that it belongs to.
+    pub tag: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// More about it.
+    pub description: &'static str,
+    /// Whose word it needs.
+    pub security: Security,
+    /// The schema of its body, and examples by name.
+    pub body: Option<(&'static str, Vec<(&'static str, Value)>)>,
+    /// The optional headers that it takes.
+    pub headers: &'static [&'static str],
+    /// The schema of its answer, `[]` after it for a list, and examples by name.
+    pub answer: Option<(&'static str, Vec<(&'static str, Value)>)>,
+    /// Why it may refuse.
+    pub reasons: Vec<Reason>,
+}
+
+/// What any request may be refused for.
+const ANY: &[Reason] = &[InvalidRequest, UnknownApplication, ProxyRequired, Unavailable, Internal];
+const BODY: &[Reason] = &[EmptyBody, BodyTooLarge, NotJson, NotAnObject, DuplicateField, MissingField, WrongType];
+const SESSION: &[Reason] = &[SessionInvalid, UserDisabled];
+const NUMBER: &[Reason] = &[InvalidPhoneNumber, NumberNotServed, CountryNotServed];
+/// What a code's message may be refused for.
+const CODE_SENT: &[Reason] = &[
+    TooManyStarts,
+    CaptchaRequired,
+    TooManyMessages,
+    TooManyWrongCodes,
+    BudgetSpent,
+    NumbersSuspended,
+    SwitchedOff,
+    SmsUnavailable,
+];
+/// Failures of Plivo, where they are told.
+const PLIVO: &[Reason] = &[SmsRejected, SmsUnknown];
+const CODE: &[Reason] = &[InvalidTransactionId, InvalidCode, CodeRejected, TooManyWrongCodes, CaptchaRequired];
+const NEW_PASSWORD: &[Reason] =
+    &[PasswordTooShort, PasswordTooLong, PasswordNotPrintable, PasswordTooCommon, PasswordKnown];
+const PROPERTIES: &[Reason] = &[InvalidEmail, InvalidProperties, InvalidPropertyValue];
+const PASSWORD_TRY: &[Reason] = &[LoginRejected, TooManyPasswords];
+
+/// The headers of whoever asks for a code, or enters one.
+const CLIENT: &[&str] = &["device-token", "captcha-token"];
+
+const ID: &str = "CBFA6722-58AD-12BE-FF80-28999D7D0200";
+const TRANSACTION: &str = "E6C1E533-AE95-3881-9FBC-162AAF6951B2";
+
+fn user() -> Value {
+    json!({
+        "name": "Jane", "userStatus": "ENABLED", "created": 1_590_527_533_000_i64, "updated": null, "ownerId": ID, "objectId": ID,
+        "___class": "Users", "blUserLocale": "en", "phoneNumber": "+14155550100", "email": "jane@example.com",
+        "socialAccount": "BACKENDLESS", "lastLogin": 1_590_527_843_419_i64,
+    })
+}
+
+fn user_with(more: &[(&str, Value)]) -> Value {
+    let mut user = user();
+    for (name, value) in more {
+        user[*name] = value.clone();
+    }
+    user
+}
+
+fn transaction() -> Value {
+    json!({ "transactionId": TRANSACTION })
+}
+
+impl Operation {
+    fn new(method: &'static str, path: &'static str, id: &'static str, tag: &'static str) -> Self {
+        let (summary, description, security, headers) = ("", "", Security::None, &[][..]);
+        let reasons = ANY.to_vec();
+        Self { method, path, id, tag, summary, description, security, body: None, headers, answer: None, reasons }
+    }
+
+    fn text(self, summary: &'static str, description: &'static str) -> Self {
+        Self { summary, description, ..self }
+    }
+
+    fn body<const N: usize>(self, schema: &'static str, examples: [(&'static str, Value); N]) -> Self {
+        Self { body: Some((schema, examples.to_vec())), ..self }.reasons(&[BODY])
+    }
+
+    fn answer<const N: usize>(self, schema: &'static str, examples: [(&'static str, Value); N]) -> Self {
+        Self { answer: Some((schema, examples.to_vec())), ..self }
+    }
+
+    fn session(self) -> Self {
+        Self { security: Security::Session, ..self }.reasons(&[SESSION])
+    }
+
+    fn reasons(mut self, more: &[&[Reason]]) -> Self {
+        self.reasons.extend(more.concat());
+        self
+    }
+
+    /// It sends a code.
+    fn sends_code(self) -> Self {
+        Self { headers: CLIENT, ..self }.reasons(&[NUMBER, CODE_SENT])
+    }
+
+    /// It takes a code.
+    fn takes_code(self) -> Self {
+        Self { headers: CLIENT, ..self }.reasons(&[CODE])
+    }
+}
+
+/// All operations, in the order of the routes.
+pub fn operations() -> Vec<Operation> {
+    [registration_and_login(), message(), sessions(), tokens(), profile(), queries(), passwords()].concat()
+}
+
+fn registration_and_login() -> Vec<Operation> {
+    let finish = json!({
+        "phoneNumber": "+14155550100", "email": "jane@example.com", "password": "correct horse battery",
+        "transactionId": TRANSACTION, "transactionCode": "012345", "name": "Jane",
+    });
+    let number = json!({ "phoneNumber": "+14155550100" });
+    vec![
+        Operation::new("POST", "/users/register", "register", "Registration and login")
+            .text(
+                "Register a user, in two steps",
+                "Step 1 sends a code to the phone and answers `transactionId`. Step 2 carries it and the code, with the user's e-mail address, password and own properties, and answers the user. `POST /users/register` without a root works too.",
+            )
+            .body("Registration", [("step 1", number.clone()), ("step 2", finish)])
+            .answer("RegistrationAnswer", [("step 1", transaction()), ("step 2", user())])
+            .sends_code()
+            .takes_code()
+            .reasons(&[PLIVO, NEW_PASSWORD, PROPERTIES])
+            .reasons(&[&[PasswordMissing, PasswordNotText, IdentityMissing, UserExists]])
+            .reasons(&[&[ReservedObjectId, ReservedUpdated, ReservedCreated]]),
+        Operation::new("POST", "/services/Plivo/loginWithPhoneNumber", "loginWithPhoneNumber", "Registration and login")
+            .text(
+                "Start a login with a code",
+                "Sends a code to the phone of a user. The answer is the same for a phone without a user. The body may also be the number alone, as a JSON string or as text.",
+            )
+            .body("Phone", [("a phone", number)])
+            .answer("Transaction", [("started", transaction())])
+            .sends_code()
+            .reasons(&[&[UnknownField]]),
+        Operation::new(
+            "POST",
+            "/services/Plivo/loginWithPhoneNumberAndPassword",
+            "loginWithPhoneNumberAndPassword",
+            "Registration and login",
+        )
+        .text("Start a login with password and code", "Sends a code if the password is right.")
+        .body("PhoneAndPassword", [("phone and password", json!({ "phoneNumber": "+14155550100", "password": "correct horse battery" }))])
+        .answer("Transaction", [("started", transaction())])
+        .sends_code()
+        .reasons(&[PLIVO, PASSWORD_TRY, &[UnknownField]]),
+        Operation::new("POST", "/services/Plivo/loginWithCode", "loginWithCode", "Registration and login")
+            .text(
+                "Finish a login of either kind",
+                "Answers the user with `user-token`, the session's token. With the header `device-token: new`, also a `device-token` with limits of its own.",
+            )
+            .body("TransactionCode", [("a code", json!({ "transactionId": TRANSACTION, "code": "012345" }))])
+            .answer("User", [("logged in", user_with(&[("___jsonclass", json!("Users")), ("user-token", json!("B83FA46D-A19A-A8CE-FF2B-976B7A1D8100"))]))])
+            .takes_code()
+            .reasons(&[&[UnknownField, UserDisabled]]),
+    ]
+}
+
+fn message() -> Vec<Operation> {
+    let text = json!({ "phoneNumber": "+14155550100", "message": "Your table is booked." });
+    let accepted = json!({ "message": "message(s) queued", "message_uuid": ["8b9cdb3e-0b0f-11f0-8ee3-0242ac110004"], "api_id": "8b9cd9f4-0b0f-11f0-8ee3-0242ac110004" });
+    let mut operation = Operation::new("POST", "/services/Plivo/sendMessage", "sendMessage", "Messages")
+        .text(
+            "Send an SMS or MMS",
+            "For the owner's systems, which hold the message key; never for an app. A message with the same `Idempotency-Key` is sent once.",
+        )
+        .body("Message", [("an SMS", text)])
+        .answer("Accepted", [("accepted", accepted)])
+        .reasons(&[NUMBER, &[UnknownField, AccessDenied, MessageEmpty, MessageTooLong, MessageNotText]])
+        .reasons(&[&[TooManyMediaUrls, InvalidMediaUrl, MediaNotServed, InvalidIdempotencyKey, IdempotencyKeyReused]])
+        .reasons(&[&[MessageInFlight, BudgetSpent, TooManyMessages, MessageRejected, SwitchedOff]])
+        .reasons(&[&[SmsUnavailable, SmsUnknown]]);
+    (operation.security, operation.headers) = (Security::MessageKey, &["idempotency-key"]);
+    vec![operation]
+}
+
+fn sessions() -> Vec<Operation> {
+    let info = json!({ "appId": "10CA1000-0000-0000-0000-0000000000A1", "apiKey": "10CA1000-0000-0000-0000-0000000000B2", "rtURL": "" });
+    let session = json!([{ "id": "3f1c", "device": "Firefox", "created": 1_590_527_843_419_i64, "lastSeen": 1_590_527_843_419_i64, "current": true }]);
+    vec![
+        Operation::new("GET", "/info", "info", "Session")
+            .text("Read the application's id and key", "")
+            .answer("Info", [("the application", info)]),
+        Operation::new("GET", "/users/isvalidusertoken/{token}", "isValidUserToken", "Session")
+            .text("Ask whether a session is valid", "")
+            .answer("boolean", [("valid", json!(true))]),
+        Operation::new("GET", "/users/logout", "logout", "Session")
+            .text("End the session", "")
+            .answer("Empty", [("ended", json!({}))])
+            .session(),
+        Operation::new("GET", "/users/me", "me", "Session")
+            .text("Read the user of the session", "")
+            .answer("User", [("the user", user())])
+            .session(),
+        Operation::new("GET", "/users/sessions", "listSessions", "Session")
+            .text("List the user's sessions", "")
+            .answer("Session[]", [("one session", session)])
+            .session(),
+        Operation::new("DELETE", "/users/sessions", "endOtherSessions", "Session")
+            .text("End all other sessions", "Ends the user's device tokens too.")
+            .answer("Empty", [("ended", json!({}))])
+            .session(),
+        Operation::new("DELETE", "/users/sessions/{sessionId}", "endSession", "Session")
+            .text("End one session", "")
+            .answer("Empty", [("ended", json!({}))])
+            .session()
+            .reasons(&[&[SessionNotFound]]),
+    ]
+}
+
+fn tokens() -> Vec<Operation> {
+    let issuer = "https://api.example.com";
+    let configuration = json!({
+        "issuer": issuer, "jwks_uri": format!("{issuer}{JWKS}"), "response_types_supported": ["token"],
+        "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"],
+    });
+    let keys =
+        json!({ "keys": [{ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": "1", "n": "AQAB", "e": "AQAB" }] });
+    vec![
+        Operation::new("POST", "/users/token", "issueJwt", "Back end")
+            .text("Get a JWT for the app's back end", "Answers 404 where the setting JWT_ISSUER is not set.")
+            .answer(
+                "Jwt",
+                [("a token", json!({ "token": "eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "expiresIn": jwt::LIFE.as_secs() }))],
+            )
+            .session()
+            .reasons(&[&[NotFound]]),
+        Operation::new("GET", "/.well-known/openid-configuration", "openidConfiguration", "Back end")
+            .text("Find the public keys for JWTs", "Answers 404 where the setting JWT_ISSUER is not set.")
+            .answer("OpenidConfiguration", [("the issuer", configuration)])
+            .reasons(&[&[NotFound]]),
+        Operation::new("GET", JWKS, "jwks", "Back end")
+            .text("Read the public keys for JWTs", "Answers 404 where the setting JWT_ISSUER is not set.")
+            .answer("Jwks", [("a key", keys)])
+            .reasons(&[&[NotFound]]),
+        Operation::new("POST", "/users/login", "login", "Registration and login")
+            .text("Not offered", "It would be a login without a code: use `loginWithPhoneNumberAndPassword`.")
+            .reasons(&[&[LoginDisabled]]),
+    ]
+}
+
+fn profile() -> Vec<Operation> {
+    let change = json!({ "name": "Jane Doe" });
+    let changed = user_with(&[("name", json!("Jane Doe")), ("updated", json!(1_590_528_000_000_i64))]);
+    let deleted = json!({ "deletionTime": 1_590_528_000_000_i64 });
+    let update = |path, id, example: Value| {
+        Operation::new("PUT", path, id, "Account")
+            .text(
+                "Change the user, its password or its phone",
+                "A new password needs a login within ten minutes, or `currentPassword`; a new phone one within twenty. A new phone takes two requests, the second with `transactionId` and `transactionCode`.",
+            )
+            .body("UserChange", [("another name", example)])
+            .answer("User", [("changed", changed.clone())])
+            .session()
+            .sends_code()
+            .takes_code()
+            .reasons(&[PLIVO, NEW_PASSWORD, PROPERTIES, PASSWORD_TRY])
+            .reasons(&[&[NotOwn, SessionNotFresh, UserChanged, FixedProperty, UserExists]])
+    };
+    let delete = |path, id| {
+        Operation::new("DELETE", path, id, "Account")
+            .text("Delete the user and all that is kept of it", "Needs a login within ten minutes.")
+            .answer("Deletion", [("deleted", deleted.clone())])
+            .session()
+            .reasons(&[&[NotOwn, SessionNotFresh]])
+    };
+    vec![
+        update("/users/{objectId}", "updateUser", change.clone()),
+        delete("/users/{objectId}", "deleteUser"),
+        update("/data/Users", "saveUser", json!({ "objectId": ID, "name": "Jane Doe" })),
+        Operation::new("GET", "/data/Users/{objectId}", "getUser", "Account")
+            .text("Read a user: oneself", "")
+            .answer("User", [("the user", user())])
+            .session()
+            .reasons(&[&[NotOwn]]),
+        delete("/data/Users/{objectId}", "deleteUserData"),
+    ]
+}
+
+fn queries() -> Vec<Operation> {
+    let column = json!([{
+        "name": "email", "required": true, "type": "STRING", "defaultValue": null, "identity": true, "relatedTable": null,
+        "customRegex": null, "autoLoad": false, "isPrimaryKey": false,
+    }]);
+    let query = |path, id, summary| {
+        let mut operation = Operation::new("POST", path, id, "Account")
+            .text(summary, "One sees oneself. A body may be missing.")
+            .body("Query", [("by name", json!({ "where": "name = 'Jane'" }))])
+            .session()
+            .reasons(&[&[InvalidQuery]]);
+        operation.reasons.retain(|reason| ![EmptyBody, MissingField].contains(reason));
+        operation
+    };
+    let describe = |path, id| {
+        Operation::new("GET", path, id, "Account")
+            .text("List the columns of users", "Those of the service: own properties have no fixed type.")
+            .answer("Column[]", [("a column", column.clone())])
+    };
+    let mut roles = Operation::new("GET", "/users/userroles", "userRoles", "Account")
+        .text("List the roles of the session's user", "Without a session, the roles of a guest.")
+        .answer("string[]", [("a user", json!(["AuthenticatedUser", "RestUser"]))])
+        .reasons(&[SESSION]);
+    roles.security = Security::OptionalSession;
+    vec![
+        query("/data/Users/find", "findUsers", "Find users").answer("FoundUser[]", [("oneself", json!([user()]))]),
+        query("/data/Users/count", "countUsers", "Count users").answer("integer", [("oneself", json!(1))]),
+        describe("/users/userclassprops", "describeUserClass"),
+        describe("/data/Users/properties", "describeUsers"),
+        roles,
+    ]
+}
+
+fn passwords() -> Vec<Operation> {
+    let verify = |path, id, description| {
+        let mut operation = Operation::new("POST", path, id, "Account")
+            .text("Ask whether a password is the user's", description)
+            .body("PasswordOnly", [("a password", json!({ "password": "correct horse battery" }))])
+            .answer("PasswordCheck", [("right", json!({ "valid": true }))])
+            .session()
+            .reasons(&[PASSWORD_TRY, &[UnknownField, TooManyWrongCodes]]);
+        operation.headers = &["device-token"];
+        operation
+    };
+    let reset = json!({ "transactionId": TRANSACTION, "code": "012345", "password": "battery staple horse" });
+    let export = json!({ "user": user(), "sessions": [], "phone": {}, "messages": [1_590_527_843_419_i64] });
+    vec![
+        verify("/users/verifypassword", "verifyPassword", "Each wrong one counts as a try of a login."),
+        verify("/users/verifypassowrd", "verifyPassowrd", "As the Backendless SDK spells `verifypassword`."),
+        Operation::new("GET", "/users/export", "exportUser", "Account")
+            .text("Read everything that is kept about the user", "")
+            .answer("Export", [("everything", export)])
+            .session(),
+        Operation::new("GET", "/users/restorepassword/{identity}", "restorePassword", "Account")
+            .text(
+                "Start the reset of a forgotten password",
+                "Sends a code to the phone of the user with this phone or e-mail address. The answer is the same where there is none.",
+            )
+            .answer("Transaction", [("started", transaction())])
+            .sends_code()
+            .reasons(&[PLIVO, &[InvalidEmail]]),
+        Operation::new("POST", "/services/Plivo/resetPassword", "resetPassword", "Account")
+            .text("Set a new password with a code", "Ends all sessions, and logs nobody in.")
+            .body("PasswordReset", [("a new password", reset)])
+            .answer("Empty", [("set", json!({}))])
+            .takes_code()
+            .reasons(&[NEW_PASSWORD, &[UnknownField, UserDisabled]]),
+    ]
+}

@@ -1,0 +1,310 @@
+//! The bodies of requests and answers. The handlers take fields one by one, so these types exist only here; tests hold them against
+//! what the handlers accept and answer.
+#![expect(dead_code, reason = "only their schemas are used")]
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A registration. Step 1: `phoneNumber` alone. Step 2: all of it, and the app's own properties beside it.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Registration {
+    /// The phone, E.164, or as it is dialled in the default country.
+    phone_number: String,
+    /// The user's e-mail address, where it is the identity.
+    email: Option<String>,
+    /// 8 to 128 characters.
+    password: Option<String>,
+    /// From the answer of step 1.
+    transaction_id: Option<String>,
+    /// The code from the SMS.
+    transaction_code: Option<String>,
+    /// The user's language, two letters.
+    bl_user_locale: Option<String>,
+}
+
+/// A phone.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Phone {
+    /// The phone, E.164, or as it is dialled in the default country.
+    phone_number: String,
+}
+
+/// A phone and its user's password.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct PhoneAndPassword {
+    /// The phone, E.164, or as it is dialled in the default country.
+    phone_number: String,
+    /// The user's password.
+    password: String,
+}
+
+/// A code for a transaction.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct TransactionCode {
+    /// From the answer that began the transaction.
+    transaction_id: String,
+    /// The code from the SMS.
+    code: String,
+}
+
+/// A new password, with the code for it.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct PasswordReset {
+    /// From the answer of `restorepassword`.
+    transaction_id: String,
+    /// The code from the SMS.
+    code: String,
+    /// The new password, 8 to 128 characters.
+    password: String,
+}
+
+/// A password.
+#[derive(ToSchema)]
+pub(super) struct PasswordOnly {
+    /// The user's password.
+    password: String,
+}
+
+/// Changes of a user: those properties that are there. The whole object of a former answer may be sent back.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct UserChange {
+    /// The user's id, where the path does not hold it.
+    object_id: Option<String>,
+    /// As it was read. If the user has been changed since, the change is refused.
+    updated: Option<i64>,
+    /// Another phone. The first answer holds a `transactionId`; send the change again with it and the code from the SMS.
+    phone_number: Option<String>,
+    /// From the answer to the first request with the new phone.
+    transaction_id: Option<String>,
+    /// The code that was sent to the new phone.
+    transaction_code: Option<String>,
+    /// Another e-mail address, where it is not the identity.
+    email: Option<String>,
+    /// A new password, 8 to 128 characters.
+    password: Option<String>,
+    /// The current password: needed for a new phone or password when the login was too long ago.
+    current_password: Option<String>,
+    /// The user's language, two letters.
+    bl_user_locale: Option<String>,
+}
+
+/// An SMS, or an MMS where it has media.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Message {
+    /// The phone, E.164, or as it is dialled in the default country.
+    phone_number: String,
+    /// The text: up to 1600 GSM or 737 Unicode characters. May be missing where there is media.
+    message: Option<String>,
+    /// Up to ten public https links of media. Backendless' form, one text separated by commas, is taken too.
+    media_urls: Option<Vec<String>>,
+    /// Like the header `Idempotency-Key`.
+    idempotency_key: Option<String>,
+}
+
+/// A query over users, of whom one sees oneself.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Query {
+    /// A condition like `name = 'Jane'`.
+    r#where: Option<String>,
+    /// The properties to answer, separated by commas.
+    props: Option<String>,
+    /// The properties to leave out, separated by commas.
+    exclude_props: Option<String>,
+    /// How many users to answer.
+    page_size: Option<u64>,
+    /// How many users to skip.
+    offset: Option<u64>,
+}
+
+/// A transaction that a code will finish.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Transaction {
+    /// Its id.
+    transaction_id: String,
+}
+
+/// A user. The app's own properties stand beside these.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct User {
+    /// The user's id, an upper-case UUID.
+    object_id: String,
+    /// The same id.
+    owner_id: String,
+    /// `Users`.
+    #[schema(rename = "___class")]
+    class: String,
+    /// The phone, E.164.
+    phone_number: String,
+    /// The e-mail address, where the user has one.
+    email: Option<String>,
+    /// `ENABLED` or `DISABLED`.
+    user_status: String,
+    /// When the user registered, in milliseconds since 1970.
+    created: i64,
+    /// When the user was last changed; null until then.
+    #[schema(required)]
+    updated: Option<i64>,
+    /// When the user last logged in.
+    last_login: Option<i64>,
+    /// The user's language, two letters.
+    bl_user_locale: String,
+    /// `BACKENDLESS`.
+    social_account: Option<String>,
+    /// `Users`, after a login.
+    #[schema(rename = "___jsonclass")]
+    json_class: Option<String>,
+    /// The session's token, after a login: send it as the header `user-token`.
+    #[schema(rename = "user-token")]
+    user_token: Option<String>,
+    /// A device token, where the login asked for one by the header `device-token: new`.
+    #[schema(rename = "device-token")]
+    device_token: Option<String>,
+    /// After a change of the phone was asked for: the transaction that the code finishes.
+    transaction_id: Option<String>,
+}
+
+/// A session.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Session {
+    /// Its id.
+    id: String,
+    /// What the client called itself at the login.
+    device: String,
+    /// When it began, in milliseconds since 1970.
+    created: i64,
+    /// When it was last used.
+    last_seen: i64,
+    /// Whether it is the session of this request.
+    current: bool,
+}
+
+/// Everything that is kept about a user.
+#[derive(ToSchema)]
+pub(super) struct Export {
+    /// The user.
+    user: User,
+    /// The user's sessions.
+    sessions: Vec<HashMap<String, Value>>,
+    /// The phone's limits.
+    phone: HashMap<String, Value>,
+    /// When messages went to the phone, in milliseconds since 1970.
+    messages: Vec<i64>,
+}
+
+/// A column of users.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Column {
+    /// The property's name.
+    name: String,
+    /// Whether a registration needs it.
+    required: bool,
+    /// Backendless' type.
+    r#type: String,
+    /// Whether users are known by it.
+    identity: bool,
+    /// Whether it is the user's id.
+    is_primary_key: bool,
+}
+
+/// The application.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Info {
+    /// Its id.
+    app_id: String,
+    /// Its key, which is public.
+    api_key: String,
+    /// Empty: there is no real-time server.
+    #[schema(rename = "rtURL")]
+    rt_url: String,
+}
+
+/// A JWT for the app's back end.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Jwt {
+    /// The token.
+    token: String,
+    /// How long it is valid, in seconds.
+    expires_in: u64,
+}
+
+/// Where the public keys are (OpenID Connect Discovery 1.0).
+#[derive(ToSchema)]
+pub(super) struct OpenidConfiguration {
+    /// The issuer that JWTs name.
+    issuer: String,
+    /// The address of the public keys.
+    jwks_uri: String,
+    /// `RS256`.
+    id_token_signing_alg_values_supported: Vec<String>,
+}
+
+/// Public keys (RFC 7517).
+#[derive(ToSchema)]
+pub(super) struct Jwks {
+    /// The keys: the one that signs, and during a rotation another.
+    keys: Vec<HashMap<String, Value>>,
+}
+
+/// Whether a password is right.
+#[derive(ToSchema)]
+pub(super) struct PasswordCheck {
+    /// Whether it is.
+    valid: bool,
+}
+
+/// A deletion.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Deletion {
+    /// When, in milliseconds since 1970.
+    deletion_time: i64,
+}
+
+/// Plivo's own answer.
+#[derive(ToSchema)]
+pub(super) struct Accepted {
+    /// Plivo's text.
+    message: String,
+    /// The ids of the messages at Plivo.
+    message_uuid: Vec<String>,
+    /// The id of the request at Plivo.
+    api_id: String,
+}
+
+/// Why a request was refused.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Error {
+    /// Backendless' code for the case, else 14000.
+    code: u32,
+    /// A sentence for developers.
+    message: String,
+    /// What programs decide by.
+    error_data: ErrorData,
+}
+
+/// What programs decide by.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct ErrorData {
+    /// The reason, a stable word. Take unknown ones for a failure.
+    reason: String,
+    /// Seconds after which to try again.
+    retry_after: Option<u64>,
+}
