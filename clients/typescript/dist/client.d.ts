@@ -3,50 +3,34 @@
  *
  * It repeats no request by itself, since a repeated start could send a second SMS.
  */
+import type { components, operations } from './schema.js';
+type Schemas = components['schemas'];
+/** The body of an operation's successful answer. */
+type Answer<Name extends keyof operations> = operations[Name] extends {
+    responses: {
+        200: {
+            content: {
+                'application/json': infer Body;
+            };
+        };
+    };
+} ? Body : never;
 /** A user as the service returns it. The app's own properties stand beside these. */
-export interface User {
-    objectId: string;
-    ownerId: string;
-    created: number;
-    updated: number | null;
-    lastLogin?: number;
-    userStatus: string;
-    blUserLocale: string;
-    phoneNumber?: string;
-    email?: string;
-    [property: string]: unknown;
-}
+export type User = Schemas['User'];
 /** A user who has just logged in. */
-export interface LoggedInUser extends User {
+export type LoggedInUser = User & {
     'user-token': string;
-    'device-token'?: string;
-}
+};
 /** A challenge that waits for the code that was sent. */
-export interface Transaction {
-    transactionId: string;
-}
+export type Transaction = Schemas['Transaction'];
 /** A login of the user on some device. */
-export interface Session {
-    id: string;
-    device: string;
-    created: number;
-    lastSeen: number;
-    current: boolean;
-}
-/** A JWT for the app's back end. */
-export interface Jwt {
-    token: string;
-    /** In seconds. */
-    expiresIn: number;
-}
+export type Session = Schemas['Session'];
+/** A JWT for the app's back end, and its life in seconds. */
+export type Jwt = Answer<'issueJwt'>;
 /** What Plivo answers to a message. */
-export interface PlivoAnswer {
-    message: string;
-    message_uuid: string[];
-    api_id: string;
-}
-/** Why the service refused a request. */
-export type Reason = string;
+export type PlivoAnswer = Answer<'sendMessage'>;
+/** Why the service refused a request. Later versions may have more. */
+export type Reason = Schemas['Error']['errorData']['reason'];
 /** `network`: no answer arrived. `unexpected_answer`: it was not Otpost's, for example a proxy's. */
 export type ClientReason = 'network' | 'unexpected_answer';
 /** A request that failed. Base decisions on `reason`, which never changes. */
@@ -86,19 +70,11 @@ export interface CaptchaOptions {
     captchaToken?: string;
 }
 /** The second step of a registration. The app's own properties may stand beside these. */
-export interface Registration extends Transaction {
-    phoneNumber: string;
+export type Registration = Schemas['Registration'] & Transaction & {
     transactionCode: string;
-    email?: string;
-    password?: string;
-    [property: string]: unknown;
-}
+};
 /** Changes of one's own user. A new password, or a new phone, needs `currentPassword` unless the login is fresh. */
-export interface UserChange {
-    password?: string;
-    currentPassword?: string;
-    [property: string]: unknown;
-}
+export type UserChange = Schemas['UserChange'];
 export interface Message {
     phoneNumber: string;
     message?: string;
@@ -137,11 +113,9 @@ export declare class Otpost {
     /** Changes the phone. */
     finishPhoneChange(phoneNumber: string, { transactionId }: Transaction, transactionCode: string, options?: CaptchaOptions): Promise<User>;
     /** Deletes the user, within ten minutes of a login. */
-    deleteAccount(): Promise<{
-        deletionTime: number;
-    }>;
+    deleteAccount(): Promise<Answer<'deleteUser'>>;
     /** Everything that the service keeps about the user. */
-    export(): Promise<Record<string, unknown>>;
+    export(): Promise<Answer<'exportUser'>>;
     /** Whether this is the user's password. */
     verifyPassword(password: string): Promise<boolean>;
     /** Sends a code for a new password to the phone of the user with this phone number or e-mail address. */
@@ -161,3 +135,4 @@ export declare class Otpost {
         idempotencyKey?: string;
     }): Promise<PlivoAnswer>;
 }
+export {};

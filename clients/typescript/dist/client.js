@@ -162,9 +162,9 @@ export class Otpost {
     }
     /** Keeps the tokens that came with a user, if any. */
     #keep({ objectId, 'user-token': token, 'device-token': device }) {
-        if (token !== undefined)
+        if (token)
             this.#storage.setItem(SESSION, JSON.stringify({ token, userId: objectId }));
-        if (device !== undefined)
+        if (device)
             this.#storage.setItem(DEVICE, device);
     }
     /** Drops the session, unless another one has taken its place. */
@@ -227,10 +227,10 @@ function refusal(text, answer) {
     catch (cause) {
         return unexpected(answer, { cause });
     }
-    const reason = body?.errorData?.reason;
-    if (typeof reason !== 'string')
+    if (typeof body?.errorData?.reason !== 'string')
         return unexpected(answer);
-    return new OtpostError(body.message, reason, answer.status, body.code, body.errorData.retryAfter ?? retryAfter(answer));
+    const { code, message, errorData } = body;
+    return new OtpostError(message, errorData.reason, answer.status, code, errorData.retryAfter ?? retryAfter(answer));
 }
 function unexpected(answer, options) {
     const message = `Unexpected answer with status ${answer.status}`;

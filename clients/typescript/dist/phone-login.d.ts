@@ -3,7 +3,7 @@
  *
  * It needs no style and no script in the page, so it works under a strict Content-Security-Policy.
  */
-import { Otpost } from './client.js';
+import { Otpost, type ClientReason, type Reason } from './client.js';
 /** What the form says. A page can replace any of it before the element is connected. */
 export declare const texts: {
     logIn: string;
@@ -30,19 +30,26 @@ export declare const texts: {
     tryAgain: (when: string) => string;
 };
 /** What the form says when a request is refused, by reason. A page can replace these, too. */
-export declare const messages: Record<string, string>;
+export declare const messages: Partial<Record<Reason | ClientReason, string>> & {
+    fallback: string;
+};
 type Flow = 'login' | 'register';
+type CaptchaAction = 'register' | 'login' | 'second_factor' | 'code';
 /**
- * Attributes: `api` (the service's address with its root), `mode` (`login` or `register`), `countries` (like `US,CA`), `country` (the
- * one selected first), `fields` (what a registration asks for: `email password` by default, or nothing), `two-factor` (logs in with password and code).
+ * Attributes:
+ * - `api`: the service's address with its root; `/api` by default.
+ * - `mode`: `login` (the default) or `register`.
+ * - `countries`: those to choose from, like `US,CA`; `country`: the one that is selected first.
+ * - `fields`: what a registration asks for besides the code; `email password` by default.
+ * - `two-factor`: log in with password and code.
  *
- * Events: `login` and `register` (their detail is the user), `error` (its detail is an `OtpostError`).
+ * Events: `login` and `register`, whose detail is the user; `error`, whose detail is an `OtpostError`.
  */
 export declare class PhoneLogin extends HTMLElement {
     #private;
     static readonly observedAttributes: string[];
     /** Gets a captcha token when the service asks for one. */
-    captcha?: (action: 'register' | 'login' | 'second_factor' | 'code') => Promise<string>;
+    captcha?: (action: CaptchaAction) => Promise<string>;
     constructor();
     /** The client that the form uses. A page can set its own, to share the session. */
     get client(): Otpost;

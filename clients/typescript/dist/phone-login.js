@@ -168,10 +168,14 @@ form[aria-busy=true] button { cursor: progress; }
 .others { display: flex; flex-wrap: wrap; justify-content: center; gap: 0 .5rem; }
 `);
 /**
- * Attributes: `api` (the service's address with its root), `mode` (`login` or `register`), `countries` (like `US,CA`), `country` (the
- * one selected first), `fields` (what a registration asks for: `email password` by default, or nothing), `two-factor` (logs in with password and code).
+ * Attributes:
+ * - `api`: the service's address with its root; `/api` by default.
+ * - `mode`: `login` (the default) or `register`.
+ * - `countries`: those to choose from, like `US,CA`; `country`: the one that is selected first.
+ * - `fields`: what a registration asks for besides the code; `email password` by default.
+ * - `two-factor`: log in with password and code.
  *
- * Events: `login` and `register` (their detail is the user), `error` (its detail is an `OtpostError`).
+ * Events: `login` and `register`, whose detail is the user; `error`, whose detail is an `OtpostError`.
  */
 export class PhoneLogin extends HTMLElement {
     static observedAttributes = ['api', 'mode', 'countries', 'country', 'fields', 'two-factor'];
@@ -374,7 +378,7 @@ export class PhoneLogin extends HTMLElement {
         }
     }
     #showError({ reason, retryAfter }) {
-        const message = messages[reason] ?? messages.fallback ?? '';
+        const message = messages[reason] ?? messages.fallback;
         const text = retryAfter === undefined ? message : `${message} ${texts.tryAgain(relativeTime(retryAfter, this.#language()))}`;
         const name = FIELD_OF_REASON[reason];
         const isWaiting = this.#inputs.has('code') && reason === 'too_many_messages' && retryAfter !== undefined;
@@ -407,7 +411,7 @@ export class PhoneLogin extends HTMLElement {
     #isFilledIn() {
         const empty = [...this.#inputs].find(([, input]) => input.value.trim() === '');
         if (empty)
-            this.#markInvalid(empty[0], messages[IF_EMPTY[empty[0]]] ?? '');
+            this.#markInvalid(empty[0], messages[IF_EMPTY[empty[0]]] ?? messages.fallback);
         return !empty;
     }
     #startCountdown(seconds) {

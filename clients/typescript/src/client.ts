@@ -4,56 +4,33 @@
  * It repeats no request by itself, since a repeated start could send a second SMS.
  */
 
+import type { components, operations } from './schema.js';
+
+type Schemas = components['schemas'];
+/** The body of an operation's successful answer. */
+type Answer<Name extends keyof operations> =
+  operations[Name] extends { responses: { 200: { content: { 'application/json': infer Body } } } } ? Body : never;
+
 /** A user as the service returns it. The app's own properties stand beside these. */
-export interface User {
-  objectId: string;
-  ownerId: string;
-  created: number;
-  updated: number | null;
-  lastLogin?: number;
-  userStatus: string;
-  blUserLocale: string;
-  phoneNumber?: string;
-  email?: string;
-  [property: string]: unknown;
-}
+export type User = Schemas['User'];
 
 /** A user who has just logged in. */
-export interface LoggedInUser extends User {
-  'user-token': string;
-  'device-token'?: string;
-}
+export type LoggedInUser = User & { 'user-token': string };
 
 /** A challenge that waits for the code that was sent. */
-export interface Transaction {
-  transactionId: string;
-}
+export type Transaction = Schemas['Transaction'];
 
 /** A login of the user on some device. */
-export interface Session {
-  id: string;
-  device: string;
-  created: number;
-  lastSeen: number;
-  current: boolean;
-}
+export type Session = Schemas['Session'];
 
-/** A JWT for the app's back end. */
-export interface Jwt {
-  token: string;
-  /** In seconds. */
-  expiresIn: number;
-}
+/** A JWT for the app's back end, and its life in seconds. */
+export type Jwt = Answer<'issueJwt'>;
 
 /** What Plivo answers to a message. */
-export interface PlivoAnswer {
-  message: string;
-  message_uuid: string[];
-  api_id: string;
-}
+export type PlivoAnswer = Answer<'sendMessage'>;
 
-/** Why the service refused a request. */
-export type Reason = string;
+/** Why the service refused a request. Later versions may have more. */
+export type Reason = Schemas['Error']['errorData']['reason'];
 
 /** `network`: no answer arrived. `unexpected_answer`: it was not Otpost's, for example a proxy's. */
 export type ClientReason = 'network' | 'unexpected_answer';
@@ -99,20 +76,10 @@ export interface CaptchaOptions {
 }
 
 /** The second step of a registration. The app's own properties may stand beside these. */
-export interface Registration extends Transaction {
-  phoneNumber: string;
-  transactionCode: string;
-  email?: string;
-  password?: string;
-  [property: string]: unknown;
-}
+export type Registration = Schemas['Registration'] & Transaction & { transactionCode: string };
 
 /** Changes of one's own user. A new password, or a new phone, needs `currentPassword` unless the login is fresh. */
-export interface UserChange {
-  password?: string;
-  currentPassword?: string;
-  [property: string]: unknown;
-}
+export type UserChange = Schemas['UserChange'];
 
 export interface Message {
   phoneNumber: string;
@@ -215,7 +182,10 @@ export class Otpost {
   }
 
   /** Sends a code to the user's new phone. */
-  startPhoneChange(phoneNumber: string, { currentPassword, ...options }: CaptchaOptions & { currentPassword?: string } = {}): Promise<User & Transaction> {
+  startPhoneChange(
+    phoneNumber: string,
+    { currentPassword, ...options }: CaptchaOptions & { currentPassword?: string } = {},
+  ): Promise<User & Transaction> {
     const body = { [this.#phoneColumn]: phoneNumber, currentPassword };
     return this.#request('PUT', this.#ownPath(), { body, headers: captcha(options) });
   }
@@ -227,21 +197,21 @@ export class Otpost {
   }
 
   /** Deletes the user, within ten minutes of a login. */
-  async deleteAccount(): Promise<{ deletionTime: number }> {
-    const deleted = await this.#request<{ deletionTime: number }>('DELETE', this.#ownPath());
+  async deleteAccount(): Promise<Answer<'deleteUser'>> {
+    const deleted = await this.#request<Answer<'deleteUser'>>('DELETE', this.#ownPath());
     this.#forgetSession();
     this.#storage.removeItem(DEVICE);
     return deleted;
   }
 
   /** Everything that the service keeps about the user. */
-  export(): Promise<Record<string, unknown>> {
+  export(): Promise<Answer<'exportUser'>> {
     return this.#request('GET', 'users/export');
   }
 
   /** Whether this is the user's password. */
   async verifyPassword(password: string): Promise<boolean> {
-    const { valid } = await this.#request<{ valid: boolean }>('POST', 'users/verifypassword', { body: { password } });
+    const { valid } = await this.#request<Answer<'verifyPassword'>>('POST', 'users/verifypassword', { body: { password } });
     return valid;
   }
 
@@ -289,9 +259,9 @@ export class Otpost {
   }
 
   /** Keeps the tokens that came with a user, if any. */
-  #keep({ objectId, 'user-token': token, 'device-token': device }: User & Partial<LoggedInUser>): void {
-    if (token !== undefined) this.#storage.setItem(SESSION, JSON.stringify({ token, userId: objectId } satisfies KeptSession));
-    if (device !== undefined) this.#storage.setItem(DEVICE, device);
+  #keep({ objectId, 'user-token': token, 'device-token': device }: User): void {
+    if (token) this.#storage.setItem(SESSION, JSON.stringify({ token, userId: objectId } satisfies KeptSession));
+    if (device) this.#storage.setItem(DEVICE, device);
   }
 
   /** Drops the session, unless another one has taken its place. */
@@ -304,11 +274,11 @@ export class Otpost {
     return `users/${encodeURIComponent(this.userId ?? '-')}`;
   }
 
-  #plivo<Answer>(method: string, body: unknown, headers: RequestHeaders): Promise<Answer> {
+  #plivo<Body>(method: string, body: unknown, headers: RequestHeaders): Promise<Body> {
     return this.#request('POST', `services/Plivo/${method}`, { body, headers });
   }
 
-  async #request<Answer>(method: string, path: string, { body, headers }: { body?: unknown; headers?: RequestHeaders } = {}): Promise<Answer> {
+  async #request<Body>(method: string, path: string, { body, headers }: { body?: unknown; headers?: RequestHeaders } = {}): Promise<Body> {
     const { token } = this;
     const device = this.#rememberDevice ? this.#storage.getItem(DEVICE) : null;
     const tokens = { 'user-token': token, 'device-token': device ?? undefined };
@@ -338,7 +308,7 @@ function captcha(options?: CaptchaOptions): RequestHeaders {
   return { 'captcha-token': options?.captchaToken };
 }
 
-function parsed<Answer>(text: string, answer: Response): Answer {
+function parsed<Body>(text: string, answer: Response): Body {
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -354,9 +324,9 @@ function refusal(text: string, answer: Response): OtpostError {
   } catch (cause) {
     return unexpected(answer, { cause });
   }
-  const reason = body?.errorData?.reason;
-  if (typeof reason !== 'string') return unexpected(answer);
-  return new OtpostError(body.message, reason, answer.status, body.code, body.errorData.retryAfter ?? retryAfter(answer));
+  if (typeof body?.errorData?.reason !== 'string') return unexpected(answer);
+  const { code, message, errorData } = body as Schemas['Error'];
+  return new OtpostError(message, errorData.reason, answer.status, code, errorData.retryAfter ?? retryAfter(answer));
 }
 
 function unexpected(answer: Response, options?: ErrorOptions): OtpostError {

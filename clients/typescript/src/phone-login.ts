@@ -3,7 +3,7 @@
  *
  * It needs no style and no script in the page, so it works under a strict Content-Security-Policy.
  */
-import { Otpost, OtpostError, type CaptchaOptions, type Transaction, type User } from './client.js';
+import { Otpost, OtpostError, type CaptchaOptions, type ClientReason, type Reason, type Transaction, type User } from './client.js';
 
 /** What the form says. A page can replace any of it before the element is connected. */
 export const texts = {
@@ -32,7 +32,7 @@ export const texts = {
 };
 
 /** What the form says when a request is refused, by reason. A page can replace these, too. */
-export const messages: Record<string, string> = {
+export const messages: Partial<Record<Reason | ClientReason, string>> & { fallback: string } = {
   network: 'There is no connection. Check it, then try again.',
   invalid_phone_number: 'This is not a valid phone number.',
   number_not_served: 'We cannot send codes to this kind of number.',
@@ -66,9 +66,10 @@ export const messages: Record<string, string> = {
 
 type FieldName = 'phoneNumber' | 'code' | 'email' | 'password';
 type Flow = 'login' | 'register';
+type CaptchaAction = 'register' | 'login' | 'second_factor' | 'code';
 
 /** The fields that the reasons are about. */
-const FIELD_OF_REASON: Record<string, FieldName> = {
+const FIELD_OF_REASON: Partial<Record<Reason | ClientReason, FieldName>> = {
   invalid_phone_number: 'phoneNumber',
   number_not_served: 'phoneNumber',
   country_not_served: 'phoneNumber',
@@ -87,7 +88,7 @@ const FIELD_OF_REASON: Record<string, FieldName> = {
 };
 
 /** What is missing if a field is empty. */
-const IF_EMPTY: Record<FieldName, string> = {
+const IF_EMPTY: Record<FieldName, Reason> = {
   phoneNumber: 'invalid_phone_number',
   code: 'invalid_code',
   email: 'identity_missing',
@@ -191,16 +192,20 @@ interface Challenge {
 }
 
 /**
- * Attributes: `api` (the service's address with its root), `mode` (`login` or `register`), `countries` (like `US,CA`), `country` (the
- * one selected first), `fields` (what a registration asks for: `email password` by default, or nothing), `two-factor` (logs in with password and code).
+ * Attributes:
+ * - `api`: the service's address with its root; `/api` by default.
+ * - `mode`: `login` (the default) or `register`.
+ * - `countries`: those to choose from, like `US,CA`; `country`: the one that is selected first.
+ * - `fields`: what a registration asks for besides the code; `email password` by default.
+ * - `two-factor`: log in with password and code.
  *
- * Events: `login` and `register` (their detail is the user), `error` (its detail is an `OtpostError`).
+ * Events: `login` and `register`, whose detail is the user; `error`, whose detail is an `OtpostError`.
  */
 export class PhoneLogin extends HTMLElement {
   static readonly observedAttributes = ['api', 'mode', 'countries', 'country', 'fields', 'two-factor'];
 
   /** Gets a captcha token when the service asks for one. */
-  captcha?: (action: 'register' | 'login' | 'second_factor' | 'code') => Promise<string>;
+  captcha?: (action: CaptchaAction) => Promise<string>;
 
   readonly #title = create('h2', { id: 'title', part: 'title', tabindex: '-1' });
   readonly #form = create('form', { 'aria-labelledby': 'title', novalidate: '' });
@@ -412,7 +417,7 @@ export class PhoneLogin extends HTMLElement {
   }
 
   /** Repeats a request with a captcha token if the service asks for one; such a refusal has sent nothing. */
-  async #withCaptcha<Answer>(action: Parameters<NonNullable<PhoneLogin['captcha']>>[0], request: (options?: CaptchaOptions) => Promise<Answer>): Promise<Answer> {
+  async #withCaptcha<Answer>(action: CaptchaAction, request: (options?: CaptchaOptions) => Promise<Answer>): Promise<Answer> {
     try {
       return await request();
     } catch (error) {
@@ -422,7 +427,7 @@ export class PhoneLogin extends HTMLElement {
   }
 
   #showError({ reason, retryAfter }: OtpostError): void {
-    const message = messages[reason] ?? messages.fallback ?? '';
+    const message = messages[reason] ?? messages.fallback;
     const text = retryAfter === undefined ? message : `${message} ${texts.tryAgain(relativeTime(retryAfter, this.#language()))}`;
     const name = FIELD_OF_REASON[reason];
     const isWaiting = this.#inputs.has('code') && reason === 'too_many_messages' && retryAfter !== undefined;
@@ -452,7 +457,7 @@ export class PhoneLogin extends HTMLElement {
   /** Whether no field is empty. Marks the first that is. */
   #isFilledIn(): boolean {
     const empty = [...this.#inputs].find(([, input]) => input.value.trim() === '');
-    if (empty) this.#markInvalid(empty[0], messages[IF_EMPTY[empty[0]]] ?? '');
+    if (empty) this.#markInvalid(empty[0], messages[IF_EMPTY[empty[0]]] ?? messages.fallback);
     return !empty;
   }
 
@@ -536,7 +541,11 @@ export class PhoneLogin extends HTMLElement {
   }
 }
 
-function create<Name extends keyof HTMLElementTagNameMap>(name: Name, attributes: Record<string, string>, text = ''): HTMLElementTagNameMap[Name] {
+function create<Name extends keyof HTMLElementTagNameMap>(
+  name: Name,
+  attributes: Record<string, string>,
+  text = '',
+): HTMLElementTagNameMap[Name] {
   const element = document.createElement(name);
   for (const [attribute, value] of Object.entries(attributes)) element.setAttribute(attribute, value);
   element.textContent = text;

@@ -1,8 +1,10 @@
 // Drives every operation with the client, as a program on Node does.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Otpost, OtpostError } from 'otpost';
+import { registerAndLogIn } from '../example.mjs';
 import { PASSWORD, SPACING, advance, codeSentTo, config, emailOf, messagesTo, newNumber, otherThan, url } from './support.mjs';
 
 const newClient = (options) => new Otpost({ url: `${url}/api/`, ...options });
@@ -38,6 +40,14 @@ const refusal = async (promise) => {
 };
 const SESSION_INVALID = { reason: 'session_invalid', status: 401, code: 3064, retryAfter: undefined };
 const CODE_REJECTED = { reason: 'code_rejected', status: 401, code: 14000, retryAfter: undefined };
+
+test("the README's example works", async () => {
+  const [phoneNumber, aims] = [newNumber(), ['sign up', 'log in']];
+  const user = await registerAndLogIn(`${url}/api`, phoneNumber, () => codeSentTo(phoneNumber, aims.shift()));
+  assert.deepEqual([user.phoneNumber, user.name], [phoneNumber, 'Jane']);
+  const read = (name) => readFileSync(new URL(`../${name}`, import.meta.url), 'utf8');
+  assert(read('README.md').includes(`\`\`\`js\n${read('example.mjs')}\`\`\``), 'the README shows example.mjs');
+});
 
 test('a user registers, logs in, changes everything, logs out and is deleted', async () => {
   const [client, phoneNumber] = [newClient(), newNumber()];

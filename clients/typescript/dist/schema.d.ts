@@ -1,0 +1,1603 @@
+export interface paths {
+    "/.well-known/jwks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the public keys for JWTs
+         * @description Answers 404 where the setting JWT_ISSUER is not set.
+         */
+        get: operations["jwks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/openid-configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find the public keys for JWTs
+         * @description Answers 404 where the setting JWT_ISSUER is not set.
+         */
+        get: operations["openidConfiguration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/Users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change the user, its password or its phone
+         * @description A new password needs a login within ten minutes, or `currentPassword`; a new phone one within twenty. A new phone takes two requests, the second with `transactionId` and `transactionCode`.
+         */
+        put: operations["saveUser"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/Users/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count users
+         * @description One sees oneself. A body may be missing.
+         */
+        post: operations["countUsers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/Users/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find users
+         * @description One sees oneself. A body may be missing.
+         */
+        post: operations["findUsers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/Users/properties": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the columns of users
+         * @description Those of the service: own properties have no fixed type.
+         */
+        get: operations["describeUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/Users/{objectId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a user: oneself */
+        get: operations["getUser"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete the user and all that is kept of it
+         * @description Needs a login within ten minutes.
+         */
+        delete: operations["deleteUserData"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/info": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the application's id and key */
+        get: operations["info"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/services/Plivo/loginWithCode": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish a login of either kind
+         * @description Answers the user with `user-token`, the session's token. With the header `device-token: new`, also a `device-token` with limits of its own.
+         */
+        post: operations["loginWithCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/services/Plivo/loginWithPhoneNumber": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start a login with a code
+         * @description Sends a code to the phone of a user. The answer is the same for a phone without a user. The body may also be the number alone, as a JSON string or as text.
+         */
+        post: operations["loginWithPhoneNumber"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/services/Plivo/loginWithPhoneNumberAndPassword": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start a login with password and code
+         * @description Sends a code if the password is right.
+         */
+        post: operations["loginWithPhoneNumberAndPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/services/Plivo/resetPassword": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a new password with a code
+         * @description Ends all sessions, and logs nobody in.
+         */
+        post: operations["resetPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/services/Plivo/sendMessage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send an SMS or MMS
+         * @description For the owner's systems, which hold the message key; never for an app. A message with the same `Idempotency-Key` is sent once.
+         */
+        post: operations["sendMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read everything that is kept about the user */
+        get: operations["exportUser"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/isvalidusertoken/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Ask whether a session is valid */
+        get: operations["isValidUserToken"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Not offered
+         * @deprecated
+         * @description It would be a login without a code: use `loginWithPhoneNumberAndPassword`.
+         */
+        post: operations["login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** End the session */
+        get: operations["logout"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the user of the session */
+        get: operations["me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register a user, in two steps
+         * @description Step 1 sends a code to the phone and answers `transactionId`. Step 2 carries it and the code, with the user's e-mail address, password and own properties, and answers the user. `POST /users/register` without a root works too.
+         */
+        post: operations["register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/restorepassword/{identity}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Start the reset of a forgotten password
+         * @description Sends a code to the phone of the user with this phone or e-mail address. The answer is the same where there is none.
+         */
+        get: operations["restorePassword"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the user's sessions */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        /**
+         * End all other sessions
+         * @description Ends the user's device tokens too.
+         */
+        delete: operations["endOtherSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/sessions/{sessionId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one session */
+        delete: operations["endSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get a JWT for the app's back end
+         * @description Answers 404 where the setting JWT_ISSUER is not set.
+         */
+        post: operations["issueJwt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/userclassprops": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the columns of users
+         * @description Those of the service: own properties have no fixed type.
+         */
+        get: operations["describeUserClass"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/userroles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the roles of the session's user
+         * @description Without a session, the roles of a guest.
+         */
+        get: operations["userRoles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/verifypassowrd": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask whether a password is the user's
+         * @description As the Backendless SDK spells `verifypassword`.
+         */
+        post: operations["verifyPassowrd"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/verifypassword": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask whether a password is the user's
+         * @description Each wrong one counts as a try of a login.
+         */
+        post: operations["verifyPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{objectId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change the user, its password or its phone
+         * @description A new password needs a login within ten minutes, or `currentPassword`; a new phone one within twenty. A new phone takes two requests, the second with `transactionId` and `transactionCode`.
+         */
+        put: operations["updateUser"];
+        post?: never;
+        /**
+         * Delete the user and all that is kept of it
+         * @description Needs a login within ten minutes.
+         */
+        delete: operations["deleteUser"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description Plivo's own answer. */
+        Accepted: {
+            /** @description Plivo's text. */
+            message: string;
+            /** @description The ids of the messages at Plivo. */
+            message_uuid: string[];
+            /** @description The id of the request at Plivo. */
+            api_id: string;
+        };
+        /** @description A column of users. */
+        Column: {
+            /** @description The property's name. */
+            name: string;
+            /** @description Whether a registration needs it. */
+            required: boolean;
+            /** @description Backendless' type. */
+            type: string;
+            /** @description Whether users are known by it. */
+            identity: boolean;
+            /** @description Whether it is the user's id. */
+            isPrimaryKey: boolean;
+        };
+        /** @description A deletion. */
+        Deletion: {
+            /**
+             * Format: int64
+             * @description When, in milliseconds since 1970.
+             */
+            deletionTime: number;
+        };
+        /** @description Nothing. */
+        Empty: Record<string, unknown>;
+        /** @description Why a request was refused. */
+        Error: {
+            /**
+             * Format: int32
+             * @description Backendless' code for the case, else 14000.
+             */
+            code: number;
+            /** @description A sentence for developers. */
+            message: string;
+            /** @description What programs decide by. */
+            errorData: components["schemas"]["ErrorData"];
+        };
+        /** @description What programs decide by. */
+        ErrorData: {
+            /**
+             * @description The reason, a stable word. Take unknown ones for a failure.
+             * @enum {string}
+             */
+            reason: "login_disabled" | "invalid_request" | "empty_body" | "body_too_large" | "not_json" | "not_an_object" | "duplicate_field" | "missing_field" | "wrong_type" | "unknown_field" | "invalid_phone_number" | "number_not_served" | "country_not_served" | "invalid_transaction_id" | "invalid_code" | "proxy_required" | "code_rejected" | "login_rejected" | "password_missing" | "password_not_text" | "password_too_short" | "password_too_long" | "password_not_printable" | "password_too_common" | "password_known" | "identity_missing" | "invalid_email" | "reserved_object_id" | "reserved_updated" | "reserved_created" | "invalid_properties" | "invalid_property_value" | "user_exists" | "user_disabled" | "session_invalid" | "user_changed" | "fixed_property" | "session_not_fresh" | "invalid_query" | "session_not_found" | "not_own" | "access_denied" | "too_many_messages" | "captcha_required" | "too_many_starts" | "too_many_passwords" | "too_many_wrong_codes" | "message_empty" | "message_too_long" | "message_not_text" | "too_many_media_urls" | "invalid_media_url" | "media_not_served" | "invalid_idempotency_key" | "idempotency_key_reused" | "message_in_flight" | "unknown_event" | "message_rejected" | "sms_rejected" | "sms_unavailable" | "budget_spent" | "numbers_suspended" | "switched_off" | "sms_unknown" | "unavailable" | "unknown_application" | "not_found" | "method_not_allowed" | "internal";
+            /**
+             * Format: int64
+             * @description Seconds after which to try again.
+             */
+            retryAfter?: number | null;
+        };
+        /** @description Everything that is kept about a user. */
+        Export: {
+            /** @description The user. */
+            user: components["schemas"]["User"];
+            /** @description The user's sessions. */
+            sessions: {
+                [key: string]: unknown;
+            }[];
+            /** @description The phone's limits. */
+            phone: {
+                [key: string]: unknown;
+            };
+            /** @description When messages went to the phone, in milliseconds since 1970. */
+            messages: number[];
+        };
+        /** @description A user, or what was asked for of it. */
+        FoundUser: {
+            /** @description The user's id, an upper-case UUID. */
+            objectId: string;
+            /** @description The same id. */
+            ownerId?: string;
+            /** @description `Users`. */
+            ___class: string;
+            /** @description The e-mail address, where the user has one. */
+            email?: string | null;
+            /** @description `ENABLED` or `DISABLED`. */
+            userStatus?: string;
+            /**
+             * Format: int64
+             * @description When the user registered, in milliseconds since 1970.
+             */
+            created?: number;
+            /**
+             * Format: int64
+             * @description When the user was last changed; null until then.
+             */
+            updated?: number | null;
+            /**
+             * Format: int64
+             * @description When the user last logged in.
+             */
+            lastLogin?: number | null;
+            /** @description The user's language, two letters. */
+            blUserLocale?: string;
+            /** @description `BACKENDLESS`. */
+            socialAccount?: string | null;
+            /** @description `Users`, after a login. */
+            ___jsonclass?: string | null;
+            /** @description The session's token, after a login: send it as the header `user-token`. */
+            "user-token"?: string | null;
+            /** @description A device token, where the login asked for one by the header `device-token: new`. */
+            "device-token"?: string | null;
+            /** @description After a change of the phone was asked for: the transaction that the code finishes. */
+            transactionId?: string | null;
+            /** @description The phone, E.164. */
+            phoneNumber?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description The application. */
+        Info: {
+            /** @description Its id. */
+            appId: string;
+            /** @description Its key, which is public. */
+            apiKey: string;
+            /** @description Empty: there is no real-time server. */
+            rtURL: string;
+        };
+        /** @description Public keys (RFC 7517). */
+        Jwks: {
+            /** @description The keys: the one that signs, and during a rotation another. */
+            keys: {
+                [key: string]: unknown;
+            }[];
+        };
+        /** @description A JWT for the app's back end. */
+        Jwt: {
+            /** @description The token. */
+            token: string;
+            /**
+             * Format: int64
+             * @description How long it is valid, in seconds.
+             */
+            expiresIn: number;
+        };
+        /** @description An SMS, or an MMS where it has media. */
+        Message: {
+            /** @description The phone, E.164, or as it is dialled in the default country. */
+            phoneNumber: string;
+            /** @description The text: up to 1600 GSM or 737 Unicode characters. May be missing where there is media. */
+            message?: string | null;
+            /** @description Up to ten public https links of media. Backendless' form, one text separated by commas, is taken too. */
+            mediaUrls?: string[] | null;
+            /** @description Like the header `Idempotency-Key`. */
+            idempotencyKey?: string | null;
+        };
+        /** @description Where the public keys are (OpenID Connect Discovery 1.0). */
+        OpenidConfiguration: {
+            /** @description The issuer that JWTs name. */
+            issuer: string;
+            /** @description The address of the public keys. */
+            jwks_uri: string;
+            /** @description `RS256`. */
+            id_token_signing_alg_values_supported: string[];
+        };
+        /** @description Whether a password is right. */
+        PasswordCheck: {
+            /** @description Whether it is. */
+            valid: boolean;
+        };
+        /** @description A password. */
+        PasswordOnly: {
+            /** @description The user's password. */
+            password: string;
+        };
+        /** @description A new password, with the code for it. */
+        PasswordReset: {
+            /** @description From the answer of `restorepassword`. */
+            transactionId: string;
+            /** @description The code from the SMS: 6 digits or, while somebody is guessing, eight. */
+            code: string;
+            /** @description The new password, 8 to 128 characters. */
+            password: string;
+        };
+        /** @description A phone. */
+        Phone: {
+            /** @description The phone, E.164, or as it is dialled in the default country. */
+            phoneNumber: string;
+        };
+        /** @description A phone and its user's password. */
+        PhoneAndPassword: {
+            /** @description The phone, E.164, or as it is dialled in the default country. */
+            phoneNumber: string;
+            /** @description The user's password. */
+            password: string;
+        };
+        /** @description A query over users, of whom one sees oneself. */
+        Query: {
+            /** @description A condition like `name = 'Jane'`. */
+            where?: string | null;
+            /** @description The properties to answer, separated by commas. */
+            props?: string | null;
+            /** @description The properties to leave out, separated by commas. */
+            excludeProps?: string | null;
+            /**
+             * Format: int64
+             * @description How many users to answer.
+             */
+            pageSize?: number | null;
+            /**
+             * Format: int64
+             * @description How many users to skip.
+             */
+            offset?: number | null;
+        };
+        /** @description A registration. Step 1: `phoneNumber` alone. Step 2: all of it, and the app's own properties beside it. */
+        Registration: {
+            /** @description The user's e-mail address, where it is the identity. */
+            email?: string | null;
+            /** @description 8 to 128 characters. */
+            password?: string | null;
+            /** @description From the answer of step 1. */
+            transactionId?: string | null;
+            /** @description The code from the SMS: 6 digits or, while somebody is guessing, eight. */
+            transactionCode?: string | null;
+            /** @description The user's language, two letters. */
+            blUserLocale?: string | null;
+            /** @description The phone, E.164, or as it is dialled in the default country. */
+            phoneNumber: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description Step 1: `transactionId` alone. Step 2: the user. */
+        RegistrationAnswer: {
+            /** @description The user's id, an upper-case UUID. */
+            objectId?: string;
+            /** @description The same id. */
+            ownerId?: string;
+            /** @description `Users`. */
+            ___class?: string;
+            /** @description The e-mail address, where the user has one. */
+            email?: string | null;
+            /** @description `ENABLED` or `DISABLED`. */
+            userStatus?: string;
+            /**
+             * Format: int64
+             * @description When the user registered, in milliseconds since 1970.
+             */
+            created?: number;
+            /**
+             * Format: int64
+             * @description When the user was last changed; null until then.
+             */
+            updated?: number | null;
+            /**
+             * Format: int64
+             * @description When the user last logged in.
+             */
+            lastLogin?: number | null;
+            /** @description The user's language, two letters. */
+            blUserLocale?: string;
+            /** @description `BACKENDLESS`. */
+            socialAccount?: string | null;
+            /** @description `Users`, after a login. */
+            ___jsonclass?: string | null;
+            /** @description The session's token, after a login: send it as the header `user-token`. */
+            "user-token"?: string | null;
+            /** @description A device token, where the login asked for one by the header `device-token: new`. */
+            "device-token"?: string | null;
+            /** @description After a change of the phone was asked for: the transaction that the code finishes. */
+            transactionId?: string | null;
+            /** @description The phone, E.164. */
+            phoneNumber?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A session. */
+        Session: {
+            /** @description Its id. */
+            id: string;
+            /** @description What the client called itself at the login. */
+            device: string;
+            /**
+             * Format: int64
+             * @description When it began, in milliseconds since 1970.
+             */
+            created: number;
+            /**
+             * Format: int64
+             * @description When it was last used.
+             */
+            lastSeen: number;
+            /** @description Whether it is the session of this request. */
+            current: boolean;
+        };
+        /** @description A transaction that a code will finish. */
+        Transaction: {
+            /** @description Its id. */
+            transactionId: string;
+        };
+        /** @description A code for a transaction. */
+        TransactionCode: {
+            /** @description From the answer that began the transaction. */
+            transactionId: string;
+            /** @description The code from the SMS: 6 digits or, while somebody is guessing, eight. */
+            code: string;
+        };
+        /** @description A user. The app's own properties stand beside these. */
+        User: {
+            /** @description The user's id, an upper-case UUID. */
+            objectId: string;
+            /** @description The same id. */
+            ownerId: string;
+            /** @description `Users`. */
+            ___class: string;
+            /** @description The e-mail address, where the user has one. */
+            email?: string | null;
+            /** @description `ENABLED` or `DISABLED`. */
+            userStatus: string;
+            /**
+             * Format: int64
+             * @description When the user registered, in milliseconds since 1970.
+             */
+            created: number;
+            /**
+             * Format: int64
+             * @description When the user was last changed; null until then.
+             */
+            updated: number | null;
+            /**
+             * Format: int64
+             * @description When the user last logged in.
+             */
+            lastLogin?: number | null;
+            /** @description The user's language, two letters. */
+            blUserLocale: string;
+            /** @description `BACKENDLESS`. */
+            socialAccount?: string | null;
+            /** @description `Users`, after a login. */
+            ___jsonclass?: string | null;
+            /** @description The session's token, after a login: send it as the header `user-token`. */
+            "user-token"?: string | null;
+            /** @description A device token, where the login asked for one by the header `device-token: new`. */
+            "device-token"?: string | null;
+            /** @description After a change of the phone was asked for: the transaction that the code finishes. */
+            transactionId?: string | null;
+            /** @description The phone, E.164. */
+            phoneNumber: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description Changes of a user: those properties that are there. The whole object of a former answer may be sent back. */
+        UserChange: {
+            /** @description The user's id, where the path does not hold it. */
+            objectId?: string | null;
+            /**
+             * Format: int64
+             * @description As it was read. If the user has been changed since, the change is refused.
+             */
+            updated?: number | null;
+            /** @description From the answer to the first request with the new phone. */
+            transactionId?: string | null;
+            /** @description The code from the SMS: 6 digits or, while somebody is guessing, eight. */
+            transactionCode?: string | null;
+            /** @description Another e-mail address, where it is not the identity. */
+            email?: string | null;
+            /** @description A new password, 8 to 128 characters. */
+            password?: string | null;
+            /** @description The current password: needed for a new phone or password when the login was too long ago. */
+            currentPassword?: string | null;
+            /** @description The user's language, two letters. */
+            blUserLocale?: string | null;
+            /** @description Another phone. The first answer holds a `transactionId`; send the change again with it and the code from the SMS. */
+            phoneNumber?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: {
+        /** @description What is left of the limit (IETF draft). */
+        RateLimit: string;
+        /** @description The limit (IETF draft). */
+        "RateLimit-Policy": string;
+        /** @description Seconds after which to try again. */
+        "Retry-After": number;
+    };
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    jwks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Jwks"];
+                };
+            };
+        };
+    };
+    openidConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenidConfiguration"];
+                };
+            };
+        };
+    };
+    saveUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+        };
+    };
+    countUsers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Query"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": number;
+                };
+            };
+        };
+    };
+    findUsers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Query"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundUser"][];
+                };
+            };
+        };
+    };
+    describeUsers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Column"][];
+                };
+            };
+        };
+    };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+        };
+    };
+    deleteUserData: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deletion"];
+                };
+            };
+        };
+    };
+    info: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Info"];
+                };
+            };
+        };
+    };
+    loginWithCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TransactionCode"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+        };
+    };
+    loginWithPhoneNumber: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Phone"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+        };
+    };
+    loginWithPhoneNumberAndPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PhoneAndPassword"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordReset"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Empty"];
+                };
+            };
+        };
+    };
+    sendMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Message"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+        };
+    };
+    exportUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Export"];
+                };
+            };
+        };
+    };
+    isValidUserToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": boolean;
+                };
+            };
+        };
+    };
+    login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Empty"];
+                };
+            };
+        };
+    };
+    me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+        };
+    };
+    register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Registration"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegistrationAnswer"];
+                };
+            };
+        };
+    };
+    restorePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"][];
+                };
+            };
+        };
+    };
+    endOtherSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Empty"];
+                };
+            };
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Empty"];
+                };
+            };
+        };
+    };
+    issueJwt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Jwt"];
+                };
+            };
+        };
+    };
+    describeUserClass: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Column"][];
+                };
+            };
+        };
+    };
+    userRoles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+        };
+    };
+    verifyPassowrd: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordOnly"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordCheck"];
+                };
+            };
+        };
+    };
+    verifyPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordOnly"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordCheck"];
+                };
+            };
+        };
+    };
+    updateUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+        };
+    };
+    deleteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deletion"];
+                };
+            };
+        };
+    };
+}

@@ -1,0 +1,2 @@
+// Generated from clients/openapi.json: npm run generate
+export {};

@@ -1,0 +1,399 @@
+// Drives <phone-login> on the demo page of the local stack in a real browser.
+//
+//   OTPOST_SCREENSHOTS   if set, pictures of each step are written to this folder
+
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { PASSWORD, SPACING, advance, codeSentTo, emailOf, messagesTo, newNumber, otherThan, url } from './support.mjs';
+
+const demo = process.env.OTPOST_DEMO ?? `${url}/demo/`;
+const screenshots = process.env.OTPOST_SCREENSHOTS;
+if (screenshots) mkdirSync(screenshots, { recursive: true });
+
+let browser;
+let context;
+let page;
+let complaints; // the errors that the browser reports, among them those of the Content-Security-Policy
+
+before(async () => {
+  browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: [
+      '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1',
+    ],
+  });
+});
+after(() => browser?.close());
+
+/** Opens the demo page. */
+const open = async (options = {}) => {
+  context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options });
+  complaints = [];
+  context.on('console', (message) => {
+    const isRefusal = /^https?:\/\/[^/]+\/api\//.test(message.location().url); // the browser reports those of the service
+    if (message.type() === 'error' && !isRefusal) complaints.push(message.text());
+  });
+  context.on('weberror', (error) => complaints.push(error.error().message));
+  page = await context.newPage();
+  await page.clock.install();
+  await page.goto(demo);
+};
+afterEach(async () => {
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+const field = (name) => page.getByLabel(name, { exact: true });
+const button = (name) => page.getByRole('button', { name, exact: true });
+const heading = (name) => page.getByRole('heading', { name, exact: true });
+const focused = () => page.evaluate(() => {
+  const inner = document.activeElement.shadowRoot?.activeElement ?? document.activeElement;
+  return inner.id || inner.textContent;
+});
+/** What a screen reader says about a field that is wrong. */
+const errorOf = async (name) => {
+  assert.equal(await field(name).getAttribute('aria-invalid'), 'true');
+  return field(name).evaluate((input) => input.getRootNode().getElementById(input.getAttribute('aria-describedby').split(' ')[0]).textContent);
+};
+
+const picture = async (name) => {
+  if (screenshots) await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
+};
+
+/** Moves the time of the stack and of the page. */
+const pass = async (seconds) => {
+  await advance(seconds);
+  await page.clock.runFor(seconds * 1000);
+};
+
+/** A user whose phone may be sent to again. */
+const registered = async () => {
+  const phoneNumber = newNumber();
+  const post = (body) => fetch(`${url}/api/users/register`, { method: 'POST', body: JSON.stringify(body) });
+  const { transactionId } = await post({ phoneNumber }).then((answer) => answer.json());
+  const transactionCode = await codeSentTo(phoneNumber, 'sign up');
+  await post({ phoneNumber, transactionId, transactionCode, email: emailOf(phoneNumber), password: PASSWORD });
+  await advance(SPACING);
+  return phoneNumber;
+};
+
+const sendCode = async (phoneNumber) => {
+  await field('Phone number').fill(phoneNumber.slice(2));
+  await button('Send code').click();
+  await field('Code').waitFor();
+};
+
+const fillRegistration = async (phoneNumber) => {
+  await field('Code').fill(await codeSentTo(phoneNumber, 'sign up'));
+  await field('E-mail address').fill(emailOf(phoneNumber));
+  await field('Password').fill(PASSWORD);
+};
+
+const assertFits = async () => {
+  const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  assert(content <= screen, `${content} px on a screen of ${screen} px`);
+};
+
+/** Names and sizes of all controls, unique ids, and contrast of all texts (WCAG 2.2: 1.4.3, 2.5.8, 4.1.2). */
+const assertAccessible = async () => {
+  const found = await page.evaluate(() => {
+    const roots = [document, document.querySelector('phone-login').shadowRoot];
+    const shown = roots.flatMap((root) => [...root.querySelectorAll('*')]).filter((element) => element.checkVisibility());
+    const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+    const channels = (color) => {
+      canvas.clearRect(0, 0, 1, 1);
+      canvas.fillStyle = color;
+      canvas.fillRect(0, 0, 1, 1);
+      return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const luminance = (color) => {
+      const linear = (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+      const [red, green, blue] = channels(color).map((channel) => linear(channel / 255));
+      return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    const ground = (element) => {
+      const color = getComputedStyle(element).backgroundColor;
+      return channels(color)[3] === 255 ? color : ground(element.parentElement ?? element.getRootNode().host);
+    };
+    const contrast = (element) => {
+      const [dark, light] = [luminance(getComputedStyle(element).color), luminance(ground(element))].sort((a, b) => a - b);
+      return (light + 0.05) / (dark + 0.05);
+    };
+    const hasText = (element) => [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim() !== '');
+    const controls = shown.filter((element) => element.matches('input, select, button'));
+    const labels = (element) => [...element.labels ?? []].map((label) => label.textContent).join(' ');
+    const name = (element) => (element.matches('button') ? element.textContent : labels(element));
+    const ids = roots.flatMap((root, index) => [...root.querySelectorAll('[id]')].map(({ id }) => `${index}#${id}`));
+    return {
+      unnamed: controls.filter((control) => !name(control)).map((control) => control.outerHTML),
+      small: controls.filter((control) => control.getBoundingClientRect().height < 44).map((control) => control.outerHTML),
+      twice: ids.filter((id, index) => ids.indexOf(id) !== index),
+      pale: shown.filter((element) => hasText(element) && !element.disabled && contrast(element) < 4.5).map((element) => element.outerHTML),
+      texts: shown.filter(hasText).length,
+    };
+  });
+  const { texts, ...faults } = found;
+  assert.deepEqual(faults, { unnamed: [], small: [], twice: [], pale: [] });
+  assert(texts > 5, 'the texts were found');
+};
+
+const looks = [
+  [390, 'light'], [390, 'dark'], [1280, 'light'], [1280, 'dark'],
+].map(([width, colorScheme]) => ({ name: `${width}-${colorScheme}`, viewport: { width, height: 800 }, colorScheme }));
+
+for (const { name, ...look } of looks) {
+  test(`registers, logs in, changes the name and logs out (${name})`, async () => {
+    await open(look);
+    const check = async (step) => {
+      await assertFits();
+      await assertAccessible();
+      await picture(`${name}-${step}`);
+    };
+    const phoneNumber = newNumber();
+    await heading('Log in').waitFor();
+    await check('1-log-in');
+    await button('No account yet? Create one').click();
+    await heading('Create an account').waitFor();
+    await check('2-register');
+
+    await sendCode(phoneNumber);
+    assert.equal(await focused(), 'code');
+    await field('Password').fill('short');
+    await field('E-mail address').fill(emailOf(phoneNumber));
+    await field('Code').fill(await codeSentTo(phoneNumber, 'sign up'));
+    await button('Create account').click();
+    await page.getByText('The password needs at least 8 characters.').waitFor();
+    assert.equal(await errorOf('Password'), 'The password needs at least 8 characters.');
+    assert.equal(await focused(), 'password');
+    await check('3-register-code');
+
+    await field('Password').fill(PASSWORD);
+    await button('Create account').click();
+    await page.getByRole('status').getByText('Your account is ready. We have sent you another code to log in.').waitFor();
+    await check('4-log-in-code');
+    await field('Code').fill(await codeSentTo(phoneNumber, 'log in'));
+    await button('Log in').click();
+
+    await heading('You are logged in').waitFor();
+    assert.equal(await focused(), 'account-title');
+    await field('Name').fill('Jane');
+    await button('Save').click();
+    await page.getByText('Your name is saved.').waitFor();
+    const user = JSON.parse(await page.locator('#user').textContent());
+    assert.deepEqual([user.phoneNumber, user.name], [phoneNumber, 'Jane']);
+    await check('5-account');
+
+    await page.reload();
+    await heading('You are logged in').waitFor();
+    await button('Log out').click();
+    await heading('Log in').waitFor();
+    await page.reload();
+    await heading('Log in').waitFor();
+  });
+}
+
+describe('<phone-login>', () => {
+  beforeEach(() => open({ viewport: { width: 390, height: 800 } }));
+
+  test('works by keyboard alone', async () => {
+    const phoneNumber = await registered();
+    const press = async (...keys) => { for (const key of keys) await page.keyboard.press(key); };
+    await field('Country').focus();
+    await press('C');
+    assert.equal(await field('Country').inputValue(), 'CA');
+    await press('U', 'Tab');
+    assert.equal(await focused(), 'phoneNumber');
+    await page.keyboard.type(phoneNumber.slice(2));
+    await press('Enter');
+    await field('Code').waitFor();
+    assert.equal(await focused(), 'code');
+    await page.keyboard.type(await codeSentTo(phoneNumber, 'log in'));
+    await press('Tab');
+    assert.equal(await focused(), 'Log in');
+    await press('Tab');
+    assert.equal(await focused(), 'Use another number', 'the button that waits is skipped');
+    await press('Shift+Tab', 'Space');
+    await heading('You are logged in').waitFor();
+  });
+
+  test('says what is wrong with a number, and asks for one', async () => {
+    await button('Send code').click();
+    assert.equal(await errorOf('Phone number'), 'This is not a valid phone number.');
+    await field('Phone number').fill('12');
+    await button('Send code').click();
+    await page.getByText('This is not a valid phone number.').waitFor();
+    assert.equal(await focused(), 'phoneNumber');
+    await field('Phone number').fill('+4915112345678');
+    await button('Send code').click();
+    await page.getByText('We do not send codes to this country.').waitFor();
+    await picture('390-light-error');
+  });
+
+  test('a wrong code is told, and the right one still logs in', async () => {
+    const phoneNumber = await registered();
+    await sendCode(phoneNumber);
+    assert.equal(await page.getByRole('status').textContent(), `If +1 ${phoneNumber.slice(2)} has an account, a code is on its way.`);
+    const code = await codeSentTo(phoneNumber, 'log in');
+    await field('Code').fill(otherThan(code));
+    await button('Log in').click();
+    await page.getByText('This code is wrong, or no longer valid.').waitFor();
+    assert.equal(await errorOf('Code'), 'This code is wrong, or no longer valid.');
+    await assertAccessible();
+    await picture('390-light-wrong-code');
+    await field('Code').fill(`${code.slice(0, 3)} ${code.slice(3)}`);
+    await button('Log in').click();
+    await heading('You are logged in').waitFor();
+  });
+
+  test('the code can be sent again after the wait, which doubles', async () => {
+    const phoneNumber = await registered();
+    await sendCode(phoneNumber);
+    assert.equal(await button('Send again in 0:30').isDisabled(), true);
+    await pass(10);
+    assert.equal(await button('Send again in 0:20').isDisabled(), true);
+    await pass(20);
+    await page.getByText('You can ask for the code again.').waitFor();
+    await button('Send the code again').click();
+    await page.getByRole('status').getByText('We have sent the code again.').waitFor();
+    assert.equal(await focused(), 'code');
+    assert.equal(await button('Send again in 1:00').isDisabled(), true);
+    assert.equal((await messagesTo(phoneNumber)).length, 3, 'sign up, log in, and once more');
+  });
+
+  test('a refusal for a limit says when to try again, and the countdown follows it', async () => {
+    const phoneNumber = await registered();
+    await sendCode(phoneNumber);
+    await page.clock.runFor(SPACING * 1000); // the stack's time stands still
+    await button('Send the code again').click();
+    await page.getByRole('alert').getByText(/^No further code can be sent to this number yet\. Try again in (30|29) seconds\.$/).waitFor();
+    await button(/^Send again in 0:(30|29)$/).waitFor();
+    await button('Use another number').click();
+    await button('Send code').click();
+    await page.getByRole('alert').getByText('No further code can be sent to this number yet.').waitFor();
+  });
+
+  test('a service that cannot be reached is told', async () => {
+    await page.route('**/api/**', (route) => route.abort());
+    await field('Phone number').fill('2125550100');
+    await button('Send code').click();
+    await page.getByRole('alert').getByText('There is no connection. Check it, then try again.').waitFor();
+  });
+
+  test('an existing account is told in the registration', async () => {
+    const phoneNumber = await registered();
+    await button('No account yet? Create one').click();
+    await sendCode(phoneNumber);
+    await fillRegistration(phoneNumber);
+    await button('Create account').click();
+    await page.getByRole('alert').getByText('There is an account with this phone number or e-mail address already.').waitFor();
+  });
+
+  test('a number that was typed is kept when the mode is switched', async () => {
+    await field('Phone number').fill('2125550100');
+    await button('No account yet? Create one').click();
+    assert.equal(await field('Phone number').inputValue(), '2125550100');
+    assert.equal(await focused(), 'phoneNumber');
+    assert.equal(await page.evaluate(() => document.querySelector('phone-login').mode), 'register');
+  });
+
+  /** Replaces the element by one with these attributes, which collects its events. */
+  const place = (attributes) => page.evaluate((given) => {
+    const widget = document.createElement('phone-login');
+    for (const [name, value] of Object.entries(given)) widget.setAttribute(name, value);
+    window.events = [];
+    for (const type of ['register', 'login', 'error']) {
+      widget.addEventListener(type, ({ detail }) => window.events.push([type, detail.reason ?? detail.phoneNumber]));
+    }
+    document.querySelector('phone-login').replaceWith(widget);
+  }, attributes);
+  const events = () => page.evaluate(() => window.events);
+
+  test('asks for the password, too, with two-factor, and tells the page what happened', async () => {
+    const phoneNumber = await registered();
+    await place({ api: '/api', 'two-factor': '' });
+    await field('Phone number').fill(phoneNumber.slice(2));
+    await field('Password').fill('wrong password');
+    await button('Send code').click();
+    await page.getByText('The phone number or the password is wrong.').waitFor();
+    await field('Password').fill(PASSWORD);
+    await button('Send code').click();
+    await field('Code').waitFor();
+    await field('Code').fill(await codeSentTo(phoneNumber, 'confirm login'));
+    await button('Log in').click();
+    await heading('You are logged in.').waitFor();
+    assert.equal(await focused(), 'title');
+    assert.deepEqual(await events(), [['error', 'login_rejected'], ['login', phoneNumber]]);
+  });
+
+  test('asks for nothing but the code where a registration needs no more', async () => {
+    const phoneNumber = newNumber();
+    await place({ api: '/api', mode: 'register', fields: '' });
+    await sendCode(phoneNumber);
+    assert.equal(await page.locator('phone-login input').count(), 1);
+    await field('Code').fill(await codeSentTo(phoneNumber, 'sign up'));
+    await button('Create account').click();
+    await page.getByRole('alert').getByText('Enter your e-mail address.').waitFor();
+    assert.deepEqual(await events(), [['error', 'identity_missing']], 'this service does need it');
+  });
+
+  test('offers the countries that it is given, with their names and calling codes', async () => {
+    await place({ api: '/api', countries: 'gb, DE,US,XX', country: 'DE' });
+    assert.deepEqual(await field('Country').locator('option').allTextContents(), ['United Kingdom (+44)', 'Germany (+49)', 'United States (+1)']);
+    assert.equal(await field('Country').inputValue(), 'DE');
+    await page.evaluate(() => { document.querySelector('phone-login').lang = 'de'; });
+    await place({ api: '/api', countries: 'DE', lang: 'de' });
+    assert.deepEqual(await field('Country').locator('option').allTextContents(), ['Deutschland (+49)']);
+  });
+
+  test('gets a captcha token from the page when the service asks for one', async () => {
+    const phoneNumber = await registered();
+    const tokens = [];
+    await page.route('**/loginWithPhoneNumber', (route) => {
+      const token = route.request().headers()['captcha-token'];
+      tokens.push(token);
+      if (token !== undefined) return route.continue();
+      return route.fulfill({ status: 403, json: { code: 14000, message: '', errorData: { reason: 'captcha_required' } } });
+    });
+    await page.evaluate(() => { document.querySelector('phone-login').captcha = async (action) => `proof of ${action}`; });
+    await sendCode(phoneNumber);
+    assert.deepEqual(tokens, [undefined, 'proof of login']);
+  });
+
+  test('fills in the code that the browser reads from the SMS, and stops to listen when it is left', async () => {
+    const phoneNumber = await registered();
+    await page.evaluate(() => {
+      window.OTPCredential ??= class {};
+      window.asked = [];
+      navigator.credentials.get = (options) => new Promise((resolve, reject) => {
+        options.signal.onabort = () => reject(options.signal.reason);
+        window.asked.push({ options, resolve });
+      });
+    });
+    await sendCode(phoneNumber);
+    await button('Use another number').click();
+    const asked = await page.evaluate(() => window.asked.map(({ options: { otp, signal } }) => [otp, signal.aborted]));
+    assert.deepEqual(asked, [[{ transport: ['sms'] }, true]]);
+    await pass(SPACING);
+    await button('Send code').click();
+    await field('Code').waitFor();
+    const code = await codeSentTo(phoneNumber, 'log in');
+    await page.evaluate((read) => window.asked[1].resolve({ code: read }), code);
+    await heading('You are logged in').waitFor();
+  });
+
+  test('leaves no timer behind when it is removed', async () => {
+    await sendCode(await registered());
+    const left = await page.evaluate(() => {
+      const cleared = [];
+      const { clearInterval: clear } = window;
+      window.clearInterval = (timer) => { cleared.push(timer); clear(timer); };
+      document.querySelector('phone-login').remove();
+      return cleared.length;
+    });
+    assert.equal(left, 1);
+  });
+});
