@@ -104,9 +104,10 @@ def build():
 
 
 @contextlib.contextmanager
-def stack():
-    """The local stack with the event files' seed; yields its address. Built by `build`."""
-    command = [TARGET / "debug" / "local", "--port", "0", "--seed", SEED]
+def stack(seed=SEED):
+    """The local stack with a seed, by default that of the event files; yields its address. Built by `build`."""
+    binary = os.environ.get("OTPOST_LOCAL", TARGET / "debug" / "local")
+    command = [binary, "--port", "0", "--seed", seed]
     with process("the local stack", command) as (running, log):
         address = lambda: re.search(r"(http://127\.0\.0\.1:\d+)/_local/", log.read_text())
         yield wait_for(address, running, "the local stack")[1]

@@ -10,8 +10,8 @@ use shared::http::{self, Duplicates, Fields, Problem, Reason};
 pub(crate) async fn find(app: &App, request: &Request) -> Result<Value, Problem> {
     let mut fields = fields(request)?;
     let user = own(app, request).await?;
-    let is_first = fields.take("offset").and_then(|offset| offset.as_u64()).unwrap_or_default() == 0;
-    let wants_any = fields.take("pageSize").and_then(|size| size.as_u64()).unwrap_or(1) > 0;
+    let is_first = number(&mut fields, "offset")?.unwrap_or_default() == 0;
+    let wants_any = number(&mut fields, "pageSize")?.unwrap_or(1) > 0;
     if !is_first || !wants_any || !matches(&user, fields.optional_string("where")?.as_deref())? {
         return Ok(json!([]));
     }
@@ -22,8 +22,17 @@ pub(crate) async fn find(app: &App, request: &Request) -> Result<Value, Problem>
 /// How many users the query finds: one at most.
 pub(crate) async fn count(app: &App, request: &Request) -> Result<Value, Problem> {
     let mut fields = fields(request)?;
+    number(&mut fields, "offset")?;
+    number(&mut fields, "pageSize")?;
     let user = own(app, request).await?;
     Ok(json!(u8::from(matches(&user, fields.optional_string("where")?.as_deref())?)))
+}
+
+/// A number from 0 on, if it is there.
+fn number(fields: &mut Fields, name: &str) -> Result<Option<i64>, Problem> {
+    let number = |value: Value| value.as_i64().filter(|number| *number >= 0);
+    let read = |value| number(value).ok_or_else(|| Problem::field(Reason::WrongType, name));
+    fields.take(name).map(read).transpose()
 }
 
 /// The SDK sends no body where there is no query.

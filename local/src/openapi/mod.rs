@@ -192,7 +192,7 @@ fn refusal(status: u16, reasons: &[Reason]) -> Response {
         let name = reason.as_str().to_owned();
         (name.clone(), RefOr::Ref(Ref::new(format!("#/components/examples/{name}"))))
     });
-    let mut content = Content::new(Some(Ref::from_schema_name("Error")));
+    let mut content = Content::new(Some(Ref::from_schema_name("ErrorResponse")));
     content.examples = examples.collect();
     let mut response = ResponseBuilder::new().description(names.join(", ")).content("application/json", content);
     let headers: &[_] = match status {
@@ -236,7 +236,8 @@ fn schemas(settings: &Settings) -> BTreeMap<String, RefOr<Schema>> {
     let mut all = BTreeMap::new();
     macro_rules! add { ($($kind:ident)+) => { $(all.insert(<$kind as ToSchema>::name().into_owned(), <$kind as PartialSchema>::schema());)+ } }
     add!(Registration Phone PhoneAndPassword TransactionCode PasswordReset PasswordOnly UserChange Message Query Transaction);
-    add!(User Session Export Column Info Jwt OpenidConfiguration Jwks PasswordCheck Deletion Accepted Error ErrorData);
+    add!(User Session UserExport Column Info Jwt OpenidConfiguration Jwks PasswordCheck Deletion Accepted);
+    add!(ErrorResponse ErrorData);
     let empty = ObjectBuilder::new().schema_type(Type::Object).description(Some("Nothing."));
     all.insert("Empty".to_owned(), RefOr::T(empty.into()));
 
@@ -285,7 +286,9 @@ fn with_only_required(schema: &RefOr<Schema>, required: &[&str], description: &s
 /// Lets the app's own properties stand beside the service's, and gives the phone its column's name.
 fn open(object: &mut Object, phone_column: &str) {
     object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(true)));
-    if let Some(phone) = object.properties.shift_remove(PHONE) {
+    if phone_column != PHONE
+        && let Some(phone) = object.properties.shift_remove(PHONE)
+    {
         object.properties.insert(phone_column.to_owned(), phone);
     }
     for name in object.required.iter_mut().filter(|name| *name == PHONE) {

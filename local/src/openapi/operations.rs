@@ -123,6 +123,11 @@ impl Operation {
         self
     }
 
+    fn without(mut self, never: &[Reason]) -> Self {
+        self.reasons.retain(|reason| !never.contains(reason));
+        self
+    }
+
     /// It sends a code.
     fn sends_code(self) -> Self {
         Self { headers: CLIENT, ..self }.reasons(&[NUMBER, CODE_SENT])
@@ -166,7 +171,8 @@ fn registration_and_login() -> Vec<Operation> {
             .body("Phone", [("a phone", number)])
             .answer("Transaction", [("started", transaction())])
             .sends_code()
-            .reasons(&[&[UnknownField]]),
+            .reasons(&[&[UnknownField]])
+            .without(&[NotAnObject]),
         Operation::new(
             "POST",
             "/services/Plivo/loginWithPhoneNumberAndPassword",
@@ -317,13 +323,12 @@ fn queries() -> Vec<Operation> {
         "customRegex": null, "autoLoad": false, "isPrimaryKey": false,
     }]);
     let query = |path, id, summary| {
-        let mut operation = Operation::new("POST", path, id, "Account")
+        let operation = Operation::new("POST", path, id, "Account")
             .text(summary, "One sees oneself. A body may be missing.")
             .body("Query", [("by name", json!({ "where": "name = 'Jane'" }))])
             .session()
             .reasons(&[&[InvalidQuery]]);
-        operation.reasons.retain(|reason| ![EmptyBody, MissingField].contains(reason));
-        operation
+        operation.without(&[EmptyBody, MissingField])
     };
     let describe = |path, id| {
         Operation::new("GET", path, id, "Account")
@@ -362,7 +367,7 @@ fn passwords() -> Vec<Operation> {
         verify("/users/verifypassowrd", "verifyPassowrd", "As the Backendless SDK spells `verifypassword`."),
         Operation::new("GET", "/users/export", "exportUser", "Account")
             .text("Read everything that is kept about the user", "")
-            .answer("Export", [("everything", export)])
+            .answer("UserExport", [("everything", export)])
             .session(),
         Operation::new("GET", "/users/restorepassword/{identity}", "restorePassword", "Account")
             .text(

@@ -121,9 +121,11 @@ pub(super) struct Query {
     /// The properties to leave out, separated by commas.
     exclude_props: Option<String>,
     /// How many users to answer.
-    page_size: Option<u64>,
+    #[schema(minimum = 0)]
+    page_size: Option<i64>,
     /// How many users to skip.
-    offset: Option<u64>,
+    #[schema(minimum = 0)]
+    offset: Option<i64>,
 }
 
 /// A transaction that a code will finish.
@@ -193,7 +195,7 @@ pub(super) struct Session {
 
 /// Everything that is kept about a user.
 #[derive(ToSchema)]
-pub(super) struct Export {
+pub(super) struct UserExport {
     /// The user.
     user: User,
     /// The user's sessions.
@@ -290,7 +292,7 @@ pub(super) struct Accepted {
 /// Why a request was refused.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
-pub(super) struct Error {
+pub(super) struct ErrorResponse {
     /// Backendless' code for the case, else 14000.
     code: u32,
     /// A sentence for developers.

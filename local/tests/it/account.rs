@@ -264,6 +264,10 @@ async fn one_finds_oneself_and_a_query_that_is_not_understood_is_refused() {
     for query in ["age > 5", "name = 'a' or 1=1", "name = 'a'' or ''", "=1"] {
         find(json!({ "where": query })).await.refused(400, 8008, "invalid_query");
     }
+    // Found by schemathesis: these were taken for no number at all.
+    for query in [json!({"offset": -1}), json!({"offset": "1"}), json!({"pageSize": u64::MAX})] {
+        find(query).await.refused(400, 8008, "wrong_type");
+    }
     let some = find(json!({"props": "name", "excludeProps": "email"})).await.ok();
     assert_eq!(some[0].as_object().unwrap().keys().collect::<Vec<_>>(), ["name", "objectId", "___class"]);
     let count = jane.send(Method::POST, "/api/data/Users/count", &json!({"where": "age = 31"})).await;

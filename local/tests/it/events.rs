@@ -5,120 +5,29 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use local::events::{self, EventFile, Expected};
+use local::openapi::{Operation, operations};
 use local::{Options, functions};
 use serde_json::Value;
 use shared::http::Reason::{self, *};
-use shared::http::routes::{self, FALLBACK, Found};
+use shared::http::routes::{self, FALLBACK, Found, ROUTES};
 
 use crate::support::TestApp;
 
-/// The error reasons of each function.
-const REASONS: [(&str, &[&[Reason]]); 8] = [
-    ("register", &[ANY, STORED, BODY, NUMBER, CODE_SENT, CODE_MESSAGE, CODE, REGISTRATION]),
-    ("login-phone", &[ANY, STORED, BODY, &[UnknownField], NUMBER, CODE_SENT]),
-    (
-        "login-password",
-        &[
-            ANY,
-            STORED,
-            BODY,
-            &[NotAnObject, UnknownField, LoginRejected, TooManyPasswords],
-            NUMBER,
-            CODE_SENT,
-            CODE_MESSAGE,
-        ],
-    ),
-    ("login-code", &[ANY, STORED, BODY, &[NotAnObject, UnknownField, UserDisabled, CaptchaRequired], CODE]),
-    ("send-message", &[ANY, STORED, BODY, &[NotAnObject, UnknownField], NUMBER, MESSAGE]),
-    ("session", &[ANY, STORED, &[SessionInvalid, SessionNotFound, UserDisabled, MethodNotAllowed, LoginDisabled]]),
-    ("authorizer", &[]),
-    (
-        "account",
-        &[
-            ANY,
-            STORED,
-            BODY,
-            PROFILE,
-            NUMBER,
-            CODE_SENT,
-            CODE_MESSAGE,
-            CODE,
-            &[LoginRejected, TooManyPasswords, UserExists],
-        ],
-    ),
-];
-const ANY: &[Reason] = &[InvalidRequest, UnknownApplication, NotFound, Unavailable, ProxyRequired];
-const STORED: &[Reason] = &[Internal];
-const BODY: &[Reason] = &[EmptyBody, BodyTooLarge, NotJson, DuplicateField, MissingField, WrongType];
-const NUMBER: &[Reason] = &[InvalidPhoneNumber, NumberNotServed, CountryNotServed];
-const CODE_SENT: &[Reason] = &[
-    TooManyStarts,
-    CaptchaRequired,
-    TooManyMessages,
-    TooManyWrongCodes,
-    BudgetSpent,
-    NumbersSuspended,
-    SwitchedOff,
-    SmsUnavailable,
-];
-const CODE_MESSAGE: &[Reason] = &[SmsRejected, SmsUnknown];
-const CODE: &[Reason] = &[InvalidTransactionId, InvalidCode, CodeRejected];
-const REGISTRATION: &[Reason] = &[
-    NotAnObject,
-    PasswordMissing,
-    PasswordNotText,
-    PasswordTooShort,
-    PasswordTooLong,
-    PasswordNotPrintable,
-    PasswordTooCommon,
-    PasswordKnown,
-    IdentityMissing,
-    InvalidEmail,
-    ReservedObjectId,
-    ReservedUpdated,
-    ReservedCreated,
-    InvalidProperties,
-    InvalidPropertyValue,
-    UserExists,
-];
-const PROFILE: &[Reason] = &[
-    NotAnObject,
-    UnknownField,
-    PasswordTooShort,
-    PasswordTooLong,
-    PasswordNotPrintable,
-    PasswordTooCommon,
-    PasswordKnown,
-    InvalidEmail,
-    InvalidProperties,
-    InvalidPropertyValue,
-    SessionInvalid,
-    SessionNotFresh,
-    NotOwn,
-    UserDisabled,
-    UserChanged,
-    FixedProperty,
-    InvalidQuery,
-];
-const MESSAGE: &[Reason] = &[
-    AccessDenied,
-    MessageEmpty,
-    MessageTooLong,
-    MessageNotText,
-    TooManyMediaUrls,
-    InvalidMediaUrl,
-    MediaNotServed,
-    InvalidIdempotencyKey,
-    IdempotencyKeyReused,
-    MessageInFlight,
-    BudgetSpent,
-    TooManyMessages,
-    UnknownEvent,
-    MessageRejected,
-    SwitchedOff,
-    SmsUnavailable,
-    SmsUnknown,
-];
+/// The reasons of a function: those of its operations, and of what reaches it without one.
+fn reasons(function: &str) -> Vec<Reason> {
+    let is_of = |operation: &Operation| {
+        ROUTES
+            .iter()
+            .any(|route| (route.method, route.path, route.function) == (operation.method, operation.path, function))
+    };
+    let own = operations().into_iter().filter(is_of).flat_map(|operation| operation.reasons);
+    own.chain(match function {
+        "session" => vec![MethodNotAllowed, NotFound],
+        "send-message" => vec![UnknownEvent],
+        _ => vec![],
+    })
+    .collect()
+}
 
 /// Why no event causes this error in a healthy stack with default settings.
 fn out_of_reach(function: &str, reason: Reason) -> Option<&'static str> {
@@ -135,9 +44,9 @@ fn out_of_reach(function: &str, reason: Reason) -> Option<&'static str> {
         UserExists if function == "account" => Some("no challenge of the seed is of a change of phone"),
         TooManyPasswords if function == "account" => Some("the seed's user has tried none"),
         TooManyMessages if function == "send-message" => Some("one phone may get a hundred"),
+        TooManyWrongCodes if function == "login-code" => Some("no network has tried many codes"),
         SmsUnavailable => Some("the simulated Plivo takes messages"),
         SmsUnknown if function != "send-message" => Some("the simulated Plivo's answers arrive"),
-        NotFound if function != FALLBACK => Some("the gateway sends it its own paths"),
         BodyTooLarge if function != "register" => {
             Some("16 KiB in one file are enough: all bodies are read in one place")
         }
@@ -166,17 +75,16 @@ fn every_reason_has_an_event_or_is_out_of_reach() {
         .collect();
     let mut expected = BTreeSet::new();
     let mut known = BTreeSet::new();
-    for (function, groups) in REASONS {
-        for reason in groups.iter().copied().flatten() {
+    for function in functions::NAMES {
+        for reason in reasons(function) {
             known.insert(reason.as_str());
-            if out_of_reach(function, *reason).is_none() {
+            if out_of_reach(function, reason).is_none() {
                 expected.insert((function, reason.as_str()));
             }
         }
     }
     assert_eq!(refused, expected);
     assert_eq!(known, Reason::ALL.iter().map(|reason| reason.as_str()).collect(), "a reason that no function answers");
-    assert_eq!(REASONS.map(|(function, _)| function), functions::NAMES);
 }
 
 #[test]
@@ -211,7 +119,7 @@ fn no_file_holds_a_number_or_an_address_of_anybody() {
 }
 
 /// An event's body as text, or the whole event.
-fn body(event: &Value) -> String {
+pub(crate) fn body(event: &Value) -> String {
     match (event["isBase64Encoded"].as_bool(), event["body"].as_str()) {
         (Some(true), Some(body)) => match STANDARD.decode(body) {
             Ok(bytes) => String::from_utf8(bytes).unwrap(),

@@ -22,6 +22,7 @@ mod kill_switches;
 mod limits;
 mod message_budget;
 mod messages;
+mod openapi;
 mod parameters;
 mod permissions;
 mod privacy;
