@@ -3,7 +3,7 @@
  *
  * It needs no style and no script in the page, so it works under a strict Content-Security-Policy.
  */
-import { Otpost, type ClientReason, type Reason } from './client.js';
+import { Otpost, OtpostError, type ClientReason, type Reason, type User } from './client.js';
 /** What the form says. A page can replace any of it before the element is connected. */
 export declare const texts: {
     logIn: string;
@@ -35,6 +35,16 @@ export declare const messages: Partial<Record<Reason | ClientReason, string>> & 
 };
 type Flow = 'login' | 'register';
 type CaptchaAction = 'register' | 'login' | 'second_factor' | 'code';
+/** The element's own events. */
+export interface PhoneLoginEventMap extends Omit<HTMLElementEventMap, 'error'> {
+    login: CustomEvent<User>;
+    register: CustomEvent<User>;
+    error: CustomEvent<OtpostError>;
+}
+export interface PhoneLogin {
+    addEventListener<Type extends keyof PhoneLoginEventMap>(type: Type, listener: (this: PhoneLogin, event: PhoneLoginEventMap[Type]) => unknown, options?: boolean | AddEventListenerOptions): void;
+    addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void;
+}
 /**
  * Attributes:
  * - `api`: the service's address with its root; `/api` by default.

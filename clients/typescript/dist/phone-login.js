@@ -296,6 +296,8 @@ export class PhoneLogin extends HTMLElement {
     /** Sends a code and shows the form for it. */
     async #start(start, status) {
         const transaction = await this.#send(start);
+        if (!this.isConnected)
+            return;
         this.#starts += 1;
         const sent = start.flow === 'register' || start.password !== undefined ? texts.sent : texts.sentIfKnown;
         this.#showCode({ ...start, transaction }, status ?? sent(start.shownNumber));

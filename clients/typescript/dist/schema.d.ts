@@ -584,18 +584,6 @@ export interface components {
         };
         /** @description Nothing. */
         Empty: Record<string, unknown>;
-        /** @description Why a request was refused. */
-        Error: {
-            /**
-             * Format: int32
-             * @description Backendless' code for the case, else 14000.
-             */
-            code: number;
-            /** @description A sentence for developers. */
-            message: string;
-            /** @description What programs decide by. */
-            errorData: components["schemas"]["ErrorData"];
-        };
         /** @description What programs decide by. */
         ErrorData: {
             /**
@@ -609,20 +597,17 @@ export interface components {
              */
             retryAfter?: number | null;
         };
-        /** @description Everything that is kept about a user. */
-        Export: {
-            /** @description The user. */
-            user: components["schemas"]["User"];
-            /** @description The user's sessions. */
-            sessions: {
-                [key: string]: unknown;
-            }[];
-            /** @description The phone's limits. */
-            phone: {
-                [key: string]: unknown;
-            };
-            /** @description When messages went to the phone, in milliseconds since 1970. */
-            messages: number[];
+        /** @description Why a request was refused. */
+        ErrorResponse: {
+            /**
+             * Format: int32
+             * @description Backendless' code for the case, else 14000.
+             */
+            code: number;
+            /** @description A sentence for developers. */
+            message: string;
+            /** @description What programs decide by. */
+            errorData: components["schemas"]["ErrorData"];
         };
         /** @description A user, or what was asked for of it. */
         FoundUser: {
@@ -632,6 +617,8 @@ export interface components {
             ownerId?: string;
             /** @description `Users`. */
             ___class: string;
+            /** @description The phone, E.164. */
+            phoneNumber?: string;
             /** @description The e-mail address, where the user has one. */
             email?: string | null;
             /** @description `ENABLED` or `DISABLED`. */
@@ -663,8 +650,6 @@ export interface components {
             "device-token"?: string | null;
             /** @description After a change of the phone was asked for: the transaction that the code finishes. */
             transactionId?: string | null;
-            /** @description The phone, E.164. */
-            phoneNumber?: string;
         } & {
             [key: string]: unknown;
         };
@@ -766,6 +751,8 @@ export interface components {
         };
         /** @description A registration. Step 1: `phoneNumber` alone. Step 2: all of it, and the app's own properties beside it. */
         Registration: {
+            /** @description The phone, E.164, or as it is dialled in the default country. */
+            phoneNumber: string;
             /** @description The user's e-mail address, where it is the identity. */
             email?: string | null;
             /** @description 8 to 128 characters. */
@@ -776,8 +763,6 @@ export interface components {
             transactionCode?: string | null;
             /** @description The user's language, two letters. */
             blUserLocale?: string | null;
-            /** @description The phone, E.164, or as it is dialled in the default country. */
-            phoneNumber: string;
         } & {
             [key: string]: unknown;
         };
@@ -789,6 +774,8 @@ export interface components {
             ownerId?: string;
             /** @description `Users`. */
             ___class?: string;
+            /** @description The phone, E.164. */
+            phoneNumber?: string;
             /** @description The e-mail address, where the user has one. */
             email?: string | null;
             /** @description `ENABLED` or `DISABLED`. */
@@ -820,8 +807,6 @@ export interface components {
             "device-token"?: string | null;
             /** @description After a change of the phone was asked for: the transaction that the code finishes. */
             transactionId?: string | null;
-            /** @description The phone, E.164. */
-            phoneNumber?: string;
         } & {
             [key: string]: unknown;
         };
@@ -864,6 +849,8 @@ export interface components {
             ownerId: string;
             /** @description `Users`. */
             ___class: string;
+            /** @description The phone, E.164. */
+            phoneNumber: string;
             /** @description The e-mail address, where the user has one. */
             email?: string | null;
             /** @description `ENABLED` or `DISABLED`. */
@@ -895,8 +882,6 @@ export interface components {
             "device-token"?: string | null;
             /** @description After a change of the phone was asked for: the transaction that the code finishes. */
             transactionId?: string | null;
-            /** @description The phone, E.164. */
-            phoneNumber: string;
         } & {
             [key: string]: unknown;
         };
@@ -909,6 +894,8 @@ export interface components {
              * @description As it was read. If the user has been changed since, the change is refused.
              */
             updated?: number | null;
+            /** @description Another phone. The first answer holds a `transactionId`; send the change again with it and the code from the SMS. */
+            phoneNumber?: string | null;
             /** @description From the answer to the first request with the new phone. */
             transactionId?: string | null;
             /** @description The code from the SMS: 6 digits or, while somebody is guessing, eight. */
@@ -921,10 +908,23 @@ export interface components {
             currentPassword?: string | null;
             /** @description The user's language, two letters. */
             blUserLocale?: string | null;
-            /** @description Another phone. The first answer holds a `transactionId`; send the change again with it and the code from the SMS. */
-            phoneNumber?: string | null;
         } & {
             [key: string]: unknown;
+        };
+        /** @description Everything that is kept about a user. */
+        UserExport: {
+            /** @description The user. */
+            user: components["schemas"]["User"];
+            /** @description The user's sessions. */
+            sessions: {
+                [key: string]: unknown;
+            }[];
+            /** @description The phone's limits. */
+            phone: {
+                [key: string]: unknown;
+            };
+            /** @description When messages went to the phone, in milliseconds since 1970. */
+            messages: number[];
         };
     };
     responses: never;
@@ -1269,7 +1269,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Export"];
+                    "application/json": components["schemas"]["UserExport"];
                 };
             };
         };

@@ -191,6 +191,22 @@ interface Challenge {
   transaction: Transaction;
 }
 
+/** The element's own events. */
+export interface PhoneLoginEventMap extends Omit<HTMLElementEventMap, 'error'> {
+  login: CustomEvent<User>;
+  register: CustomEvent<User>;
+  error: CustomEvent<OtpostError>;
+}
+
+export interface PhoneLogin {
+  addEventListener<Type extends keyof PhoneLoginEventMap>(
+    type: Type,
+    listener: (this: PhoneLogin, event: PhoneLoginEventMap[Type]) => unknown,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void;
+}
+
 /**
  * Attributes:
  * - `api`: the service's address with its root; `/api` by default.
@@ -346,6 +362,7 @@ export class PhoneLogin extends HTMLElement {
   /** Sends a code and shows the form for it. */
   async #start(start: Omit<Challenge, 'transaction'>, status?: string): Promise<void> {
     const transaction = await this.#send(start);
+    if (!this.isConnected) return;
     this.#starts += 1;
     const sent = start.flow === 'register' || start.password !== undefined ? texts.sent : texts.sentIfKnown;
     this.#showCode({ ...start, transaction }, status ?? sent(start.shownNumber));

@@ -586,18 +586,6 @@ export interface components {
         };
         /** @description Nothing. */
         Empty: Record<string, unknown>;
-        /** @description Why a request was refused. */
-        Error: {
-            /**
-             * Format: int32
-             * @description Backendless' code for the case, else 14000.
-             */
-            code: number;
-            /** @description A sentence for developers. */
-            message: string;
-            /** @description What programs decide by. */
-            errorData: components["schemas"]["ErrorData"];
-        };
         /** @description What programs decide by. */
         ErrorData: {
             /**
@@ -611,20 +599,17 @@ export interface components {
              */
             retryAfter?: number | null;
         };
-        /** @description Everything that is kept about a user. */
-        Export: {
-            /** @description The user. */
-            user: components["schemas"]["User"];
-            /** @description The user's sessions. */
-            sessions: {
-                [key: string]: unknown;
-            }[];
-            /** @description The phone's limits. */
-            phone: {
-                [key: string]: unknown;
-            };
-            /** @description When messages went to the phone, in milliseconds since 1970. */
-            messages: number[];
+        /** @description Why a request was refused. */
+        ErrorResponse: {
+            /**
+             * Format: int32
+             * @description Backendless' code for the case, else 14000.
+             */
+            code: number;
+            /** @description A sentence for developers. */
+            message: string;
+            /** @description What programs decide by. */
+            errorData: components["schemas"]["ErrorData"];
         };
         /** @description A user, or what was asked for of it. */
         FoundUser: {
@@ -634,6 +619,8 @@ export interface components {
             ownerId?: string;
             /** @description `Users`. */
             ___class: string;
+            /** @description The phone, E.164. */
+            phoneNumber?: string;
             /** @description The e-mail address, where the user has one. */
             email?: string | null;
             /** @description `ENABLED` or `DISABLED`. */
@@ -665,8 +652,6 @@ export interface components {
             "device-token"?: string | null;
             /** @description After a change of the phone was asked for: the transaction that the code finishes. */
             transactionId?: string | null;
-            /** @description The phone, E.164. */
-            phoneNumber?: string;
         } & {
             [key: string]: unknown;
         };
@@ -768,6 +753,8 @@ export interface components {
         };
         /** @description A registration. Step 1: `phoneNumber` alone. Step 2: all of it, and the app's own properties beside it. */
         Registration: {
+            /** @description The phone, E.164, or as it is dialled in the default country. */
+            phoneNumber: string;
             /** @description The user's e-mail address, where it is the identity. */
             email?: string | null;
             /** @description 8 to 128 characters. */
@@ -778,8 +765,6 @@ export interface components {
             transactionCode?: string | null;
             /** @description The user's language, two letters. */
             blUserLocale?: string | null;
-            /** @description The phone, E.164, or as it is dialled in the default country. */
-            phoneNumber: string;
         } & {
             [key: string]: unknown;
         };
@@ -791,6 +776,8 @@ export interface components {
             ownerId?: string;
             /** @description `Users`. */
             ___class?: string;
+            /** @description The phone, E.164. */
+            phoneNumber?: string;
             /** @description The e-mail address, where the user has one. */
             email?: string | null;
             /** @description `ENABLED` or `DISABLED`. */
@@ -822,8 +809,6 @@ export interface components {
             "device-token"?: string | null;
             /** @description After a change of the phone was asked for: the transaction that the code finishes. */
             transactionId?: string | null;
-            /** @description The phone, E.164. */
-            phoneNumber?: string;
         } & {
             [key: string]: unknown;
         };
@@ -866,6 +851,8 @@ export interface components {
             ownerId: string;
             /** @description `Users`. */
             ___class: string;
+            /** @description The phone, E.164. */
+            phoneNumber: string;
             /** @description The e-mail address, where the user has one. */
             email?: string | null;
             /** @description `ENABLED` or `DISABLED`. */
@@ -897,8 +884,6 @@ export interface components {
             "device-token"?: string | null;
             /** @description After a change of the phone was asked for: the transaction that the code finishes. */
             transactionId?: string | null;
-            /** @description The phone, E.164. */
-            phoneNumber: string;
         } & {
             [key: string]: unknown;
         };
@@ -911,6 +896,8 @@ export interface components {
              * @description As it was read. If the user has been changed since, the change is refused.
              */
             updated?: number | null;
+            /** @description Another phone. The first answer holds a `transactionId`; send the change again with it and the code from the SMS. */
+            phoneNumber?: string | null;
             /** @description From the answer to the first request with the new phone. */
             transactionId?: string | null;
             /** @description The code from the SMS: 6 digits or, while somebody is guessing, eight. */
@@ -923,10 +910,23 @@ export interface components {
             currentPassword?: string | null;
             /** @description The user's language, two letters. */
             blUserLocale?: string | null;
-            /** @description Another phone. The first answer holds a `transactionId`; send the change again with it and the code from the SMS. */
-            phoneNumber?: string | null;
         } & {
             [key: string]: unknown;
+        };
+        /** @description Everything that is kept about a user. */
+        UserExport: {
+            /** @description The user. */
+            user: components["schemas"]["User"];
+            /** @description The user's sessions. */
+            sessions: {
+                [key: string]: unknown;
+            }[];
+            /** @description The phone's limits. */
+            phone: {
+                [key: string]: unknown;
+            };
+            /** @description When messages went to the phone, in milliseconds since 1970. */
+            messages: number[];
         };
     };
     responses: never;
@@ -1271,7 +1271,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Export"];
+                    "application/json": components["schemas"]["UserExport"];
                 };
             };
         };

@@ -32,6 +32,7 @@ after(() => browser?.close());
 /** Opens the demo page. */
 const open = async (options = {}) => {
   context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options });
+  context.setDefaultTimeout(10_000);
   complaints = [];
   context.on('console', (message) => {
     const isRefusal = /^https?:\/\/[^/]+\/api\//.test(message.location().url); // the browser reports those of the service
