@@ -6,7 +6,7 @@ import openapiTS, { astToString } from 'openapi-typescript';
 const source = new URL('../openapi.json', import.meta.url);
 const target = new URL('src/schema.ts', import.meta.url);
 
-/** The document without what has no types: examples, parameters, refusals (which are all an `Error`), and paths besides their operations. */
+/** The document without what has no types: examples, parameters, refusals (which all have the same body), and paths besides their operations. */
 const trimmed = ({ paths, ...document }) => {
   for (const item of Object.values(paths)) {
     delete item.parameters;

@@ -30,7 +30,7 @@ export type Jwt = Answer<'issueJwt'>;
 /** What Plivo answers to a message. */
 export type PlivoAnswer = Answer<'sendMessage'>;
 /** Why the service refused a request. Later versions may have more. */
-export type Reason = Schemas['Error']['errorData']['reason'];
+export type Reason = Schemas['ErrorResponse']['errorData']['reason'];
 /** `network`: no answer arrived. `unexpected_answer`: it was not Otpost's, for example a proxy's. */
 export type ClientReason = 'network' | 'unexpected_answer';
 /** A request that failed. Base decisions on `reason`, which never changes. */

@@ -30,7 +30,7 @@ export type Jwt = Answer<'issueJwt'>;
 export type PlivoAnswer = Answer<'sendMessage'>;
 
 /** Why the service refused a request. Later versions may have more. */
-export type Reason = Schemas['Error']['errorData']['reason'];
+export type Reason = Schemas['ErrorResponse']['errorData']['reason'];
 
 /** `network`: no answer arrived. `unexpected_answer`: it was not Otpost's, for example a proxy's. */
 export type ClientReason = 'network' | 'unexpected_answer';
@@ -325,7 +325,7 @@ function refusal(text: string, answer: Response): OtpostError {
     return unexpected(answer, { cause });
   }
   if (typeof body?.errorData?.reason !== 'string') return unexpected(answer);
-  const { code, message, errorData } = body as Schemas['Error'];
+  const { code, message, errorData } = body as Schemas['ErrorResponse'];
   return new OtpostError(message, errorData.reason, answer.status, code, errorData.retryAfter ?? retryAfter(answer));
 }
 
