@@ -26,6 +26,7 @@ export declare const texts: {
     sentAgain: string;
     canResend: string;
     registered: string;
+    sentToLogIn: string;
     loggedIn: string;
     tryAgain: (when: string) => string;
 };

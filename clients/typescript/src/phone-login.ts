@@ -26,7 +26,8 @@ export const texts = {
   sentIfKnown: (number: string) => `If ${number} has an account, a code is on its way.`,
   sentAgain: 'We have sent the code again.',
   canResend: 'You can ask for the code again.',
-  registered: 'Your account is ready. We have sent you another code to log in.',
+  registered: 'Your account is ready.',
+  sentToLogIn: 'We have sent you another code to log in.',
   loggedIn: 'You are logged in.',
   tryAgain: (when: string) => `Try again ${when}.`,
 };
@@ -391,8 +392,9 @@ export class PhoneLogin extends HTMLElement {
     if (typeof user['user-token'] === 'string') return this.#loggedIn(user);
     this.#starts = 0;
     const login = { flow: 'login', phoneNumber, shownNumber, password: this.hasAttribute('two-factor') ? password : undefined } as const;
-    this.mode = 'login'; // if no code can be sent, the user logs in later
-    await this.#start(login, texts.registered);
+    this.mode = 'login';
+    this.#status.textContent = texts.registered; // even if no code can be sent now
+    await this.#start(login, `${texts.registered} ${texts.sentToLogIn}`);
   }
 
   #loggedIn(user: User): void {
