@@ -24,7 +24,7 @@ def main():
                 password=PASSWORD,
                 transactionId=started.transaction_id,
                 transactionCode=plivo.code(phone),
-                name="Ann",
+                additional_properties={"name": "Ann"},
             )
         )
         stack.check(user.additional_properties == {"name": "Ann"}, "own properties", user)

@@ -11,6 +11,7 @@
 //! | [`inbox`] | the messages that the simulator delivered |
 //! | `control_api` | `/_local/config`, `/_local/environment`, `/_local/clock` |
 //! | [`seed`] | loads users, challenges, counts and sessions from a file |
+//! | `demo` | a page with the web component `<phone-login>` |
 //! | [`events`] | the event files and the responses that their names promise |
 //! | [`clock`] | a clock that can be moved |
 //! | [`openapi`] | the API's OpenAPI document and the page that shows it |
@@ -23,6 +24,7 @@
 pub mod captcha;
 pub mod clock;
 mod control_api;
+mod demo;
 pub mod dynamodb;
 pub mod events;
 pub mod fault_proxy;
@@ -256,7 +258,7 @@ impl Stack {
         let captcha = Captcha::new(clock.clone());
         let router = router(&config, &settings, gateway, &simulator);
         let router = router.merge(dead_letters.router()).merge(captcha.router());
-        let router = router.merge(openapi::router(&app.settings, &config.url));
+        let router = router.merge(openapi::router(&app.settings, &config.url)).merge(demo::router());
         let server = serve(listener, router, simulator.clone(), stopped);
         if let Some(file) = &options.seed {
             seed::load(&app, file).await?;

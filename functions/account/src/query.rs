@@ -6,26 +6,30 @@ use shared::app::App;
 use shared::auth::session;
 use shared::http::{self, Duplicates, Fields, Problem, Reason};
 
-/// A list that holds the caller's user, unless the query excludes it.
-pub(crate) async fn find(app: &App, request: &Request) -> Result<Value, Problem> {
-    let mut fields = fields(request)?;
-    let user = own(app, request).await?;
-    let is_first = number(&mut fields, "offset")?.unwrap_or_default() == 0;
-    let wants_any = number(&mut fields, "pageSize")?.unwrap_or(1) > 0;
-    if !is_first || !wants_any || !matches(&user, fields.optional_string("where")?.as_deref())? {
-        return Ok(json!([]));
-    }
-    let (props, without) = (fields.optional_string("props")?, fields.optional_string("excludeProps")?);
-    Ok(json!([selected(user, props.as_deref(), without.as_deref())]))
+/// What the SDK sends with a query.
+struct Query {
+    condition: Option<String>,
+    props: Option<String>,
+    exclude_props: Option<String>,
+    offset: i64,
+    page_size: i64,
 }
 
-/// How many users the query finds: one at most.
-pub(crate) async fn count(app: &App, request: &Request) -> Result<Value, Problem> {
-    let mut fields = fields(request)?;
-    number(&mut fields, "offset")?;
-    number(&mut fields, "pageSize")?;
-    let user = own(app, request).await?;
-    Ok(json!(u8::from(matches(&user, fields.optional_string("where")?.as_deref())?)))
+impl Query {
+    /// Reads the body. The SDK sends none where there is no query, and fields that make no difference to a list of one.
+    fn read(request: &Request) -> Result<Self, Problem> {
+        let mut fields = match http::body(request, Duplicates::Service) {
+            Err(problem) if problem.reason() == Reason::EmptyBody => Fields(Map::new()),
+            fields => fields?,
+        };
+        Ok(Self {
+            condition: fields.optional_string("where")?,
+            props: fields.optional_string("props")?,
+            exclude_props: fields.optional_string("excludeProps")?,
+            offset: number(&mut fields, "offset")?.unwrap_or(0),
+            page_size: number(&mut fields, "pageSize")?.unwrap_or(1),
+        })
+    }
 }
 
 /// A number from 0 on, if it is there.
@@ -35,12 +39,21 @@ fn number(fields: &mut Fields, name: &str) -> Result<Option<i64>, Problem> {
     fields.take(name).map(read).transpose()
 }
 
-/// The SDK sends no body where there is no query.
-fn fields(request: &Request) -> Result<Fields, Problem> {
-    match http::body(request, Duplicates::Service) {
-        Err(problem) if problem.reason() == Reason::EmptyBody => Ok(Fields(Map::new())),
-        fields => fields,
+/// A list that holds the caller's user, unless the query excludes it.
+pub(crate) async fn find(app: &App, request: &Request) -> Result<Value, Problem> {
+    let query = Query::read(request)?;
+    let user = own(app, request).await?;
+    if !matches(&user, query.condition.as_deref())? || query.offset > 0 || query.page_size == 0 {
+        return Ok(json!([]));
     }
+    Ok(json!([selected(user, query.props.as_deref(), query.exclude_props.as_deref())]))
+}
+
+/// How many users the query finds: one at most.
+pub(crate) async fn count(app: &App, request: &Request) -> Result<Value, Problem> {
+    let query = Query::read(request)?;
+    let user = own(app, request).await?;
+    Ok(json!(u8::from(matches(&user, query.condition.as_deref())?)))
 }
 
 async fn own(app: &App, request: &Request) -> Result<Map<String, Value>, Problem> {

@@ -98,7 +98,9 @@ fn transaction() -> Value {
 impl Operation {
     fn new(method: &'static str, path: &'static str, id: &'static str, tag: &'static str) -> Self {
         let (summary, description, security, headers) = ("", "", Security::None, &[][..]);
-        let reasons = ANY.to_vec();
+        let mut reasons = ANY.to_vec();
+        // A segment that holds an encoded slash makes another path.
+        reasons.extend(path.contains('{').then_some(NotFound));
         Self { method, path, id, tag, summary, description, security, body: None, headers, answer: None, reasons }
     }
 

@@ -44,6 +44,7 @@ fn out_of_reach(function: &str, reason: Reason) -> Option<&'static str> {
         UserExists if function == "account" => Some("no challenge of the seed is of a change of phone"),
         TooManyPasswords if function == "account" => Some("the seed's user has tried none"),
         TooManyMessages if function == "send-message" => Some("one phone may get a hundred"),
+        NotFound if function != FALLBACK => Some("the gateway sends it its own paths"),
         TooManyWrongCodes if function == "login-code" => Some("no network has tried many codes"),
         SmsUnavailable => Some("the simulated Plivo takes messages"),
         SmsUnknown if function != "send-message" => Some("the simulated Plivo's answers arrive"),

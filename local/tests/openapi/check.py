@@ -32,19 +32,20 @@ def seed():
 
 
 def main():
-    with tempfile.NamedTemporaryFile("w", prefix="otpost-", suffix=".json") as file:
-        json.dump(seed(), file)
-        file.flush()
-        with stack.stack(file.name) as url:
+    # Schemathesis keeps what it finds in the folder that it runs in.
+    with tempfile.TemporaryDirectory(prefix="otpost-") as folder:
+        file = pathlib.Path(folder) / "seed.json"
+        file.write_text(json.dumps(seed()))
+        with stack.stack(file) as url:
             config = stack.call(f"{url}/_local/config").ok()
             environment = stack.ENVIRONMENT | {
                 "SCHEMATHESIS_HOOKS": "hooks",
                 "PYTHONPATH": str(HERE),
-                "OTPOST_SEED": file.name,
+                "OTPOST_SEED": str(file),
                 "OTPOST_MESSAGE_KEY": config["messageKey"],
             }
             command = [pathlib.Path(sys.executable).parent / "schemathesis", "--config-file", HERE / "schemathesis.toml"]
-            return subprocess.run([*command, "run", f"{url}/openapi.json"], env=environment, cwd=HERE).returncode
+            return subprocess.run([*command, "run", f"{url}/openapi.json"], env=environment, cwd=folder).returncode
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ class Auth:
     """A session for operations that need one, or the message key."""
 
     def get(self, case, context):
-        return None
+        return SEED
 
     def set(self, case, _, context):
         turn = next(TURNS)
