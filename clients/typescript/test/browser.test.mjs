@@ -9,7 +9,6 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { chromium } from 'playwright-core';
 import { PASSWORD, SPACING, advance, codeSentTo, emailOf, messagesTo, newNumber, otherThan, url } from './support.mjs';
 
-const demo = process.env.OTPOST_DEMO ?? `${url}/demo/`;
 const screenshots = process.env.OTPOST_SCREENSHOTS;
 if (screenshots) mkdirSync(screenshots, { recursive: true });
 
@@ -41,7 +40,7 @@ const open = async (options = {}) => {
   context.on('weberror', (error) => complaints.push(error.error().message));
   page = await context.newPage();
   await page.clock.install({ time: 0 });
-  await page.goto(demo);
+  await page.goto(`${url}/demo`);
   await page.clock.pauseAt(60 * 60 * 1000); // from now on, the page's time moves by `pass` only
 };
 afterEach(async () => {
