@@ -64,6 +64,7 @@ const CODE_SENT: &[Reason] = &[
 const CODE_MESSAGE: &[Reason] = &[SmsRejected, SmsUnknown];
 const CODE: &[Reason] = &[InvalidTransactionId, InvalidCode, CodeRejected];
 const REGISTRATION: &[Reason] = &[
+    UnknownField,
     NotAnObject,
     PasswordMissing,
     PasswordNotText,

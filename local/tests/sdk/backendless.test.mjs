@@ -391,7 +391,7 @@ describe('session', () => {
     const { objectId } = await newUser();
     await loggedIn();
     assert.deepEqual(await refusal(app.Data.of(Backendless.User).findById(objectId)), {
-      status: 403, code: 14008, message: 'Access denied', reason: 'not_own',
+      status: 403, code: 14008, message: 'Access denied: users can reach their own data only', reason: 'not_own',
     });
   });
 
@@ -463,9 +463,17 @@ describe('sendMessage', () => {
   test('is refused without the key, with a wrong key and with a session', async () => {
     await loggedIn();
     const phoneNumber = newNumber();
-    for (const options of [undefined, withKey('wrong'), withKey(''), withKey(apiKey), { httpRequestHeaders: { Authorization: config.messageKey } }]) {
+    const none = "Access denied: send the message key in the header 'Authorization: Bearer KEY'";
+    const wrong = 'Access denied: this is not the message key';
+    for (const [message, options] of [
+      [none, undefined],
+      [none, withKey('')],
+      [none, { httpRequestHeaders: { Authorization: config.messageKey } }],
+      [wrong, withKey('wrong')],
+      [wrong, withKey(apiKey)],
+    ]) {
       assert.deepEqual(await refusal(plivo('sendMessage', { phoneNumber, message: 'Hello' }, options)), {
-        status: 401, code: 14008, message: 'Access denied', reason: 'access_denied',
+        status: 401, code: 14008, message, reason: 'access_denied',
       });
     }
     assert.deepEqual(await messagesTo(phoneNumber), []);
