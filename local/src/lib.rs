@@ -7,6 +7,7 @@
 //! | [`functions`] | runs the functions' handlers as Lambda does |
 //! | [`dynamodb`], [`secrets`], [`sqs`] | the APIs of DynamoDB, Secrets Manager and SQS |
 //! | [`simulator`] | Plivo's API |
+//! | [`event_sources`] | EventBridge, SNS and Lambda as far as they send messages |
 //! | [`captcha`] | a captcha service |
 //! | [`inbox`] | the messages that the simulator delivered |
 //! | `control_api` | `/_local/config`, `/_local/environment`, `/_local/clock` |
@@ -23,6 +24,7 @@ pub mod captcha;
 pub mod clock;
 mod control_api;
 pub mod dynamodb;
+pub mod event_sources;
 pub mod events;
 pub mod fault_proxy;
 pub mod functions;
@@ -61,13 +63,14 @@ use tokio::task::JoinHandle;
 
 use crate::captcha::Captcha;
 use crate::clock::{MovableClock, Pace};
+use crate::event_sources::EventSources;
 use crate::functions::Functions;
 use crate::gateway::Gateway;
 use crate::iam::Iam;
 use crate::metrics::CountedMetrics;
 use crate::secrets::Secrets;
 use crate::simulator::Simulator;
-use crate::sqs::{QUEUES, Queues};
+use crate::sqs::{DEAD_LETTERS, Queues};
 
 /// The local application's ID. This and the keys below are public: they protect nothing.
 pub const APP_ID: &str = "10CA1000-0000-0000-0000-0000000000A1";
@@ -194,8 +197,8 @@ pub struct Stack {
     pub app: Arc<App>,
     /// Its secrets.
     pub secrets: Secrets,
-    /// The messages in its dead-letter queues.
-    pub dead_letters: Queues,
+    /// Its queues.
+    pub queues: Queues,
     /// The metrics that its functions write.
     pub metrics: CountedMetrics,
     functions: Arc<Functions>,
@@ -216,7 +219,7 @@ impl Stack {
             .map_err(StackError::new(format!("port {} cannot be used (try --port 0)", options.port)))?;
         let url = format!("http://{}", listener.local_addr().map_err(StackError::new("the gateway has no port"))?);
 
-        let apis = Apis::start(&options.data, &stopped).await?;
+        let apis = Apis::start(&options.data, Arc::clone(&clock), &stopped).await?;
         let checked = match &options.iam {
             Some(iam) => apis.behind(iam, &stopped).await?,
             None => apis.clone(),
@@ -245,33 +248,22 @@ impl Stack {
             secrets_endpoint: apis.secrets,
             sqs_endpoint: apis.sqs,
         };
-        let (secrets, dead_letters) = (apis.secrets_api, apis.dead_letters);
+        let (secrets, queues) = (apis.secrets_api, apis.queues);
+        sqs::mapping::start(&queues, &functions, &stopped);
+        let sources = EventSources { functions: functions.clone(), queues: queues.clone(), clock: clock.clone() };
         let gateway = Gateway {
             functions: functions.clone(),
             origins: app.settings.allowed_origins.clone(),
             clock: clock.clone(),
         };
         let captcha = Captcha::new(clock.clone());
-        let router = router(&config, &settings, gateway, &simulator);
-        let router = router.merge(dead_letters.router()).merge(captcha.router());
+        let router = router(&config, &settings, gateway, &simulator, &queues);
+        let router = router.merge(queues.router()).merge(sources.router()).merge(captcha.router());
         let server = serve(listener, router, simulator.clone(), stopped);
         if let Some(file) = &options.seed {
             seed::load(&app, file).await?;
         }
-        Ok(Self {
-            config,
-            clock,
-            captcha,
-            simulator,
-            settings,
-            app,
-            secrets,
-            dead_letters,
-            metrics,
-            functions,
-            stop,
-            server,
-        })
+        Ok(Self { config, clock, captcha, simulator, settings, app, secrets, queues, metrics, functions, stop, server })
     }
 
     /// Lets each function do the work of its cold start. Otherwise the first request does it.
@@ -279,9 +271,10 @@ impl Stack {
         self.functions.warm().await;
     }
 
-    /// Waits until the functions' background tasks are done.
+    /// Waits until the functions' background tasks are done and the queues' messages are delivered.
     pub async fn settle(&self) {
         self.functions.settle().await;
+        self.queues.settle().await;
     }
 
     /// Invokes a function with any event, as `aws lambda invoke` does, and waits for its background tasks.
@@ -322,11 +315,11 @@ struct Apis {
     secrets: String,
     sqs: String,
     secrets_api: Secrets,
-    dead_letters: Queues,
+    queues: Queues,
 }
 
 impl Apis {
-    async fn start(data: &Data, stopped: &watch::Receiver<()>) -> Result<Self, StackError> {
+    async fn start(data: &Data, clock: Arc<MovableClock>, stopped: &watch::Receiver<()>) -> Result<Self, StackError> {
         let dynamodb = match data {
             Data::Memory => dynamodb::start(None, stopped.clone()).await?,
             Data::Folder(folder) => dynamodb::start(Some(folder), stopped.clone()).await?,
@@ -335,9 +328,9 @@ impl Apis {
         dynamodb::make_tables(&direct(&dynamodb)?).await?;
         let secrets_api = Secrets::of_the_stack();
         let secrets = secrets_api.start(stopped.clone()).await?;
-        let dead_letters = Queues::default();
-        let sqs = dead_letters.start(stopped.clone()).await?;
-        Ok(Self { dynamodb, secrets, sqs, secrets_api, dead_letters })
+        let queues = Queues::new(clock);
+        let sqs = queues.start(stopped.clone()).await?;
+        Ok(Self { dynamodb, secrets, sqs, secrets_api, queues })
     }
 
     /// The same APIs, each behind the IAM check.
@@ -352,18 +345,29 @@ impl Apis {
 }
 
 /// The router of the gateway's port.
-fn router(config: &Config, settings: &HashMap<String, String>, gateway: Gateway, simulator: &Simulator) -> Router {
+fn router(
+    config: &Config,
+    settings: &HashMap<String, String>,
+    gateway: Gateway,
+    simulator: &Simulator,
+    queues: &Queues,
+) -> Router {
     let (clock, functions) = (Arc::clone(&gateway.clock), Arc::clone(&gateway.functions));
     let gateway = Arc::new(gateway);
     let own = inbox::router(simulator.clone())
         .merge(control_api::router(config.clone(), settings, clock, simulator.clone()))
-        .layer(from_fn_with_state(functions, settled));
+        .layer(from_fn_with_state((functions, queues.clone()), settled));
     Router::new().fallback(gateway::respond).with_state(gateway).merge(simulator.router()).merge(own)
 }
 
-/// Waits for background tasks, so that a client that asks for messages finds those of earlier requests.
-async fn settled(State(functions): State<Arc<Functions>>, request: Request, next: Next) -> Response {
+/// Waits for background tasks and queues, so that a client that asks for messages finds those of earlier requests.
+async fn settled(
+    State((functions, queues)): State<(Arc<Functions>, Queues)>,
+    request: Request,
+    next: Next,
+) -> Response {
     functions.settle().await;
+    queues.settle().await;
     next.run(request).await
 }
 
@@ -409,7 +413,7 @@ pub(crate) async fn stopped(mut stop: watch::Receiver<()>) {
 
 /// The environment of a function that runs beside a stack: the settings that the template would set, and the URLs of AWS's APIs.
 pub fn environment(url: &str, dynamodb: &str, secrets: &str, sqs: &str) -> HashMap<String, String> {
-    let [dead_letters, dead_letters_fifo] = QUEUES.map(|name| format!("{sqs}/000000000000/{name}"));
+    let [dead_letters, dead_letters_fifo] = DEAD_LETTERS.map(|queue| sqs::url(sqs, queue));
     let own = [
         ("USERS_TABLE", "users"),
         ("PHONES_TABLE", "phones"),
