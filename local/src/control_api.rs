@@ -1,4 +1,5 @@
-//! The stack's own API for programs: `GET /_local/config`, `GET /_local/environment`, `POST /_local/clock`.
+//! The stack's own API for programs: `GET /_local/config`, `GET /_local/environment`, `POST /_local/clock`, and Plivo's faults at
+//! `/_local/plivo`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::clock::MovableClock;
-use crate::simulator::Simulator;
+use crate::simulator::{FaultPlan, Simulator};
 use crate::{Config, event_sources, sqs};
 
 /// How far the clock may be moved at once, in seconds: a hundred years.
@@ -37,6 +38,29 @@ pub(crate) fn router(
         .route("/_local/environment", get(move || async move { environment }))
         .route("/_local/config", get(move || async move { Json(config) }))
         .route("/_local/clock", post(move |body: Bytes| async move { advance(&clock, &simulator, &body) }))
+        .layer(axum::middleware::from_fn(crate::inbox::loopback_only))
+}
+
+/// `POST /_local/plivo` injects a fault into Plivo, `GET` shows what is left of it, `DELETE` ends it. It waits for no background task: one
+/// may be waiting for Plivo.
+pub(crate) fn plivo_router(simulator: &Simulator) -> Router {
+    let (set, shown, ended) = (simulator.clone(), simulator.clone(), simulator.clone());
+    let show = |plan: Option<FaultPlan>| Json(json!({ "fault": plan })).into_response();
+    let inject = move |body: Bytes| async move {
+        match FaultPlan::parse(&body) {
+            Ok(plan) => {
+                set.set_plan(Some(plan));
+                show(set.plan())
+            }
+            Err(form) => (StatusCode::BAD_REQUEST, Json(json!({ "error": form }))).into_response(),
+        }
+    };
+    let end = move || async move {
+        ended.set_plan(None);
+        show(None)
+    };
+    Router::new()
+        .route("/_local/plivo", post(inject).get(move || async move { show(shown.plan()) }).delete(end))
         .layer(axum::middleware::from_fn(crate::inbox::loopback_only))
 }
 

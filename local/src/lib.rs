@@ -10,7 +10,7 @@
 //! | [`event_sources`] | EventBridge, SNS and Lambda as far as they send messages |
 //! | [`captcha`] | a captcha service |
 //! | [`inbox`] | the messages that the simulator delivered |
-//! | `control_api` | `/_local/config`, `/_local/environment`, `/_local/clock` |
+//! | `control_api` | `/_local/config`, `/_local/environment`, `/_local/clock`, `/_local/plivo` |
 //! | [`seed`] | loads users, challenges, counts and sessions from a file |
 //! | [`events`] | the event files and the responses that their names promise |
 //! | [`clock`] | a clock that can be moved |
@@ -259,6 +259,7 @@ impl Stack {
         let captcha = Captcha::new(clock.clone());
         let router = router(&config, &settings, gateway, &simulator, &queues);
         let router = router.merge(queues.router()).merge(sources.router()).merge(captcha.router());
+        let router = router.merge(control_api::plivo_router(&simulator));
         let server = serve(listener, router, simulator.clone(), stopped);
         if let Some(file) = &options.seed {
             seed::load(&app, file).await?;

@@ -10,6 +10,7 @@
 //! * `list`: filters and pages of the message list
 //! * `response`: the shapes of responses
 //! * `fault`: faults to inject
+//! * `plan`: the fault that people inject
 //! * `time`: Plivo's format of times
 
 mod api;
@@ -18,6 +19,7 @@ mod list;
 mod message;
 mod number;
 mod parameter;
+mod plan;
 mod request;
 mod response;
 #[cfg(test)]
@@ -36,6 +38,7 @@ use tokio::sync::watch;
 
 pub use fault::Fault;
 pub use message::InboxMessage;
+pub use plan::FaultPlan;
 
 use message::Message;
 use request::Outgoing;
@@ -58,6 +61,7 @@ struct Inner {
     credentials: String,
     now: Now,
     fault: Mutex<Fault>,
+    plan: Mutex<Option<FaultPlan>>,
     message_calls: AtomicUsize,
     /// Newest first.
     kept: Mutex<VecDeque<Arc<Message>>>,
@@ -73,6 +77,7 @@ impl Simulator {
                 credentials: STANDARD.encode(format!("{auth_id}:{auth_token}")),
                 now,
                 fault: Mutex::new(Fault::None),
+                plan: Mutex::default(),
                 message_calls: AtomicUsize::new(0),
                 kept: Mutex::new(VecDeque::new()),
                 arrivals: watch::Sender::new(0),
@@ -108,6 +113,16 @@ impl Simulator {
         *lock(&self.inner.fault) = fault;
     }
 
+    /// Injects a fault into requests to send, before that of [`Self::set_fault`]; `None` ends it.
+    pub(crate) fn set_plan(&self, plan: Option<FaultPlan>) {
+        *lock(&self.inner.plan) = plan;
+    }
+
+    /// What is left of the plan.
+    pub(crate) fn plan(&self) -> Option<FaultPlan> {
+        lock(&self.inner.plan).clone()
+    }
+
     /// The number of requests to send a message, whatever the response was.
     pub fn message_calls(&self) -> usize {
         self.inner.message_calls.load(Ordering::Relaxed)
@@ -138,6 +153,14 @@ impl Simulator {
 
     fn fault(&self) -> Fault {
         lock(&self.inner.fault).clone()
+    }
+
+    /// The fault of a request to send.
+    fn fault_of_sending(&self, body: &[u8]) -> Fault {
+        let mut plan = lock(&self.inner.plan);
+        let (planned, left) = plan.take().map_or((None, None), |plan| plan.apply(body));
+        *plan = left;
+        planned.unwrap_or_else(|| self.fault().of_sending(body))
     }
 
     fn count_message_call(&self) {

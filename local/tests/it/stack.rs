@@ -120,6 +120,25 @@ async fn other_hosts_names_see_nothing_of_the_stack() {
 }
 
 #[tokio::test]
+async fn plivo_fails_as_it_is_told() {
+    let app = TestApp::start().await;
+    let refused = app.post("/_local/plivo", &json!({"status": 200})).await;
+    assert_eq!((refused.status.as_u16(), refused.body["error"].is_string()), (400, true));
+    let message = json!({"phoneNumber": PHONE, "message": "Hello"});
+    let plan = json!({"status": 503, "to": "+1415", "times": 2});
+    assert_eq!(app.post("/_local/plivo", &plan).await.ok(), json!({ "fault": plan }));
+    app.message(&message).await.refused(503, 14000, "sms_unavailable");
+    assert_eq!(app.get("/_local/plivo", None).await.ok()["fault"]["times"], 1);
+    app.send(app.request(Method::DELETE, "/_local/plivo")).await.ok();
+    assert_eq!(app.get("/_local/plivo", None).await.ok(), json!({ "fault": null }));
+    app.message(&message).await.ok();
+    app.post("/_local/plivo", &json!({"hangUp": true, "times": 1})).await.ok();
+    app.message(&message).await.refused(503, 14000, "sms_unknown");
+    let elsewhere = app.request(Method::DELETE, "/_local/plivo").header("host", "evil.example");
+    assert_eq!(app.send(elsewhere).await.status, 403);
+}
+
+#[tokio::test]
 async fn data_in_a_folder_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let options = || Options { data: Data::Folder(folder.path().to_owned()), ..Options::default() };
