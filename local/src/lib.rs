@@ -4,6 +4,7 @@
 //! | module | for |
 //! |---|---|
 //! | [`gateway`] | HTTP to Lambda events and back |
+//! | `server` | where the gateway listens |
 //! | [`functions`] | runs the functions' handlers as Lambda does |
 //! | [`dynamodb`], [`secrets`], [`sqs`] | the APIs of DynamoDB, Secrets Manager and SQS |
 //! | [`simulator`] | Plivo's API |
@@ -11,6 +12,7 @@
 //! | [`captcha`] | a captcha service |
 //! | [`inbox`] | the messages that the simulator delivered |
 //! | `control_api` | `/_local/config`, `/_local/environment`, `/_local/clock`, `/_local/plivo` |
+//! | [`differences`] | the settings that differ from a deployment's |
 //! | [`seed`] | loads users, challenges, counts and sessions from a file |
 //! | [`events`] | the event files and the responses that their names promise |
 //! | [`clock`] | a clock that can be moved |
@@ -23,6 +25,7 @@
 pub mod captcha;
 pub mod clock;
 mod control_api;
+pub mod differences;
 pub mod dynamodb;
 pub mod event_sources;
 pub mod events;
@@ -35,20 +38,21 @@ pub mod metrics;
 pub mod runtime_api;
 pub mod secrets;
 pub mod seed;
+mod server;
 pub mod simulator;
 pub mod sqs;
 pub mod template;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use axum::{Extension, Router};
 use lambda_http::lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::Serialize;
 use serde_json::Value;
@@ -57,7 +61,6 @@ use shared::auth::password::Cost;
 use shared::aws::AwsClients;
 use shared::clock::Clock as _;
 use shared::http_client::{self, AwsHttpClient};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -67,6 +70,7 @@ use crate::event_sources::EventSources;
 use crate::functions::Functions;
 use crate::gateway::Gateway;
 use crate::iam::Iam;
+use crate::inbox::AnyMachine;
 use crate::metrics::CountedMetrics;
 use crate::secrets::Secrets;
 use crate::simulator::Simulator;
@@ -106,6 +110,10 @@ pub enum Data {
 pub struct Options {
     /// The gateway's port; 0 picks a free one.
     pub port: u16,
+    /// Where the gateway listens besides 127.0.0.1.
+    pub host: Option<IpAddr>,
+    /// Lets other machines use `/_local`, too.
+    pub is_local_open: bool,
     /// Where the data is kept.
     pub data: Data,
     /// Settings and `AWS_…` variables that override the stack's own.
@@ -203,7 +211,7 @@ pub struct Stack {
     pub metrics: CountedMetrics,
     functions: Arc<Functions>,
     stop: watch::Sender<()>,
-    server: JoinHandle<()>,
+    servers: Vec<JoinHandle<()>>,
 }
 
 impl Stack {
@@ -214,10 +222,8 @@ impl Stack {
     pub async fn start(options: Options) -> Result<Self, StackError> {
         let (stop, stopped) = watch::channel(());
         let clock = Arc::new(MovableClock::new(options.pace, options.behind));
-        let listener = TcpListener::bind(("127.0.0.1", options.port))
-            .await
-            .map_err(StackError::new(format!("port {} cannot be used (try --port 0)", options.port)))?;
-        let url = format!("http://{}", listener.local_addr().map_err(StackError::new("the gateway has no port"))?);
+        let (listeners, port) = server::listen(options.host, options.port).await?;
+        let url = format!("http://{}:{port}", Ipv4Addr::LOCALHOST);
 
         let apis = Apis::start(&options.data, Arc::clone(&clock), &stopped).await?;
         let checked = match &options.iam {
@@ -237,6 +243,9 @@ impl Stack {
             let clock = clock.clone();
             Arc::new(move || clock.now().as_millis())
         });
+        if let Data::Folder(folder) = &options.data {
+            simulator.keep_in(&folder.join("messages.jsonl")).map_err(dynamodb::unusable(folder))?;
+        }
         let config = Config {
             url,
             app_id: app.settings.app_id.clone(),
@@ -260,11 +269,25 @@ impl Stack {
         let router = router(&config, &settings, gateway, &simulator, &queues);
         let router = router.merge(queues.router()).merge(sources.router()).merge(captcha.router());
         let router = router.merge(control_api::plivo_router(&simulator));
-        let server = serve(listener, router, simulator.clone(), stopped);
+        let router = if options.is_local_open { router.layer(Extension(AnyMachine)) } else { router };
+        let servers = server::serve(listeners, &router, simulator.clone(), &stopped);
         if let Some(file) = &options.seed {
             seed::load(&app, file).await?;
         }
-        Ok(Self { config, clock, captcha, simulator, settings, app, secrets, queues, metrics, functions, stop, server })
+        Ok(Self {
+            config,
+            clock,
+            captcha,
+            simulator,
+            settings,
+            app,
+            secrets,
+            queues,
+            metrics,
+            functions,
+            stop,
+            servers,
+        })
     }
 
     /// Lets each function do the work of its cold start. Otherwise the first request does it.
@@ -298,10 +321,12 @@ impl Stack {
 
     /// Stops accepting requests and waits at most this long for those in flight.
     pub async fn stop(self, longest: Duration) {
-        let Self { stop, server, functions, .. } = self;
+        let Self { stop, servers, functions, .. } = self;
         drop(stop);
         let ended = async {
-            let _ = server.await;
+            for server in servers {
+                let _ = server.await;
+            }
             functions.settle().await;
         };
         // A client that has sent half a request would keep the server from ending.
@@ -370,21 +395,6 @@ async fn settled(
     functions.settle().await;
     queues.settle().await;
     next.run(request).await
-}
-
-/// Serves until the stack stops. Then it ends the inbox's long polls, and itself after the last request.
-fn serve(listener: TcpListener, router: Router, simulator: Simulator, stop: watch::Receiver<()>) -> JoinHandle<()> {
-    let served = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stopped(stop.clone()));
-    tokio::spawn(async move {
-        stopped(stop).await;
-        simulator.wake();
-    });
-    tokio::spawn(async move {
-        if let Err(error) = served.await {
-            tracing::error!(%error, "the gateway stopped");
-        }
-    })
 }
 
 /// A client of DynamoDB's API itself, without the IAM check or a fault proxy in between.

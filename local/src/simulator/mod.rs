@@ -1,4 +1,5 @@
-//! A simulator of Plivo: the part of its REST API that sends messages and reads them back. Messages are kept in memory.
+//! A simulator of Plivo: the part of its REST API that sends messages and reads them back. Messages are kept in memory, and
+//! in a file if there is one.
 //!
 //! Our client and the official SDKs talk to it over HTTP, so it refuses what Plivo refuses and responds in Plivo's shapes. It serves
 //! `/v1/Account/{auth_id}/…` and is independent of the rest of the stack: [`Simulator::new`] takes the credentials and the clock, and
@@ -6,6 +7,7 @@
 //!
 //! * `api`: the resources and their handlers
 //! * `request`: the checks of a request to send
+//! * `journal`: keeps messages in a file
 //! * `message`: a message, as Plivo reports it and as the phone shows it
 //! * `list`: filters and pages of the message list
 //! * `response`: the shapes of responses
@@ -15,6 +17,7 @@
 
 mod api;
 mod fault;
+mod journal;
 mod list;
 mod message;
 mod number;
@@ -28,6 +31,7 @@ mod text;
 mod time;
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -40,6 +44,7 @@ pub use fault::Fault;
 pub use message::InboxMessage;
 pub use plan::FaultPlan;
 
+use journal::Journal;
 use message::Message;
 use request::Outgoing;
 
@@ -65,6 +70,7 @@ struct Inner {
     message_calls: AtomicUsize,
     /// Newest first.
     kept: Mutex<VecDeque<Arc<Message>>>,
+    journal: Mutex<Option<Journal>>,
     arrivals: watch::Sender<u64>,
 }
 
@@ -80,9 +86,20 @@ impl Simulator {
                 plan: Mutex::default(),
                 message_calls: AtomicUsize::new(0),
                 kept: Mutex::new(VecDeque::new()),
+                journal: Mutex::default(),
                 arrivals: watch::Sender::new(0),
             }),
         }
+    }
+
+    /// Keeps the messages in this file from now on, and adds those that are in it.
+    pub(crate) fn keep_in(&self, file: &Path) -> std::io::Result<()> {
+        let (journal, messages) = Journal::open(file)?;
+        let mut kept = lock(&self.inner.kept);
+        kept.extend(messages.into_iter().rev().map(Arc::new));
+        kept.truncate(KEPT);
+        *lock(&self.inner.journal) = Some(journal);
+        Ok(())
     }
 
     /// The REST API under `/v1/Account/{auth_id}/`. It has no fallback, so it can be merged into any other router.
@@ -173,6 +190,9 @@ impl Simulator {
         let uuids = messages.iter().map(|message| message.uuid.clone()).collect();
         {
             let mut kept = lock(&self.inner.kept);
+            if let Some(Err(error)) = lock(&self.inner.journal).as_mut().map(|journal| journal.append(&messages)) {
+                tracing::error!(%error, "messages are not kept in their file");
+            }
             for message in messages {
                 kept.push_front(Arc::new(message));
             }
