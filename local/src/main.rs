@@ -17,7 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Run all of Otpost on this machine, with a simulated Plivo and an inbox. Needs no account, server or container.
 #[derive(Parser)]
-#[command(name = "otpost", version, about)]
+#[command(name = "otpost-local", version, about)]
 struct Arguments {
     /// Listen on this port of 127.0.0.1; 0 picks a free one.
     #[arg(long, default_value_t = 3000)]
@@ -116,5 +116,5 @@ fn unlike_deployed(differences: &[Difference]) -> String {
     let line =
         |one: &Difference| format!("  {} is {}, deployed {}\n", one.name, value(&one.here), value(&one.deployed));
     let lines: String = differences.iter().map(line).collect();
-    format!("Settings that differ from a deployment's defaults (--config sets them):\n\n{lines}")
+    format!("Settings that differ from a deployment's defaults (--config sets them):\n\n{lines}").trim_end().to_owned()
 }

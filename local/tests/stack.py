@@ -99,14 +99,14 @@ def build():
     """Builds all binaries that are used below. Builds the functions without the stack, as `cargo lambda watch` does: together with it,
     some crates get more features, and watch would compile them again at the first call of each function."""
     functions = [argument for name in FUNCTIONS for argument in ("--bin", name)]
-    for chosen in [["--bin", "local"], functions]:
+    for chosen in [["--bin", "otpost-local"], functions]:
         subprocess.run(["cargo", "build", "--locked", *chosen], cwd=TOP, check=True)
 
 
 @contextlib.contextmanager
 def stack():
     """The local stack with the event files' seed; yields its address. Built by `build`."""
-    command = [TARGET / "debug" / "local", "--port", "0", "--seed", SEED]
+    command = [TARGET / "debug" / "otpost-local", "--port", "0", "--seed", SEED]
     with process("the local stack", command) as (running, log):
         address = lambda: re.search(r"(http://127\.0\.0\.1:\d+)/_local/", log.read_text())
         yield wait_for(address, running, "the local stack")[1]
