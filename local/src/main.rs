@@ -72,6 +72,9 @@ async fn main() -> ExitCode {
         }
     };
     say(&welcome(&stack.config));
+    if let Some(host) = arguments.host {
+        say(&on_the_network(host, &stack.config.url, arguments.open_inbox));
+    }
     match differences(&stack.settings) {
         Ok(differences) => say(&unlike_deployed(&differences)),
         Err(error) => eprintln!("otpost: {}", chain(&error)),
@@ -108,6 +111,18 @@ Send a code, read it, send a message:
   curl -X POST {url}/api/services/Plivo/sendMessage -H 'Authorization: Bearer {message_key}' -d '{{\"phoneNumber\":\"+14155550100\",\"message\":\"Hello\"}}'
 "
     )
+}
+
+/// What other machines can use.
+fn on_the_network(host: IpAddr, url: &str, is_inbox_open: bool) -> String {
+    let port = url.rsplit(':').next().unwrap_or_default();
+    let address = match host {
+        _ if host.is_unspecified() => "ADDRESS-OF-THIS-MACHINE".to_owned(),
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    };
+    let inbox = if is_inbox_open { "The inbox is open to them, too." } else { "The inbox is for this machine only." };
+    format!("Other machines reach the API at http://{address}:{port}/api. {inbox}\n")
 }
 
 /// The settings that differ from those of a deployment.
