@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use shared::clock::{Clock, SystemClock, Timestamp};
+use tokio::sync::watch;
 
 /// Whether the clock runs by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +26,7 @@ pub struct MovableClock {
     started: Timestamp,
     pace: Pace,
     ahead_millis: AtomicI64,
+    moves: watch::Sender<()>,
 }
 
 impl MovableClock {
@@ -33,14 +35,25 @@ impl MovableClock {
         let ahead = -i64::try_from(behind.as_millis()).unwrap_or(i64::MAX / 4);
         let day = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
         let next_day = SystemClock.now().as_millis().div_euclid(day) + 1;
-        Self { started: Timestamp::from_millis(next_day * day), pace, ahead_millis: AtomicI64::new(ahead) }
+        Self {
+            started: Timestamp::from_millis(next_day * day),
+            pace,
+            ahead_millis: AtomicI64::new(ahead),
+            moves: watch::Sender::new(()),
+        }
     }
 
     /// Moves the clock forward and returns the new time.
     pub fn advance(&self, by: Duration) -> Timestamp {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
         self.ahead_millis.fetch_add(by, Ordering::SeqCst);
+        self.moves.send_replace(());
         self.now()
+    }
+
+    /// Hears of each move.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
+        self.moves.subscribe()
     }
 }
 

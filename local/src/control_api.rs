@@ -1,4 +1,5 @@
-//! The stack's own API for programs: `GET /_local/config`, `GET /_local/environment`, `POST /_local/clock`.
+//! The stack's own API for programs: `GET /_local/config`, `GET /_local/environment`, `POST /_local/clock`, and Plivo's faults at
+//! `/_local/plivo`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,9 +13,9 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::Config;
 use crate::clock::MovableClock;
-use crate::simulator::Simulator;
+use crate::simulator::{FaultPlan, Simulator};
+use crate::{Config, event_sources, sqs};
 
 /// How far the clock may be moved at once, in seconds: a hundred years.
 const MAX_ADVANCE: u64 = 100 * 366 * 24 * 60 * 60;
@@ -32,7 +33,7 @@ pub(crate) fn router(
     clock: Arc<MovableClock>,
     simulator: Simulator,
 ) -> Router {
-    let environment = environment_file(settings);
+    let environment = environment_file(settings, &config.url);
     Router::new()
         .route("/_local/environment", get(move || async move { environment }))
         .route("/_local/config", get(move || async move { Json(config) }))
@@ -40,9 +41,51 @@ pub(crate) fn router(
         .layer(axum::middleware::from_fn(crate::inbox::loopback_only))
 }
 
-/// The environment of a function that runs beside the stack, as a file for `cargo lambda watch --env-file`.
-fn environment_file(settings: &HashMap<String, String>) -> String {
-    let mut lines: Vec<_> = settings.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+/// `POST /_local/plivo` injects a fault into Plivo, `GET` shows what is left of it, `DELETE` ends it. It waits for no background task: one
+/// may be waiting for Plivo.
+pub(crate) fn plivo_router(simulator: &Simulator) -> Router {
+    let (set, shown, ended) = (simulator.clone(), simulator.clone(), simulator.clone());
+    let show = |plan: Option<FaultPlan>| Json(json!({ "fault": plan })).into_response();
+    let inject = move |body: Bytes| async move {
+        match FaultPlan::parse(&body) {
+            Ok(plan) => {
+                set.set_plan(Some(plan));
+                show(set.plan())
+            }
+            Err(form) => (StatusCode::BAD_REQUEST, Json(json!({ "error": form }))).into_response(),
+        }
+    };
+    let end = move || async move {
+        ended.set_plan(None);
+        show(None)
+    };
+    Router::new()
+        .route("/_local/plivo", post(inject).get(move || async move { show(shown.plan()) }).delete(end))
+        .layer(axum::middleware::from_fn(crate::inbox::loopback_only))
+}
+
+/// The environment of a function that runs beside the stack, as a file for `cargo lambda watch --env-file`, and what the commands of
+/// docs/messages.md need: the AWS CLI finds the stack by `AWS_ENDPOINT_URL`.
+fn environment_file(settings: &HashMap<String, String>, url: &str) -> String {
+    let aws = format!("{url}{}", event_sources::PATH);
+    let [queue, fifo_queue] = sqs::SOURCES;
+    let [dead_letters, fifo_dead_letters] = sqs::DEAD_LETTERS;
+    let for_senders = [
+        ("MESSAGE_QUEUE_URL", sqs::url(&aws, queue)),
+        ("MESSAGE_FIFO_QUEUE_URL", sqs::url(&aws, fifo_queue)),
+        ("MESSAGE_QUEUE_ARN", sqs::arn(queue)),
+        ("MESSAGE_FIFO_QUEUE_ARN", sqs::arn(fifo_queue)),
+        ("DEAD_LETTER_QUEUE_ARN", sqs::arn(dead_letters)),
+        ("DEAD_LETTER_FIFO_QUEUE_ARN", sqs::arn(fifo_dead_letters)),
+        ("TOPIC_ARN", event_sources::TOPIC.to_owned()),
+        ("SEND_MESSAGE_ARN", event_sources::FUNCTION.to_owned()),
+        ("AWS_ENDPOINT_URL", aws),
+        // The first version of the AWS CLI reads no other.
+        ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
+    ];
+    let settings = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let all = settings.chain(for_senders.iter().map(|(name, value)| (*name, value.as_str())));
+    let mut lines: Vec<_> = all.map(|(name, value)| format!("{name}={value}\n")).collect();
     lines.sort_unstable();
     lines.concat()
 }

@@ -34,17 +34,25 @@ const SWEEP: Duration = Duration::from_secs(600);
 /// # Errors
 /// [`StackError`] when the file cannot be made or read.
 pub fn open(folder: Option<&Path>) -> Result<Database, StackError> {
-    let database = match folder {
-        None => Database::memory(),
+    match folder {
+        None => Database::memory().map_err(StackError::new("storage does not start")),
         Some(folder) => {
-            std::fs::create_dir_all(folder).map_err(StackError::new("the data folder cannot be made"))?;
+            std::fs::create_dir_all(folder).map_err(unusable(folder))?;
             // The only way to set `synchronous = NORMAL`, so that a write does not wait for the disk. If the machine loses power, only the
             // last writes are lost.
             Database::new(&folder.join("otpost.sqlite").to_string_lossy())
                 .and_then(|database| database.disable_bulk_loading().map(|()| database))
+                .map_err(unusable(folder))
         }
-    };
-    database.map_err(StackError::new("storage does not start"))
+    }
+}
+
+/// An error about the data folder.
+pub(crate) fn unusable<E>(folder: &Path) -> impl FnOnce(E) -> StackError
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    StackError::new(format!("the data folder {} cannot be used (choose another with --data)", folder.display()))
 }
 
 /// Starts the API and returns its URL. The database is in memory, or in a file in `folder`.

@@ -53,7 +53,7 @@ pub enum Expected {
     Accepted,
     /// Whether a session is valid.
     Valid(bool),
-    /// The application's ID and key.
+    /// The application's ID and key, and the version.
     Info,
     /// Whether a request is authorized.
     Authorized(bool),
@@ -223,7 +223,7 @@ fn is_success(answer: Expected, body: &Value) -> bool {
         Expected::LoggedIn => is_user(body) && is_id(&body["user-token"]),
         Expected::Accepted => has_fields(body, &["message", "message_uuid", "api_id"]),
         Expected::Valid(valid) => *body == valid,
-        Expected::Info => has_fields(body, &["appId", "apiKey", "rtURL"]),
+        Expected::Info => has_fields(body, &["appId", "apiKey", "rtURL", "version"]),
         Expected::Authorized(authorized) => body["isAuthorized"] == authorized,
         Expected::List => body.as_array().is_some_and(|list| !list.is_empty()),
         Expected::Count(count) => *body == count,

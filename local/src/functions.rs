@@ -110,8 +110,13 @@ impl Functions {
             "account" => respond(app, name, event, account::handle).await,
             _ => return Err(unknown()),
         };
+        self.in_background(app.background.take());
+        answer.map_err(|error| failure("Event", error))
+    }
+
+    /// Does work that [`Self::settle`] waits for.
+    pub(crate) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
         let (doing, done) = watch::channel(());
-        let work = app.background.take();
         tokio::spawn(async move {
             work.await;
             drop(doing);
@@ -119,8 +124,6 @@ impl Functions {
         let mut background = self.background.lock().unwrap_or_else(PoisonError::into_inner);
         background.retain(|work| work.has_changed().is_ok());
         background.push(done);
-        drop(background);
-        answer.map_err(|error| failure("Event", error))
     }
 }
 
@@ -129,7 +132,7 @@ fn failure(kind: &str, problem: impl ToString) -> Diagnostic {
 }
 
 /// The context that Lambda gives a function with an invocation.
-fn context(now: Timestamp, timeout: Duration) -> Context {
+pub(crate) fn context(now: Timestamp, timeout: Duration) -> Context {
     let mut context = Context::default();
     context.request_id = shared::crypto::identifier::random();
     context.deadline = u64::try_from(now.plus(timeout).as_millis()).unwrap_or_default();

@@ -4,12 +4,15 @@
 //! | module | for |
 //! |---|---|
 //! | [`gateway`] | HTTP to Lambda events and back |
+//! | `server` | where the gateway listens |
 //! | [`functions`] | runs the functions' handlers as Lambda does |
 //! | [`dynamodb`], [`secrets`], [`sqs`] | the APIs of DynamoDB, Secrets Manager and SQS |
 //! | [`simulator`] | Plivo's API |
+//! | [`event_sources`] | EventBridge, SNS and Lambda as far as they send messages |
 //! | [`captcha`] | a captcha service |
 //! | [`inbox`] | the messages that the simulator delivered |
-//! | `control_api` | `/_local/config`, `/_local/environment`, `/_local/clock` |
+//! | `control_api` | `/_local/config`, `/_local/environment`, `/_local/clock`, `/_local/plivo` |
+//! | [`differences`] | the settings that differ from a deployment's |
 //! | [`seed`] | loads users, challenges, counts and sessions from a file |
 //! | `demo` | a page with the web component `<phone-login>` |
 //! | [`events`] | the event files and the responses that their names promise |
@@ -25,7 +28,9 @@ pub mod captcha;
 pub mod clock;
 mod control_api;
 mod demo;
+pub mod differences;
 pub mod dynamodb;
+pub mod event_sources;
 pub mod events;
 pub mod fault_proxy;
 pub mod functions;
@@ -37,20 +42,21 @@ pub mod openapi;
 pub mod runtime_api;
 pub mod secrets;
 pub mod seed;
+mod server;
 pub mod simulator;
 pub mod sqs;
 pub mod template;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use axum::{Extension, Router};
 use lambda_http::lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::Serialize;
 use serde_json::Value;
@@ -59,19 +65,20 @@ use shared::auth::password::Cost;
 use shared::aws::AwsClients;
 use shared::clock::Clock as _;
 use shared::http_client::{self, AwsHttpClient};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::captcha::Captcha;
 use crate::clock::{MovableClock, Pace};
+use crate::event_sources::EventSources;
 use crate::functions::Functions;
 use crate::gateway::Gateway;
 use crate::iam::Iam;
+use crate::inbox::AnyMachine;
 use crate::metrics::CountedMetrics;
 use crate::secrets::Secrets;
 use crate::simulator::Simulator;
-use crate::sqs::{QUEUES, Queues};
+use crate::sqs::{DEAD_LETTERS, Queues};
 
 /// The local application's ID. This and the keys below are public: they protect nothing.
 pub const APP_ID: &str = "10CA1000-0000-0000-0000-0000000000A1";
@@ -107,6 +114,10 @@ pub enum Data {
 pub struct Options {
     /// The gateway's port; 0 picks a free one.
     pub port: u16,
+    /// Where the gateway listens besides 127.0.0.1.
+    pub host: Option<IpAddr>,
+    /// Lets other machines use `/_local`, too.
+    pub is_local_open: bool,
     /// Where the data is kept.
     pub data: Data,
     /// Settings and `AWS_…` variables that override the stack's own.
@@ -198,13 +209,13 @@ pub struct Stack {
     pub app: Arc<App>,
     /// Its secrets.
     pub secrets: Secrets,
-    /// The messages in its dead-letter queues.
-    pub dead_letters: Queues,
+    /// Its queues.
+    pub queues: Queues,
     /// The metrics that its functions write.
     pub metrics: CountedMetrics,
     functions: Arc<Functions>,
     stop: watch::Sender<()>,
-    server: JoinHandle<()>,
+    servers: Vec<JoinHandle<()>>,
 }
 
 impl Stack {
@@ -215,12 +226,10 @@ impl Stack {
     pub async fn start(options: Options) -> Result<Self, StackError> {
         let (stop, stopped) = watch::channel(());
         let clock = Arc::new(MovableClock::new(options.pace, options.behind));
-        let listener = TcpListener::bind(("127.0.0.1", options.port))
-            .await
-            .map_err(StackError::new(format!("port {} cannot be used (try --port 0)", options.port)))?;
-        let url = format!("http://{}", listener.local_addr().map_err(StackError::new("the gateway has no port"))?);
+        let (listeners, port) = server::listen(options.host, options.port).await?;
+        let url = format!("http://{}:{port}", Ipv4Addr::LOCALHOST);
 
-        let apis = Apis::start(&options.data, &stopped).await?;
+        let apis = Apis::start(&options.data, Arc::clone(&clock), &stopped).await?;
         let checked = match &options.iam {
             Some(iam) => apis.behind(iam, &stopped).await?,
             None => apis.clone(),
@@ -238,6 +247,9 @@ impl Stack {
             let clock = clock.clone();
             Arc::new(move || clock.now().as_millis())
         });
+        if let Data::Folder(folder) = &options.data {
+            simulator.keep_in(&folder.join("messages.jsonl")).map_err(dynamodb::unusable(folder))?;
+        }
         let config = Config {
             url,
             app_id: app.settings.app_id.clone(),
@@ -249,17 +261,21 @@ impl Stack {
             secrets_endpoint: apis.secrets,
             sqs_endpoint: apis.sqs,
         };
-        let (secrets, dead_letters) = (apis.secrets_api, apis.dead_letters);
+        let (secrets, queues) = (apis.secrets_api, apis.queues);
+        sqs::mapping::start(&queues, &functions, &stopped);
+        let sources = EventSources { functions: functions.clone(), queues: queues.clone(), clock: clock.clone() };
         let gateway = Gateway {
             functions: functions.clone(),
             origins: app.settings.allowed_origins.clone(),
             clock: clock.clone(),
         };
         let captcha = Captcha::new(clock.clone());
-        let router = router(&config, &settings, gateway, &simulator);
-        let router = router.merge(dead_letters.router()).merge(captcha.router());
+        let router = router(&config, &settings, gateway, &simulator, &queues);
+        let router = router.merge(queues.router()).merge(sources.router()).merge(captcha.router());
         let router = router.merge(openapi::router(&app.settings, &config.url)).merge(demo::router());
-        let server = serve(listener, router, simulator.clone(), stopped);
+        let router = router.merge(control_api::plivo_router(&simulator));
+        let router = if options.is_local_open { router.layer(Extension(AnyMachine)) } else { router };
+        let servers = server::serve(listeners, &router, simulator.clone(), &stopped);
         if let Some(file) = &options.seed {
             seed::load(&app, file).await?;
         }
@@ -271,11 +287,11 @@ impl Stack {
             settings,
             app,
             secrets,
-            dead_letters,
+            queues,
             metrics,
             functions,
             stop,
-            server,
+            servers,
         })
     }
 
@@ -284,9 +300,10 @@ impl Stack {
         self.functions.warm().await;
     }
 
-    /// Waits until the functions' background tasks are done.
+    /// Waits until the functions' background tasks are done and the queues' messages are delivered.
     pub async fn settle(&self) {
         self.functions.settle().await;
+        self.queues.settle().await;
     }
 
     /// Invokes a function with any event, as `aws lambda invoke` does, and waits for its background tasks.
@@ -309,10 +326,12 @@ impl Stack {
 
     /// Stops accepting requests and waits at most this long for those in flight.
     pub async fn stop(self, longest: Duration) {
-        let Self { stop, server, functions, .. } = self;
+        let Self { stop, servers, functions, .. } = self;
         drop(stop);
         let ended = async {
-            let _ = server.await;
+            for server in servers {
+                let _ = server.await;
+            }
             functions.settle().await;
         };
         // A client that has sent half a request would keep the server from ending.
@@ -327,11 +346,11 @@ struct Apis {
     secrets: String,
     sqs: String,
     secrets_api: Secrets,
-    dead_letters: Queues,
+    queues: Queues,
 }
 
 impl Apis {
-    async fn start(data: &Data, stopped: &watch::Receiver<()>) -> Result<Self, StackError> {
+    async fn start(data: &Data, clock: Arc<MovableClock>, stopped: &watch::Receiver<()>) -> Result<Self, StackError> {
         let dynamodb = match data {
             Data::Memory => dynamodb::start(None, stopped.clone()).await?,
             Data::Folder(folder) => dynamodb::start(Some(folder), stopped.clone()).await?,
@@ -340,9 +359,9 @@ impl Apis {
         dynamodb::make_tables(&direct(&dynamodb)?).await?;
         let secrets_api = Secrets::of_the_stack();
         let secrets = secrets_api.start(stopped.clone()).await?;
-        let dead_letters = Queues::default();
-        let sqs = dead_letters.start(stopped.clone()).await?;
-        Ok(Self { dynamodb, secrets, sqs, secrets_api, dead_letters })
+        let queues = Queues::new(clock);
+        let sqs = queues.start(stopped.clone()).await?;
+        Ok(Self { dynamodb, secrets, sqs, secrets_api, queues })
     }
 
     /// The same APIs, each behind the IAM check.
@@ -357,34 +376,30 @@ impl Apis {
 }
 
 /// The router of the gateway's port.
-fn router(config: &Config, settings: &HashMap<String, String>, gateway: Gateway, simulator: &Simulator) -> Router {
+fn router(
+    config: &Config,
+    settings: &HashMap<String, String>,
+    gateway: Gateway,
+    simulator: &Simulator,
+    queues: &Queues,
+) -> Router {
     let (clock, functions) = (Arc::clone(&gateway.clock), Arc::clone(&gateway.functions));
     let gateway = Arc::new(gateway);
     let own = inbox::router(simulator.clone())
         .merge(control_api::router(config.clone(), settings, clock, simulator.clone()))
-        .layer(from_fn_with_state(functions, settled));
+        .layer(from_fn_with_state((functions, queues.clone()), settled));
     Router::new().fallback(gateway::respond).with_state(gateway).merge(simulator.router()).merge(own)
 }
 
-/// Waits for background tasks, so that a client that asks for messages finds those of earlier requests.
-async fn settled(State(functions): State<Arc<Functions>>, request: Request, next: Next) -> Response {
+/// Waits for background tasks and queues, so that a client that asks for messages finds those of earlier requests.
+async fn settled(
+    State((functions, queues)): State<(Arc<Functions>, Queues)>,
+    request: Request,
+    next: Next,
+) -> Response {
     functions.settle().await;
+    queues.settle().await;
     next.run(request).await
-}
-
-/// Serves until the stack stops. Then it ends the inbox's long polls, and itself after the last request.
-fn serve(listener: TcpListener, router: Router, simulator: Simulator, stop: watch::Receiver<()>) -> JoinHandle<()> {
-    let served = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stopped(stop.clone()));
-    tokio::spawn(async move {
-        stopped(stop).await;
-        simulator.wake();
-    });
-    tokio::spawn(async move {
-        if let Err(error) = served.await {
-            tracing::error!(%error, "the gateway stopped");
-        }
-    })
 }
 
 /// A client of DynamoDB's API itself, without the IAM check or a fault proxy in between.
@@ -414,7 +429,7 @@ pub(crate) async fn stopped(mut stop: watch::Receiver<()>) {
 
 /// The environment of a function that runs beside a stack: the settings that the template would set, and the URLs of AWS's APIs.
 pub fn environment(url: &str, dynamodb: &str, secrets: &str, sqs: &str) -> HashMap<String, String> {
-    let [dead_letters, dead_letters_fifo] = QUEUES.map(|name| format!("{sqs}/000000000000/{name}"));
+    let [dead_letters, dead_letters_fifo] = DEAD_LETTERS.map(|queue| sqs::url(sqs, queue));
     let own = [
         ("USERS_TABLE", "users"),
         ("PHONES_TABLE", "phones"),

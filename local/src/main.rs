@@ -1,11 +1,13 @@
 //! `cargo run`: starts the local stack and prints how to use it.
 
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use local::differences::{Difference, differences};
 use local::{Config, Data, Options, Stack};
 use shared::config::NAMES;
 use shared::logging::chain;
@@ -15,12 +17,19 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Run all of Otpost on this machine, with a simulated Plivo and an inbox. Needs no account, server or container.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(name = "otpost-local", version, about)]
 struct Arguments {
     /// Listen on this port of 127.0.0.1; 0 picks a free one.
     #[arg(long, default_value_t = 3000)]
     port: u16,
-    /// Keep the data in this folder between runs. Without it, the data is in memory.
+    /// Also listen on this address, for phones and emulators; 0.0.0.0 stands for all of this machine. Only the API can be used from there,
+    /// not the inbox.
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<IpAddr>,
+    /// Let other machines read the inbox and use the rest of /_local, too. For containers, whose port is published on 127.0.0.1.
+    #[arg(long)]
+    open_inbox: bool,
+    /// Keep the data and the messages in this folder between runs. Without it, the data is in memory.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Override a setting; can be repeated. README.md lists the settings.
@@ -48,6 +57,8 @@ async fn main() -> ExitCode {
     tracing_subscriber::registry().with(quiet).with(lines).init();
     let options = Options {
         port: arguments.port,
+        host: arguments.host,
+        is_local_open: arguments.open_inbox,
         data: arguments.data.map_or(Data::Memory, Data::Folder),
         settings: arguments.settings,
         seed: arguments.seed,
@@ -61,6 +72,13 @@ async fn main() -> ExitCode {
         }
     };
     say(&welcome(&stack.config));
+    if let Some(host) = arguments.host {
+        say(&on_the_network(host, &stack.config.url, arguments.open_inbox));
+    }
+    match differences(&stack.settings) {
+        Ok(differences) => say(&unlike_deployed(&differences)),
+        Err(error) => eprintln!("otpost: {}", chain(&error)),
+    }
     match tokio::signal::ctrl_c().await {
         Ok(()) => say("\nStopping."),
         Err(error) => eprintln!("otpost: no signals: {error}"),
@@ -93,4 +111,25 @@ Send a code, read it, send a message:
   curl -X POST {url}/api/services/Plivo/sendMessage -H 'Authorization: Bearer {message_key}' -d '{{\"phoneNumber\":\"+14155550100\",\"message\":\"Hello\"}}'
 "
     )
+}
+
+/// What other machines can use.
+fn on_the_network(host: IpAddr, url: &str, is_inbox_open: bool) -> String {
+    let port = url.rsplit(':').next().unwrap_or_default();
+    let address = match host {
+        _ if host.is_unspecified() => "ADDRESS-OF-THIS-MACHINE".to_owned(),
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    };
+    let inbox = if is_inbox_open { "The inbox is open to them, too." } else { "The inbox is for this machine only." };
+    format!("Other machines reach the API at http://{address}:{port}/api. {inbox}\n")
+}
+
+/// The settings that differ from those of a deployment.
+fn unlike_deployed(differences: &[Difference]) -> String {
+    let value = |text: &str| if text.is_empty() { "empty".to_owned() } else { text.to_owned() };
+    let line =
+        |one: &Difference| format!("  {} is {}, deployed {}\n", one.name, value(&one.here), value(&one.deployed));
+    let lines: String = differences.iter().map(line).collect();
+    format!("Settings that differ from a deployment's defaults (--config sets them):\n\n{lines}").trim_end().to_owned()
 }

@@ -99,14 +99,14 @@ def build():
     """Builds all binaries that are used below. Builds the functions without the stack, as `cargo lambda watch` does: together with it,
     some crates get more features, and watch would compile them again at the first call of each function."""
     functions = [argument for name in FUNCTIONS for argument in ("--bin", name)]
-    for chosen in [["--bin", "local"], functions]:
+    for chosen in [["--bin", "otpost-local"], functions]:
         subprocess.run(["cargo", "build", "--locked", *chosen], cwd=TOP, check=True)
 
 
 @contextlib.contextmanager
 def stack(seed=SEED):
     """The local stack with a seed, by default that of the event files; yields its address. Built by `build`."""
-    binary = os.environ.get("OTPOST_LOCAL", TARGET / "debug" / "local")
+    binary = os.environ.get("OTPOST_LOCAL", TARGET / "debug" / "otpost-local")
     command = [binary, "--port", "0", "--seed", seed]
     with process("the local stack", command) as (running, log):
         address = lambda: re.search(r"(http://127\.0\.0\.1:\d+)/_local/", log.read_text())

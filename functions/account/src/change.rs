@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use lambda_http::Request;
-use phone_number::PhoneNumber;
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::auth::account::{self, Changed, ProfileChange};
@@ -35,7 +34,7 @@ pub(crate) async fn handle(app: &Arc<App>, request: &Request, id: Option<&str>) 
 fn read(app: &App, mut fields: Fields) -> Result<ProfileChange, Problem> {
     let settings = &app.settings;
     let phone = fields.optional_string(&settings.phone_column)?;
-    let phone = phone.map(|phone| PhoneNumber::parse(&phone, settings.default_country)).transpose()?;
+    let phone = phone.map(|phone| http::phone_number(settings, &settings.phone_column, &phone)).transpose()?;
     let email = fields.optional_string("email")?.filter(|text| !text.is_empty());
     let email = email.map(|text| Email::parse(&text).ok_or_else(|| Problem::new(Reason::InvalidEmail))).transpose()?;
     let locale = fields.optional_string("blUserLocale")?;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use lambda_http::Request;
-use phone_number::PhoneNumber;
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::auth::challenge_id::ChallengeId;
@@ -20,7 +19,7 @@ pub(crate) async fn start(app: &Arc<App>, request: &Request, identity: Option<&s
     let user = if identity.contains('@') {
         ResetIdentity::Email(Email::parse(identity).ok_or_else(|| Problem::new(Reason::InvalidEmail))?)
     } else {
-        ResetIdentity::Phone(PhoneNumber::parse(identity, app.settings.default_country)?)
+        ResetIdentity::Phone(http::phone_number(&app.settings, "phoneNumber", identity)?)
     };
     let challenge = start::reset_of_password(app, &user, &http::requester(app, request)?).await?;
     Ok(json!({ "transactionId": challenge }))

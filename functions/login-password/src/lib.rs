@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use lambda_http::Request;
-use phone_number::PhoneNumber;
 use serde_json::json;
 use shared::app::App;
 use shared::auth::password::Password;
@@ -22,7 +21,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     let mut fields = http::body(&request, Duplicates::Service)?;
     let (phone, password) = (fields.string("phoneNumber")?, fields.string("password")?);
     fields.finish()?;
-    let phone = PhoneNumber::parse(&phone, app.settings.default_country)?;
+    let phone = http::phone_number(&app.settings, "phoneNumber", &phone)?;
     let challenge =
         start::second_factor(&app, &phone, Password::entered(&password), &http::requester(&app, &request)?).await?;
     Ok(http::ok(&json!({ "transactionId": challenge })))

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use lambda_http::Request;
-use phone_number::PhoneNumber;
 use serde_json::json;
 use shared::app::App;
 use shared::auth::start;
@@ -19,7 +18,7 @@ pub const SECRETS: &[Secret] = &[Secret::RootKey, Secret::Plivo];
 /// [`http::Problem`].
 pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     let text = http::text_body(&request, "phoneNumber")?;
-    let phone = PhoneNumber::parse(&text, app.settings.default_country)?;
+    let phone = http::phone_number(&app.settings, "phoneNumber", &text)?;
     let challenge = start::login(&app, &phone, &http::requester(&app, &request)?).await?;
     Ok(http::ok(&json!({ "transactionId": challenge })))
 }

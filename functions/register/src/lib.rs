@@ -27,9 +27,12 @@ pub const SECRETS: &[Secret] = &[Secret::RootKey, Secret::Plivo];
 pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     let mut fields = http::body(&request, Duplicates::Registration)?;
     let settings = &app.settings;
-    let phone = PhoneNumber::parse(&fields.string(&settings.phone_column)?, settings.default_country)?;
+    let phone = http::phone_number(settings, &settings.phone_column, &fields.string(&settings.phone_column)?)?;
     match fields.alias("transactionId", "transactioniId")? {
         None => {
+            refuse_second_step(&fields, settings.code_length)?;
+            // What step 2 would refuse is refused before an SMS is paid for.
+            details(&app, &phone, fields)?;
             let challenge = start::registration(&app, &phone, &http::requester(&app, &request)?).await?;
             Ok(http::ok(&json!({ "transactionId": challenge })))
         }
@@ -47,17 +50,50 @@ fn registration(app: &App, phone: PhoneNumber, challenge: &str, mut fields: Fiel
         ChallengeId::parse(challenge).ok_or_else(|| Problem::field(Reason::InvalidTransactionId, "transactionId"))?;
     let code = OneTimeCode::parse(&fields.string("transactionCode")?, app.settings.code_length)
         .ok_or_else(|| Problem::field(Reason::InvalidCode, "transactionCode"))?;
-    refuse_reserved(&mut fields)?;
-    let email = email(app, &mut fields)?;
-    let known = [phone.last_digits(), email.as_ref().map_or("", Email::as_str), &app.settings.app_name];
-    let password = match password(&mut fields)? {
-        Some(password) => Some(password.without(&known)?),
-        None if app.settings.is_password_required => return Err(Problem::new(Reason::PasswordMissing)),
-        None => None,
+    let Details { email, password, locale, properties } = details(app, &phone, fields)?;
+    if email.is_none() && app.settings.identity == Identity::Email {
+        return Err(Problem::field(Reason::IdentityMissing, "email"));
+    }
+    if password.is_none() && app.settings.is_password_required {
+        return Err(Problem::new(Reason::PasswordMissing));
+    }
+    Ok(Registration { phone, challenge, code, email, password, locale, properties })
+}
+
+/// Refuses a body of step 2 whose challenge is missing or misspelt: as step 1, it would send another code. An own property may be called
+/// `code`, so only what looks like a one-time code counts.
+fn refuse_second_step(fields: &Fields, code_length: usize) -> Result<(), Problem> {
+    let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
+    if let Some(misspelt) = fields.0.keys().find(|name| plain(name) == "transactionid") {
+        return Err(Problem::field(Reason::UnknownField, misspelt).with_hint("the name is 'transactionId'"));
+    }
+    let is_code = |(name, value): (&String, &Value)| match plain(name).as_str() {
+        "transactioncode" => !value.is_null() && value != "",
+        "code" => value.as_str().is_some_and(|text| OneTimeCode::parse(text, code_length).is_some()),
+        _ => false,
     };
+    if fields.0.iter().any(is_code) {
+        return Err(Problem::field(Reason::MissingField, "transactionId"));
+    }
+    Ok(())
+}
+
+/// What a registration says about the user besides the phone. Step 1 may already have it, since SDKs send whole objects.
+struct Details {
+    email: Option<Email>,
+    password: Option<Password>,
+    locale: String,
+    properties: Properties,
+}
+
+fn details(app: &App, phone: &PhoneNumber, mut fields: Fields) -> Result<Details, Problem> {
+    refuse_reserved(&mut fields)?;
+    let email = email(&mut fields)?;
+    let known = [phone.last_digits(), email.as_ref().map_or("", Email::as_str), &app.settings.app_name];
+    let password = password(&mut fields)?.map(|password| password.without(&known)).transpose()?;
     let locale = locale(fields.take("blUserLocale"));
     let properties = Properties::from_rest(fields.rest())?;
-    Ok(Registration { phone, challenge, code, email, password, locale, properties })
+    Ok(Details { email, password, locale, properties })
 }
 
 fn refuse_reserved(fields: &mut Fields) -> Result<(), Problem> {
@@ -71,13 +107,9 @@ fn refuse_reserved(fields: &mut Fields) -> Result<(), Problem> {
     Ok(())
 }
 
-fn email(app: &App, fields: &mut Fields) -> Result<Option<Email>, Problem> {
+fn email(fields: &mut Fields) -> Result<Option<Email>, Problem> {
     let text = fields.optional_string("email")?.filter(|text| !text.is_empty());
-    let email = text.map(|text| Email::parse(&text).ok_or_else(|| Problem::new(Reason::InvalidEmail))).transpose()?;
-    match (app.settings.identity, &email) {
-        (Identity::Email, None) => Err(Problem::field(Reason::IdentityMissing, "email")),
-        (Identity::Email | Identity::Phone, _) => Ok(email),
-    }
+    text.map(|text| Email::parse(&text).ok_or_else(|| Problem::new(Reason::InvalidEmail))).transpose()
 }
 
 fn password(fields: &mut Fields) -> Result<Option<Password>, Problem> {

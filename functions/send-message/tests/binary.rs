@@ -61,5 +61,5 @@ async fn killed_between_plivo_s_answer_and_its_own_note_it_sends_nothing_twice_a
     stack.clock.advance(Duration::from_secs(30));
     assert_eq!(stack.invoke("send-message", delivery(3)).await.unwrap(), json!({"batchItemFailures": []}));
     assert_eq!(stack.simulator.messages(None).len(), 1);
-    assert_eq!(stack.dead_letters.messages()[0].attributes["reason"], "sms_unknown");
+    assert_eq!(stack.queues.dead_letters()[0].attributes["reason"], "sms_unknown");
 }

@@ -33,7 +33,9 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
         routes::JWKS => return Ok(http::public(&json!(jwt::public_keys(&app).await?))),
         "/users/isvalidusertoken/{token}" => json!(session::is_valid(&app, found.parameter.unwrap_or_default()).await?),
         // Ignores the token: an error for a stale one would keep the SDK from initializing.
-        "/info" => json!({ "appId": app.settings.app_id, "apiKey": app.settings.api_key, "rtURL": "" }),
+        "/info" => json!({
+            "appId": app.settings.app_id, "apiKey": app.settings.api_key, "rtURL": "", "version": env!("CARGO_PKG_VERSION"),
+        }),
         "/users/login" => return Err(Problem::new(Reason::LoginDisabled)),
         _ => of_session(&app, &request, &found).await?,
     };

@@ -1,12 +1,12 @@
 //! The inbox: the messages that the simulated Plivo delivered, for people (`/_local/`) and programs (`/_local/messages`).
 //!
-//! It shows one-time codes without a login. So it responds only if `Host` names this machine (another site could point a name of its own
-//! at 127.0.0.1), and sends no CORS header.
+//! It shows one-time codes without a login. So it responds only to this machine, even if the API listens on the network, and only if `Host`
+//! names this machine (another site could point a name of its own at 127.0.0.1), and sends no CORS header.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use axum::extract::{Query, Request, State};
+use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -39,14 +39,29 @@ pub fn router(simulator: Simulator) -> Router {
         .with_state(simulator)
 }
 
-/// Refuses requests whose `Host` is not a name of this machine: otherwise any site could reach the stack by DNS rebinding. Also refuses
+/// An extension of the requests to a stack whose `/_local` may be used from any machine, as in a container: there, even the requests of its
+/// own host come from another address.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AnyMachine;
+
+/// Refuses requests from other machines. Refuses requests whose `Host` is not a name of this machine: otherwise any site could reach the stack by DNS rebinding. Also refuses
 /// requests from pages of other sites, which could move the clock even though they cannot read the response.
 pub async fn loopback_only(request: Request, next: Next) -> Response {
-    if is_loopback(request.headers()) && is_from_here(request.headers()) {
+    if is_from_this_machine(&request) && is_loopback(request.headers()) && is_from_here(request.headers()) {
         next.run(request).await
     } else {
-        refusal(StatusCode::FORBIDDEN, "loopback_only", "Open this address as localhost or 127.0.0.1.")
+        refusal(
+            StatusCode::FORBIDDEN,
+            "loopback_only",
+            "/_local is for the machine that runs Otpost, by the name localhost or 127.0.0.1. Other machines can use the API.",
+        )
     }
+}
+
+fn is_from_this_machine(request: &Request) -> bool {
+    let extensions = request.extensions();
+    let client = extensions.get::<ConnectInfo<SocketAddr>>();
+    extensions.get::<AnyMachine>().is_some() || client.is_some_and(|client| client.ip().to_canonical().is_loopback())
 }
 
 fn is_loopback(headers: &HeaderMap) -> bool {
@@ -165,7 +180,16 @@ mod tests {
     }
 
     async fn get_as(host: Option<&str>, simulator: &Simulator, path: &str) -> (u16, HeaderMap, String) {
-        let mut request = Request::get(path);
+        get_from([127, 0, 0, 1].into(), host, simulator, path).await
+    }
+
+    async fn get_from(
+        client: IpAddr,
+        host: Option<&str>,
+        simulator: &Simulator,
+        path: &str,
+    ) -> (u16, HeaderMap, String) {
+        let mut request = Request::get(path).extension(ConnectInfo(SocketAddr::from((client, 1))));
         if let Some(host) = host {
             request = request.header(header::HOST, host);
         }
@@ -200,6 +224,32 @@ mod tests {
                 assert_eq!(status, 403, "{host:?} {path}");
                 assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["errorData"]["reason"], "loopback_only");
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn other_machines_are_refused_whatever_host_they_name() {
+        for client in ["192.0.2.1", "10.0.0.1", "::2", "::ffff:192.0.2.1"] {
+            for path in ["/_local/", "/_local/messages", "/_local/events"] {
+                let client = client.parse().unwrap();
+                assert_eq!(get_from(client, Some("localhost"), &simulator(), path).await.0, 403, "{client} {path}");
+            }
+        }
+        for client in ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"] {
+            let client = client.parse().unwrap();
+            assert_eq!(get_from(client, Some("localhost"), &simulator(), "/_local/messages").await.0, 200, "{client}");
+        }
+        let request = Request::get("/_local/messages").header(header::HOST, "localhost").body(Body::empty()).unwrap();
+        assert_eq!(router(simulator()).oneshot(request).await.unwrap().status(), 403, "a client without an address");
+    }
+
+    #[tokio::test]
+    async fn an_open_inbox_is_for_any_machine_by_its_own_name() {
+        for (host, status) in [("localhost:3000", 200), ("192.0.2.7:3000", 403)] {
+            let request = Request::get("/_local/messages").header(header::HOST, host).extension(AnyMachine);
+            let request =
+                request.extension(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 1)))).body(Body::empty()).unwrap();
+            assert_eq!(router(simulator()).oneshot(request).await.unwrap().status(), status, "{host}");
         }
     }
 

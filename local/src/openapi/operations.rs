@@ -163,7 +163,7 @@ fn registration_and_login() -> Vec<Operation> {
             .sends_code()
             .takes_code()
             .reasons(&[PLIVO, NEW_PASSWORD, PROPERTIES])
-            .reasons(&[&[PasswordMissing, PasswordNotText, IdentityMissing, UserExists]])
+            .reasons(&[&[UnknownField, PasswordMissing, PasswordNotText, IdentityMissing, UserExists]])
             .reasons(&[&[ReservedObjectId, ReservedUpdated, ReservedCreated]]),
         Operation::new("POST", "/services/Plivo/loginWithPhoneNumber", "loginWithPhoneNumber", "Registration and login")
             .text(

@@ -101,7 +101,7 @@ async fn send_message(
     if let Err(unauthorized) = authorized {
         return unauthorized.into_response();
     }
-    let fault = simulator.fault().of_sending(body.as_deref().unwrap_or_default());
+    let fault = simulator.fault_of_sending(body.as_deref().unwrap_or_default());
     if let Some(answer) = fault.instead() {
         return answer;
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::number::{Sender, international, mask};
@@ -43,12 +43,22 @@ pub struct InboxMessage {
 }
 
 /// One message to one recipient.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Message {
     pub(super) uuid: String,
     /// Digits only.
     pub(super) to: String,
     pub(super) created: i64,
+    #[serde(serialize_with = "by_reference", deserialize_with = "shared")]
     content: Arc<Content>,
+}
+
+fn by_reference<S: Serializer>(content: &Arc<Content>, serializer: S) -> Result<S::Ok, S::Error> {
+    content.as_ref().serialize(serializer)
+}
+
+fn shared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Content>, D::Error> {
+    Content::deserialize(deserializer).map(Arc::new)
 }
 
 impl Message {

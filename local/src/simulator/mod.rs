@@ -1,4 +1,5 @@
-//! A simulator of Plivo: the part of its REST API that sends messages and reads them back. Messages are kept in memory.
+//! A simulator of Plivo: the part of its REST API that sends messages and reads them back. Messages are kept in memory, and
+//! in a file if there is one.
 //!
 //! Our client and the official SDKs talk to it over HTTP, so it refuses what Plivo refuses and responds in Plivo's shapes. It serves
 //! `/v1/Account/{auth_id}/…` and is independent of the rest of the stack: [`Simulator::new`] takes the credentials and the clock, and
@@ -6,18 +7,22 @@
 //!
 //! * `api`: the resources and their handlers
 //! * `request`: the checks of a request to send
+//! * `journal`: keeps messages in a file
 //! * `message`: a message, as Plivo reports it and as the phone shows it
 //! * `list`: filters and pages of the message list
 //! * `response`: the shapes of responses
 //! * `fault`: faults to inject
+//! * `plan`: the fault that people inject
 //! * `time`: Plivo's format of times
 
 mod api;
 mod fault;
+mod journal;
 mod list;
 mod message;
 mod number;
 mod parameter;
+mod plan;
 mod request;
 mod response;
 #[cfg(test)]
@@ -26,6 +31,7 @@ mod text;
 mod time;
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -36,7 +42,9 @@ use tokio::sync::watch;
 
 pub use fault::Fault;
 pub use message::InboxMessage;
+pub use plan::FaultPlan;
 
+use journal::Journal;
 use message::Message;
 use request::Outgoing;
 
@@ -58,9 +66,11 @@ struct Inner {
     credentials: String,
     now: Now,
     fault: Mutex<Fault>,
+    plan: Mutex<Option<FaultPlan>>,
     message_calls: AtomicUsize,
     /// Newest first.
     kept: Mutex<VecDeque<Arc<Message>>>,
+    journal: Mutex<Option<Journal>>,
     arrivals: watch::Sender<u64>,
 }
 
@@ -73,11 +83,23 @@ impl Simulator {
                 credentials: STANDARD.encode(format!("{auth_id}:{auth_token}")),
                 now,
                 fault: Mutex::new(Fault::None),
+                plan: Mutex::default(),
                 message_calls: AtomicUsize::new(0),
                 kept: Mutex::new(VecDeque::new()),
+                journal: Mutex::default(),
                 arrivals: watch::Sender::new(0),
             }),
         }
+    }
+
+    /// Keeps the messages in this file from now on, and adds those that are in it.
+    pub(crate) fn keep_in(&self, file: &Path) -> std::io::Result<()> {
+        let (journal, messages) = Journal::open(file)?;
+        let mut kept = lock(&self.inner.kept);
+        kept.extend(messages.into_iter().rev().map(Arc::new));
+        kept.truncate(KEPT);
+        *lock(&self.inner.journal) = Some(journal);
+        Ok(())
     }
 
     /// The REST API under `/v1/Account/{auth_id}/`. It has no fallback, so it can be merged into any other router.
@@ -106,6 +128,16 @@ impl Simulator {
     /// Injects a fault into all responses from now on; [`Fault::None`] ends it.
     pub fn set_fault(&self, fault: Fault) {
         *lock(&self.inner.fault) = fault;
+    }
+
+    /// Injects a fault into requests to send, before that of [`Self::set_fault`]; `None` ends it.
+    pub(crate) fn set_plan(&self, plan: Option<FaultPlan>) {
+        *lock(&self.inner.plan) = plan;
+    }
+
+    /// What is left of the plan.
+    pub(crate) fn plan(&self) -> Option<FaultPlan> {
+        lock(&self.inner.plan).clone()
     }
 
     /// The number of requests to send a message, whatever the response was.
@@ -140,6 +172,14 @@ impl Simulator {
         lock(&self.inner.fault).clone()
     }
 
+    /// The fault of a request to send.
+    fn fault_of_sending(&self, body: &[u8]) -> Fault {
+        let mut plan = lock(&self.inner.plan);
+        let (planned, left) = plan.take().map_or((None, None), |plan| plan.apply(body));
+        *plan = left;
+        planned.unwrap_or_else(|| self.fault().of_sending(body))
+    }
+
     fn count_message_call(&self) {
         self.inner.message_calls.fetch_add(1, Ordering::Relaxed);
     }
@@ -150,6 +190,9 @@ impl Simulator {
         let uuids = messages.iter().map(|message| message.uuid.clone()).collect();
         {
             let mut kept = lock(&self.inner.kept);
+            if let Some(Err(error)) = lock(&self.inner.journal).as_mut().map(|journal| journal.append(&messages)) {
+                tracing::error!(%error, "messages are not kept in their file");
+            }
             for message in messages {
                 kept.push_front(Arc::new(message));
             }

@@ -1,6 +1,8 @@
 //! Phone numbers and sender names as Plivo accepts them. Plivo knows every country's numbering plan; this check is deliberately coarse,
 //! because the service itself checks numbers before it sends.
 
+use serde::{Deserialize, Serialize};
+
 /// The maximum number of digits of a destination ("Plivo: Send a message" page).
 const MAX_DIGITS: usize = 14;
 /// The minimum number of digits of an international number.
@@ -39,7 +41,7 @@ pub(super) fn is_north_american(number: &str) -> bool {
 }
 
 /// The sender of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Sender {
     /// A number with its country code, or a short code: digits only.
     Number(String),

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::number::{Sender, is_destination, is_north_american, strip};
@@ -27,7 +28,7 @@ pub(super) struct Outgoing {
 }
 
 /// The content that all messages of one request share.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Content {
     pub(super) sender: Sender,
     pub(super) kind: Kind,
@@ -39,21 +40,21 @@ pub(super) struct Content {
 }
 
 /// A link of an MMS, and the ID under which Plivo lists it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Media {
     pub(super) id: String,
     pub(super) url: String,
 }
 
 /// The kind of a message. WhatsApp is not simulated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Kind {
     Sms,
     Mms,
 }
 
 /// What Plivo may log of a message. Records never contain the text, so this only decides whether the number is masked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Log {
     Everything,
     Nothing,
@@ -62,7 +63,7 @@ pub(super) enum Log {
 }
 
 /// The sender's registration with India's carriers, passed through.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Dlt {
     pub(super) entity_id: Option<String>,
     pub(super) template_id: Option<String>,

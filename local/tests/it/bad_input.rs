@@ -122,7 +122,11 @@ async fn fields_that_are_missing_empty_or_of_another_type() {
         refuse_json(&app, PASSWORD_LOGIN, json!({"phoneNumber": PHONE, "password": value}), wrong).await;
         refuse_json(&app, CODE_LOGIN, json!({"transactionId": ID, "code": value}), wrong).await;
         refuse_json(&app, SEND, json!({"phoneNumber": PHONE, "message": value}), wrong).await;
-        refuse_json(&app, SEND, json!({"phoneNumber": PHONE, "message": "x", "mediaUrls": value}), wrong).await;
+    }
+    for value in [json!(1), json!(true), json!({"a": 1}), json!([1]), json!([null]), json!(["https://a.example/x", []])]
+    {
+        let body = json!({"phoneNumber": PHONE, "message": "x", "mediaUrls": value});
+        refuse_json(&app, SEND, body, (400, 8008, "wrong_type")).await;
     }
 }
 
@@ -157,6 +161,12 @@ async fn numbers_that_are_none_or_not_served() {
         refuse_json(&app, SEND, json!({"phoneNumber": phone, "message": "x"}), expected).await;
     }
     refuse(&app, PHONE_LOGIN, "not a number at all", (400, 8008, "invalid_phone_number")).await;
+    let message = async |phone: &str| app.register_start(phone).await.body["message"].clone();
+    assert_eq!(message("+1415555010").await, "Invalid parameter 'phoneNumber'");
+    assert_eq!(
+        message("07400 123456").await,
+        "Invalid parameter 'phoneNumber': it has no country code, so it was read as a number of US. Write it like +14155550100"
+    );
     refuse(&app, PHONE_LOGIN, "1".repeat(16_000), (400, 8008, "invalid_phone_number")).await;
 }
 
@@ -243,6 +253,52 @@ async fn a_registration_s_own_rules() {
     for (name, value, expected) in cases {
         refuse_json(&app, REGISTER, with(name, value), expected).await;
     }
+}
+
+#[tokio::test]
+async fn a_first_step_that_cannot_lead_to_a_second_costs_no_message() {
+    let app = TestApp::start().await;
+    let with = |name: &str, value: Value| json!({"phoneNumber": PHONE, name: value});
+    let lone_code = (400, 8007, "missing_field");
+    let misspelt = (400, 8008, "unknown_field");
+    let cases = [
+        ("transactionID", json!(ID), misspelt),
+        ("transactionid", json!(ID), misspelt),
+        ("transaction_id", json!(ID), misspelt),
+        ("transactionCode", json!("123456"), lone_code),
+        ("transactionCode", json!(123_456), lone_code),
+        ("transactioncode", json!("123456"), lone_code),
+        ("code", json!("123456"), lone_code),
+        ("password", json!(12_345_678), (400, 3050, "password_not_text")),
+        ("password", json!("short77"), (400, 14000, "password_too_short")),
+        ("password", json!("Password1"), (400, 14000, "password_too_common")),
+        ("password", json!("my 4155550101"), (400, 14000, "password_known")),
+        ("email", json!("jane"), (400, 3040, "invalid_email")),
+        ("email", json!(1), (400, 8008, "wrong_type")),
+        ("objectId", json!("CBFA6722-58AD-12BE-FF80-28999D7D0200"), (400, 3039, "reserved_object_id")),
+        ("bad name", json!(1), (400, 14000, "invalid_properties")),
+        ("own", json!("x".repeat(4097)), (400, 3049, "invalid_property_value")),
+    ];
+    for (name, value, expected) in cases {
+        refuse_json(&app, REGISTER, with(name, value), expected).await;
+    }
+    let reply = app.post(REGISTER, &with("transactionID", json!(ID))).await;
+    assert_eq!(reply.body["message"], "Invalid parameter 'transactionID': the name is 'transactionId'");
+}
+
+/// SDKs send the whole user object, with the fields of step 2 that are still empty. And `code` may be an own property.
+#[tokio::test]
+async fn a_first_step_may_hold_the_user() {
+    let app = TestApp::start().await;
+    let user = json!({
+        "phoneNumber": PHONE, "email": "jane@example.com", "password": PASSWORD, "___class": "Users", "blUserLocale": "en",
+        "objectId": null, "transactionId": null, "transactionCode": "", "code": "SUMMER", "name": "Jane", "transactionCount": 1,
+    });
+    challenge_id(&app.post(REGISTER, &user).await.ok());
+    assert_eq!(app.sent(), 1);
+    let empty = json!({"phoneNumber": "+14155550102", "email": "", "password": ""});
+    challenge_id(&app.post(REGISTER, &empty).await.ok());
+    assert_eq!(app.sent(), 2);
 }
 
 #[tokio::test]
@@ -337,22 +393,25 @@ async fn messages_that_cannot_be_sent() {
 async fn send_message_without_its_key() {
     let app = TestApp::start().await;
     let body = json!({"phoneNumber": PHONE, "message": "x"}).to_string();
+    let none = "Access denied: send the message key in the header 'Authorization: Bearer KEY'";
+    let wrong = "Access denied: this is not the message key";
     let keys = [
-        None,
-        Some(""),
-        Some("Bearer"),
-        Some("Bearer "),
-        Some("Bearer wrong"),
-        Some("Basic bG9jYWw="),
-        Some(local::MESSAGE_KEY),
+        (None, none),
+        (Some(""), none),
+        (Some("Bearer"), none),
+        (Some("Bearer "), none),
+        (Some("Basic bG9jYWw="), none),
+        (Some(local::MESSAGE_KEY), none),
+        (Some("Bearer wrong"), wrong),
     ];
-    for key in keys {
+    for (key, message) in keys {
         let mut request = app.request(Method::POST, SEND).header("content-type", "application/json");
         if let Some(key) = key {
             request = request.header("authorization", key);
         }
         let reply = app.send(request.body(body.clone())).await;
         reply.refused(401, 14008, "access_denied");
+        assert_eq!(reply.body["message"], message, "{key:?}");
         assert_eq!(reply.headers["www-authenticate"], "Bearer");
     }
     // A client without the key learns nothing more from a bad body.

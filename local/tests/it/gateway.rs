@@ -103,7 +103,8 @@ async fn every_answer_is_json_that_nobody_keeps() {
 #[tokio::test]
 async fn info_tells_the_application_below_both_roots() {
     let app = TestApp::start().await;
-    let expected = json!({"appId": local::APP_ID, "apiKey": local::API_KEY, "rtURL": ""});
+    let version = env!("CARGO_PKG_VERSION");
+    let expected = json!({"appId": local::APP_ID, "apiKey": local::API_KEY, "rtURL": "", "version": version});
     assert_eq!(app.get("/api/info", None).await.ok(), expected);
     assert_eq!(app.get(&format!("/{}/{}/info", local::APP_ID, local::API_KEY), None).await.ok(), expected);
 }

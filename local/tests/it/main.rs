@@ -20,6 +20,7 @@ mod imports;
 mod jwt;
 mod kill_switches;
 mod limits;
+mod local_aws;
 mod message_budget;
 mod messages;
 mod openapi;

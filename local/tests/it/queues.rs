@@ -61,7 +61,7 @@ fn ids(answer: &Value) -> Vec<String> {
 
 fn reasons(app: &TestApp) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let letters = app.stack.dead_letters.messages();
+    let letters = app.stack.queues.dead_letters();
     letters.iter().map(|letter| (text(&letter.attributes["messageId"]), text(&letter.attributes["reason"]))).collect()
 }
 
@@ -93,13 +93,13 @@ async fn poisoned_messages_go_to_the_dead_letter_queue_and_block_nobody() {
     records.push(record("good-2", message(2), 1));
     assert_eq!(deliver(&app, &records).await, [""; 0]);
     assert_eq!((app.sent(), app.texts(&phone(1)).len(), app.texts(&phone(2)).len()), (2, 1, 1));
-    let letters = app.stack.dead_letters.messages();
+    let letters = app.stack.queues.dead_letters();
     assert_eq!(letters.len(), poison.len());
     for (at, (reason, body)) in poison.iter().enumerate() {
         let id = json!(format!("bad-{at}"));
         let letter = letters.iter().find(|letter| letter.attributes["messageId"] == id).unwrap();
         assert_eq!((&letter.body, &letter.attributes["reason"]), (body, &json!(reason)));
-        assert_eq!((letter.queue.as_str(), &letter.attributes["source"]), ("dead-letters", &json!(QUEUE)));
+        assert_eq!((letter.queue, &letter.attributes["source"]), ("dead-letters", &json!(QUEUE)));
     }
 }
 
@@ -156,7 +156,7 @@ async fn what_fails_again_and_again_is_reported_and_may_be_put_back() {
     assert_eq!(deliver(&app, &[record("one", message(1), 5)]).await, [""; 0]);
     assert_eq!(reasons(&app), pairs(&[("one", "sms_unavailable")]));
     app.stack.simulator.set_fault(Fault::None);
-    let letter = app.stack.dead_letters.messages().remove(0);
+    let letter = app.stack.queues.dead_letters().remove(0);
     assert_eq!(deliver(&app, &[put_back("new-id", &letter)]).await, [""; 0]);
     assert_eq!(app.texts(&phone(1)).len(), 1);
 }
@@ -168,7 +168,7 @@ async fn what_may_have_been_sent_is_reported_and_not_sent_again_even_when_put_ba
     assert_eq!(deliver(&app, &[record("one", message(1), 1)]).await, [""; 0]);
     app.stack.simulator.set_fault(Fault::None);
     assert_eq!(reasons(&app), pairs(&[("one", "sms_unknown")]));
-    let letter = app.stack.dead_letters.messages().remove(0);
+    let letter = app.stack.queues.dead_letters().remove(0);
     assert_eq!(deliver(&app, &[put_back("two", &letter)]).await, [""; 0]);
     assert_eq!((app.sent(), reasons(&app)), (1, pairs(&[("one", "sms_unknown"), ("two", "sms_unknown")])));
 }
@@ -184,7 +184,7 @@ async fn a_message_beyond_its_phone_s_limit_keeps_its_key_in_the_dead_letter_que
     }
     assert_eq!(reasons(&app), pairs(&[("one", "too_many_messages"), ("two", "too_many_messages")]));
     app.advance(86_400);
-    for (at, letter) in app.stack.dead_letters.messages().iter().enumerate() {
+    for (at, letter) in app.stack.queues.dead_letters().iter().enumerate() {
         deliver(&app, &[put_back(&at.to_string(), letter)]).await;
     }
     assert_eq!(app.texts(&phone(1)).len(), 2);
@@ -226,7 +226,7 @@ async fn what_plivo_refuses_is_reported_at_once_and_once_mended_is_sent_once() {
         }
         assert_eq!(reasons(&app), pairs(&[("one", "message_rejected"), ("one", "message_rejected")]));
         app.stack.simulator.set_fault(Fault::None);
-        for (at, letter) in app.stack.dead_letters.messages().iter().enumerate() {
+        for (at, letter) in app.stack.queues.dead_letters().iter().enumerate() {
             assert_eq!(deliver(&app, &[put_back(&at.to_string(), letter)]).await, [""; 0]);
         }
         assert_eq!(app.texts(&phone(1)).len(), 1, "its owner has mended what Plivo did not like");
@@ -241,7 +241,7 @@ async fn what_may_have_been_sent_is_never_sent_again_however_often_it_is_put_bac
     app.stack.simulator.set_fault(Fault::None);
     for turn in 1..=20 {
         app.advance(14 * 24 * 60 * 60);
-        let letter = app.stack.dead_letters.messages().pop().unwrap();
+        let letter = app.stack.queues.dead_letters().pop().unwrap();
         assert_eq!(deliver(&app, &[put_back(&turn.to_string(), &letter)]).await, [""; 0]);
     }
     assert_eq!((app.sent(), reasons(&app).len()), (1, 21));
@@ -305,9 +305,9 @@ async fn a_poisoned_fifo_message_goes_to_the_fifo_dead_letter_queue_once_and_its
     for _ in 0..2 {
         assert_eq!(deliver(&app, &batch).await, [""; 0]);
     }
-    let letters = app.stack.dead_letters.messages();
+    let letters = app.stack.queues.dead_letters();
     assert_eq!(letters.len(), 1, "it is known by its id");
-    assert_eq!((letters[0].queue.as_str(), letters[0].group.as_deref()), ("dead-letters.fifo", Some("a")));
+    assert_eq!((letters[0].queue, letters[0].group.as_deref()), ("dead-letters.fifo", Some("a")));
     assert_eq!((app.sent(), reasons(&app)), (1, pairs(&[("a1", "not_json")])));
 }
 

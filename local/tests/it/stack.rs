@@ -15,7 +15,46 @@ async fn a_port_that_is_taken_is_said() {
     let first = TestApp::start().await;
     let port = first.stack.config.url.rsplit(':').next().unwrap().parse().unwrap();
     let error = Stack::start(Options { port, ..Options::default() }).await.err().unwrap();
-    assert!(error.to_string().contains(&port.to_string()), "{error}");
+    let text = error.to_string();
+    assert!(text.contains(&port.to_string()) && text.contains("another Otpost") && text.contains("--port"), "{text}");
+}
+
+#[tokio::test]
+async fn an_address_of_another_machine_is_said() {
+    let host = Some("192.0.2.1".parse().unwrap());
+    let error = Stack::start(Options { host, ..Options::default() }).await.err().unwrap();
+    assert!(error.to_string().contains("cannot listen on 192.0.2.1"), "{error}");
+}
+
+/// An Android emulator reaches the machine as 10.0.2.2, which arrives from 127.0.0.1.
+#[tokio::test]
+async fn phones_and_emulators_reach_the_api_and_not_the_inbox() {
+    for host in [None, Some("0.0.0.0")] {
+        let host = host.map(|host| host.parse().unwrap());
+        let app = TestApp::options(Options { host, ..Options::default() }).await;
+        for name in ["10.0.2.2:3000", "192.168.1.5:3000"] {
+            let start = app.request(Method::POST, "/api/users/register").header("host", name);
+            app.send(start.body(json!({ "phoneNumber": PHONE }).to_string())).await.ok();
+            for path in ["/_local/", "/_local/messages", "/_local/config", "/_local/plivo", "/_local/dead-letters"] {
+                let reply = app.send(app.request(Method::GET, path).header("host", name)).await;
+                reply.refused(403, 14000, "loopback_only");
+            }
+            app.advance(30);
+        }
+        assert_eq!(app.get("/_local/messages", None).await.ok().as_array().map(Vec::len), Some(2));
+    }
+}
+
+/// Elsewhere, 127.0.0.2 has to be set up first.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_stack_listens_on_two_addresses() {
+    let host = Some("127.0.0.2".parse().unwrap());
+    let app = TestApp::options(Options { host, ..Options::default() }).await;
+    let other = app.stack.config.url.replace("127.0.0.1", "127.0.0.2");
+    let info = local::http_client().unwrap().get(format!("{other}/api/info")).send().await.unwrap();
+    assert_eq!(info.status(), 200);
+    app.get("/api/info", None).await.ok();
 }
 
 #[tokio::test]
@@ -120,15 +159,53 @@ async fn other_hosts_names_see_nothing_of_the_stack() {
 }
 
 #[tokio::test]
+async fn plivo_fails_as_it_is_told() {
+    let app = TestApp::start().await;
+    let refused = app.post("/_local/plivo", &json!({"status": 200})).await;
+    assert_eq!((refused.status.as_u16(), refused.body["error"].is_string()), (400, true));
+    let message = json!({"phoneNumber": PHONE, "message": "Hello"});
+    let plan = json!({"status": 503, "to": "+1415", "times": 2});
+    assert_eq!(app.post("/_local/plivo", &plan).await.ok(), json!({ "fault": plan }));
+    app.message(&message).await.refused(503, 14000, "sms_unavailable");
+    assert_eq!(app.get("/_local/plivo", None).await.ok()["fault"]["times"], 1);
+    app.send(app.request(Method::DELETE, "/_local/plivo")).await.ok();
+    assert_eq!(app.get("/_local/plivo", None).await.ok(), json!({ "fault": null }));
+    app.message(&message).await.ok();
+    app.post("/_local/plivo", &json!({"hangUp": true, "times": 1})).await.ok();
+    app.message(&message).await.refused(503, 14000, "sms_unknown");
+    let elsewhere = app.request(Method::DELETE, "/_local/plivo").header("host", "evil.example");
+    assert_eq!(app.send(elsewhere).await.status, 403);
+}
+
+#[tokio::test]
 async fn data_in_a_folder_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let options = || Options { data: Data::Folder(folder.path().to_owned()), ..Options::default() };
     let first = TestApp::options(options()).await;
     first.register(PHONE, "jane@example.com").await;
     let token = first.log_in(PHONE).await;
+    let messages = first.get("/_local/messages", None).await.ok();
+    assert_eq!(messages.as_array().map(Vec::len), Some(2));
     first.stack.stop(Duration::from_secs(5)).await;
     let second = TestApp::options(options()).await;
     assert_eq!(second.get(&format!("/api/users/isvalidusertoken/{token}"), None).await.ok(), json!(true));
+    second.advance(60);
+    assert_eq!(second.get("/_local/messages", None).await.ok(), messages);
+}
+
+#[tokio::test]
+async fn a_data_folder_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    std::fs::create_dir_all(folder.path().join("taken/otpost.sqlite")).unwrap();
+    std::fs::create_dir_all(folder.path().join("messages/messages.jsonl")).unwrap();
+    for data in [file.clone(), file.join("below"), folder.path().join("taken"), folder.path().join("messages")] {
+        let error =
+            Stack::start(Options { data: Data::Folder(data.clone()), ..Options::default() }).await.err().unwrap();
+        let said = format!("the data folder {} cannot be used", data.display());
+        assert!(error.to_string().starts_with(&said), "{error}");
+    }
 }
 
 #[tokio::test]

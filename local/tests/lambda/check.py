@@ -120,7 +120,7 @@ def is_accepted(body):
 
 
 def is_info(body):
-    return list(body) == ["appId", "apiKey", "rtURL"]
+    return list(body) == ["appId", "apiKey", "rtURL", "version"]
 
 
 def is_id(value):

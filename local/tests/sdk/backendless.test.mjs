@@ -47,6 +47,11 @@ const loggedIn = async () => {
   return app.Users.setCurrentUser(await plivo('loginWithCode', await startLogin(phoneNumber)));
 };
 
+const appInfo = async () => {
+  const { version, ...info } = await app.appInfoPromise(true);
+  assert.match(version, /^\d+\.\d+\.\d+$/);
+  return info;
+};
 const useStaleToken = () => app.Users.setCurrentUser({ objectId: STALE, 'user-token': STALE });
 
 describe('every way to point the SDK at the service', () => {
@@ -59,7 +64,7 @@ describe('every way to point the SDK at the service', () => {
   for (const [way, init] of Object.entries(ways)) {
     test(`${way}: registers, logs in by code, by password and code, and out`, async () => {
       app = init();
-      assert.deepEqual(await app.appInfoPromise(true), { appId, apiKey, rtURL: '' });
+      assert.deepEqual(await appInfo(), { appId, apiKey, rtURL: '' });
 
       const { phoneNumber, objectId } = await newUser();
       const user = await plivo('loginWithCode', await startLogin(phoneNumber));
@@ -391,13 +396,13 @@ describe('session', () => {
     const { objectId } = await newUser();
     await loggedIn();
     assert.deepEqual(await refusal(app.Data.of(Backendless.User).findById(objectId)), {
-      status: 403, code: 14008, message: 'Access denied', reason: 'not_own',
+      status: 403, code: 14008, message: 'Access denied: users can reach their own data only', reason: 'not_own',
     });
   });
 
   test('a stale token is ignored by app info, which settles', async () => {
     useStaleToken();
-    assert.deepEqual(await app.appInfoPromise(true), { appId, apiKey, rtURL: '' });
+    assert.deepEqual(await appInfo(), { appId, apiKey, rtURL: '' });
   });
 
   test('a stale token is ignored by registration and login', async () => {
@@ -463,9 +468,17 @@ describe('sendMessage', () => {
   test('is refused without the key, with a wrong key and with a session', async () => {
     await loggedIn();
     const phoneNumber = newNumber();
-    for (const options of [undefined, withKey('wrong'), withKey(''), withKey(apiKey), { httpRequestHeaders: { Authorization: config.messageKey } }]) {
+    const none = "Access denied: send the message key in the header 'Authorization: Bearer KEY'";
+    const wrong = 'Access denied: this is not the message key';
+    for (const [message, options] of [
+      [none, undefined],
+      [none, withKey('')],
+      [none, { httpRequestHeaders: { Authorization: config.messageKey } }],
+      [wrong, withKey('wrong')],
+      [wrong, withKey(apiKey)],
+    ]) {
       assert.deepEqual(await refusal(plivo('sendMessage', { phoneNumber, message: 'Hello' }, options)), {
-        status: 401, code: 14008, message: 'Access denied', reason: 'access_denied',
+        status: 401, code: 14008, message, reason: 'access_denied',
       });
     }
     assert.deepEqual(await messagesTo(phoneNumber), []);

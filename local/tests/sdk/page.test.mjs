@@ -180,7 +180,9 @@ describe("an app's page on another origin", () => {
       assert.equal((await stayLoggedIn(phoneNumber)).objectId, objectId);
 
       await page.reload();
-      assert.deepEqual(await page.evaluate(() => Backendless.appInfoPromise()), { appId: config.appId, apiKey: config.apiKey, rtURL: '' });
+      const { version, ...info } = await page.evaluate(() => Backendless.appInfoPromise());
+      assert.deepEqual(info, { appId: config.appId, apiKey: config.apiKey, rtURL: '' });
+      assert.match(version, /^\d+\.\d+\.\d+$/);
       assert.equal(await page.evaluate(() => Backendless.Users.isValidLogin()), true);
       const user = await page.evaluate(() => Backendless.Users.getCurrentUser());
       assert.deepEqual([user.objectId, user.phoneNumber], [objectId, phoneNumber]);

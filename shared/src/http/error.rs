@@ -5,7 +5,6 @@ use std::error::Error;
 
 use lambda_http::http::header::{self, HeaderName, HeaderValue};
 use lambda_http::{Body, Response};
-use phone_number::PhoneError;
 use serde_json::{Value, json};
 
 use super::{Duplicates, Reason};
@@ -61,6 +60,12 @@ impl Problem {
     /// A request with a method that its path does not have; these are the ones that it has.
     pub fn method_not_allowed(methods: &[&str]) -> Self {
         Self { allow: Some(methods.join(", ")), ..Self::new(Reason::MethodNotAllowed) }
+    }
+
+    /// Adds to the message how to mend the request.
+    #[must_use]
+    pub fn with_hint(self, hint: &str) -> Self {
+        Self { message: format!("{}: {hint}", self.message), ..self }
     }
 
     fn retry_after(self, seconds: u64) -> Self {
@@ -229,7 +234,9 @@ impl From<SecretError> for Problem {
 impl From<MessageError> for Problem {
     fn from(error: MessageError) -> Self {
         match error {
-            MessageError::AccessDenied => Self::new(Reason::AccessDenied),
+            MessageError::NoKey => Self::new(Reason::AccessDenied)
+                .with_hint("send the message key in the header 'Authorization: Bearer KEY'"),
+            MessageError::WrongKey => Self::new(Reason::AccessDenied).with_hint("this is not the message key"),
             MessageError::Empty => Self::field(Reason::MessageEmpty, "message"),
             MessageError::TooLong => Self::new(Reason::MessageTooLong),
             MessageError::NotText => Self::field(Reason::MessageNotText, "message"),
@@ -263,15 +270,6 @@ impl From<PlivoError> for Problem {
 impl From<KeyError> for Problem {
     fn from(_: KeyError) -> Self {
         Self::field(Reason::InvalidIdempotencyKey, "idempotencyKey")
-    }
-}
-
-impl From<PhoneError> for Problem {
-    fn from(error: PhoneError) -> Self {
-        match error {
-            PhoneError::Invalid => Self::field(Reason::InvalidPhoneNumber, "phoneNumber"),
-            PhoneError::NotServed => Self::new(Reason::NumberNotServed),
-        }
     }
 }
 

@@ -116,10 +116,15 @@ impl Fields {
     /// # Errors
     /// As [`Fields::optional_string`]; and when both are there.
     pub fn alias(&mut self, name: &str, alias: &str) -> Result<Option<String>, Problem> {
-        match (self.optional_string(name)?, self.optional_string(alias)?) {
-            (Some(_), Some(_)) => Err(Problem::duplicate(name, Duplicates::Service)),
-            (first, second) => Ok(first.or(second)),
-        }
+        one_of(name, self.optional_string(name)?, self.optional_string(alias)?)
+    }
+
+    /// Takes a value out that may go by one of two names.
+    ///
+    /// # Errors
+    /// When both are there.
+    pub fn alias_value(&mut self, name: &str, alias: &str) -> Result<Option<Value>, Problem> {
+        one_of(name, self.take(name), self.take(alias))
     }
 
     /// Whether nothing is left.
@@ -136,5 +141,13 @@ impl Fields {
     /// What is left.
     pub fn rest(self) -> Map<String, Value> {
         self.0
+    }
+}
+
+/// The value that is there. Both are a name that occurs twice.
+fn one_of<T>(name: &str, value: Option<T>, alias: Option<T>) -> Result<Option<T>, Problem> {
+    match (value, alias) {
+        (Some(_), Some(_)) => Err(Problem::duplicate(name, Duplicates::Service)),
+        (value, alias) => Ok(value.or(alias)),
     }
 }

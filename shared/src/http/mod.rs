@@ -3,6 +3,7 @@
 mod error;
 mod fields;
 mod json;
+mod phone;
 mod reason;
 mod request;
 mod response;
@@ -10,6 +11,7 @@ pub mod routes;
 
 pub use error::Problem;
 pub use fields::{Duplicates, Fields, body, fields, text_body};
+pub use phone::phone_number;
 pub use reason::Reason;
 pub use request::{bearer_token, idempotency_key, requester, user_token};
 pub use response::{

@@ -59,7 +59,7 @@ reasons! {
     /// The code is not CODE_LENGTH digits.
     InvalidCode = "invalid_code", BAD_REQUEST, 8008, "Invalid parameter '%s'";
     /// The request has not come through the proxy in front of the API.
-    ProxyRequired = "proxy_required", FORBIDDEN, 14008, "Access denied";
+    ProxyRequired = "proxy_required", FORBIDDEN, 14008, "Access denied: the request has not come through the proxy";
     /// The code is wrong, or its challenge is unknown, of another phone, expired, redeemed or out of attempts.
     CodeRejected = "code_rejected", UNAUTHORIZED, 14000, "The code is wrong or no longer valid";
     /// No such user, or another password.
@@ -109,7 +109,7 @@ reasons! {
     /// The user has no session of this id.
     SessionNotFound = "session_not_found", NOT_FOUND, 14000, "There is no such session";
     /// Another user's data.
-    NotOwn = "not_own", FORBIDDEN, 14008, "Access denied";
+    NotOwn = "not_own", FORBIDDEN, 14008, "Access denied: users can reach their own data only";
     /// The key of sendMessage is missing or wrong.
     AccessDenied = "access_denied", UNAUTHORIZED, 14008, "Access denied";
     /// A start for this phone came too soon after the last one, or after ten in a day.

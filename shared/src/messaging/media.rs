@@ -1,5 +1,5 @@
 //! Media links of a message: `mediaUrls` is one string, links separated by commas, each URL-encoded (the Backendless Plivo
-//! service); a plain `https://…` is accepted, too. We never fetch them: Plivo does.
+//! service), or an array of links; a plain `https://…` is accepted, too. We never fetch them: Plivo does.
 
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
@@ -20,18 +20,22 @@ pub enum MediaError {
     TooMany,
 }
 
-/// Reads the list; an empty text is an empty list.
+/// The links of a text; an empty text has none.
+pub fn split(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').filter(move |_| !list.trim().is_empty())
+}
+
+/// Parses links.
 ///
 /// # Errors
 /// [`MediaError`].
-pub fn parse(list: &str) -> Result<Vec<Url>, MediaError> {
-    if list.trim().is_empty() {
-        return Ok(Vec::new());
-    }
-    if list.matches(',').count() >= MOST {
+pub fn parse<'a>(links: impl Iterator<Item = &'a str>) -> Result<Vec<Url>, MediaError> {
+    // One more than there may be shows that there are too many.
+    let links: Vec<_> = links.take(MOST + 1).collect();
+    if links.len() > MOST {
         return Err(MediaError::TooMany);
     }
-    list.split(',').map(|item| link(item.trim())).collect()
+    links.into_iter().map(|item| link(item.trim())).collect()
 }
 
 fn link(item: &str) -> Result<Url, MediaError> {
@@ -69,6 +73,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn parse(list: &str) -> Result<Vec<Url>, MediaError> {
+        super::parse(split(list))
+    }
 
     #[test]
     fn what_is_not_a_public_https_link_is_refused() {
@@ -135,6 +143,16 @@ mod tests {
         let urls: Vec<_> = urls.iter().map(Url::as_str).collect();
         assert_eq!(urls, ["https://a.example/x%20y.png", "https://b.example/a,b.png?q=1"]);
         assert_eq!(parse("").unwrap(), []);
+        assert_eq!(parse(" ").unwrap(), []);
+    }
+
+    #[test]
+    fn a_link_of_an_array_may_hold_commas() {
+        let urls = super::parse(["https://a.example/1,2.png"].into_iter()).unwrap();
+        assert_eq!(urls.iter().map(Url::as_str).collect::<Vec<_>>(), ["https://a.example/1,2.png"]);
+        for link in ["", " ", ","] {
+            assert_eq!(super::parse([link].into_iter()), Err(MediaError::Link), "{link}");
+        }
     }
 
     proptest! {

@@ -28,9 +28,12 @@ use phone_number::PhoneNumber;
 /// A message was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
-    /// The key of `sendMessage` is missing or wrong.
-    #[error("access denied")]
-    AccessDenied,
+    /// There is no key of `sendMessage`.
+    #[error("no message key")]
+    NoKey,
+    /// The key of `sendMessage` is wrong.
+    #[error("wrong message key")]
+    WrongKey,
     /// No text and no media.
     #[error("nothing to send")]
     Empty,
@@ -84,12 +87,12 @@ pub enum MessageError {
 /// Requires a key of `sendMessage`, which spends the owner's money.
 ///
 /// # Errors
-/// [`MessageError::AccessDenied`]; [`MessageError::Secret`].
+/// [`MessageError::NoKey`]; [`MessageError::WrongKey`]; [`MessageError::Secret`].
 pub async fn authorize(secrets: &Secrets, key: Option<&SecretString>, now: Timestamp) -> Result<(), MessageError> {
     let keys = secrets.message_keys(now).await?;
-    let given = key.map(|key| key.expose_secret().as_bytes()).unwrap_or_default();
+    let given = key.ok_or(MessageError::NoKey)?.expose_secret().as_bytes();
     let right = |key: &SecretString| bool::from(given.ct_eq(key.expose_secret().as_bytes()));
-    if keys.iter().any(right) { Ok(()) } else { Err(MessageError::AccessDenied) }
+    if keys.iter().any(right) { Ok(()) } else { Err(MessageError::WrongKey) }
 }
 
 /// A message that may be sent.
