@@ -8,7 +8,8 @@
 //! | [`dynamodb`], [`secrets`], [`sqs`] | the APIs of DynamoDB, Secrets Manager and SQS |
 //! | [`simulator`] | Plivo's API |
 //! | [`captcha`] | a captcha service |
-//! | [`inbox`] | the messages that the simulator delivered |
+//! | [`inbox`] | the messages that the simulator delivered, what happened behind the responses, and what the tables hold |
+//! | `home` | the page at `/` |
 //! | `control_api` | `/_local/config`, `/_local/environment`, `/_local/clock` |
 //! | [`seed`] | loads users, challenges, counts and sessions from a file |
 //! | [`events`] | the event files and the responses that their names promise |
@@ -27,6 +28,7 @@ pub mod events;
 pub mod fault_proxy;
 pub mod functions;
 pub mod gateway;
+mod home;
 pub mod iam;
 pub mod inbox;
 pub mod metrics;
@@ -64,6 +66,9 @@ use crate::clock::{MovableClock, Pace};
 use crate::functions::Functions;
 use crate::gateway::Gateway;
 use crate::iam::Iam;
+use crate::inbox::Inbox;
+use crate::inbox::starts::Starts;
+use crate::inbox::tables::Tables;
 use crate::metrics::CountedMetrics;
 use crate::secrets::Secrets;
 use crate::simulator::Simulator;
@@ -117,6 +122,8 @@ pub struct Options {
     pub iam: Option<Iam>,
     /// The cost of hashing a password. Tests that hash many lower it.
     pub password_cost: Cost,
+    /// Prints each message, each start that sent nothing, and each rejected code.
+    pub print: Option<inbox::Print>,
 }
 
 /// A stack that cannot start.
@@ -228,12 +235,13 @@ impl Stack {
         let mut app = app.map_err(StackError::new("a setting is wrong"))?;
         app.password_cost = options.password_cost;
         let app = Arc::new(app);
-        let functions = Functions::new(&settings, clock.clone(), &metrics, options.password_cost);
-        let functions = Arc::new(functions.map_err(StackError::new("a setting is wrong"))?);
         let simulator = Simulator::new(PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN, {
             let clock = clock.clone();
             Arc::new(move || clock.now().as_millis())
         });
+        let starts = Starts::new(simulator.clone(), options.print);
+        let functions = Functions::new(&settings, clock.clone(), &metrics, &starts.hints(), options.password_cost);
+        let functions = Arc::new(functions.map_err(StackError::new("a setting is wrong"))?);
         let config = Config {
             url,
             app_id: app.settings.app_id.clone(),
@@ -241,7 +249,7 @@ impl Stack {
             message_key: MESSAGE_KEY.to_owned(),
             plivo_auth_id: PLIVO_AUTH_ID.to_owned(),
             plivo_auth_token: PLIVO_AUTH_TOKEN.to_owned(),
-            dynamodb_endpoint: apis.dynamodb,
+            dynamodb_endpoint: apis.dynamodb.clone(),
             secrets_endpoint: apis.secrets,
             sqs_endpoint: apis.sqs,
         };
@@ -250,9 +258,17 @@ impl Stack {
             functions: functions.clone(),
             origins: app.settings.allowed_origins.clone(),
             clock: clock.clone(),
+            starts: starts.clone(),
         };
         let captcha = Captcha::new(clock.clone());
-        let router = router(&config, &settings, gateway, &simulator);
+        let tables = Tables {
+            client: direct(&apis.dynamodb)?,
+            app: app.clone(),
+            simulator: simulator.clone(),
+            starts: starts.clone(),
+        };
+        starts.print_until(stopped.clone());
+        let router = router(&config, &settings, gateway, tables);
         let router = router.merge(dead_letters.router()).merge(captcha.router());
         let server = serve(listener, router, simulator.clone(), stopped);
         if let Some(file) = &options.seed {
@@ -352,13 +368,16 @@ impl Apis {
 }
 
 /// The router of the gateway's port.
-fn router(config: &Config, settings: &HashMap<String, String>, gateway: Gateway, simulator: &Simulator) -> Router {
+fn router(config: &Config, settings: &HashMap<String, String>, gateway: Gateway, tables: Tables) -> Router {
+    let Tables { simulator, starts, .. } = tables.clone();
     let (clock, functions) = (Arc::clone(&gateway.clock), Arc::clone(&gateway.functions));
     let gateway = Arc::new(gateway);
-    let own = inbox::router(simulator.clone())
+    let own = inbox::router(Inbox { simulator: simulator.clone(), starts })
+        .merge(inbox::protected(inbox::tables::router(tables)))
         .merge(control_api::router(config.clone(), settings, clock, simulator.clone()))
         .layer(from_fn_with_state(functions, settled));
-    Router::new().fallback(gateway::respond).with_state(gateway).merge(simulator.router()).merge(own)
+    let home = home::router(config);
+    Router::new().merge(home).fallback(gateway::respond).with_state(gateway).merge(simulator.router()).merge(own)
 }
 
 /// Waits for background tasks, so that a client that asks for messages finds those of earlier requests.

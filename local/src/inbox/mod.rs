@@ -1,7 +1,11 @@
-//! The inbox: the messages that the simulated Plivo delivered, for people (`/_local/`) and programs (`/_local/messages`).
+//! The inbox: the messages that the simulated Plivo delivered, for people (`/_local/`) and programs (`/_local/messages`), with what happened
+//! behind the responses (`starts`) and what the tables hold (`tables`).
 //!
 //! It shows one-time codes without a login. So it responds only if `Host` names this machine (another site could point a name of its own
 //! at 127.0.0.1), and sends no CORS header.
+
+pub(crate) mod starts;
+pub(crate) mod tables;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,6 +21,8 @@ use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
+pub use self::starts::Print;
+use self::starts::Starts;
 use crate::simulator::Simulator;
 
 /// The whole page. It loads no other file.
@@ -25,28 +31,45 @@ const PAGE: &str = include_str!("page.html");
 /// The timeout of a long poll.
 const WAIT: Duration = Duration::from_secs(20);
 
-/// The page and the two resources that it reads. It has no fallback, so it can be merged into any other router.
-pub fn router(simulator: Simulator) -> Router {
+/// What the messages and the rest come from.
+#[derive(Clone)]
+pub(crate) struct Inbox {
+    pub(crate) simulator: Simulator,
+    pub(crate) starts: Starts,
+}
+
+/// The page and what it reads. It has no fallback, so it can be merged into any other router.
+pub(crate) fn router(inbox: Inbox) -> Router {
     let policy = content_security_policy(PAGE);
     let page = move || async move { ([(header::CONTENT_SECURITY_POLICY, policy)], Html(PAGE)) };
-    Router::new()
+    let router = Router::new()
         .route("/_local", get(|| async { Redirect::permanent("/_local/") }))
         .route("/_local/", get(page))
-        .route("/_local/messages", get(messages))
+        .route("/_local/messages", get(messages).delete(clear))
+        .route("/_local/starts", get(list_starts))
         .route("/_local/events", get(events))
-        .layer(map_response(protect))
-        .layer(from_fn(loopback_only))
-        .with_state(simulator)
+        .with_state(inbox);
+    protected(router)
+}
+
+/// A router that responds only to this machine and whose responses nobody keeps.
+pub(crate) fn protected(router: Router) -> Router {
+    router.layer(map_response(protect)).layer(from_fn(loopback_only))
 }
 
 /// Refuses requests whose `Host` is not a name of this machine: otherwise any site could reach the stack by DNS rebinding. Also refuses
 /// requests from pages of other sites, which could move the clock even though they cannot read the response.
 pub async fn loopback_only(request: Request, next: Next) -> Response {
-    if is_loopback(request.headers()) && is_from_here(request.headers()) {
+    if is_own(request.headers()) {
         next.run(request).await
     } else {
         refusal(StatusCode::FORBIDDEN, "loopback_only", "Open this address as localhost or 127.0.0.1.")
     }
+}
+
+/// Whether a request comes from this machine, and not from a page of another site.
+pub(crate) fn is_own(headers: &HeaderMap) -> bool {
+    is_loopback(headers) && is_from_here(headers)
 }
 
 fn is_loopback(headers: &HeaderMap) -> bool {
@@ -82,7 +105,7 @@ fn refusal(status: StatusCode, reason: &str, message: &str) -> Response {
 }
 
 /// Keeps codes on this page: no cache, no content sniffing, no frames, no referrer.
-async fn protect(mut response: Response) -> Response {
+pub(crate) async fn protect(mut response: Response) -> Response {
     const HEADERS: [(HeaderName, &str); 5] = [
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -98,7 +121,7 @@ async fn protect(mut response: Response) -> Response {
 
 /// Allows the page only its own style and script, by their hashes, and requests to this server. So nothing in a message's text is run or
 /// loaded.
-fn content_security_policy(page: &str) -> String {
+pub(crate) fn content_security_policy(page: &str) -> String {
     let hash = |tag: &str| {
         let inner = page.split_once(&format!("<{tag}>")).and_then(|(_, rest)| rest.split_once(&format!("</{tag}>")));
         STANDARD.encode(digest(&SHA256, inner.map_or("", |(inner, _)| inner).as_bytes()))
@@ -117,16 +140,30 @@ fn parameter<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
 }
 
 /// `?to=` selects the messages to a number, `?limit=` that many of the newest.
-async fn messages(State(simulator): State<Simulator>, pairs: Pairs) -> Response {
+async fn messages(State(Inbox { simulator, .. }): State<Inbox>, pairs: Pairs) -> Response {
     match parameter(&pairs, "limit").map_or(Ok(usize::MAX), str::parse) {
         Ok(limit) => Json(simulator.newest_messages(parameter(&pairs, "to"), limit)).into_response(),
         Err(_) => refusal(StatusCode::BAD_REQUEST, "invalid_limit", "limit must be a whole number."),
     }
 }
 
+/// Forgets all messages, and all entries of `/_local/starts`.
+async fn clear(State(Inbox { simulator, starts }): State<Inbox>) -> Response {
+    starts.clear();
+    Json(json!({ "cleared": simulator.clear() })).into_response()
+}
+
+/// Starts and rejections, newest first. `?to=` selects those of a number, `?limit=` that many of the newest.
+async fn list_starts(State(Inbox { starts, .. }): State<Inbox>, pairs: Pairs) -> Response {
+    match parameter(&pairs, "limit").map_or(Ok(usize::MAX), str::parse) {
+        Ok(limit) => Json(starts.list(parameter(&pairs, "to"), limit)).into_response(),
+        Err(_) => refusal(StatusCode::BAD_REQUEST, "invalid_limit", "limit must be a whole number."),
+    }
+}
+
 /// A long poll: responds as soon as a message has arrived after version `?after=` (at once without it), and after [`WAIT`] at the latest.
 /// `now` is the stack's time, because its clock may have been moved.
-async fn events(State(simulator): State<Simulator>, pairs: Pairs) -> Response {
+async fn events(State(Inbox { simulator, .. }): State<Inbox>, pairs: Pairs) -> Response {
     let mut arrivals = simulator.subscribe();
     if let Some(seen) = parameter(&pairs, "after").and_then(|after| after.parse::<u64>().ok()) {
         let news = arrivals.wait_for(|version| *version != seen);
@@ -170,7 +207,8 @@ mod tests {
             request = request.header(header::HOST, host);
         }
         let request = request.body(Body::empty()).unwrap();
-        let response = router(simulator.clone()).oneshot(request).await.unwrap();
+        let inbox = Inbox { simulator: simulator.clone(), starts: Starts::new(simulator.clone(), None) };
+        let response = router(inbox).oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let text = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
         (head.status.as_u16(), head.headers, text)
@@ -195,7 +233,7 @@ mod tests {
             "0.0.0.0",
         ];
         for host in foreign.map(Some).into_iter().chain([None]) {
-            for path in ["/_local/", "/_local/messages", "/_local/events"] {
+            for path in ["/_local/", "/_local/messages", "/_local/starts", "/_local/events"] {
                 let (status, _, text) = get_as(host, &simulator, path).await;
                 assert_eq!(status, 403, "{host:?} {path}");
                 assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["errorData"]["reason"], "loopback_only");
@@ -216,6 +254,19 @@ mod tests {
         headers.append(header::HOST, HeaderValue::from_static("localhost"));
         headers.append(header::HOST, HeaderValue::from_static("example.com"));
         assert!(!is_loopback(&headers));
+    }
+
+    #[tokio::test]
+    async fn clearing_forgets_the_messages_and_wakes_whoever_waits() {
+        let simulator = simulator();
+        send(&simulator, "15550001111", "one").await;
+        let before = json_of(&simulator, "/_local/events").await.1["version"].clone();
+        let request =
+            Request::delete("/_local/messages").header(header::HOST, "localhost").body(Body::empty()).unwrap();
+        let inbox = Inbox { simulator: simulator.clone(), starts: Starts::new(simulator.clone(), None) };
+        assert_eq!(router(inbox).oneshot(request).await.unwrap().status(), 200);
+        assert_eq!(json_of(&simulator, "/_local/messages").await.1, json!([]));
+        assert_ne!(json_of(&simulator, "/_local/events").await.1["version"], before);
     }
 
     #[tokio::test]

@@ -20,6 +20,7 @@ mod imports;
 mod jwt;
 mod kill_switches;
 mod limits;
+mod local_pages;
 mod message_budget;
 mod messages;
 mod parameters;

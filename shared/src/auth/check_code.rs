@@ -15,7 +15,9 @@ use crate::flow::Flow;
 use crate::hints::{CodeRejection, Hint};
 use crate::logging;
 use crate::metrics::Metric;
-use crate::store::{Attempt, Challenge, ChallengeKey, ClientKey, ClientRecord, CodeState, NotCounted, PhoneKey, PhoneTag};
+use crate::store::{
+    Attempt, Challenge, ChallengeKey, ClientKey, ClientRecord, CodeState, NotCounted, PhoneKey, PhoneTag,
+};
 
 /// A code that a client has sent.
 #[derive(Debug, Clone, Copy)]

@@ -59,9 +59,14 @@ async fn log_in(
     let now = app.clock.now();
     let keys = app.secrets.keys(now).await?;
     app.store.users.check_root_key(&keys).await?;
-    let opened = check_code::open(challenge, &keys, |_, ChallengeKey { flow, .. }| {
-        if flow.is_login() { Ok(()) } else { Err(CodeRejection::OtherFlow(flow)) }
-    })?;
+    let opened =
+        check_code::open(
+            challenge,
+            &keys,
+            |_, ChallengeKey { flow, .. }| {
+                if flow.is_login() { Ok(()) } else { Err(CodeRejection::OtherFlow(flow)) }
+            },
+        )?;
     let entered = EnteredCode { challenge, opened: &opened, code, requester };
     let RightCode { phone, key, attempt } = check_code(app, &keys, entered, now).await?;
     // A phone without a user: even a guessed code finds nobody.

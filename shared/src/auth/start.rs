@@ -576,11 +576,7 @@ impl Start {
     }
 
     /// Sends the message and returns Plivo's answer, or calls Plivo as a decoy.
-    async fn call_plivo(
-        &self,
-        entry: &DecisionLogEntry,
-        text: &SecretString,
-    ) -> Result<Option<Accepted>, PlivoError> {
+    async fn call_plivo(&self, entry: &DecisionLogEntry, text: &SecretString) -> Result<Option<Accepted>, PlivoError> {
         let App { plivo, metrics, .. } = &*self.app;
         if !entry.sent {
             metrics.count(Metric::Decoy, self.now);
@@ -596,7 +592,9 @@ impl Start {
     fn tell(&self, issued: &IssuedChallenge, planned: &PlannedSend, outcome: &Result<Option<Accepted>, PlivoError>) {
         let message = || match outcome {
             _ if !planned.entry.sent => MessageOutcome::Silent(self.silence(planned)),
-            Ok(answer) => MessageOutcome::Sent(answer.as_ref().and_then(|answer| answer.message_uuid.first()).map(String::as_str)),
+            Ok(answer) => {
+                MessageOutcome::Sent(answer.as_ref().and_then(|answer| answer.message_uuid.first()).map(String::as_str))
+            }
             Err(error) => MessageOutcome::Failed(logging::chain(error)),
         };
         self.app.hints.tell(|| Hint::Started {
@@ -615,7 +613,9 @@ impl Start {
         let is_unconfirmed = self.state.owner.is_none();
         match planned.entry.decision.rule {
             _ if self.is_unknown_address => Silence::UnknownAddress,
-            _ if is_unconfirmed && self.flow.is_for_confirmed_phones() && self.state.is_disabled => Silence::UserDisabled,
+            _ if is_unconfirmed && self.flow.is_for_confirmed_phones() && self.state.is_disabled => {
+                Silence::UserDisabled
+            }
             _ if is_unconfirmed && self.flow.is_for_confirmed_phones() => Silence::NoUser,
             Some(rule) if !planned.spend_allows => Silence::Suppressed(rule),
             _ if is_unconfirmed => Silence::UnconfirmedLimit,
