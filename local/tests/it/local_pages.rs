@@ -2,10 +2,13 @@
 //! the page at `/`, and the nearest route. The responses stay as they are (`silence`).
 
 use std::path::Path;
+use std::sync::OnceLock;
 
+use local::Options;
 use local::simulator::Fault;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::support::{PASSWORD, TestApp, challenge_id, wrong};
 
@@ -154,6 +157,28 @@ async fn a_transaction_of_another_flow_or_phone_or_of_nobody_is_told() {
     assert_eq!(newest(&app).await, entry("rejected", "no_user", UNKNOWN));
     app.password_start(PHONE, "wrong password").await.refused(401, 3003, "login_rejected");
     assert_eq!(newest(&app).await, entry("rejected", "wrong_password", PHONE));
+}
+
+#[tokio::test]
+async fn the_terminal_shows_each_code_and_why_there_is_none() {
+    static LINES: OnceLock<UnboundedSender<String>> = OnceLock::new();
+    let (sender, mut lines) = unbounded_channel();
+    LINES.set(sender).unwrap();
+    let print: local::inbox::Print = |line| LINES.get().unwrap().send(line.to_owned()).unwrap();
+    let app = TestApp::options(Options { print: Some(print), ..Options::default() }).await;
+    let id = challenge_id(&app.register_start(PHONE).await.ok());
+    let code = app.last_code(PHONE);
+    let line = lines.recv().await.unwrap();
+    assert!(line.contains(PHONE) && line.contains(&code), "{line}");
+    app.login_start(UNKNOWN).await.ok();
+    let line = lines.recv().await.unwrap();
+    assert!(line.contains(UNKNOWN) && line.contains("sent nothing (login): No user has this phone."), "{line}");
+    app.enter(&id, &code).await.refused(401, 14000, "code_rejected");
+    let line = lines.recv().await.unwrap();
+    assert!(line.contains(PHONE) && line.contains("code rejected (register): The transaction is for"), "{line}");
+    app.get("/api/info/", None).await.refused(404, 14002, "not_found");
+    let line = lines.recv().await.unwrap();
+    assert!(line.ends_with("There is no route GET /api/info/. Did you mean GET /api/info?"), "{line}");
 }
 
 #[tokio::test]
