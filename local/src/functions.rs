@@ -11,6 +11,7 @@ use shared::auth::password::Cost;
 use shared::aws::dead_letters::DeadLetters;
 use shared::clock::{Clock, Timestamp};
 use shared::config::SettingError;
+use shared::hints::Hints;
 use shared::http::respond;
 use tokio::sync::watch;
 
@@ -45,6 +46,7 @@ impl Functions {
         settings: &HashMap<String, String>,
         clock: Arc<dyn Clock>,
         metrics: &CountedMetrics,
+        hints: &Hints,
         password_cost: Cost,
     ) -> Result<Self, SettingError> {
         let app = |name: &'static str| {
@@ -54,6 +56,7 @@ impl Functions {
             };
             let mut app = App::new(&lookup, Arc::clone(&clock), metrics.sink())?;
             app.password_cost = password_cost;
+            app.hints = hints.clone();
             Ok::<_, SettingError>(app)
         };
         let dead_letters = app("send-message")?.dead_letters();

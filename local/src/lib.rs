@@ -10,7 +10,8 @@
 //! | [`simulator`] | Plivo's API |
 //! | [`event_sources`] | EventBridge, SNS and Lambda as far as they send messages |
 //! | [`captcha`] | a captcha service |
-//! | [`inbox`] | the messages that the simulator delivered |
+//! | [`inbox`] | the messages that the simulator delivered, what happened behind the responses, and what the tables hold |
+//! | `home` | the page at `/` |
 //! | `control_api` | `/_local/config`, `/_local/environment`, `/_local/clock`, `/_local/plivo` |
 //! | [`differences`] | the settings that differ from a deployment's |
 //! | [`seed`] | loads users, challenges, counts and sessions from a file |
@@ -35,6 +36,7 @@ pub mod events;
 pub mod fault_proxy;
 pub mod functions;
 pub mod gateway;
+mod home;
 pub mod iam;
 pub mod inbox;
 pub mod metrics;
@@ -74,7 +76,9 @@ use crate::event_sources::EventSources;
 use crate::functions::Functions;
 use crate::gateway::Gateway;
 use crate::iam::Iam;
-use crate::inbox::AnyMachine;
+use crate::inbox::starts::Starts;
+use crate::inbox::tables::Tables;
+use crate::inbox::{AnyMachine, Inbox};
 use crate::metrics::CountedMetrics;
 use crate::secrets::Secrets;
 use crate::simulator::Simulator;
@@ -132,6 +136,8 @@ pub struct Options {
     pub iam: Option<Iam>,
     /// The cost of hashing a password. Tests that hash many lower it.
     pub password_cost: Cost,
+    /// Prints each message, each start that sent nothing, and each rejected code.
+    pub print: Option<inbox::Print>,
 }
 
 /// A stack that cannot start.
@@ -193,6 +199,22 @@ pub struct Config {
     pub sqs_endpoint: String,
 }
 
+impl Config {
+    fn new(url: String, app: &App, apis: &Apis) -> Self {
+        Self {
+            url,
+            app_id: app.settings.app_id.clone(),
+            api_key: app.settings.api_key.clone(),
+            message_key: MESSAGE_KEY.to_owned(),
+            plivo_auth_id: PLIVO_AUTH_ID.to_owned(),
+            plivo_auth_token: PLIVO_AUTH_TOKEN.to_owned(),
+            dynamodb_endpoint: apis.dynamodb.clone(),
+            secrets_endpoint: apis.secrets.clone(),
+            sqs_endpoint: apis.sqs.clone(),
+        }
+    }
+}
+
 /// A running stack. Stops when dropped.
 pub struct Stack {
     /// How to reach it.
@@ -241,8 +263,6 @@ impl Stack {
         let mut app = app.map_err(StackError::new("a setting is wrong"))?;
         app.password_cost = options.password_cost;
         let app = Arc::new(app);
-        let functions = Functions::new(&settings, clock.clone(), &metrics, options.password_cost);
-        let functions = Arc::new(functions.map_err(StackError::new("a setting is wrong"))?);
         let simulator = Simulator::new(PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN, {
             let clock = clock.clone();
             Arc::new(move || clock.now().as_millis())
@@ -250,30 +270,24 @@ impl Stack {
         if let Data::Folder(folder) = &options.data {
             simulator.keep_in(&folder.join("messages.jsonl")).map_err(dynamodb::unusable(folder))?;
         }
-        let config = Config {
-            url,
-            app_id: app.settings.app_id.clone(),
-            api_key: app.settings.api_key.clone(),
-            message_key: MESSAGE_KEY.to_owned(),
-            plivo_auth_id: PLIVO_AUTH_ID.to_owned(),
-            plivo_auth_token: PLIVO_AUTH_TOKEN.to_owned(),
-            dynamodb_endpoint: apis.dynamodb,
-            secrets_endpoint: apis.secrets,
-            sqs_endpoint: apis.sqs,
-        };
-        let (secrets, queues) = (apis.secrets_api, apis.queues);
+        let starts = Starts::new(simulator.clone(), options.print);
+        starts.print_until(stopped.clone());
+        let functions = Functions::new(&settings, clock.clone(), &metrics, &starts.hints(), options.password_cost);
+        let functions = Arc::new(functions.map_err(StackError::new("a setting is wrong"))?);
+        let config = Config::new(url, &app, &apis);
+        let client = direct(&apis.dynamodb)?;
+        let (secrets, queues, captcha) = (apis.secrets_api, apis.queues, Captcha::new(clock.clone()));
         sqs::mapping::start(&queues, &functions, &stopped);
         let sources = EventSources { functions: functions.clone(), queues: queues.clone(), clock: clock.clone() };
         let gateway = Gateway {
             functions: functions.clone(),
             origins: app.settings.allowed_origins.clone(),
             clock: clock.clone(),
+            starts: starts.clone(),
         };
-        let captcha = Captcha::new(clock.clone());
-        let router = router(&config, &settings, gateway, &simulator, &queues);
-        let router = router.merge(queues.router()).merge(sources.router()).merge(captcha.router());
-        let router = router.merge(openapi::router(&app.settings, &config.url)).merge(demo::router());
-        let router = router.merge(control_api::plivo_router(&simulator));
+        let tables = Tables { client, app: app.clone(), simulator: simulator.clone(), starts };
+        let router = router(&config, &settings, gateway, tables, &queues);
+        let router = router.merge(sources.router()).merge(captcha.router());
         let router = if options.is_local_open { router.layer(Extension(AnyMachine)) } else { router };
         let servers = server::serve(listeners, &router, simulator.clone(), &stopped);
         if let Some(file) = &options.seed {
@@ -380,15 +394,19 @@ fn router(
     config: &Config,
     settings: &HashMap<String, String>,
     gateway: Gateway,
-    simulator: &Simulator,
+    tables: Tables,
     queues: &Queues,
 ) -> Router {
+    let Tables { app, simulator, starts, .. } = tables.clone();
     let (clock, functions) = (Arc::clone(&gateway.clock), Arc::clone(&gateway.functions));
-    let gateway = Arc::new(gateway);
-    let own = inbox::router(simulator.clone())
+    let own = inbox::router(Inbox { simulator: simulator.clone(), starts })
+        .merge(inbox::protected(inbox::tables::router(tables)))
         .merge(control_api::router(config.clone(), settings, clock, simulator.clone()))
-        .layer(from_fn_with_state((functions, queues.clone()), settled));
-    Router::new().fallback(gateway::respond).with_state(gateway).merge(simulator.router()).merge(own)
+        .layer(from_fn_with_state((functions, queues.clone()), settled))
+        .merge(control_api::plivo_router(&simulator))
+        .merge(queues.router());
+    let api = home::router(config).fallback(gateway::respond).with_state(Arc::new(gateway)).merge(simulator.router());
+    api.merge(own).merge(openapi::router(&app.settings, &config.url)).merge(demo::router())
 }
 
 /// Waits for background tasks and queues, so that a client that asks for messages finds those of earlier requests.

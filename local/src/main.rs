@@ -62,6 +62,7 @@ async fn main() -> ExitCode {
         data: arguments.data.map_or(Data::Memory, Data::Folder),
         settings: arguments.settings,
         seed: arguments.seed,
+        print: Some(log_line),
         ..Options::default()
     };
     let stack = match Stack::start(options).await {
@@ -90,6 +91,11 @@ async fn main() -> ExitCode {
 /// Prints, and ignores a closed standard output: `cargo run | head` must not stop the stack.
 fn say(text: &str) {
     drop(writeln!(std::io::stdout(), "{text}"));
+}
+
+/// Prints a line of the inbox where the log goes, whether or not anybody reads it.
+fn log_line(line: &str) {
+    drop(writeln!(std::io::stderr(), "{line}"));
 }
 
 /// How to use the stack.

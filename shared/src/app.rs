@@ -12,6 +12,7 @@ use crate::background::BackgroundTasks;
 use crate::captcha;
 use crate::clock::Clock;
 use crate::config::{Lookup, SettingError, Settings};
+use crate::hints::Hints;
 use crate::http_client::{self, AwsHttpClient};
 use crate::metrics::{Metrics, Sink};
 use crate::plivo;
@@ -42,6 +43,8 @@ pub struct App {
     pub background: BackgroundTasks,
     /// What is counted for CloudWatch.
     pub metrics: Metrics,
+    /// What responses leave out: told to nobody, except by the local stack.
+    pub hints: Hints,
     /// What hashing a password costs: always the default, but for the benchmark's own stack.
     pub password_cost: Cost,
     aws: AwsClients,
@@ -65,6 +68,7 @@ impl App {
             padding: ResponsePadding::default(),
             background: BackgroundTasks::default(),
             metrics: Metrics::new(settings.resources.metrics_namespace.clone(), sink),
+            hints: Hints::default(),
             password_cost: Cost::default(),
             aws,
             settings,

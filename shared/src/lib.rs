@@ -15,6 +15,7 @@
 //! | [`config`], [`crypto`], [`flow`] | settings, keys and random values, the three flows | – |
 //! | [`http_client`], [`client_network`] | connections to others; where a request came from | – |
 //! | [`clock`], [`background`], [`logging`], [`metrics`] | time; work after the answer; logs; metrics | – |
+//! | [`hints`] | what only a developer's own machine tells | – |
 
 pub mod app;
 pub mod auth;
@@ -26,6 +27,7 @@ pub mod clock;
 pub mod config;
 pub mod crypto;
 pub mod flow;
+pub mod hints;
 pub mod http;
 pub mod http_client;
 pub mod lambda;

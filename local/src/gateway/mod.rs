@@ -3,6 +3,7 @@
 
 pub mod cors;
 mod event;
+mod nearest;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use shared::http::routes::{self, FALLBACK, Found};
 
 use crate::clock::MovableClock;
 use crate::functions::Functions;
+use crate::inbox::starts::Starts;
 
 /// API Gateway's own limit on a body, in bytes (AWS: "Quotas for HTTP APIs").
 const LARGEST_BODY: usize = 10 * 1024 * 1024;
@@ -27,6 +29,7 @@ pub(crate) struct Gateway {
     pub(crate) functions: Arc<Functions>,
     pub(crate) origins: Vec<String>,
     pub(crate) clock: Arc<MovableClock>,
+    pub(crate) starts: Starts,
 }
 
 /// Responds to every path that is not the stack's own.
@@ -47,7 +50,7 @@ pub(crate) async fn respond(
     let mut response = match axum::body::to_bytes(body, LARGEST_BODY).await {
         Ok(body) => {
             let (function, event) = gateway.event(&parts, &body, client);
-            gateway.invoke(function, event).await
+            gateway.invoke(function, event, nearest::hint(&parts.method, parts.uri.path())).await
         }
         Err(_) => plain(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
     };
@@ -66,8 +69,15 @@ impl Gateway {
         (function, event::from_request(parts, body, &client.ip().to_string(), self.clock.now(), &id))
     }
 
-    async fn invoke(&self, function: &'static str, event: Value) -> Response<Body> {
+    /// `hint` says what is wrong with method or path. It goes to the terminal and, beside the function's own answer, to the client.
+    async fn invoke(&self, function: &'static str, event: Value, hint: Option<String>) -> Response<Body> {
         match self.functions.invoke(function, event).await {
+            Ok(mut answer) if hint.is_some() => {
+                let hint = hint.unwrap_or_default();
+                self.starts.print(self.clock.now().as_millis(), "", &hint);
+                nearest::add(&mut answer, &hint);
+                event::to_response(&answer).unwrap_or_else(|| failed(function, "an answer of another shape"))
+            }
             Ok(answer) => event::to_response(&answer).unwrap_or_else(|| failed(function, "an answer of another shape")),
             Err(error) => failed(function, &error.error_message),
         }

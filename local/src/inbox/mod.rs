@@ -1,7 +1,11 @@
-//! The inbox: the messages that the simulated Plivo delivered, for people (`/_local/`) and programs (`/_local/messages`).
+//! The inbox: the messages that the simulated Plivo delivered, for people (`/_local/`) and programs (`/_local/messages`), with what happened
+//! behind the responses (`starts`) and what the tables hold (`tables`).
 //!
 //! It shows one-time codes without a login. So it responds only to this machine, even if the API listens on the network, and only if `Host`
 //! names this machine (another site could point a name of its own at 127.0.0.1), and sends no CORS header.
+
+pub(crate) mod starts;
+pub(crate) mod tables;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,6 +21,8 @@ use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
+pub use self::starts::Print;
+use self::starts::Starts;
 use crate::simulator::Simulator;
 
 /// The whole page. It loads no other file.
@@ -25,18 +31,31 @@ const PAGE: &str = include_str!("page.html");
 /// The timeout of a long poll.
 const WAIT: Duration = Duration::from_secs(20);
 
-/// The page and the two resources that it reads. It has no fallback, so it can be merged into any other router.
-pub fn router(simulator: Simulator) -> Router {
+/// What the messages and the rest come from.
+#[derive(Clone)]
+pub(crate) struct Inbox {
+    pub(crate) simulator: Simulator,
+    pub(crate) starts: Starts,
+}
+
+/// The page and what it reads. It has no fallback, so it can be merged into any other router.
+pub(crate) fn router(inbox: Inbox) -> Router {
     let policy = content_security_policy(PAGE);
     let page = move || async move { ([(header::CONTENT_SECURITY_POLICY, policy)], Html(PAGE)) };
-    Router::new()
+    let router = Router::new()
         .route("/_local", get(|| async { Redirect::permanent("/_local/") }))
         .route("/_local/", get(page))
-        .route("/_local/messages", get(messages))
+        .route("/_local/messages", get(messages).delete(clear))
+        .route("/_local/code", get(code))
+        .route("/_local/starts", get(list_starts))
         .route("/_local/events", get(events))
-        .layer(map_response(protect))
-        .layer(from_fn(loopback_only))
-        .with_state(simulator)
+        .with_state(inbox);
+    protected(router)
+}
+
+/// A router that responds only to this machine and whose responses nobody keeps.
+pub(crate) fn protected(router: Router) -> Router {
+    router.layer(map_response(protect)).layer(from_fn(loopback_only))
 }
 
 /// An extension of the requests to a stack whose `/_local` may be used from any machine, as in a container: there, even the requests of its
@@ -47,7 +66,7 @@ pub(crate) struct AnyMachine;
 /// Refuses requests from other machines. Refuses requests whose `Host` is not a name of this machine: otherwise any site could reach the stack by DNS rebinding. Also refuses
 /// requests from pages of other sites, which could move the clock even though they cannot read the response.
 pub async fn loopback_only(request: Request, next: Next) -> Response {
-    if is_from_this_machine(&request) && is_loopback(request.headers()) && is_from_here(request.headers()) {
+    if is_own(&request) {
         next.run(request).await
     } else {
         refusal(
@@ -56,6 +75,11 @@ pub async fn loopback_only(request: Request, next: Next) -> Response {
             "/_local is for the machine that runs Otpost, by the name localhost or 127.0.0.1. Other machines can use the API.",
         )
     }
+}
+
+/// Whether a request comes from this machine, and not from a page of another site.
+pub(crate) fn is_own(request: &Request) -> bool {
+    is_from_this_machine(request) && is_loopback(request.headers()) && is_from_here(request.headers())
 }
 
 fn is_from_this_machine(request: &Request) -> bool {
@@ -97,7 +121,7 @@ fn refusal(status: StatusCode, reason: &str, message: &str) -> Response {
 }
 
 /// Keeps codes on this page: no cache, no content sniffing, no frames, no referrer.
-async fn protect(mut response: Response) -> Response {
+pub(crate) async fn protect(mut response: Response) -> Response {
     const HEADERS: [(HeaderName, &str); 5] = [
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -113,7 +137,7 @@ async fn protect(mut response: Response) -> Response {
 
 /// Allows the page only its own style and script, by their hashes, and requests to this server. So nothing in a message's text is run or
 /// loaded.
-fn content_security_policy(page: &str) -> String {
+pub(crate) fn content_security_policy(page: &str) -> String {
     let hash = |tag: &str| {
         let inner = page.split_once(&format!("<{tag}>")).and_then(|(_, rest)| rest.split_once(&format!("</{tag}>")));
         STANDARD.encode(digest(&SHA256, inner.map_or("", |(inner, _)| inner).as_bytes()))
@@ -132,16 +156,40 @@ fn parameter<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
 }
 
 /// `?to=` selects the messages to a number, `?limit=` that many of the newest.
-async fn messages(State(simulator): State<Simulator>, pairs: Pairs) -> Response {
+async fn messages(State(Inbox { simulator, .. }): State<Inbox>, pairs: Pairs) -> Response {
     match parameter(&pairs, "limit").map_or(Ok(usize::MAX), str::parse) {
         Ok(limit) => Json(simulator.newest_messages(parameter(&pairs, "to"), limit)).into_response(),
         Err(_) => refusal(StatusCode::BAD_REQUEST, "invalid_limit", "limit must be a whole number."),
     }
 }
 
+/// Forgets all messages, and all entries of `/_local/starts`.
+async fn clear(State(Inbox { simulator, starts }): State<Inbox>) -> Response {
+    starts.clear();
+    Json(json!({ "cleared": simulator.clear() })).into_response()
+}
+
+/// Starts and rejections, newest first. `?to=` selects those of a number, `?limit=` that many of the newest.
+async fn list_starts(State(Inbox { starts, .. }): State<Inbox>, pairs: Pairs) -> Response {
+    match parameter(&pairs, "limit").map_or(Ok(usize::MAX), str::parse) {
+        Ok(limit) => Json(starts.list(parameter(&pairs, "to"), limit)).into_response(),
+        Err(_) => refusal(StatusCode::BAD_REQUEST, "invalid_limit", "limit must be a whole number."),
+    }
+}
+
+/// The code of the newest message to a number, as text, for scripts.
+async fn code(State(Inbox { simulator, .. }): State<Inbox>, pairs: Pairs) -> Response {
+    let newest = simulator.newest_messages(parameter(&pairs, "to"), 1);
+    let code = newest.first().and_then(|message| message.text.split_whitespace().next());
+    match code.filter(|code| code.bytes().all(|byte| byte.is_ascii_digit())) {
+        Some(code) => code.to_owned().into_response(),
+        None => refusal(StatusCode::NOT_FOUND, "no_code", "The newest message is no code; /_local/starts says why."),
+    }
+}
+
 /// A long poll: responds as soon as a message has arrived after version `?after=` (at once without it), and after [`WAIT`] at the latest.
 /// `now` is the stack's time, because its clock may have been moved.
-async fn events(State(simulator): State<Simulator>, pairs: Pairs) -> Response {
+async fn events(State(Inbox { simulator, .. }): State<Inbox>, pairs: Pairs) -> Response {
     let mut arrivals = simulator.subscribe();
     if let Some(seen) = parameter(&pairs, "after").and_then(|after| after.parse::<u64>().ok()) {
         let news = arrivals.wait_for(|version| *version != seen);
@@ -165,6 +213,10 @@ mod tests {
     use super::*;
 
     const ACCOUNT: &str = "MAXXXXXXXXXXXXXXXXXX";
+
+    fn inbox(simulator: &Simulator) -> Inbox {
+        Inbox { simulator: simulator.clone(), starts: Starts::new(simulator.clone(), None) }
+    }
 
     fn simulator() -> Simulator {
         Simulator::new(ACCOUNT, "token", Arc::new(|| 1_000))
@@ -194,7 +246,8 @@ mod tests {
             request = request.header(header::HOST, host);
         }
         let request = request.body(Body::empty()).unwrap();
-        let response = router(simulator.clone()).oneshot(request).await.unwrap();
+        let inbox = inbox(simulator);
+        let response = router(inbox).oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let text = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
         (head.status.as_u16(), head.headers, text)
@@ -219,7 +272,7 @@ mod tests {
             "0.0.0.0",
         ];
         for host in foreign.map(Some).into_iter().chain([None]) {
-            for path in ["/_local/", "/_local/messages", "/_local/events"] {
+            for path in ["/_local/", "/_local/messages", "/_local/starts", "/_local/events"] {
                 let (status, _, text) = get_as(host, &simulator, path).await;
                 assert_eq!(status, 403, "{host:?} {path}");
                 assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["errorData"]["reason"], "loopback_only");
@@ -240,7 +293,11 @@ mod tests {
             assert_eq!(get_from(client, Some("localhost"), &simulator(), "/_local/messages").await.0, 200, "{client}");
         }
         let request = Request::get("/_local/messages").header(header::HOST, "localhost").body(Body::empty()).unwrap();
-        assert_eq!(router(simulator()).oneshot(request).await.unwrap().status(), 403, "a client without an address");
+        assert_eq!(
+            router(inbox(&simulator())).oneshot(request).await.unwrap().status(),
+            403,
+            "a client without an address"
+        );
     }
 
     #[tokio::test]
@@ -249,7 +306,7 @@ mod tests {
             let request = Request::get("/_local/messages").header(header::HOST, host).extension(AnyMachine);
             let request =
                 request.extension(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 1)))).body(Body::empty()).unwrap();
-            assert_eq!(router(simulator()).oneshot(request).await.unwrap().status(), status, "{host}");
+            assert_eq!(router(inbox(&simulator())).oneshot(request).await.unwrap().status(), status, "{host}");
         }
     }
 
@@ -266,6 +323,19 @@ mod tests {
         headers.append(header::HOST, HeaderValue::from_static("localhost"));
         headers.append(header::HOST, HeaderValue::from_static("example.com"));
         assert!(!is_loopback(&headers));
+    }
+
+    #[tokio::test]
+    async fn clearing_forgets_the_messages_and_wakes_whoever_waits() {
+        let simulator = simulator();
+        send(&simulator, "15550001111", "one").await;
+        let before = json_of(&simulator, "/_local/events").await.1["version"].clone();
+        let here = ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1)));
+        let request = Request::delete("/_local/messages").header(header::HOST, "localhost").extension(here);
+        let request = request.body(Body::empty()).unwrap();
+        assert_eq!(router(inbox(&simulator)).oneshot(request).await.unwrap().status(), 200);
+        assert_eq!(json_of(&simulator, "/_local/messages").await.1, json!([]));
+        assert_ne!(json_of(&simulator, "/_local/events").await.1["version"], before);
     }
 
     #[tokio::test]
@@ -292,6 +362,18 @@ mod tests {
             let found: Vec<_> = body.as_array().unwrap().iter().map(|message| message["text"].clone()).collect();
             assert_eq!((status, found), (200, texts.into_iter().map(Value::from).collect()), "{query}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_newest_code_is_plain_text() {
+        let simulator = simulator();
+        assert_eq!(get_as(Some("localhost"), &simulator, "/_local/code?to=+15550001111").await.0, 404);
+        send(&simulator, "15550001111", "012345 is your code").await;
+        send(&simulator, "15550001111", "678901 is your code").await;
+        let (status, _, code) = get_as(Some("localhost"), &simulator, "/_local/code?to=%2B15550001111").await;
+        assert_eq!((status, code.as_str()), (200, "678901"));
+        send(&simulator, "15550001111", "Hello").await;
+        assert_eq!(json_of(&simulator, "/_local/code?to=+15550001111").await.1["errorData"]["reason"], "no_code");
     }
 
     #[tokio::test]

@@ -125,6 +125,13 @@ impl Simulator {
             .collect()
     }
 
+    /// Forgets all messages and returns how many there were.
+    pub(crate) fn clear(&self) -> usize {
+        let cleared = std::mem::take(&mut *lock(&self.inner.kept)).len();
+        self.wake();
+        cleared
+    }
+
     /// Injects a fault into all responses from now on; [`Fault::None`] ends it.
     pub fn set_fault(&self, fault: Fault) {
         *lock(&self.inner.fault) = fault;

@@ -21,6 +21,7 @@ mod jwt;
 mod kill_switches;
 mod limits;
 mod local_aws;
+mod local_pages;
 mod message_budget;
 mod messages;
 mod openapi;

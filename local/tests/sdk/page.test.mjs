@@ -8,7 +8,8 @@ import { dirname, join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import {
-  CODE_REJECTED, DAY, NOT_FOUND, PASSWORD, SESSION_INVALID, SPACING, TOO_MANY_MESSAGES, advance, codeSentTo, config, newNumber, otherThan, url,
+  CODE_REJECTED, DAY, NOT_FOUND, PASSWORD, SESSION_INVALID, SPACING, TOO_MANY_MESSAGES, advance, codeSentTo, config, messagesTo, newNumber, now,
+  otherThan, url,
 } from './support.mjs';
 
 const sdk = readFileSync(join(dirname(createRequire(import.meta.url).resolve('backendless/package.json')), 'dist/backendless.min.js'));
@@ -75,18 +76,23 @@ const send = (phoneNumber, message, mediaUrls) => fetch(`${url}/api/services/Pli
   method: 'POST', headers: { Authorization: `Bearer ${config.messageKey}` }, body: JSON.stringify({ phoneNumber, message, mediaUrls }),
 });
 const PHONE = { width: 360, height: 740 };
+const fits = async () => {
+  const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  assert(content <= screen, `${content} px on a screen of ${screen} px`);
+};
+/** Keeps a picture for people to look at, if they ask for it. */
+const picture = async (name) => {
+  if (process.env.OTPOST_PICTURES) await page.screenshot({ path: join(process.env.OTPOST_PICTURES, `${name}.png`), fullPage: true });
+};
+const onlyTheStack = () => {
+  assert.deepEqual([...requests].filter((asked) => asked !== 'null'), [url], 'no other host was asked; null is the origin of data:');
+  assert.deepEqual(complaints, []);
+};
 const MENU = 'https://media.example.com/menu/november.png';
 
 describe('the inbox', () => {
+  const login = (phoneNumber) => fetch(`${url}/api/services/Plivo/loginWithPhoneNumber`, { method: 'POST', body: phoneNumber });
   const card = (number) => page.getByRole('article').filter({ hasText: number });
-  const fits = async () => {
-    const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
-    assert(content <= screen, `${content} px on a screen of ${screen} px`);
-  };
-  const onlyTheStack = () => {
-    assert.deepEqual([...requests].filter((asked) => asked !== 'null'), [url], 'no other host was asked; null is the origin of data:');
-    assert.deepEqual(complaints, []);
-  };
 
   test('it is empty at first, then messages appear by themselves, newest first', async () => {
     await page.setViewportSize(PHONE);
@@ -118,7 +124,13 @@ describe('the inbox', () => {
     await card(numbers[2]).getByText('MMS').waitFor();
     assert.equal(await card(numbers[1]).getByRole('link').count(), 0);
 
-    if (process.env.OTPOST_SCREENSHOT) await page.screenshot({ path: process.env.OTPOST_SCREENSHOT });
+    if (process.env.OTPOST_SCREENSHOT) {
+      await page.emulateMedia({ reducedMotion: 'reduce' });
+      const unknown = newNumber();
+      await login(unknown);
+      await card(unknown).waitFor();
+      await page.screenshot({ path: process.env.OTPOST_SCREENSHOT });
+    }
     onlyTheStack();
   });
 
@@ -139,6 +151,134 @@ describe('the inbox', () => {
     onlyTheStack();
   });
 
+  const enter = (transactionId, code) => fetch(`${url}/api/services/Plivo/loginWithCode`, {
+    method: 'POST', body: JSON.stringify({ transactionId, code }),
+  });
+  /** Registers a user, who may then start again at once. */
+  const newUser = async () => {
+    const phoneNumber = newNumber();
+    const { transactionId } = await (await register(phoneNumber)).json();
+    const transactionCode = await codeSentTo(phoneNumber, 'sign up');
+    const body = { email: `user${phoneNumber.slice(1)}@example.com`, password: PASSWORD, phoneNumber, transactionId, transactionCode, name: 'Jane' };
+    const answer = await fetch(`${url}/api/users/register`, { method: 'POST', body: JSON.stringify(body) });
+    assert.equal(answer.status, 200);
+    return { phoneNumber, ...await answer.json() };
+  };
+  const search = (text) => page.getByRole('searchbox', { name: 'Search texts and numbers' }).fill(text);
+  const tab = (name) => page.getByRole('tab', { name, exact: true });
+
+  test('a start that sent nothing and a rejected code are cards of their own, which say why', async () => {
+    await page.goto(`${url}/_local/`);
+    const unknown = newNumber();
+    const { transactionId } = await (await login(unknown)).json();
+    const silent = card(unknown).filter({ has: page.getByRole('heading', { name: `No SMS · ${unknown}` }) });
+    await silent.getByText('No user has this phone.', { exact: false }).waitFor();
+    await silent.getByText('login · no_user', { exact: false }).waitFor();
+
+    assert.equal((await enter(transactionId, '123456')).status, 401);
+    const rejected = card(unknown).filter({ has: page.getByRole('heading', { name: `Code rejected · ${unknown}` }) });
+    await rejected.getByText('Wrong code, attempt 1 of 5.', { exact: true }).waitFor();
+    assert.equal(await rejected.getByRole('button', { name: /Copy code/ }).count(), 0);
+    assert.deepEqual(complaints.splice(0), [], 'the page itself asked for nothing that failed');
+    onlyTheStack();
+  });
+
+  test('a code is marked when it expires or is used, and buttons move the clock', async () => {
+    const { phoneNumber } = await newUser();
+    await page.goto(`${url}/_local/`);
+    await card(phoneNumber).getByText('Code used', { exact: true }).waitFor();
+
+    await login(phoneNumber);
+    const next = card(phoneNumber).filter({ hasText: 'log in' });
+    await next.getByText(/^Code expires in [45]:\d\d min$/).waitFor();
+    const before = await now();
+    await page.getByRole('button', { name: '+5 min' }).click();
+    await next.getByText('Code expired', { exact: true }).waitFor();
+    assert(await now() - before >= 300_000);
+    await page.getByText(/^The clock of the local stack is .* ahead of this machine's\.$/).waitFor();
+    for (const [button, seconds] of [['+30 s', 30], ['+1 day', DAY]]) {
+      const earlier = await now();
+      const moved = page.waitForResponse(`${url}/_local/clock`);
+      await page.getByRole('button', { name: button }).click();
+      assert((await (await moved).json()).now - earlier >= seconds * 1000, button);
+    }
+    onlyTheStack();
+  });
+
+  test('texts and numbers can be searched, and all is cleared by a button', async () => {
+    const [lunch, dinner] = [newNumber(), newNumber()];
+    await send(lunch, 'Lunch is served');
+    await send(dinner, 'Dinner is served');
+    await page.goto(`${url}/_local/`);
+    await card(dinner).waitFor();
+    await search('lunch IS');
+    await card(dinner).waitFor({ state: 'hidden' });
+    assert.equal(await card(lunch).count(), 1);
+    await search(dinner.slice(2));
+    await card(lunch).waitFor({ state: 'hidden' });
+    await card(dinner).waitFor();
+    await search('no such words');
+    await page.getByText('Nothing found.').waitFor();
+    await page.getByRole('button', { name: 'Show all' }).click();
+    await card(lunch).waitFor();
+
+    await page.getByRole('button', { name: 'Clear', exact: true }).click();
+    await page.getByRole('heading', { name: 'No messages yet' }).waitFor();
+    assert.deepEqual(await messagesTo(lunch), []);
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'tab-messages', 'the focus is not lost');
+    onlyTheStack();
+  });
+
+  test('users, sessions and phones are tabs, which the keyboard reaches', async () => {
+    const { phoneNumber, objectId } = await newUser();
+    const { transactionId } = await (await login(phoneNumber)).json();
+    const { 'user-token': token } = await (await enter(transactionId, await codeSentTo(phoneNumber, 'log in'))).json();
+    await page.goto(`${url}/_local/`);
+    await tab('Messages').focus();
+    await page.keyboard.press('ArrowRight');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'tab-users');
+    assert.equal(await tab('Users').getAttribute('aria-selected'), 'true');
+    await search(objectId);
+    await card(phoneNumber).getByText('Enabled', { exact: true }).waitFor();
+    await card(phoneNumber).getByText('"name": "Jane"', { exact: false }).waitFor();
+    await search('');
+
+    await tab('Sessions').click();
+    await card(phoneNumber).getByText(/^ends in 7 days$/).waitFor();
+    await tab('Phones').click();
+    const row = card(phoneNumber).getByRole('row', { name: /^Starts in a day 2 of 10/ });
+    await row.getByText(/in 24 h/).waitFor();
+    await card(phoneNumber).getByText('login: used, 1 of 5 attempts').waitFor();
+    const shown = await page.content();
+    assert(!shown.includes(token) && !shown.includes('argon2'), 'no secret');
+
+    await page.goto(`${url}/_local/#users`);
+    await page.getByRole('tabpanel', { name: 'Users' }).getByText(objectId).waitFor();
+    onlyTheStack();
+  });
+
+  for (const colorScheme of ['light', 'dark']) {
+    for (const width of [390, 1280]) {
+      test(`every tab fits a screen of ${width} px (${colorScheme})`, async () => {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: 900 });
+        const { phoneNumber } = await newUser();
+        const unknown = newNumber();
+        const { transactionId } = await (await login(unknown)).json();
+        await enter(transactionId, '123456');
+        await login(phoneNumber);
+        for (const name of ['messages', 'users', 'sessions', 'phones']) {
+          await page.goto(`${url}/_local/#${name}`);
+          const some = name === 'sessions' ? page.getByRole('tabpanel', { name: 'Sessions' }) : card(phoneNumber).first();
+          await some.waitFor();
+          await fits();
+          await picture(`inbox-${name}-${width}-${colorScheme}`);
+        }
+        onlyTheStack();
+      });
+    }
+  }
+
   test('long words and links do not make it wider than a phone', async () => {
     await page.setViewportSize(PHONE);
     const number = newNumber();
@@ -148,6 +288,37 @@ describe('the inbox', () => {
     await fits();
     onlyTheStack();
   });
+});
+
+describe('the start page', () => {
+  test('a browser gets the page, a program the answer of the service', async () => {
+    await page.goto(url);
+    await page.getByRole('heading', { name: 'Otpost', exact: true }).waitFor();
+    await page.getByText(`${url}/api`, { exact: true }).waitFor();
+    const row = page.getByRole('row', { name: /POST \/api\/users\/register/ });
+    await row.getByText('register: a phone gets a code', { exact: false }).waitFor();
+    const links = await page.getByRole('navigation').getByRole('link').evaluateAll((all) => all.map((link) => link.getAttribute('href')));
+    assert.deepEqual(links, ['/_local/', '/_local/#users', '/_local/#sessions', '/_local/#phones', '/demo', '/docs']);
+    await page.getByRole('link', { name: /^Users/ }).click();
+    await page.getByRole('tab', { name: 'Users', selected: true }).waitFor();
+    onlyTheStack();
+
+    const answer = await fetch(url);
+    assert.deepEqual([answer.status, (await answer.json()).errorData.reason], [404, 'not_found']);
+  });
+
+  for (const colorScheme of ['light', 'dark']) {
+    for (const width of [390, 1280]) {
+      test(`it fits a screen of ${width} px (${colorScheme})`, async () => {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: 900 });
+        await page.goto(url);
+        await fits();
+        await picture(`home-${width}-${colorScheme}`);
+        onlyTheStack();
+      });
+    }
+  }
 });
 
 describe("an app's page on another origin", () => {
@@ -304,7 +475,9 @@ describe("an app's page on another origin", () => {
     const { header, retryAfter, ...limited } = await page.evaluate((number) => refused(plivo('loginWithPhoneNumber', number)), phoneNumber);
     assert.deepEqual(limited, TOO_MANY_MESSAGES);
     assert.equal(header, String(retryAfter), 'the page may read Retry-After');
-    assert.deepEqual(await page.evaluate(() => refused(plivo('noSuchMethod', {}))), NOT_FOUND);
+    const { hint, ...notFound } = await page.evaluate(() => refused(plivo('noSuchMethod', {})));
+    assert.deepEqual(notFound, NOT_FOUND);
+    assert.match(hint, /^There is no route POST /, 'the local stack says what was asked for');
     assert.deepEqual(await page.evaluate(() => refused(Backendless.Users.update({ objectId: 'x' }))), SESSION_INVALID);
     onlyOurs();
   });

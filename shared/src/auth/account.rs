@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::challenge_id::ChallengeId;
-use super::check_code::{EnteredCode, RightCode, check_code};
+use super::check_code::{self, EnteredCode, RightCode, check_code};
 use super::email::Email;
 use super::finish_login::count_verified;
 use super::notice::{self, Notice};
@@ -22,6 +22,7 @@ use crate::clock::Timestamp;
 use crate::config::{Identity, Settings};
 use crate::crypto::KeyedHash;
 use crate::flow::Flow;
+use crate::hints::CodeRejection;
 use crate::logging;
 use crate::store::{PhoneChange, PhoneKey, PhoneMoved, Profile, Session, UserChange, VerifiedCode};
 use phone_number::PhoneNumber;
@@ -88,8 +89,13 @@ pub async fn update(
             Ok(Changed::CodeSent(profile, challenge))
         }
         (Some(phone), Some((challenge, code))) => {
-            let code = prove(app, user, (phone, *challenge, code), requester).await?;
-            write(app, &session, profile, &change, Some((phone, code))).await.map(Changed::Done)
+            let changed = async {
+                let code = prove(app, user, (phone, *challenge, code), requester).await?;
+                write(app, &session, profile, &change, Some((phone, code))).await
+            };
+            let outcome = changed.await;
+            check_code::tell(app, *challenge, &outcome);
+            outcome.map(Changed::Done)
         }
         (None, _) => write(app, &session, profile, &change, None).await.map(Changed::Done),
     }
@@ -104,10 +110,11 @@ async fn prove(
 ) -> Result<RightCode, AuthError> {
     let now = app.clock.now();
     let keys = app.secrets.keys(now).await?;
-    let mut opened = challenge.open(&keys);
-    opened.retain(|opened| *opened == (PhoneKey(keys.phone(phone.e164()).short()), Flow::ChangePhone.into()));
+    let owner = PhoneKey(keys.phone(phone.e164()).short());
+    let opened = check_code::open(challenge, &keys, check_code::only(owner, Flow::ChangePhone))?;
     let right = check_code(app, &keys, EnteredCode { challenge, opened: &opened, code, requester }, now).await?;
-    if right.attempt.challenge.user.as_deref() == Some(user) { Ok(right) } else { Err(AuthError::CodeRejected) }
+    let is_own = right.attempt.challenge.user.as_deref() == Some(user);
+    if is_own { Ok(right) } else { Err(AuthError::CodeRejected(CodeRejection::OtherUser)) }
 }
 
 /// Decides on the profile as it is, and writes it; again where another change was faster.
@@ -177,7 +184,7 @@ async fn move_phone(
     let code = VerifiedCode { phone: code.phone, key: code.key, attempt: &code.attempt, device: None };
     match users.move_phone(phones, sessions, code, &change, now).await? {
         PhoneMoved::Done => Ok(true),
-        PhoneMoved::CodeUsed => Err(AuthError::CodeRejected),
+        PhoneMoved::CodeUsed => Err(AuthError::CodeRejected(CodeRejection::Used)),
         PhoneMoved::Taken => Err(AuthError::UserExists),
         PhoneMoved::Changed => Ok(false),
     }

@@ -11,15 +11,19 @@ use super::{AuthError, Requester, captcha_check, client_limits, guessing};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::crypto::Keys;
+use crate::flow::Flow;
+use crate::hints::{CodeRejection, Hint};
 use crate::logging;
 use crate::metrics::Metric;
-use crate::store::{Attempt, ChallengeKey, ClientKey, ClientRecord, CodeState, PhoneKey, PhoneTag};
+use crate::store::{
+    Attempt, Challenge, ChallengeKey, ClientKey, ClientRecord, CodeState, NotCounted, PhoneKey, PhoneTag,
+};
 
 /// A code that a client has sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EnteredCode<'a> {
     pub challenge: ChallengeId,
-    /// The challenges that it may be for: one, but for the minutes in which a key is rotated. None if it is not one of ours.
+    /// The challenges that it may be for, by [`open`].
     pub opened: &'a [(PhoneKey, ChallengeKey)],
     pub code: &'a OneTimeCode,
     pub requester: &'a Requester,
@@ -33,6 +37,39 @@ pub(super) struct RightCode {
     pub attempt: Attempt,
 }
 
+/// The challenges that an id may be of, as far as `check` accepts them: one, but for the minutes in which a key is rotated.
+pub(super) fn open(
+    challenge: ChallengeId,
+    keys: &Keys,
+    check: impl Fn(PhoneKey, ChallengeKey) -> Result<(), CodeRejection>,
+) -> Result<Vec<(PhoneKey, ChallengeKey)>, AuthError> {
+    let mut cause = CodeRejection::Unknown;
+    let mut opened = challenge.open(keys);
+    opened.retain(|(phone, key)| check(*phone, *key).map_err(|rejection| cause = rejection).is_ok());
+    if opened.is_empty() { Err(AuthError::CodeRejected(cause)) } else { Ok(opened) }
+}
+
+/// Accepts challenges of one flow and one phone, and of no device.
+pub(super) fn only(phone: PhoneKey, flow: Flow) -> impl Fn(PhoneKey, ChallengeKey) -> Result<(), CodeRejection> {
+    move |found, key| match key {
+        key if key != flow.into() => Err(CodeRejection::OtherFlow(key.flow)),
+        _ if found != phone => Err(CodeRejection::OtherPhone),
+        _ => Ok(()),
+    }
+}
+
+/// Tells what became of a code.
+pub(super) fn tell<T>(app: &App, challenge: ChallengeId, outcome: &Result<T, AuthError>) {
+    let (at, id) = (|| app.clock.now(), || challenge.text());
+    match outcome {
+        Ok(_) => app.hints.tell(|| Hint::CodeRedeemed { at: at(), challenge: id() }),
+        Err(AuthError::CodeRejected(cause)) => {
+            app.hints.tell(|| Hint::CodeRejected { at: at(), challenge: id(), cause: *cause });
+        }
+        Err(_) => {}
+    }
+}
+
 /// Counts an attempt, then compares the code.
 pub(super) async fn check_code(
     app: &App,
@@ -40,7 +77,7 @@ pub(super) async fn check_code(
     entered: EnteredCode<'_>,
     now: Timestamp,
 ) -> Result<RightCode, AuthError> {
-    let Some((_, key)) = entered.opened.first() else { return Err(AuthError::CodeRejected) };
+    let Some((_, key)) = entered.opened.first() else { return Err(AuthError::CodeRejected(CodeRejection::Unknown)) };
     // Strangers in its network must not hinder a phone's own device, whose challenge only itself can have.
     if key.device.is_some() {
         return compare(app, keys, entered, 0, now).await;
@@ -82,13 +119,21 @@ async fn compare(
     now: Timestamp,
 ) -> Result<RightCode, AuthError> {
     let id = entered.challenge.text();
+    let mut cause = CodeRejection::Unknown;
     for (phone, key) in entered.opened {
-        let Some(attempt) = app.store.phones.begin_attempt(*phone, *key, &id, now).await? else { continue };
-        let sealed = attempt.challenge.code.as_deref().ok_or(AuthError::CodeRejected)?;
-        let sent = keys.open_code(sealed, &id).map_err(|_| AuthError::CodeRejected)?;
+        let attempt = match app.store.phones.begin_attempt(*phone, *key, &id, now).await? {
+            Ok(attempt) => attempt,
+            Err(NotCounted(found)) => {
+                cause = why_not_live(found.as_ref(), &id, now);
+                continue;
+            }
+        };
+        let unreadable = || AuthError::CodeRejected(CodeRejection::Unreadable);
+        let sealed = attempt.challenge.code.as_deref().ok_or_else(unreadable)?;
+        let sent = keys.open_code(sealed, &id).map_err(|_| unreadable())?;
         let length = guessing::code_length(&app.settings, wrong_codes, *key);
         if sent.expose_secret().len() < length {
-            return Err(AuthError::CodeRejected);
+            return Err(AuthError::CodeRejected(CodeRejection::TooShort));
         }
         if entered.code.matches(&sent) {
             return Ok(RightCode { phone: *phone, key: *key, attempt });
@@ -101,7 +146,19 @@ async fn compare(
                 app.store.controls.count_wrong_code(now).await?;
             }
         }
-        return Err(AuthError::CodeRejected);
+        let Challenge { attempts, max_attempts, .. } = &attempt.challenge;
+        return Err(AuthError::CodeRejected(CodeRejection::Wrong { attempt: attempts.len(), max: *max_attempts }));
     }
-    Err(AuthError::CodeRejected)
+    Err(AuthError::CodeRejected(cause))
+}
+
+/// Why no attempt could begin, by what stands in the challenge's place.
+fn why_not_live(found: Option<&Challenge>, id: &str, now: Timestamp) -> CodeRejection {
+    match found {
+        None => CodeRejection::Unknown,
+        Some(challenge) if challenge.id != id => CodeRejection::Replaced,
+        Some(Challenge { redeemed_by: Some(_), .. }) => CodeRejection::Used,
+        Some(challenge) if challenge.expires <= now => CodeRejection::Expired,
+        Some(_) => CodeRejection::NoAttemptsLeft,
+    }
 }

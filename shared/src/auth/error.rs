@@ -5,6 +5,7 @@ use super::password::{HashError, PasswordError};
 use super::properties::PropertyError;
 use crate::aws::secrets::SecretError;
 use crate::crypto::SealError;
+use crate::hints::CodeRejection;
 use crate::plivo::PlivoError;
 use crate::spend::pumping::Rule;
 use crate::store::StoreError;
@@ -12,9 +13,9 @@ use crate::store::StoreError;
 /// A flow of `auth` was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// The code is wrong, or its challenge is unknown, expired, redeemed or out of attempts. The answer does not say which.
+    /// The code is wrong, or its challenge is unknown, expired, redeemed or out of attempts. Neither the answer nor the log says which.
     #[error("code rejected")]
-    CodeRejected,
+    CodeRejected(CodeRejection),
     /// There is no such user, or the password is wrong. The answer does not say which.
     #[error("login rejected")]
     LoginRejected,

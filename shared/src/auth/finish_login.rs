@@ -6,7 +6,7 @@ use phone_number::PhoneNumber;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::challenge_id::ChallengeId;
-use super::check_code::{EnteredCode, RightCode, check_code};
+use super::check_code::{self, EnteredCode, RightCode, check_code};
 use super::device::NewDevice;
 use super::otp::OneTimeCode;
 use super::{AuthError, Requester};
@@ -14,11 +14,12 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::crypto::{Keys, identifier, random};
 use crate::flow::Flow;
+use crate::hints::CodeRejection;
 use crate::logging;
 use crate::metrics::Metric;
 use crate::spend::budget::shards_of;
 use crate::spend::counter::{country_volume_scope, volume_scope};
-use crate::store::{CounterKey, ENABLED, NewSession, Profile, VerifiedCode};
+use crate::store::{ChallengeKey, CounterKey, ENABLED, NewSession, Profile, VerifiedCode};
 
 /// A user who has just logged in.
 #[derive(Debug)]
@@ -44,7 +45,9 @@ pub async fn finish_login(
     requester: &Requester,
 ) -> Result<LoggedIn, AuthError> {
     // All refusals are padded: a wrong code for a phone with a user takes longer to read.
-    app.padding.arrival().padded(log_in(app, challenge, code, requester)).await
+    let outcome = app.padding.arrival().padded(log_in(app, challenge, code, requester)).await;
+    check_code::tell(app, challenge, &outcome);
+    outcome
 }
 
 async fn log_in(
@@ -56,12 +59,18 @@ async fn log_in(
     let now = app.clock.now();
     let keys = app.secrets.keys(now).await?;
     app.store.users.check_root_key(&keys).await?;
-    let mut opened = challenge.open(&keys);
-    opened.retain(|(_, key)| key.flow.is_login());
+    let opened =
+        check_code::open(
+            challenge,
+            &keys,
+            |_, ChallengeKey { flow, .. }| {
+                if flow.is_login() { Ok(()) } else { Err(CodeRejection::OtherFlow(flow)) }
+            },
+        )?;
     let entered = EnteredCode { challenge, opened: &opened, code, requester };
     let RightCode { phone, key, attempt } = check_code(app, &keys, entered, now).await?;
     // A phone without a user: even a guessed code finds nobody.
-    let user = attempt.challenge.user.clone().ok_or(AuthError::CodeRejected)?;
+    let user = attempt.challenge.user.clone().ok_or(AuthError::CodeRejected(CodeRejection::NoUser))?;
     let token = random::bytes::<16>();
     let (idle, life) = (app.settings.session_idle, app.settings.session_life);
     let (device, flow) = (requester.user_agent.as_str(), key.flow);
@@ -93,7 +102,8 @@ async fn log_in(
             let (token, device_token) = (identifier::format(&token).into(), device.map(|device| device.token));
             Ok(LoggedIn { id: user, profile, token, device_token })
         }
-        _ => Err(AuthError::CodeRejected),
+        Some(_) => Err(AuthError::CodeRejected(CodeRejection::Used)),
+        None => Err(AuthError::CodeRejected(CodeRejection::NoUser)),
     }
 }
 

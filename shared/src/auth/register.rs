@@ -5,7 +5,7 @@ use phone_number::PhoneNumber;
 use secrecy::SecretString;
 
 use super::challenge_id::ChallengeId;
-use super::check_code::{EnteredCode, RightCode, check_code};
+use super::check_code::{self, EnteredCode, RightCode, check_code};
 use super::email::Email;
 use super::finish_login::count_verified;
 use super::otp::OneTimeCode;
@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::config::Identity;
 use crate::crypto::{identifier, random};
 use crate::flow::Flow;
+use crate::hints::CodeRejection;
 use crate::logging;
 use crate::store::{ENABLED, NewSession, NewUser, PhoneKey, Profile, Registered, VerifiedCode};
 
@@ -55,14 +56,20 @@ pub struct NewAccount {
 /// [`AuthError::CodeRejected`] whatever was wrong with phone, challenge or code; [`AuthError::UserExists`] for a client that has proven the
 /// phone, whose code stays valid for another attempt; the others of [`AuthError`].
 pub async fn register(app: &App, registration: Registration, requester: &Requester) -> Result<NewAccount, AuthError> {
+    let challenge = registration.challenge;
+    let outcome = create(app, registration, requester).await;
+    check_code::tell(app, challenge, &outcome);
+    outcome
+}
+
+async fn create(app: &App, registration: Registration, requester: &Requester) -> Result<NewAccount, AuthError> {
     logging::record_phone(&registration.phone);
     let now = app.clock.now();
     let keys = app.secrets.keys(now).await?;
     app.store.users.keep_root_key(&keys).await?;
     let owner = keys.phone(registration.phone.e164());
     let (flow, challenge) = (Flow::Register, registration.challenge);
-    let mut opened = challenge.open(&keys);
-    opened.retain(|opened| *opened == (PhoneKey(owner.short()), flow.into()));
+    let opened = check_code::open(challenge, &keys, check_code::only(PhoneKey(owner.short()), flow))?;
     let entered = EnteredCode { challenge, opened: &opened, code: &registration.code, requester };
     let RightCode { phone, key, attempt } = check_code(app, &keys, entered, now).await?;
     let password = match registration.password {
@@ -108,7 +115,7 @@ pub async fn register(app: &App, registration: Registration, requester: &Request
             profile.last_login = token.is_some().then_some(now);
             Ok(NewAccount { id, profile, token })
         }
-        Registered::CodeUsed => Err(AuthError::CodeRejected),
+        Registered::CodeUsed => Err(AuthError::CodeRejected(CodeRejection::Used)),
         Registered::Taken => Err(AuthError::UserExists),
     }
 }

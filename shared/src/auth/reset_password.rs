@@ -1,15 +1,16 @@
 //! How a reset of a forgotten password ends: the code comes back with a new password. It logs nobody in.
 
 use super::challenge_id::ChallengeId;
-use super::check_code::{EnteredCode, check_code};
+use super::check_code::{self, EnteredCode, check_code};
 use super::notice::{self, Notice};
 use super::otp::OneTimeCode;
 use super::password::Password;
 use super::{AuthError, Requester, own_password, session};
 use crate::app::App;
 use crate::flow::Flow;
+use crate::hints::CodeRejection;
 use crate::logging;
-use crate::store::{PhoneKey, Profile, UserChange, VerifiedCode};
+use crate::store::{ChallengeKey, PhoneKey, Profile, UserChange, VerifiedCode};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,9 @@ pub async fn reset(
     requester: &Requester,
 ) -> Result<(), AuthError> {
     // All refusals are padded, as at a login.
-    app.padding.arrival().padded(try_reset(app, challenge, code, password, requester)).await
+    let outcome = app.padding.arrival().padded(try_reset(app, challenge, code, password, requester)).await;
+    check_code::tell(app, challenge, &outcome);
+    outcome
 }
 
 async fn try_reset(
@@ -41,12 +44,14 @@ async fn try_reset(
     let now = app.clock.now();
     let keys = app.secrets.keys(now).await?;
     app.store.users.check_root_key(&keys).await?;
-    let mut opened = challenge.open(&keys);
-    opened.retain(|(_, key)| key.flow == Flow::ResetPassword);
+    let opened = check_code::open(challenge, &keys, |_, ChallengeKey { flow, .. }| {
+        if flow == Flow::ResetPassword { Ok(()) } else { Err(CodeRejection::OtherFlow(flow)) }
+    })?;
     let right = check_code(app, &keys, EnteredCode { challenge, opened: &opened, code, requester }, now).await?;
     // A challenge of nobody: even a guessed code finds no user.
-    let user = right.attempt.challenge.user.clone().ok_or(AuthError::CodeRejected)?;
-    let mut profile = app.store.users.profile(&user).await?.ok_or(AuthError::CodeRejected)?;
+    let no_user = || AuthError::CodeRejected(CodeRejection::NoUser);
+    let user = right.attempt.challenge.user.clone().ok_or_else(no_user)?;
+    let mut profile = app.store.users.profile(&user).await?.ok_or_else(no_user)?;
     let hash = own_password::hash(app, &profile, password).await?;
     for _ in 0..ATTEMPTS {
         let current = session::enabled(Some(profile))?;
@@ -70,8 +75,8 @@ async fn try_reset(
                 tracing::info!(event = "user_updated", reason = "reset of a password", "changed");
                 return Ok(());
             }
-            Some(false) => profile = app.store.users.profile(&user).await?.ok_or(AuthError::CodeRejected)?,
-            None => return Err(AuthError::CodeRejected),
+            Some(false) => profile = app.store.users.profile(&user).await?.ok_or_else(no_user)?,
+            None => return Err(AuthError::CodeRejected(CodeRejection::Used)),
         }
     }
     Err(AuthError::UserChanged)

@@ -40,9 +40,10 @@ use crate::aws::secrets::PlivoCredentials;
 use crate::clock::Timestamp;
 use crate::crypto::{KeyedHash, Keys, SealError};
 use crate::flow::Flow;
+use crate::hints::{Hint, MessageOutcome, PasswordRejection, Silence};
 use crate::logging;
 use crate::metrics::Metric;
-use crate::plivo::{Message, PlivoError};
+use crate::plivo::{Accepted, Message, PlivoError};
 use crate::spend::budget::{Window, shards_of};
 use crate::spend::counter::{Addition, Field, volume_scope};
 use crate::spend::pumping::{Outcome, Rule};
@@ -212,6 +213,8 @@ struct Start {
     /// The flow, and the device that the client has shown to be the phone's.
     key: ChallengeKey,
     captcha_token: Option<SecretString>,
+    /// Whether it is for an e-mail address that no user has, whose phone is made up.
+    is_unknown_address: bool,
     state: StartState,
 }
 
@@ -271,6 +274,7 @@ impl Start {
         let now = app.clock.now();
         let (keys, plivo) = tokio::try_join!(app.secrets.keys(now), app.secrets.plivo(now))?;
         let (owner, client) = (keys.phone(phone.e164()), keys.client(requester.network.as_str()));
+        let is_unknown_address = matches!(address, Some((_, false)));
         let (item, owner) = match address {
             None => (PhoneKey(owner.short()), owner),
             Some((address, is_known)) => (PhoneKey(address.short()), if is_known { owner } else { address }),
@@ -306,6 +310,7 @@ impl Start {
             network,
             key,
             captcha_token,
+            is_unknown_address,
             state,
         }))
     }
@@ -411,7 +416,18 @@ impl Start {
     /// Compares the password, with the same work whether or not there is a user.
     async fn verify(&self, password: Password) -> Result<(), AuthError> {
         let hash = self.state.owner.as_ref().and_then(|owner| owner.password.clone());
-        if password.verify(&self.keys, hash).await? { Ok(()) } else { Err(AuthError::LoginRejected) }
+        if password.verify(&self.keys, hash).await? {
+            return Ok(());
+        }
+        let cause = || match &self.state.owner {
+            Some(owner) if owner.password.is_some() => PasswordRejection::Wrong,
+            Some(_) => PasswordRejection::NoPassword,
+            None if self.state.is_disabled => PasswordRejection::UserDisabled,
+            None => PasswordRejection::NoUser,
+        };
+        let hint = || Hint::PasswordRejected { at: self.now, phone: self.phone.e164(), cause: cause() };
+        self.app.hints.tell(hint);
+        Err(AuthError::LoginRejected)
     }
 
     /// Removes attempts from the phone's wrong passwords.
@@ -559,17 +575,52 @@ impl Start {
         }
     }
 
-    /// Sends the message, or calls Plivo as a decoy.
-    async fn call_plivo(&self, entry: &DecisionLogEntry, text: &SecretString) -> Result<(), PlivoError> {
+    /// Sends the message and returns Plivo's answer, or calls Plivo as a decoy.
+    async fn call_plivo(&self, entry: &DecisionLogEntry, text: &SecretString) -> Result<Option<Accepted>, PlivoError> {
         let App { plivo, metrics, .. } = &*self.app;
         if !entry.sent {
             metrics.count(Metric::Decoy, self.now);
-            return plivo.decoy(&self.plivo).await;
+            return plivo.decoy(&self.plivo).await.map(|()| None);
         }
         let message = Message { to: self.phone.e164(), text: text.expose_secret(), media: &[], keep_text: false };
-        let outcome = plivo.send(&self.plivo, message).await.map(drop);
+        let outcome = plivo.send(&self.plivo, message).await.map(Some);
         metrics.count_send(self.flow.as_str(), message, outcome.as_ref().err(), self.now);
         outcome
+    }
+
+    /// Tells what became of the message.
+    fn tell(&self, issued: &IssuedChallenge, planned: &PlannedSend, outcome: &Result<Option<Accepted>, PlivoError>) {
+        let message = || match outcome {
+            _ if !planned.entry.sent => MessageOutcome::Silent(self.silence(planned)),
+            Ok(answer) => {
+                MessageOutcome::Sent(answer.as_ref().and_then(|answer| answer.message_uuid.first()).map(String::as_str))
+            }
+            Err(error) => MessageOutcome::Failed(logging::chain(error)),
+        };
+        self.app.hints.tell(|| Hint::Started {
+            at: self.now,
+            flow: self.flow,
+            phone: (!self.is_unknown_address).then(|| self.phone.e164()),
+            challenge: &issued.challenge.id,
+            expires: issued.challenge.expires,
+            is_repeated: issued.is_repeated,
+            message: message(),
+        });
+    }
+
+    /// Why no message was to go out.
+    fn silence(&self, planned: &PlannedSend) -> Silence {
+        let is_unconfirmed = self.state.owner.is_none();
+        match planned.entry.decision.rule {
+            _ if self.is_unknown_address => Silence::UnknownAddress,
+            _ if is_unconfirmed && self.flow.is_for_confirmed_phones() && self.state.is_disabled => {
+                Silence::UserDisabled
+            }
+            _ if is_unconfirmed && self.flow.is_for_confirmed_phones() => Silence::NoUser,
+            Some(rule) if !planned.spend_allows => Silence::Suppressed(rule),
+            _ if is_unconfirmed => Silence::UnconfirmedLimit,
+            _ => Silence::Race,
+        }
     }
 
     /// Writes the decision log and counts the message for its prefix; returns whether it is counted. A failure is logged and changes nothing.
@@ -595,13 +646,16 @@ impl PreparedSend {
     /// could delay an answer that is still on its way. What comes first is the same for all phones.
     fn send_after_answer(self) -> String {
         let Self { start, issued, planned, text, .. } = self;
+        let id = issued.challenge.id.clone();
         Arc::clone(&start).app.background.spawn(async move {
             start.record(&planned).await;
-            if let Err(error) = start.call_plivo(&planned.entry, &text).await {
+            let outcome = start.call_plivo(&planned.entry, &text).await;
+            start.tell(&issued, &planned, &outcome);
+            if let Err(error) = outcome {
                 tracing::error!(cause = logging::chain(&error), "code message not sent, the client is not told");
             }
         });
-        issued.challenge.id
+        id
     }
 
     /// Sends, reports a failure, and returns the challenge's id. A message that certainly did not go out counts against no phone, budget, country
@@ -624,6 +678,9 @@ impl PreparedSend {
         let (controls, failures) = (&start.app.store.controls, start.state.status.failures.as_ref());
         let prefix = planned.entry.prefix.clone();
         tokio::join!(circuit_breaker::record(controls, failures, prefix, &outcome, start.now), rolled_back);
+        if outcome.is_ok() {
+            start.tell(&issued, &planned, &outcome);
+        }
         outcome?;
         Ok(issued.challenge.id)
     }

@@ -165,7 +165,7 @@ const SOON: u64 = 2;
 impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::CodeRejected => Self::new(Reason::CodeRejected),
+            AuthError::CodeRejected(_) => Self::new(Reason::CodeRejected),
             AuthError::LoginRejected => Self::new(Reason::LoginRejected),
             AuthError::UserExists => Self::new(Reason::UserExists),
             AuthError::UserDisabled => Self::new(Reason::UserDisabled),

@@ -37,8 +37,8 @@ pub(crate) use messages::LEASE;
 pub use messages::{Claim, Claimed, MessageState, Messages};
 pub use phone_messages::{PhoneMessages, PhoneMessagesTable};
 pub use phones::{
-    Attempt, Challenge, ChallengeKey, DEVICE_LIFE, Device, DeviceSlot, PhoneCounts, PhoneKey, PhoneLimits, PhoneRecord,
-    Phones, VerifiedCode,
+    Attempt, Challenge, ChallengeKey, DEVICE_LIFE, Device, DeviceSlot, NotCounted, PhoneCounts, PhoneKey, PhoneLimits,
+    PhoneRecord, Phones, VerifiedCode,
 };
 pub use sessions::{NewSession, Session, SessionEntry, Sessions};
 pub use start_state::{CodeState, MessageLimits, StartKeys, StartState};

@@ -254,6 +254,10 @@ impl Attempt {
     }
 }
 
+/// An attempt for which there is no live challenge. What stands in the challenge's place, if anything.
+#[derive(Debug)]
+pub struct NotCounted(pub Option<Challenge>);
+
 /// A right code that is to be redeemed.
 #[derive(Debug, Clone, Copy)]
 pub struct VerifiedCode<'a> {
@@ -339,7 +343,7 @@ impl Phones {
     }
 
     /// Counts one attempt to enter a code, before anybody compares it: on condition that the challenge is there, is not redeemed, has not
-    /// expired and has attempts left. `None` when one of these does not hold.
+    /// expired and has attempts left. [`NotCounted`] when one of these does not hold.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -349,7 +353,7 @@ impl Phones {
         key: ChallengeKey,
         challenge: &str,
         now: Timestamp,
-    ) -> Result<Option<Attempt>, StoreError> {
+    ) -> Result<Result<Attempt, NotCounted>, StoreError> {
         let id = identifier::random();
         let update = self
             .table
@@ -378,9 +382,12 @@ impl Phones {
             Written::ConditionFailed(found) => (false, Some(found).filter(|found| !found.is_empty())),
         };
         let mut record: PhoneRecord = optimistic::read(item)?;
-        let begun = |challenge: &Challenge| written || challenge.attempts.contains_key(&id);
-        let challenge = record.challenges.remove(&key).filter(begun);
-        Ok(challenge.map(|challenge| Attempt { id, challenge, devices: record.devices }))
+        Ok(match record.challenges.remove(&key) {
+            Some(challenge) if written || challenge.attempts.contains_key(&id) => {
+                Ok(Attempt { id, challenge, devices: record.devices })
+            }
+            challenge => Err(NotCounted(challenge)),
+        })
     }
 
     /// Whether this very attempt redeemed the code: what became of a transaction whose response was lost for good.
@@ -467,14 +474,14 @@ mod tests {
             ("expired", PHONE, Flow::Login, CHALLENGE, last),
         ] {
             let begun = store.phones.begin_attempt(phone, flow.into(), challenge, now).await.unwrap();
-            assert!(begun.is_none(), "{case}");
+            assert!(begun.is_err(), "{case}");
             assert_eq!(store.phones.get(PHONE).await.unwrap(), before, "{case}");
             assert_eq!(store.phones.get(PhoneKey([0; 8])).await.unwrap(), PhoneRecord::default(), "{case}");
         }
         let almost = Timestamp::from_millis(last.as_millis() - 1);
-        assert!(store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, almost).await.unwrap().is_some());
+        assert!(store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, almost).await.unwrap().is_ok());
         assert!(
-            store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, NOW).await.unwrap().is_none(),
+            store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, NOW).await.unwrap().is_err(),
             "none left"
         );
     }
@@ -484,7 +491,7 @@ mod tests {
         let (store, _) = start().await;
         issue(&store, Flow::Login, 5).await;
         assert!(redeem(&store, &attempt(&store, Flow::Login).await, "home", NOW).await);
-        assert!(store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, NOW).await.unwrap().is_none());
+        assert!(store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, NOW).await.unwrap().is_err());
     }
 
     #[tokio::test]
@@ -538,7 +545,7 @@ mod tests {
         issue(&store, Flow::Login, 3).await;
         let begin = || store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, NOW);
         let begun = join_all((0..8).map(|_| begin())).await;
-        assert_eq!(begun.into_iter().filter_map(Result::unwrap).count(), 3);
+        assert_eq!(begun.into_iter().filter(|begun| matches!(begun, Ok(Ok(_)))).count(), 3);
     }
 
     #[tokio::test]

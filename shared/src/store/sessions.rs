@@ -101,6 +101,11 @@ impl Session {
         Timestamp::from_millis(0)
     }
 
+    /// When it ends if its token is not used before.
+    pub fn ends(&self) -> Timestamp {
+        self.idle_until.min(self.ends)
+    }
+
     /// Whether it has not ended.
     pub fn is_valid(&self, now: Timestamp) -> bool {
         now < self.idle_until && now < self.ends

@@ -51,8 +51,10 @@ pub struct MessageLimits {
 pub struct StartState {
     /// What is kept about the phone.
     pub phone: PhoneRecord,
-    /// Its user, if it has one.
+    /// Its user, if it has one who may log in.
     pub owner: Option<PhoneOwner>,
+    /// Whether it has a user who may not log in.
+    pub is_disabled: bool,
     /// What is kept about the client network.
     pub client: ClientRecord,
     /// The shards, with their numbers.
@@ -93,10 +95,12 @@ impl Store {
         let mut read_shard =
             |shard: &usize| Ok((*shard, counters::read(found.take(&counters.table, &shard_id(*shard)))?));
         let shards = keys.shards.iter().map(&mut read_shard).collect::<Result<_, StoreError>>()?;
+        let owner: Option<PhoneOwner> = users::read(found.take(&users.table, &owner))?;
         Ok(StartState {
             phone: optimistic::read(found.take(&phones.table, &phone))?,
+            is_disabled: owner.as_ref().is_some_and(|owner| owner.disabled),
             // One who may not log in gets no code: then the phone is like one without a user.
-            owner: users::read(found.take(&users.table, &owner))?.filter(|owner: &PhoneOwner| !owner.disabled),
+            owner: owner.filter(|owner| !owner.disabled),
             client: optimistic::read(found.take(&clients.table, &client))?,
             prefix: counters::read(found.take(&counters.table, &prefix))?,
             shards,

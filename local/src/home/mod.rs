@@ -1,0 +1,149 @@
+//! The page at `/`: what runs here, its keys, where to look, and all routes. A browser on this machine gets it; everybody else gets the
+//! gateway's answer.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, Request, header};
+use axum::response::{Html, IntoResponse as _};
+use axum::routing::get;
+use shared::http::routes::{ROUTES, Route};
+
+use crate::Config;
+use crate::gateway::{self, Gateway};
+use crate::inbox;
+
+/// The page, with `{name}` in place of what differs between stacks. It loads no other file.
+const PAGE: &str = include_str!("page.html");
+
+/// The page's route.
+pub(crate) fn router(config: &Config) -> Router<Arc<Gateway>> {
+    let page = page(config);
+    let policy = inbox::content_security_policy(&page);
+    let respond = async move |gateway: State<Arc<Gateway>>, client: ConnectInfo<_>, request: Request<Body>| {
+        if accepts_html(request.headers()) && inbox::is_own(&request) {
+            let response = ([(header::CONTENT_SECURITY_POLICY, policy)], Html(page)).into_response();
+            inbox::protect(response).await
+        } else {
+            gateway::respond(gateway, client, request).await
+        }
+    };
+    Router::new().route("/", get(respond).fallback(gateway::respond))
+}
+
+fn accepts_html(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")))
+}
+
+fn page(config: &Config) -> String {
+    let fields = [
+        ("{url}", &config.url),
+        ("{appId}", &config.app_id),
+        ("{apiKey}", &config.api_key),
+        ("{messageKey}", &config.message_key),
+    ];
+    let routes: String = ROUTES.iter().map(row).collect();
+    let page = PAGE.replace("{routes}", &routes);
+    fields.iter().fold(page, |page, (name, value)| page.replace(&format!("<!--{name}-->"), &escape(value)))
+}
+
+/// A row of the table of routes.
+fn row(route: &Route) -> String {
+    let Route { method, path, function, roots } = route;
+    let root = if roots.contains(&"/api") { "/api" } else { "" };
+    let note = note(method, path);
+    let class = method.to_lowercase();
+    format!(
+        "<tr role=\"row\"><td role=\"cell\"><span class=\"method {class}\">{method}</span></td><td role=\"cell\"><code>{root}{}</code></td>\
+         <td role=\"cell\">{}</td><td role=\"cell\">{function}</td></tr>\n",
+        escape(path),
+        escape(note),
+    )
+}
+
+/// What a route does.
+fn note(method: &str, path: &str) -> &'static str {
+    match (method, path) {
+        (_, "/users/register") => "register: a phone gets a code; with the code, the user is made",
+        (_, "/services/Plivo/loginWithPhoneNumber") => "log in: the phone gets a code",
+        (_, "/services/Plivo/loginWithPhoneNumberAndPassword") => "log in with password: the phone gets a code",
+        (_, "/services/Plivo/loginWithCode") => "finish either login by the code",
+        (_, "/services/Plivo/sendMessage") => "send an SMS or MMS, with the message key",
+        (_, "/info") => "the application",
+        (_, "/users/isvalidusertoken/{token}") => "whether a session is valid",
+        (_, "/users/logout") => "end the session",
+        (_, "/users/me") => "the session's user",
+        ("GET", "/users/sessions") => "the user's sessions",
+        (_, "/users/sessions") => "end all other sessions",
+        (_, "/users/sessions/{sessionId}") => "end one session",
+        (_, "/users/token") => "a JWT for your back end",
+        (_, "/.well-known/openid-configuration" | "/.well-known/jwks.json") => "public keys of JWTs",
+        (_, "/users/login") => "refused: it would need no code",
+        ("PUT", _) => "change the user",
+        ("GET", "/data/Users/{objectId}") => "read the user",
+        ("DELETE", _) => "delete the user",
+        (_, "/data/Users/find" | "/data/Users/count") => "find or count; you see yourself only",
+        (_, "/users/userclassprops" | "/data/Users/properties") => "the columns of users",
+        (_, "/users/userroles") => "the user's roles",
+        (_, "/users/verifypassword" | "/users/verifypassowrd") => "whether a password is right",
+        (_, "/users/export") => "everything that is kept about the user",
+        (_, "/users/restorepassword/{identity}") => "forgotten password: the phone gets a code",
+        (_, "/services/Plivo/resetPassword") => "set a new password by the code",
+        _ => "",
+    }
+}
+
+/// Text for HTML.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_who_accepts_html_gets_the_page() {
+        for (accept, is_browser) in [
+            (Some("text/html,application/xhtml+xml,*/*;q=0.8"), true),
+            (Some("*/*"), false),
+            (Some("application/json"), false),
+            (None, false),
+        ] {
+            let accept = accept.map(|accept| (header::ACCEPT, HeaderValue::from_static(accept)));
+            assert_eq!(accepts_html(&accept.into_iter().collect()), is_browser);
+        }
+    }
+
+    #[test]
+    fn every_route_says_what_it_does() {
+        for route in &ROUTES {
+            assert_ne!(note(route.method, route.path), "", "{} {}", route.method, route.path);
+        }
+    }
+
+    #[test]
+    fn settings_are_text_and_nothing_is_left_open() {
+        let config = Config {
+            url: "http://127.0.0.1:3000".to_owned(),
+            app_id: "<b>\"&".to_owned(),
+            api_key: "key".to_owned(),
+            message_key: "message".to_owned(),
+            plivo_auth_id: String::new(),
+            plivo_auth_token: String::new(),
+            dynamodb_endpoint: String::new(),
+            secrets_endpoint: String::new(),
+            sqs_endpoint: String::new(),
+        };
+        let page = page(&config);
+        assert!(page.contains("&lt;b&gt;&quot;&amp;") && !page.contains("<b>\""));
+        assert!(!page.contains("<!--{") && !page.contains("{routes}"));
+    }
+}

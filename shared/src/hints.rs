@@ -1,0 +1,152 @@
+//! What the responses leave out on purpose, for a developer's own machine: why a start sent nothing, and why a code or a password was
+//! rejected. The local stack listens and puts it into words. A function binary has no listener, so there nothing is put together or told.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::flow::Flow;
+use crate::spend::pumping::Rule;
+
+/// What is called for each hint.
+pub type Listener = Arc<dyn Fn(&Hint<'_>) + Send + Sync>;
+
+/// Whoever listens; by default nobody.
+#[derive(Clone, Default, derive_more::Debug)]
+#[debug("Hints")]
+pub struct Hints(Option<Listener>);
+
+impl Hints {
+    /// Hints that go to a listener.
+    pub const fn to(listener: Listener) -> Self {
+        Self(Some(listener))
+    }
+
+    /// Tells a hint, which is put together only if somebody listens.
+    pub(crate) fn tell<'a>(&self, hint: impl FnOnce() -> Hint<'a>) {
+        if let Some(listener) = &self.0 {
+            listener(&hint());
+        }
+    }
+}
+
+/// What has happened behind a response.
+#[derive(Debug)]
+pub enum Hint<'a> {
+    /// A start was answered as if a code went out.
+    Started {
+        /// When.
+        at: Timestamp,
+        /// The flow.
+        flow: Flow,
+        /// The phone; nobody's for an e-mail address that is unknown.
+        phone: Option<&'a str>,
+        /// The challenge's id.
+        challenge: &'a str,
+        /// When the code expires.
+        expires: Timestamp,
+        /// Whether the same code was sent before.
+        is_repeated: bool,
+        /// What became of the message.
+        message: MessageOutcome<'a>,
+    },
+    /// A code came back right and was redeemed.
+    CodeRedeemed {
+        /// When.
+        at: Timestamp,
+        /// The challenge's id.
+        challenge: String,
+    },
+    /// A code was rejected.
+    CodeRejected {
+        /// When.
+        at: Timestamp,
+        /// The challenge's id.
+        challenge: String,
+        /// Why.
+        cause: CodeRejection,
+    },
+    /// A start with a password was rejected.
+    PasswordRejected {
+        /// When.
+        at: Timestamp,
+        /// The phone.
+        phone: &'a str,
+        /// Why.
+        cause: PasswordRejection,
+    },
+}
+
+/// What became of a start's message.
+#[derive(Debug)]
+pub enum MessageOutcome<'a> {
+    /// Plivo took it; its id.
+    Sent(Option<&'a str>),
+    /// Plivo failed, and the client is not told; the error.
+    Failed(String),
+    /// It was not to go out.
+    Silent(Silence),
+}
+
+/// Why a start sent nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// No user has the phone.
+    NoUser,
+    /// No user has the e-mail address, or SMS do not go to the phone's country.
+    UnknownAddress,
+    /// The phone's user may not log in.
+    UserDisabled,
+    /// The phone has no user and got all its messages for the day.
+    UnconfirmedLimit,
+    /// A spend rule suppresses the message.
+    Suppressed(Rule),
+    /// Another start or an operator was faster.
+    Race,
+}
+
+/// Why a code was rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeRejection {
+    /// It is another code than the one that was sent.
+    Wrong {
+        /// The number of this attempt.
+        attempt: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// There is no such challenge.
+    Unknown,
+    /// The challenge is of this flow, which ends elsewhere. A made-up id can look like one.
+    OtherFlow(Flow),
+    /// The challenge is another phone's. A made-up id can look like one.
+    OtherPhone,
+    /// The challenge is another user's.
+    OtherUser,
+    /// A later start has taken the challenge's place.
+    Replaced,
+    /// It came too late.
+    Expired,
+    /// It was redeemed before.
+    Used,
+    /// Too many wrong codes were entered before it.
+    NoAttemptsLeft,
+    /// It has fewer digits than codes have during an attack.
+    TooShort,
+    /// It cannot be decrypted.
+    Unreadable,
+    /// Nobody is there who could use it.
+    NoUser,
+}
+
+/// Why a start with a password was rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordRejection {
+    /// No user has the phone.
+    NoUser,
+    /// The phone's user may not log in.
+    UserDisabled,
+    /// The user has no password.
+    NoPassword,
+    /// It is another password.
+    Wrong,
+}
