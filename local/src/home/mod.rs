@@ -53,16 +53,14 @@ fn page(config: &Config) -> String {
 }
 
 /// A row of the table of routes.
-fn row(route: &Route) -> String {
-    let Route { method, path, function, roots } = route;
+fn row(Route { method, path, function, roots }: &Route) -> String {
     let root = if roots.contains(&"/api") { "/api" } else { "" };
-    let note = note(method, path);
-    let class = method.to_lowercase();
+    let (class, note) = (method.to_lowercase(), escape(note(method, path)));
+    // A narrow screen breaks a path at its slashes.
+    let path = escape(&format!("{root}{path}")).replace('/', "/<wbr>");
     format!(
-        "<tr role=\"row\"><td role=\"cell\"><span class=\"method {class}\">{method}</span></td><td role=\"cell\"><code>{root}{}</code></td>\
-         <td role=\"cell\">{}</td><td role=\"cell\">{function}</td></tr>\n",
-        escape(path),
-        escape(note),
+        "<tr role=\"row\"><td role=\"cell\"><span class=\"method {class}\">{method}</span></td><td role=\"cell\"><code>{path}</code></td>\
+         <td role=\"cell\">{note}</td><td role=\"cell\">{function}</td></tr>\n"
     )
 }
 

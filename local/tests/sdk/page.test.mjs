@@ -1,4 +1,4 @@
-// Drives the service from pages in a real browser: an app's page on another origin with the SDK's own bundle, and the inbox.
+// Drives the service from pages in a real browser: the stack's start page and inbox, and an app's page on another origin with the SDK's own bundle.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -12,7 +12,9 @@ import {
   otherThan, url,
 } from './support.mjs';
 
-const sdk = readFileSync(join(dirname(createRequire(import.meta.url).resolve('backendless/package.json')), 'dist/backendless.min.js'));
+const packageFile = (name, file) => readFileSync(join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), file), 'utf8');
+const sdk = packageFile('backendless', 'dist/backendless.min.js');
+const axe = packageFile('axe-core', 'axe.min.js');
 
 // What an app's page does. `refused` returns what the page learns from a call's error.
 const app = `<!doctype html>
@@ -79,6 +81,13 @@ const PHONE = { width: 360, height: 740 };
 const fits = async () => {
   const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
   assert(content <= screen, `${content} px on a screen of ${screen} px`);
+};
+/** Checks the page by the rules of axe: contrast, names, roles, headings and the like. */
+const isAccessible = async () => {
+  await page.evaluate(axe);
+  const { violations, passes } = await page.evaluate(() => axe.run());
+  assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), []);
+  assert(passes.length > 20, `${passes.length} rules were checked`);
 };
 /** Keeps a picture for people to look at, if they ask for it. */
 const picture = async (name) => {
@@ -259,8 +268,8 @@ describe('the inbox', () => {
 
   for (const colorScheme of ['light', 'dark']) {
     for (const width of [390, 1280]) {
-      test(`every tab fits a screen of ${width} px (${colorScheme})`, async () => {
-        await page.emulateMedia({ colorScheme });
+      test(`every tab fits a screen of ${width} px and is accessible (${colorScheme})`, async () => {
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
         await page.setViewportSize({ width, height: 900 });
         const { phoneNumber } = await newUser();
         const unknown = newNumber();
@@ -272,6 +281,7 @@ describe('the inbox', () => {
           const some = name === 'sessions' ? page.getByRole('tabpanel', { name: 'Sessions' }) : card(phoneNumber).first();
           await some.waitFor();
           await fits();
+          await isAccessible();
           await picture(`inbox-${name}-${width}-${colorScheme}`);
         }
         onlyTheStack();
@@ -309,11 +319,12 @@ describe('the start page', () => {
 
   for (const colorScheme of ['light', 'dark']) {
     for (const width of [390, 1280]) {
-      test(`it fits a screen of ${width} px (${colorScheme})`, async () => {
+      test(`it fits a screen of ${width} px and is accessible (${colorScheme})`, async () => {
         await page.emulateMedia({ colorScheme });
         await page.setViewportSize({ width, height: 900 });
         await page.goto(url);
         await fits();
+        await isAccessible();
         await picture(`home-${width}-${colorScheme}`);
         onlyTheStack();
       });
