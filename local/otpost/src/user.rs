@@ -83,12 +83,12 @@ pub async fn find(store: &Store, keys: &Keys, country: Country, who: &str) -> Re
 pub fn describe(found: &Found) -> String {
     let Found { id, profile, .. } = found;
     let mut text = format!("{id}\n  phone    {}\n", profile.phone);
-    let last_login = profile.last_login.map_or_else(|| "never".to_owned(), |at| format!("{} ms", at.as_millis()));
+    let last_login = profile.last_login.map_or_else(|| "never".to_owned(), crate::iso);
     let roles: Vec<_> = profile.roles.iter().map(String::as_str).collect();
     for (name, value) in [
         ("email", profile.email.clone().unwrap_or_default()),
         ("status", profile.status.clone()),
-        ("created", format!("{} ms", profile.created.as_millis())),
+        ("created", crate::iso(profile.created)),
         ("login", last_login),
         ("roles", roles.join(", ")),
         ("sessions", profile.session_entries().len().to_string()),
