@@ -1,9 +1,8 @@
 """Runs ./deploy against moto; see `run` beside this.
 
-Moto's CloudFormation makes no secrets, no functions and no FIFO queues without a name, and SAM does not recognise the bucket that it makes there.
-So ./deploy runs in a copy of the repository whose template has the real parameters, rules and tables, but no other resources; whose
-outputs name secrets that were made before; and whose samconfig.toml names a bucket. The rest of the real template is only validated and built
-(local/tests/template/run) and compared with the code (local/tests/it/template.rs)."""
+Moto's CloudFormation makes no secrets, no functions and no FIFO queues without a name. So ./deploy runs in a copy of the repository whose
+template has the real parameters, rules and tables, but no other resources, and whose outputs name secrets that were made before. The rest
+of the real template is only validated and built (local/tests/template/run) and compared with the code (local/tests/it/template.rs)."""
 
 import contextlib
 import http.server
@@ -14,6 +13,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,10 +45,12 @@ def main(tools):
         without_a_terminal_what_is_missing_is_refused(copy)
         at_a_terminal_four_things_are_asked(copy, aws, starts)
         an_update_asks_and_changes_nothing(copy, aws)
+        an_ended_deployment_leaves_no_file(copy, folder)
         odd_values_arrive_as_they_are(copy, aws)
         a_plan_compares_with_what_is_deployed(copy)
         the_users_outlive_the_stack(copy, aws)
         with_data_everything_goes(copy, aws)
+        a_guided_deployment_takes_enter_for_every_default(copy)
 
 
 def passed(what):
@@ -60,8 +62,8 @@ def passed(what):
 
 @contextlib.contextmanager
 def moto():
-    port = stack.free_port()
-    with stack.process("moto", [sys.executable, pathlib.Path(__file__).with_name("moto_server.py"), "-H", "127.0.0.1", "-p", port]) as (running, _):
+    port, server = stack.free_port(), pathlib.Path(__file__).with_name("moto_server.py")
+    with stack.process("moto", [sys.executable, server, "-H", "127.0.0.1", "-p", port]) as (running, _):
         stack.wait_for(lambda: stack.listens(port), running, "moto")
         # Only below this name does moto find an uploaded template.
         yield f"http://localhost:{port}"
@@ -126,8 +128,11 @@ class Copy:
         self.top, self.record = folder / "repository", folder / "record"
         (self.top / "docs").mkdir(parents=True)
         self.record.mkdir()
+        self.temporary = folder / "temporary"
+        self.temporary.mkdir()
         for name in ["deploy", "deploy.env", "samconfig.toml", "docs/cost.md"]:
             shutil.copy(TOP / name, self.top / name)
+        shutil.copy(TOP / "template.yaml", self.top / "real.yaml")
         self.write("template.yaml", stand_in(url))
         self.settings = f"ARCHITECTURE={ARCHITECTURE}\n"
         programs = folder / "bin"
@@ -137,6 +142,7 @@ class Copy:
         self.environment = {
             "PATH": f"{programs}:{os.environ['PATH']}",
             "HOME": str(folder),
+            "TMPDIR": str(self.temporary),
             "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(pathlib.Path.home() / ".rustup")),
             "CARGO_HOME": os.environ.get("CARGO_HOME", str(pathlib.Path.home() / ".cargo")),
             "AWS_ENDPOINT_URL": endpoint,
@@ -167,20 +173,23 @@ class Copy:
         self.check_token(shown)
         return shown
 
-    def talk(self, *dialogue, code=0):
-        """Runs ./deploy at a terminal, answers each question once it is asked, and returns what was shown."""
-        command = self.command([])
+    def talk(self, *dialogue, arguments=(), command=None, code=0):
+        """Runs ./deploy, or another command, at a terminal, answers each question once it is asked, and returns what was shown."""
+        command = command or self.command(arguments)
         child, terminal = pty.fork()
         if child == 0:
-            os.execve(command[0], command, self.environment)
-        shown = ""
+            os.chdir(self.top)
+            os.execvpe(command[0], command, self.environment)
+        raw, shown = b"", ""
         for question, answer in [*dialogue, (None, None)]:
             start = len(shown)
             while question is None or question not in shown[start:]:
                 ready, _, _ = select.select([terminal], [], [], 120)
                 check(ready, f"no question {question}", shown)
                 try:
-                    shown += os.read(terminal, 4096).decode(errors="replace")
+                    raw += os.read(terminal, 4096)
+                    # Without colours, also one that has arrived in part.
+                    shown = re.sub(rb"\x1b\[\d*m|\x1b(\[\d*)?$", b"", raw).decode(errors="replace")
                 except OSError:  # it has ended
                     check(question is None, f"it ended without asking {question}", shown)
                     break
@@ -203,8 +212,8 @@ class Copy:
         check(TOKEN not in shown, "the token is shown", shown)
         for call in self.calls():
             check(TOKEN not in json.dumps(call), "the token is on a command line or in a tool's environment", call)
-        for file in pathlib.Path(tempfile.gettempdir()).glob("otpost-*/parameters.yaml"):
-            raise stack.Failed(f"{file} is left")
+        left = list(self.temporary.rglob("*.yaml"))
+        check(not left, "the file with the token is left", left)
 
 
 def stand_in(url):
@@ -221,8 +230,8 @@ def stand_in(url):
 
 
 def recorder(path, program, folder):
-    """A program in place of another: writes down its command line, what of the secrets is in its environment, and the parameters that sam gets,
-    and becomes the other."""
+    """A program in place of another: writes down its command line, what of the secrets is in its environment, and the parameters that sam
+    gets, and becomes the other."""
     path.write_text(f"""#!{sys.executable}
 import json, os, pathlib, sys
 folder = pathlib.Path({str(folder)!r})
@@ -252,10 +261,11 @@ def the_template_is_read_as_yaml_reads_it(copy):
     template = namespace["Template"]()
     check(list(template.parameters) == list(document["Parameters"]), "other parameters", list(template.parameters))
     text = lambda value: value if value is None else str(value)
+    keys = ["Default", "AllowedPattern", "ConstraintDescription", "MinValue", "MaxValue", "MaxLength"]
     for name, rule in document["Parameters"].items():
         read = template.parameters[name]
         found = [read.default, read.pattern, read.constraint, read.least, read.most, read.longest]
-        wanted = [text(rule.get(key)) for key in ["Default", "AllowedPattern", "ConstraintDescription", "MinValue", "MaxValue", "MaxLength"]]
+        wanted = [text(rule.get(key)) for key in keys]
         check(found == wanted, name, found)
         check(read.listed == (rule.get("AllowedValues") and [str(one) for one in rule["AllowedValues"]]), f"{name}'s list", read.listed)
         check(read.is_secret == rule.get("NoEcho", False), f"whether {name} is a secret", read.is_secret)
@@ -285,7 +295,8 @@ def what_is_missing_is_named(copy, folder):
     empty = folder / "empty"
     empty.mkdir()
     shown = copy.run(code=1, environment=copy.environment | ANSWERS | {"PATH": str(empty)})
-    for command in ["https://rustup.rs", "rustup target add", "pip install cargo-lambda", "pip install --upgrade aws-sam-cli", "pip install awscli"]:
+    python = ["pip install cargo-lambda", "pipx install aws-sam-cli", "pipx install awscli"]
+    for command in ["https://rustup.rs", "rustup target add", *python]:
         check(command in shown, f"no {command}", shown)
     (empty / "sam").write_text("#!/bin/sh\necho SAM CLI, version 1.9.0\n")
     (empty / "sam").chmod(0o755)
@@ -340,8 +351,10 @@ def at_a_terminal_four_things_are_asked(copy, aws, starts):
         ("an e-mail address", "jane@example.com"),
         ("Send a test code", phone),
     )
-    for part in ["Deployed. What an app needs:", "/api", "initApp('http://127.0.0.1", "aws the-key", "https://the-dashboard", f"--stack {STACK}"]:
+    needed = ["What an app needs:", "/api", "initApp('http://127.0.0.1", "aws the-key", "https://the-dashboard", f"--stack {STACK}"]
+    for part in needed:
         check(part in shown, f"no {part}", shown)
+    check("Alarms go to jane@example.com once" in shown, "no word about the link", shown)
     check(starts == [("/api/users/register", {"phoneNumber": phone})] and "Plivo has taken the message" in shown, "no test code", starts)
     check((copy.record / "modes").read_text() == "0o600 0o700", "others can read the file", (copy.record / "modes").read_text())
     values = aws.parameters()
@@ -365,6 +378,24 @@ def an_update_asks_and_changes_nothing(copy, aws):
     check("Not sent: 400" in shown and "phone_invalid" in shown and "docs/errors.md" in shown, "no reason", shown)
     check(aws.stack()["Parameters"] == before["Parameters"], "other parameters", aws.stack()["Parameters"])
     passed("a second deployment keeps what was answered, asks for nothing without a terminal, and changes nothing")
+
+
+def an_ended_deployment_leaves_no_file(copy, folder):
+    # A sam whose deployment ends ./deploy, as the machine does when it shuts down, while the file is there.
+    ending = folder / "ending"
+    ending.mkdir()
+    seen = copy.record / "seen"
+    (ending / "sam").write_text(f"""#!/bin/sh
+case $1 in
+  --version) echo SAM CLI, version 1.170.0 ;;
+  deploy) ls "$TMPDIR"/*/parameters.yaml > {seen}; kill -TERM $PPID; cat ;;
+esac
+""")
+    (ending / "sam").chmod(0o755)
+    path = f"{ending}:{copy.environment['PATH']}"
+    copy.run(code=128 + signal.SIGTERM, environment=copy.environment | ANSWERS | {"PATH": path})
+    check(len(seen.read_text().splitlines()) == 1, "there was no file", seen.read_text())
+    passed("a deployment that is ended leaves no file with the token")
 
 
 def odd_values_arrive_as_they_are(copy, aws):
@@ -400,8 +431,11 @@ def a_plan_compares_with_what_is_deployed(copy):
 
 def the_users_outlive_the_stack(copy, aws):
     users = aws.users_table()
-    for confirmed in [[], ["--confirm", "another"]]:
-        shown = copy.run("remove", *confirmed, code=1)
+    for shown in [
+        copy.run("remove", code=1),
+        copy.run("remove", "--confirm", "another", code=1),
+        copy.talk(("Type the stack's name", "yes"), arguments=["remove"], code=1),
+    ]:
         check("nothing is deleted" in shown and aws.stack(), "it was deleted", shown)
     shown = copy.run("remove", "--confirm", STACK)
     check(aws.stack() is None, "the stack is still there", aws.stack())
@@ -422,6 +456,26 @@ def with_data_everything_goes(copy, aws):
     check("ALL USERS" in shown and users in shown, "no warning", shown)
     check(aws.stack() is None and users not in aws.tables() and aws.secret_names() == [], "something is left", aws.secret_names())
     passed("remove --with-data deletes the users and their keys as well")
+
+
+def a_guided_deployment_takes_enter_for_every_default(copy):
+    names = re.findall(r"^  (\w+):$", (copy.top / "real.yaml").read_text().split("\nRules:")[0], re.M)
+    answers = {"PlivoAuthId": AUTH_ID, "PlivoAuthToken": TOKEN, "PlivoSender": SENDER, "CaptchaKey": "none"}
+    # What is not echoed has no default, and its question ends when sam is ready to read.
+    hidden = {"PlivoAuthId", "PlivoAuthToken", "CaptchaKey"}
+    question = lambda name: f"Parameter {name}: " if name in hidden else f"Parameter {name} ["
+    parameters = [(question(name), answers.get(name, "")) for name in names]
+    before = [("Stack Name", "guided"), ("AWS Region", "")]
+    after = ["Confirm changes", "Allow SAM CLI IAM role creation", "Disable rollback", "Save arguments"]
+    after += ["SAM configuration file", "SAM configuration environment"]
+    # Moto could not make the rest.
+    last = ("Deploy this changeset", "n")
+    command = ["env", f"AWS_DEFAULT_REGION={REGION}", "sam", "deploy", "--guided", "--template-file", "real.yaml"]
+    shown = copy.talk(*before, *parameters, *[(asked, "") for asked in after], last, command=command)
+    saved = (copy.top / "samconfig.toml").read_text()
+    check("Saved arguments" in shown and 'PlivoSender=\\"+14155550199\\"' in saved and TOKEN not in saved, "other arguments", saved)
+    count = len(before) + len(parameters) + len(after)
+    passed(f"sam deploy --guided: Enter is an answer to each of {count} questions but for what has no default")
 
 
 if __name__ == "__main__":

@@ -435,6 +435,13 @@ fn rules_refuse_what_the_functions_refuse() {
             assert_eq!(all_hold(&template, &parameters), is_good, "{one}={first} {other}={second}");
         }
     }
+    for (hosts, is_good) in [("", true), ("a", false)] {
+        let parameters = json!({
+            "PhoneColumn": "phone", "IdentityColumn": "email", "ClientAddressHeader": "", "ProxySecretSha256": "",
+            "CaptchaHostnames": hosts, "CaptchaKey": "none",
+        });
+        assert_eq!(all_hold(&template, &parameters), is_good, "no key, as a guided deployment has it, and {hosts}");
+    }
 }
 
 fn all_hold(template: &Template, parameters: &Value) -> bool {
