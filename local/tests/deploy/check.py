@@ -328,6 +328,8 @@ def wrong_settings_are_refused_before_the_build(copy):
         check(f"environment: {name} must be" in shown and not copy.calls(), f"{name}={value} is not refused", shown)
     shown = copy.run("--settings", "/nowhere", code=1)
     check("/nowhere: No such file" in shown, "no word about the file", shown)
+    shown = copy.run("remove", "--profile", "another", "--confirm", STACK, code=1)
+    check("AWS_ACCESS_KEY_ID" in shown and not copy.calls(), "a profile that has no effect is not refused", shown)
     for arguments in [["remove", "--plan"], ["--with-data"], ["--confirm", STACK], ["install"]]:
         copy.run(*arguments, code=2)
     passed("wrong settings and arguments are refused at once, with the line and what would be right")
