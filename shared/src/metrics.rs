@@ -9,18 +9,17 @@ use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
 use crate::flow::Flow;
-use crate::messaging::sms_encoding;
 use crate::plivo::{Message, PlivoError};
+use crate::spend::kill_switch;
+use crate::spend::price::Money;
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
     /// Plivo took a message of this flow, or one of the app's own (`message`).
     Sent(&'static str),
-    /// SMS segments, each of which costs.
-    SmsSegments(usize),
-    /// An MMS.
-    Mms,
+    /// What a message that Plivo took costs by the owner's prices, in millionths of a US dollar; by its type, `sms` or `mms`.
+    Cost(&'static str, usize),
     /// Plivo refused a message, or the outcome is unknown; by `PlivoError::as_str`.
     NotSent(&'static str),
     /// A code of this flow came back right.
@@ -44,8 +43,7 @@ impl Metric {
     pub fn fields(self) -> (&'static str, usize, Option<(&'static str, &'static str)>) {
         match self {
             Self::Sent(flow) => ("Sent", 1, Some(("Flow", flow))),
-            Self::SmsSegments(segments) => ("Segments", segments, Some(("Type", "sms"))),
-            Self::Mms => ("Segments", 1, Some(("Type", "mms"))),
+            Self::Cost(kind, millionths) => ("CostMillionths", millionths, Some(("Type", kind))),
             Self::NotSent(reason) => ("NotSent", 1, Some(("Reason", reason))),
             Self::Verified(flow) => ("Verified", 1, Some(("Flow", flow.as_str()))),
             Self::Refused(reason) => ("Refused", 1, Some(("Reason", reason))),
@@ -108,11 +106,12 @@ impl Metrics {
         (self.sink)(&metric.line(&self.namespace, now).to_string());
     }
 
-    /// Counts a message that Plivo took, or did not.
+    /// Counts a message of this price that Plivo took, or did not.
     pub(crate) fn count_send(
         &self,
         flow: &'static str,
         message: Message<'_>,
+        price: Money,
         error: Option<&PlivoError>,
         now: Timestamp,
     ) {
@@ -120,9 +119,8 @@ impl Metrics {
             return self.count(Metric::NotSent(error.as_str()), now);
         }
         self.count(Metric::Sent(flow), now);
-        let is_sms = message.media.is_empty();
-        let segments = if is_sms { Metric::SmsSegments(sms_encoding::segments(message.text)) } else { Metric::Mms };
-        self.count(segments, now);
+        let kind = if message.media.is_empty() { kill_switch::SMS } else { kill_switch::MMS };
+        self.count(Metric::Cost(kind, usize::try_from(price.as_millionths()).unwrap_or_default()), now);
     }
 }
 
@@ -134,12 +132,12 @@ mod tests {
     fn a_line_is_of_the_embedded_metric_format() {
         let at = Timestamp::from_millis(1_590_527_533_000);
         assert_eq!(
-            Metric::SmsSegments(2).line("Otpost/test", at),
+            Metric::Cost("sms", 15_400).line("Otpost/test", at),
             json!({
                 "_aws": {"Timestamp": 1_590_527_533_000_i64, "CloudWatchMetrics": [
-                    {"Namespace": "Otpost/test", "Dimensions": [["Type"]], "Metrics": [{"Name": "Segments", "Unit": "Count"}]}
+                    {"Namespace": "Otpost/test", "Dimensions": [["Type"]], "Metrics": [{"Name": "CostMillionths", "Unit": "Count"}]}
                 ]},
-                "Segments": 2, "Type": "sms",
+                "CostMillionths": 15_400, "Type": "sms",
             })
         );
         let dimensions =

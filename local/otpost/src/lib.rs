@@ -1,6 +1,7 @@
 //! The operator's commands: print the maximum exposure, set kill switches, replay decisions with other rules, and what concerns users ([`user`]).
 //! They are a separate crate so that they do not link the local stack.
 
+pub mod stack;
 pub mod user;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,15 +9,26 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 use phone_number::Country;
+use shared::clock::Timestamp;
 use shared::flow::Flow;
 use shared::messaging::MessageRules;
 use shared::spend::SpendRules;
 use shared::spend::max_exposure::MaxExposure;
 use shared::spend::pumping::{Outcome, Spent};
 use shared::store::{DecisionLogEntry, KillSwitchRecord};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// The maximum number of entries that are listed one by one.
 const LISTED: usize = 20;
+
+/// A moment as ISO 8601 (RFC 3339), in UTC.
+fn iso(at: Timestamp) -> String {
+    let nanos = i128::from(at.as_millis()) * 1_000_000;
+    let moment = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok().and_then(|moment| moment.format(&Rfc3339).ok());
+    // No year of four digits: nothing that a clock has said.
+    moment.unwrap_or_else(|| format!("{} ms", at.as_millis()))
+}
 
 /// The maximum exposure under these rules, as a table. SMS go to all phones in `sms_countries`, and to confirmed ones in
 /// `confirmed_countries`.
@@ -73,8 +85,7 @@ pub fn kill_switches(record: &KillSwitchRecord) -> String {
     for change in record.changes.iter().rev().take(LISTED) {
         let state = if change.off { "off" } else { "on" };
         // Writing to a string cannot fail.
-        let _ =
-            writeln!(text, "  {} ms: {} {state}, by {}: {}", change.at.as_millis(), change.name, change.by, change.why);
+        let _ = writeln!(text, "  {}: {} {state}, by {}: {}", iso(change.at), change.name, change.by, change.why);
     }
     text
 }
@@ -119,8 +130,8 @@ pub fn replay(records: &[DecisionLogEntry], rules: &SpendRules) -> String {
                 let inputs = &record.inputs;
                 let _ = writeln!(
                     listed,
-                    "  {} ms, {}, {}, prefix {}, phone {}: {was}, would be {would}",
-                    inputs.at.as_millis(),
+                    "  {}, {}, {}, prefix {}, phone {}: {was}, would be {would}",
+                    iso(inputs.at),
                     inputs.flow.as_str(),
                     inputs.country,
                     record.prefix,

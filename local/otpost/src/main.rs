@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use aws_config::{BehaviorVersion, Region};
+use aws_types::SdkConfig;
 use clap::{Parser, Subcommand};
+use otpost::stack::DeployedStack;
 use shared::aws::AwsClients;
 use shared::aws::secrets::Secrets;
 use shared::clock::{Clock as _, SystemClock};
@@ -18,11 +20,14 @@ use shared::logging::chain;
 use shared::spend::kill_switch::KillSwitch;
 use shared::store::{Controls, KillSwitchChange, Store};
 
-/// Operate Otpost. Settings come from the environment, as for the functions, and from --config. Credentials and region come from where the
-/// AWS CLI takes them.
+/// Operate Otpost. Names of tables and secrets, and settings, come from a deployed stack (--stack), otherwise from the environment, as for the
+/// functions. Credentials and region come from where the AWS CLI takes them.
 #[derive(Parser)]
 #[command(name = "otpost", version, about)]
 struct Arguments {
+    /// The deployed stack, like otpost. Its outputs name the tables and secrets, its parameters are the settings.
+    #[arg(long, value_name = "NAME", global = true)]
+    stack: Option<String>,
     /// Override a setting; can be repeated. README.md lists the settings.
     #[arg(long = "config", value_name = "KEY=VALUE", value_parser = setting, global = true)]
     settings: Vec<(String, String)>,
@@ -38,7 +43,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print what an attacker can cost at most in an hour, a day and a month. Makes no calls.
+    /// Print what an attacker can cost at most in an hour, a day and a month. Without --stack, makes no calls.
     MaxExposure,
     /// Print the kill switches that are set, and the last changes. Reads the table CONTROLS_TABLE.
     KillSwitches,
@@ -134,10 +139,17 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<String, Box<dyn Error>> {
-    let Arguments { settings, profile, region, command } = arguments;
+    let Arguments { stack, settings, profile, region, command } = arguments;
+    let account = Account { profile, region };
+    let stack = match stack {
+        Some(name) => Some(DeployedStack::find(&account.config().await?, &name).await?),
+        None => None,
+    };
     let lookup = |name: &str| {
         let set = settings.iter().rev().find(|(known, _)| known == name);
-        set.map(|(_, value)| value.clone()).or_else(|| environment(name))
+        // With a stack, nothing comes from the environment, which may be about another one.
+        let rest = || stack.as_ref().map_or_else(|| environment(name), |stack| stack.setting(name));
+        set.map(|(_, value)| value.clone()).or_else(rest)
     };
     let lookup: Lookup<'_> = &lookup;
     match command {
@@ -146,27 +158,23 @@ async fn run(arguments: Arguments) -> Result<String, Box<dyn Error>> {
             Ok(otpost::max_exposure(&spend_rules(lookup)?, &message_rules(lookup)?, &all_phones, &confirmed))
         }
         Command::KillSwitches => {
-            let controls = Controls::of(&dynamodb(profile, region).await?, &required(lookup, "CONTROLS_TABLE")?);
+            let controls = Controls::of(&account.dynamodb().await?, &required(lookup, "CONTROLS_TABLE")?);
             Ok(otpost::kill_switches(&controls.kill_switches().await?))
         }
-        Command::Off(change) => switch(true, change, &dynamodb(profile, region).await?, lookup).await,
-        Command::On(change) => switch(false, change, &dynamodb(profile, region).await?, lookup).await,
-        Command::User(command) => user(command, (profile, region), lookup).await,
+        Command::Off(change) => switch(true, change, &account.dynamodb().await?, lookup).await,
+        Command::On(change) => switch(false, change, &account.dynamodb().await?, lookup).await,
+        Command::User(command) => user(command, &account, lookup).await,
         Command::Replay => {
             let (rules, table) = (spend_rules(lookup)?, required(lookup, "DECISIONS_TABLE")?);
-            Ok(otpost::replay(&otpost::decisions(&dynamodb(profile, region).await?, &table).await?, &rules))
+            Ok(otpost::replay(&otpost::decisions(&account.dynamodb().await?, &table).await?, &rules))
         }
     }
 }
 
-async fn user(
-    command: UserCommand,
-    (profile, region): (Option<String>, Option<String>),
-    lookup: Lookup<'_>,
-) -> Result<String, Box<dyn Error>> {
+async fn user(command: UserCommand, account: &Account, lookup: Lookup<'_>) -> Result<String, Box<dyn Error>> {
     use otpost::user::{Action, change, describe, find};
     let needed = ["USERS_TABLE", "SESSIONS_TABLE", "PHONES_TABLE", "CONTROLS_TABLE", "ROOT_SECRET"];
-    let (names, clients) = (Resources::of_command(lookup, &needed)?, aws(profile, region).await?);
+    let (names, clients) = (Resources::of_command(lookup, &needed)?, account.clients().await?);
     let store = Store::new(&clients.dynamodb(), &names);
     let now = SystemClock.now();
     let keys = Secrets::new(clients, names).keys(now).await?;
@@ -202,22 +210,34 @@ async fn switch(
     Ok(otpost::kill_switches(&controls.switch(&switch, change).await?))
 }
 
-async fn dynamodb(profile: Option<String>, region: Option<String>) -> Result<aws_sdk_dynamodb::Client, Box<dyn Error>> {
-    Ok(aws(profile, region).await?.dynamodb())
+/// Where credentials and region come from.
+struct Account {
+    profile: Option<String>,
+    region: Option<String>,
 }
 
-/// AWS's clients. Credentials and region come from where the AWS CLI takes them: profile, SSO, environment, container.
-async fn aws(profile: Option<String>, region: Option<String>) -> Result<AwsClients, Box<dyn Error>> {
-    let mut config = aws_config::defaults(BehaviorVersion::latest()).http_client(AwsHttpClient::new(&environment)?);
-    if let Some(profile) = profile {
-        if environment("AWS_ACCESS_KEY_ID").is_some() {
-            // The SDK takes credentials from the environment first: a kill switch would be set in another account.
-            return Err("--profile has no effect while AWS_ACCESS_KEY_ID is set: unset it".into());
+impl Account {
+    /// As the AWS CLI finds them: profile, SSO, environment, container.
+    async fn config(&self) -> Result<SdkConfig, Box<dyn Error>> {
+        let mut config = aws_config::defaults(BehaviorVersion::latest()).http_client(AwsHttpClient::new(&environment)?);
+        if let Some(profile) = &self.profile {
+            if environment("AWS_ACCESS_KEY_ID").is_some() {
+                // The SDK takes credentials from the environment first: a kill switch would be set in another account.
+                return Err("--profile has no effect while AWS_ACCESS_KEY_ID is set: unset it".into());
+            }
+            config = config.profile_name(profile);
         }
-        config = config.profile_name(profile);
+        if let Some(region) = &self.region {
+            config = config.region(Region::new(region.clone()));
+        }
+        Ok(config.load().await)
     }
-    if let Some(region) = region {
-        config = config.region(Region::new(region));
+
+    async fn clients(&self) -> Result<AwsClients, Box<dyn Error>> {
+        Ok(AwsClients::from_config(self.config().await?))
     }
-    Ok(AwsClients::from_config(config.load().await))
+
+    async fn dynamodb(&self) -> Result<aws_sdk_dynamodb::Client, Box<dyn Error>> {
+        Ok(self.clients().await?.dynamodb())
+    }
 }

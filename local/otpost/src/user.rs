@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use phone_number::{Country, PhoneNumber};
 use shared::auth::email::Email;
@@ -83,12 +84,12 @@ pub async fn find(store: &Store, keys: &Keys, country: Country, who: &str) -> Re
 pub fn describe(found: &Found) -> String {
     let Found { id, profile, .. } = found;
     let mut text = format!("{id}\n  phone    {}\n", profile.phone);
-    let last_login = profile.last_login.map_or_else(|| "never".to_owned(), |at| format!("{} ms", at.as_millis()));
+    let last_login = profile.last_login.map_or_else(|| "never".to_owned(), crate::iso);
     let roles: Vec<_> = profile.roles.iter().map(String::as_str).collect();
     for (name, value) in [
         ("email", profile.email.clone().unwrap_or_default()),
         ("status", profile.status.clone()),
-        ("created", format!("{} ms", profile.created.as_millis())),
+        ("created", crate::iso(profile.created)),
         ("login", last_login),
         ("roles", roles.join(", ")),
         ("sessions", profile.session_entries().len().to_string()),
@@ -124,7 +125,9 @@ pub async fn change(
         }
         Action::Delete => {
             let is_done = users.delete(&store.sessions, id, profile, phone, identity.as_ref()).await?;
-            store.phones.forget_devices_and_codes(PhoneKey(phone.short()), now).await?;
+            // All codes: none lives for a day.
+            let tomorrow = now.plus(Duration::from_hours(24));
+            store.phones.forget_devices_and_codes(PhoneKey(phone.short()), tomorrow, now).await?;
             is_done
         }
         Action::ReleaseEmail => {

@@ -5,7 +5,10 @@
 use std::process::Output;
 use std::time::Duration;
 
+use aws_sdk_cloudformation::types::{Output as StackOutput, Parameter, Stack as CloudFormationStack};
 use local::{Options, Stack};
+use otpost::stack::DeployedStack;
+use regex::Regex;
 use serde_json::json;
 use tokio::process::Command;
 
@@ -44,6 +47,10 @@ async fn a_command_switches_a_flow_off_and_on_and_says_who_did() {
     assert!(printed(&stack, &["kill-switches"]).await.starts_with("Off: nothing\n"));
     let text = printed(&stack, &["off", "register", "--by", "Jane", "--why", "an attack"]).await;
     assert!(text.starts_with("Off: register\n") && text.contains("register off, by Jane: an attack"), "{text}");
+    assert!(
+        Regex::new(r"(?m)^  20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z: register off").unwrap().is_match(&text),
+        "{text}"
+    );
     stack.clock.advance(Duration::from_secs(60));
     assert_eq!(register(&stack, PHONE).await, 503);
     printed(&stack, &["on", "register", "--by", "Jane", "--why", "it is over"]).await;
@@ -115,6 +122,23 @@ async fn a_refusal_by_a_budget_is_one_again_by_the_same_rules() {
         same.contains("6 decisions, 0 of them different"),
         "where the shards' remainders would be one more: {same}"
     );
+}
+
+/// local/tests/moto/run asks a CloudFormation for them.
+#[test]
+fn a_stack_s_outputs_and_parameters_are_settings() {
+    let output = |name: &str, value: &str| StackOutput::builder().output_key(name).output_value(value).build();
+    let parameter = |name: &str, value: &str| Parameter::builder().parameter_key(name).parameter_value(value).build();
+    let stack = CloudFormationStack::builder()
+        .outputs(output("UsersTable", "otpost-UsersTable-1ABC"))
+        .parameters(parameter("CodeLength", "8"))
+        .parameters(parameter("SmsCountries", ""))
+        .build();
+    let stack = DeployedStack::of(&stack);
+    assert_eq!(stack.setting("USERS_TABLE").as_deref(), Some("otpost-UsersTable-1ABC"));
+    assert_eq!(stack.setting("CODE_LENGTH").as_deref(), Some("8"));
+    assert_eq!(stack.setting("SMS_COUNTRIES"), None, "an empty parameter is the default");
+    assert_eq!(stack.setting("PHONES_TABLE"), None);
 }
 
 /// Found by a review: credentials in the environment would come first, and a kill switch be set in another account.

@@ -29,6 +29,11 @@ impl Journal {
         Ok((Self(OpenOptions::new().create(true).append(true).open(path)?), messages))
     }
 
+    /// Forgets all messages.
+    pub(super) fn clear(&self) -> io::Result<()> {
+        self.0.set_len(0)
+    }
+
     /// Adds messages in one write.
     pub(super) fn append<'a>(&mut self, messages: impl IntoIterator<Item = &'a Message>) -> io::Result<()> {
         let mut lines = Vec::new();
@@ -66,6 +71,17 @@ mod tests {
         assert_eq!(texts(&second), ["one"]);
         sms(&second, "15550001111", "two").await;
         assert_eq!(texts(&simulator(&path).await), ["two", "one"]);
+    }
+
+    #[tokio::test]
+    async fn cleared_messages_are_gone_after_a_restart_and_later_ones_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages.jsonl");
+        let first = simulator(&path).await;
+        sms(&first, "15550001111", "one").await;
+        assert_eq!(first.clear(), 1);
+        sms(&first, "15550001111", "two").await;
+        assert_eq!(texts(&simulator(&path).await), ["two"]);
     }
 
     #[tokio::test]

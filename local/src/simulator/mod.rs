@@ -128,6 +128,11 @@ impl Simulator {
     /// Forgets all messages and returns how many there were.
     pub(crate) fn clear(&self) -> usize {
         let cleared = std::mem::take(&mut *lock(&self.inner.kept)).len();
+        if let Some(journal) = &*lock(&self.inner.journal)
+            && let Err(error) = journal.clear()
+        {
+            tracing::error!(%error, "the messages cannot be removed from their file");
+        }
         self.wake();
         cleared
     }

@@ -36,6 +36,32 @@ fn the_readme_names_every_setting_and_parameter_with_its_default() {
     }
 }
 
+/// `./deploy --plan` prints this table.
+#[test]
+fn the_idle_costs_add_up_and_count_what_the_template_makes() {
+    let (_, table) = include_str!("../../../docs/cost.md").split_once("## Idle, a month").unwrap();
+    let rows =
+        table.lines().skip_while(|line| !line.starts_with("| ---")).skip(1).take_while(|line| line.starts_with('|'));
+    let rows: Vec<Vec<_>> =
+        rows.map(|row| row.split('|').map(|cell| cell.trim_matches([' ', '*'])).collect()).collect();
+    let (total, rows) = rows.split_last().unwrap();
+    for column in [3, 4] {
+        let cents = |row: &Vec<&str>| (row[column].parse::<f64>().unwrap() * 100.0).round() as i64;
+        assert_eq!(rows.iter().map(cents).sum::<i64>(), cents(total), "column {column}");
+    }
+    let template = Template::read().unwrap();
+    let alarms: Vec<_> = template.of_type("AWS::CloudWatch::Alarm").map(|(_, alarm)| alarm).collect();
+    let metrics = |alarm: &Value| {
+        let parts = alarm["Metrics"].as_array().into_iter().flatten();
+        parts.filter(|part| part["MetricStat"].is_object()).count().max(1)
+    };
+    let watched: usize = alarms.iter().copied().map(metrics).sum();
+    assert!(rows.iter().any(|row| row[1] == format!("{watched} metrics in {} alarms", alarms.len())), "{watched}");
+    let always = |secret: &&str| template.document["Resources"][*secret]["Condition"].is_null();
+    let secrets = template.of_type("AWS::SecretsManager::Secret").map(|(logical_id, _)| logical_id).filter(always);
+    assert!(rows[0][1].starts_with(&format!("{} secrets ", secrets.count())), "{}", rows[0][1]);
+}
+
 #[test]
 fn the_readme_names_every_route_and_the_stack_s_key() {
     for route in &ROUTES {

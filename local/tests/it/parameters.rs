@@ -104,6 +104,27 @@ fn every_setting_has_a_parameter_that_checks_itself() {
     }
 }
 
+/// `deploy.env`: each setting's description, as in the template, then the setting with its default, commented out.
+#[test]
+fn the_file_of_settings_has_every_parameter_but_the_secrets() {
+    let parameters = Parameters::new();
+    let names: BTreeMap<_, _> = parameters.settings().collect();
+    let capital = Regex::new("([a-z])([A-Z])").unwrap();
+    let blocks = parameters.rules().filter(|(parameter, _)| !["PlivoAuthToken", "CaptchaKey"].contains(parameter));
+    let blocks = blocks.map(|(parameter, rule)| {
+        let name = names
+            .get(parameter)
+            .map_or_else(|| capital.replace_all(parameter, "${1}_${2}").to_uppercase(), |name| (*name).to_owned());
+        format!("# {}\n#{name}={}", rule["Description"].as_str().unwrap(), parameters.value(parameter))
+    });
+    let (_, settings) = include_str!("../../../deploy.env").split_once("\n\n").unwrap();
+    let unwrapped = |block: &str| {
+        let (description, setting) = block.trim_end().rsplit_once('\n').unwrap();
+        format!("{}\n{setting}", description.replace("\n# ", " "))
+    };
+    assert_eq!(settings.split("\n\n").map(unwrapped).collect::<Vec<_>>(), blocks.collect::<Vec<_>>());
+}
+
 #[test]
 fn numbers_have_the_bounds_of_the_code() {
     let mut parameters = Parameters::new();

@@ -212,6 +212,24 @@ fn the_tables_are_those_of_the_code() {
     assert_eq!(tables.collect::<BTreeMap<_, _>>(), expected.into());
 }
 
+/// `otpost --stack` finds them by these names.
+#[test]
+fn outputs_name_every_table_and_secret() {
+    let template = template();
+    let resources = ["AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"];
+    for (logical_id, _) in resources.into_iter().flat_map(|kind| template.of_type(kind)) {
+        let output = &template.document["Outputs"][logical_id]["Value"];
+        assert!(*output == json!({ "Ref": logical_id }) || logical_id == "CaptchaSecret", "{logical_id}: {output}");
+    }
+}
+
+/// SAM asks about each route of an API that says nothing about it, and Enter means no.
+#[test]
+fn a_guided_deployment_does_not_ask_for_each_route() {
+    let template = template();
+    assert_eq!(template.document["Resources"]["Api"]["Properties"]["Auth"], json!({ "EnableIamAuthorizer": false }));
+}
+
 #[test]
 fn users_and_their_keys_outlive_the_stack_and_the_code_reads_plivo_s_secret() {
     let template = template();
@@ -233,7 +251,7 @@ fn users_and_their_keys_outlive_the_stack_and_the_code_reads_plivo_s_secret() {
 /// One of each metric that functions write.
 const METRICS: [Metric; 10] = [
     Metric::Sent(""),
-    Metric::SmsSegments(1),
+    Metric::Cost("", 1),
     Metric::NotSent(""),
     Metric::Verified(Flow::Login),
     Metric::Refused(""),
@@ -416,6 +434,13 @@ fn rules_refuse_what_the_functions_refuse() {
             (parameters[one], parameters[other]) = (json!(first), json!(second));
             assert_eq!(all_hold(&template, &parameters), is_good, "{one}={first} {other}={second}");
         }
+    }
+    for (hosts, is_good) in [("", true), ("a", false)] {
+        let parameters = json!({
+            "PhoneColumn": "phone", "IdentityColumn": "email", "ClientAddressHeader": "", "ProxySecretSha256": "",
+            "CaptchaHostnames": hosts, "CaptchaKey": "none",
+        });
+        assert_eq!(all_hold(&template, &parameters), is_good, "no key, as a guided deployment has it, and {hosts}");
     }
 }
 

@@ -6,13 +6,14 @@ transaction that is sent twice is carried out twice; it reports a constant capac
 import contextlib
 import json
 import re
+import subprocess
 import sys
 import time
 import uuid
 
 import boto3
 import stack
-from stack import Client, Failed, Plivo, check
+from stack import TARGET, TOP, Client, Failed, Plivo, check
 
 REGION = "us-east-1"
 TABLES = ["users", "phones", "sessions", "controls", "messages", "counters", "decisions"]
@@ -23,6 +24,7 @@ SENDER = "+14155550199"
 
 def main(moto_server):
     stack.build()
+    subprocess.run(["cargo", "build", "--locked", "--bin", "otpost"], cwd=TOP, check=True)
     with stack.stack() as url, moto(moto_server) as endpoint:
         aws = Aws(endpoint)
         config = stack.call(f"{url}/_local/config").ok()
@@ -43,6 +45,7 @@ def main(moto_server):
             events.fifo_queue(client)
             log_in(client, plivo, users)
             check_rows(aws, users)
+            operate(aws, users)
 
 
 def passed(what):
@@ -103,6 +106,14 @@ class Aws:
             "DEAD_LETTER_QUEUE": self.queues["dead-letters"],
             "DEAD_LETTER_FIFO_QUEUE": self.queues["dead-letters.fifo"],
         }
+
+    def operator(self, *arguments, stack="otpost", code=0):
+        """Runs `otpost` on the stack, and returns what it printed. The environment names no table."""
+        key = {"AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": REGION}
+        options = {"env": key, "capture_output": True, "text": True}
+        done = subprocess.run([TARGET / "debug" / "otpost", "--stack", stack, *arguments], **options)
+        check(done.returncode == code, "otpost", done.stdout + done.stderr)
+        return done.stdout + done.stderr
 
     def rows(self, table):
         """All items, by their ids, as plain values."""
@@ -201,6 +212,33 @@ def check_rows(aws, users):
             check(plain == id.startswith("user#"), f"a plain phone in {table}, or none in a profile", row)
             count += 1
     passed(f"of {count} rows in all tables only profiles hold a phone")
+
+
+# --- The operator's commands.
+
+# What CloudFormation says of a stack: outputs that name the tables and the secret, and parameters. (Moto's makes no secrets. The real
+# template's outputs: local/tests/it/template.rs.)
+STACK = {
+    "Parameters": {"Budget": {"Type": "String", "Default": "1/2/3"}, "SmsCountries": {"Type": "String", "Default": ""}},
+    "Resources": {"AlarmTopic": {"Type": "AWS::SNS::Topic"}},
+    "Outputs": {f"{name.title()}Table": {"Value": name} for name in TABLES} | {"RootSecret": {"Value": "root"}},
+}
+
+
+def operate(aws, users):
+    aws.client("cloudformation").create_stack(StackName="otpost", TemplateBody=json.dumps(STACK))
+    phone, user = next(iter(users.items()))
+    found = aws.operator("user", "find", phone)
+    time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"
+    check(user["objectId"] in found and re.search(rf"created  {time}$", found, re.M), "another user", found)
+    by = ["--by", "Jane", "--why", "a check"]
+    check("DISABLED" in aws.operator("user", "disable", phone, *by), "the user is not disabled")
+    check("register off" in aws.operator("off", "register", *by), "not switched off")
+    check(re.search(rf"{time}: register off, by Jane: a check", aws.operator("kill-switches")), "no time of the switch")
+    check(" 3.00 " in aws.operator("max-exposure"), "not the stack's budget", aws.operator("max-exposure"))
+    check("0 of them different" in aws.operator("replay", "--config", "BUDGET=5/25/250"), "other decisions by the same rules")
+    check("does not exist" in aws.operator("kill-switches", stack="another", code=1), "another stack was found")
+    passed("otpost --stack finds tables, the key and the settings of a deployed stack, and no other")
 
 
 # --- Messages.

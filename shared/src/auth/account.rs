@@ -231,7 +231,8 @@ pub async fn delete(app: &App, token: &str, user: &str) -> Result<Timestamp, Aut
         let owner = keys.phone(&profile.phone);
         let identity = profile.email.as_deref().and_then(Email::parse).map(|email| keys.identity(email.identity()));
         if app.store.users.delete(&app.store.sessions, user, &profile, &owner, identity.as_ref()).await? {
-            if let Err(error) = app.store.phones.forget_devices_and_codes(PhoneKey(owner.short()), now).await {
+            let pending = now.plus(app.settings.code_life);
+            if let Err(error) = app.store.phones.forget_devices_and_codes(PhoneKey(owner.short()), pending, now).await {
                 tracing::warn!(cause = logging::chain(&error), "devices of a deleted user stay until they expire");
             }
             logging::record_user(user);

@@ -17,12 +17,14 @@ pub(super) enum Notice {
     Phone,
 }
 
-/// After a change: ends these phones' pending codes and the tokens of their devices, and tells the phone that the user had.
+/// After a change: ends these phones' pending codes and the tokens of their devices, and tells the phone that the user had. Codes that are asked
+/// for from now on stay good, even if this work is still to be done by then.
 pub(super) fn after_change(app: &Arc<App>, notice: Notice, number: &str, phones: Vec<PhoneKey>) {
     let (task, number) = (Arc::clone(app), number.to_owned());
+    let pending = app.clock.now().plus(app.settings.code_life);
     app.background.spawn(async move {
         for phone in phones {
-            if let Err(error) = task.store.phones.forget_devices_and_codes(phone, task.clock.now()).await {
+            if let Err(error) = task.store.phones.forget_devices_and_codes(phone, pending, task.clock.now()).await {
                 tracing::error!(
                     cause = logging::chain(&error),
                     "tokens of devices and pending codes are still good after a change"

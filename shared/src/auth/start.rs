@@ -577,14 +577,15 @@ impl Start {
 
     /// Sends the message and returns Plivo's answer, or calls Plivo as a decoy.
     async fn call_plivo(&self, entry: &DecisionLogEntry, text: &SecretString) -> Result<Option<Accepted>, PlivoError> {
-        let App { plivo, metrics, .. } = &*self.app;
+        let App { plivo, metrics, settings, .. } = &*self.app;
         if !entry.sent {
             metrics.count(Metric::Decoy, self.now);
             return plivo.decoy(&self.plivo).await.map(|()| None);
         }
         let message = Message { to: self.phone.e164(), text: text.expose_secret(), media: &[], keep_text: false };
         let outcome = plivo.send(&self.plivo, message).await.map(Some);
-        metrics.count_send(self.flow.as_str(), message, outcome.as_ref().err(), self.now);
+        let price = settings.spend.price(&self.country); // A code is one segment.
+        metrics.count_send(self.flow.as_str(), message, price, outcome.as_ref().err(), self.now);
         outcome
     }
 

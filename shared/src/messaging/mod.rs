@@ -166,7 +166,7 @@ pub async fn send(app: &App, key: &IdempotencyKey, message: &Message) -> Result<
     };
     let wire = plivo::Message { to: message.to.e164(), text: &message.text, media: &message.media, keep_text: true };
     let outcome = app.plivo.send(&credentials, wire).await;
-    app.metrics.count_send(kill_switch::MESSAGE, wire, outcome.as_ref().err(), now);
+    app.metrics.count_send(kill_switch::MESSAGE, wire, reserved.price(), outcome.as_ref().err(), now);
     let was_not_sent = outcome.as_ref().is_err_and(|error| !error.may_have_arrived());
     let released = async {
         if was_not_sent {

@@ -137,6 +137,11 @@ impl<'a> MessageReservation<'a> {
 }
 
 impl Reserved<'_> {
+    /// What the message costs.
+    pub(super) const fn price(&self) -> Money {
+        self.reservation.price
+    }
+
     /// Releases it, for a message that surely was not sent.
     pub(super) async fn release(self) {
         tokio::join!(self.reservation.release_price(), self.reservation.release_phone(self.phone_messages));
