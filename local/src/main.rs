@@ -113,7 +113,7 @@ fn welcome(config: &Config) -> String {
 Send a code, read it, send a message:
 
   curl -X POST {url}/api/users/register -H 'Content-Type: application/json' -d '{{\"phoneNumber\":\"+14155550100\"}}'
-  curl '{url}/_local/messages?to=%2B14155550100'
+  curl '{url}/_local/messages?to=+14155550100'
   curl -X POST {url}/api/services/Plivo/sendMessage -H 'Authorization: Bearer {message_key}' -d '{{\"phoneNumber\":\"+14155550100\",\"message\":\"Hello\"}}'
 "
     )

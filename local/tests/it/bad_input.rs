@@ -162,7 +162,9 @@ async fn numbers_that_are_none_or_not_served() {
     }
     refuse(&app, PHONE_LOGIN, "not a number at all", (400, 8008, "invalid_phone_number")).await;
     let message = async |phone: &str| app.register_start(phone).await.body["message"].clone();
-    assert_eq!(message("+1415555010").await, "Invalid parameter 'phoneNumber'");
+    for phone in ["+1415555010", "jane"] {
+        assert_eq!(message(phone).await, "Invalid parameter 'phoneNumber'");
+    }
     assert_eq!(
         message("07400 123456").await,
         "Invalid parameter 'phoneNumber': it has no country code, so it was read as a number of US. Write it like +14155550100"

@@ -458,10 +458,11 @@ describe('sendMessage', () => {
     }
   });
 
-  test('sends media, each link encoded or plain', async () => {
+  test('sends media, each link encoded or plain, or an array', async () => {
     const links = ['https://media.example.com/a,b.png?q=1&r=2', 'https://media.example.com/c.jpg'];
     const mediaUrls = `${encodeURIComponent(links[0])},${links[1]}`;
     assert.deepEqual(await sent({ phoneNumber: newNumber(), message: 'Look', mediaUrls }), { text: 'Look', type: 'mms', mediaUrls: links });
+    assert.deepEqual(await sent({ phoneNumber: newNumber(), message: 'Look', mediaUrls: links }), { text: 'Look', type: 'mms', mediaUrls: links });
     assert.deepEqual(await sent({ phoneNumber: newNumber(), mediaUrl: links[1] }), { text: '', type: 'mms', mediaUrls: [links[1]] });
   });
 
@@ -493,7 +494,7 @@ describe('sendMessage', () => {
       400, 14000, 'The message is longer than 1600 GSM or 737 Unicode characters', 'message_too_long',
     ]);
     assert.deepEqual(await refused({ phoneNumber, mediaUrls: 'http://media.example.com/a.png' }), [400, 8008, "Invalid parameter 'mediaUrls'", 'invalid_media_url']);
-    assert.deepEqual(await refused({ phoneNumber, mediaUrls: ['https://media.example.com/a.png'] }), [400, 8008, "Invalid parameter 'mediaUrls'", 'wrong_type']);
+    assert.deepEqual(await refused({ phoneNumber, mediaUrls: [1] }), [400, 8008, "Invalid parameter 'mediaUrls'", 'wrong_type']);
     assert.deepEqual(await refused({ phoneNumber, message: 'Hello', to: 'x' }), [400, 8008, "Invalid parameter 'to'", 'unknown_field']);
     assert.deepEqual(await refused({ phoneNumber: '+4915112345678', mediaUrls: 'https://media.example.com/a.png' }), [
       400, 14000, 'Media can be sent to the United States and Canada only', 'media_not_served',

@@ -15,8 +15,8 @@ pub fn phone_number(settings: &Settings, name: &str, text: &str) -> Result<Phone
         PhoneError::NotServed => Problem::new(Reason::NumberNotServed),
         PhoneError::Invalid => {
             let problem = Problem::field(Reason::InvalidPhoneNumber, name);
-            let has_country_code = text.trim_start().starts_with('+');
-            if has_country_code { problem } else { problem.with_hint(&without_country_code(&country.code())) }
+            let is_national = text.contains(|character: char| character.is_ascii_digit()) && !text.contains('+');
+            if is_national { problem.with_hint(&without_country_code(&country.code())) } else { problem }
         }
     })
 }
