@@ -12,7 +12,7 @@
 //! | [`store`] | the tables; the only one that knows DynamoDB | `aws` |
 //! | [`plivo`], [`captcha`] | the SMS provider and the captcha service; the only ones that know them | `http_client` |
 //! | [`aws`] | the clients of AWS's SDK; secrets and dead letters | `http_client` |
-//! | [`config`], [`crypto`], [`flow`] | settings, keys and random values, the three flows | – |
+//! | [`config`], [`crypto`], [`flow`], [`language`] | settings, keys and random values, what codes are for, languages of texts | – |
 //! | [`http_client`], [`client_network`] | connections to others; where a request came from | – |
 //! | [`clock`], [`background`], [`logging`], [`metrics`] | time; work after the answer; logs; metrics | – |
 //! | [`hints`] | what only a developer's own machine tells | – |
@@ -31,6 +31,7 @@ pub mod hints;
 pub mod http;
 pub mod http_client;
 pub mod lambda;
+pub mod language;
 pub mod logging;
 pub mod messaging;
 pub mod metrics;

@@ -32,8 +32,9 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
         None => {
             refuse_second_step(&fields, settings.code_length)?;
             // What step 2 would refuse is refused before an SMS is paid for.
-            details(&app, &phone, fields)?;
-            let challenge = start::registration(&app, &phone, &http::requester(&app, &request)?).await?;
+            let Details { locale, .. } = details(&app, &phone, fields)?;
+            let requester = http::requester(&app, &request)?.in_locale(&locale.unwrap_or_default());
+            let challenge = start::registration(&app, &phone, &requester).await?;
             Ok(http::ok(&json!({ "transactionId": challenge })))
         }
         Some(challenge) => {
@@ -57,6 +58,7 @@ fn registration(app: &App, phone: PhoneNumber, challenge: &str, mut fields: Fiel
     if password.is_none() && app.settings.is_password_required {
         return Err(Problem::new(Reason::PasswordMissing));
     }
+    let locale = locale.unwrap_or_else(|| "en".to_owned());
     Ok(Registration { phone, challenge, code, email, password, locale, properties })
 }
 
@@ -82,7 +84,7 @@ fn refuse_second_step(fields: &Fields, code_length: usize) -> Result<(), Problem
 struct Details {
     email: Option<Email>,
     password: Option<Password>,
-    locale: String,
+    locale: Option<String>,
     properties: Properties,
 }
 
@@ -120,9 +122,8 @@ fn password(fields: &mut Fields) -> Result<Option<Password>, Problem> {
     }
 }
 
-/// The locale: two letters, `en` if the client sends none.
-fn locale(value: Option<Value>) -> String {
+/// The locale: two letters.
+fn locale(value: Option<Value>) -> Option<String> {
     let sent = value.as_ref().and_then(Value::as_str).map(str::to_ascii_lowercase);
     sent.filter(|text| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_lowercase()))
-        .unwrap_or_else(|| "en".to_owned())
 }

@@ -56,7 +56,7 @@ pub fn max_exposure(
     for country in &countries {
         let registers = sms_countries.iter().any(|served| served.code() == *country);
         let (flow, what) = if registers { (Flow::Register, "registration") } else { (Flow::Login, "login") };
-        if rules.room(flow, country, Spent::default()).is_err() {
+        if rules.room(flow, country, 1, Spent::default()).is_err() {
             let _ = writeln!(text, "No {what} in {country} fits: a shard of the budget holds less than one message.");
         }
     }

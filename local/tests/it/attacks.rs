@@ -12,6 +12,7 @@ use shared::auth::otp::OneTimeCode;
 use shared::auth::password::Cost;
 use shared::client_network::ClientNetwork;
 use shared::flow::Flow;
+use shared::language::Language;
 use shared::store::PhoneKey;
 
 use crate::support::{PASSWORD, TestApp, challenge_id, wrong};
@@ -48,8 +49,13 @@ async fn ten_thousand_addresses_guess_twenty_five_codes_a_day() {
             let guess = &guess;
             async move {
                 let network = ClientNetwork::from_source_ip(Some(&address(number)));
-                let stranger =
-                    Requester { network, device_token: None, captcha_token: None, user_agent: String::new() };
+                let stranger = Requester {
+                    network,
+                    device_token: None,
+                    captcha_token: None,
+                    user_agent: String::new(),
+                    language: Language::English,
+                };
                 finish_login(service, id, guess, &stranger).await.is_err()
             }
         });

@@ -5,6 +5,7 @@ use phone_number::{Country, PhoneNumber};
 use serde_json::json;
 use shared::auth::{Requester, start};
 use shared::client_network::ClientNetwork;
+use shared::language::Language;
 use shared::spend::budget::SHARDS_READ;
 
 use crate::support::{PASSWORD, TestApp};
@@ -33,7 +34,13 @@ async fn register_at_once(app: &TestApp, phones: std::ops::Range<usize>) -> usiz
         start::registration(
             app,
             &number,
-            &Requester { network, device_token: None, captcha_token: None, user_agent: String::new() },
+            &Requester {
+                network,
+                device_token: None,
+                captcha_token: None,
+                user_agent: String::new(),
+                language: Language::English,
+            },
         )
         .await
         .is_ok()

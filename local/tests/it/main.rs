@@ -40,4 +40,5 @@ mod sources;
 mod stack;
 mod support;
 mod template;
+mod texts;
 mod transcripts;

@@ -109,7 +109,7 @@ async fn account(app: &TestApp, user: &str) {
 
 /// After failures, functions release reservations, open and close the circuit breaker, and look up transactions whose response was lost.
 async fn failures(iam: &Iam) {
-    let (app, proxy, _store) = TestApp::behind_fault_proxy_with(iam).await;
+    let (app, proxy, _store) = TestApp::behind_fault_proxy_with(iam, &[]).await;
     app.register(PHONE, "jane@example.com").await;
     for fault in [Fault::Status(503), Fault::None] {
         app.stack.simulator.set_fault(fault);

@@ -92,14 +92,21 @@ impl TestApp {
     /// A stack whose functions reach DynamoDB through a fault proxy, then the IAM check, then the database of another stack, which is also
     /// returned.
     pub(crate) async fn behind_fault_proxy() -> (Self, FaultProxy, Self) {
-        Self::behind_fault_proxy_with(iam()).await
+        Self::behind_fault_proxy_with(iam(), &[]).await
     }
 
-    /// Like [`Self::behind_fault_proxy`], with another IAM check.
-    pub(crate) async fn behind_fault_proxy_with(iam: &Iam) -> (Self, FaultProxy, Self) {
+    /// Like [`Self::behind_fault_proxy`], with these settings.
+    pub(crate) async fn behind_fault_proxy_of(settings: &[(&str, &str)]) -> (Self, FaultProxy, Self) {
+        Self::behind_fault_proxy_with(iam(), settings).await
+    }
+
+    /// Like [`Self::behind_fault_proxy`], with another IAM check and settings.
+    pub(crate) async fn behind_fault_proxy_with(iam: &Iam, settings: &[(&str, &str)]) -> (Self, FaultProxy, Self) {
         let store = Self::options(Options { iam: Some(iam.clone()), ..Options::default() }).await;
         let proxy = FaultProxy::start(&store.stack.settings["AWS_ENDPOINT_URL_DYNAMODB"]).await.expect("a proxy");
-        let settings = vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url.clone())];
+        let mut settings: Vec<_> =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        settings.push(("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url.clone()));
         let data = Data::At(store.stack.config.dynamodb_endpoint.clone());
         let iam = Some(iam.clone());
         let app = Self::options(Options { data, settings, iam, ..Options::default() }).await;

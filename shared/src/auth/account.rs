@@ -85,19 +85,21 @@ pub async fn update(
     }
     match (new_phone, &change.proof) {
         (Some(phone), None) => {
-            let challenge = start::change_of_phone(app, phone, user, requester).await?;
+            let locale = change.locale.as_ref().unwrap_or(&profile.locale);
+            let requester = requester.clone().in_locale(locale);
+            let challenge = start::change_of_phone(app, phone, user, &requester).await?;
             Ok(Changed::CodeSent(profile, challenge))
         }
         (Some(phone), Some((challenge, code))) => {
             let changed = async {
                 let code = prove(app, user, (phone, *challenge, code), requester).await?;
-                write(app, &session, profile, &change, Some((phone, code))).await
+                write(app, &session, profile, &change, Some((phone, code)), requester).await
             };
             let outcome = changed.await;
             check_code::tell(app, *challenge, &outcome);
             outcome.map(Changed::Done)
         }
-        (None, _) => write(app, &session, profile, &change, None).await.map(Changed::Done),
+        (None, _) => write(app, &session, profile, &change, None, requester).await.map(Changed::Done),
     }
 }
 
@@ -124,6 +126,7 @@ async fn write(
     mut profile: Profile,
     change: &ProfileChange,
     moved: Option<(&PhoneNumber, RightCode)>,
+    requester: &Requester,
 ) -> Result<Profile, AuthError> {
     let (now, user) = (app.clock.now(), session.user.as_str());
     let keys = app.secrets.keys(now).await?;
@@ -160,7 +163,8 @@ async fn write(
         if ends_others {
             let notice = if moved.is_some() { Notice::Phone } else { Notice::Password };
             let phones = vec![PhoneKey(old.short()), PhoneKey(new.short())];
-            notice::after_change(app, notice, &profile.phone, phones);
+            let language = requester.language_for(&changed.locale);
+            notice::after_change(app, (notice, language), &profile.phone, phones);
         }
         logging::record_user(user);
         tracing::info!(event = "user_updated", reason = "by its user", "changed");

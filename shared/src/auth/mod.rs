@@ -9,7 +9,7 @@
 //! | `device`, `guessing` | the owner's own devices; the throttle on guessing over many phones |
 //! | `challenge`, [`challenge_id`] | what a start changes about a phone, and the id that the client gets |
 //! | `check_code` | whether an entered code is right |
-//! | [`otp`], `otp_message` | the code and its text |
+//! | [`otp`], `otp_message`, `texts` | the code and its text in each language |
 //! | `circuit_breaker` | whether Plivo is down |
 //! | [`response_padding`] | when answers leave |
 //! | [`password`], `argon2id`, [`email`], [`properties`] | what a user is made of |
@@ -43,15 +43,17 @@ pub mod reset_password;
 pub mod response_padding;
 pub mod session;
 pub mod start;
+mod texts;
 
 use secrecy::SecretString;
 
 use crate::client_network::ClientNetwork;
+use crate::language::Language;
 
 pub use error::AuthError;
 
-/// Who asks: what limits look at besides the phone.
-#[derive(Debug)]
+/// Who asks: what limits look at besides the phone, and the language of the texts.
+#[derive(Debug, Clone)]
 pub struct Requester {
     /// From where.
     pub network: ClientNetwork,
@@ -61,4 +63,22 @@ pub struct Requester {
     pub captcha_token: Option<SecretString>,
     /// The header `user-agent`, shortened: what a user sees of the session in a list of them.
     pub user_agent: String,
+    /// By the header `accept-language`.
+    pub language: Language,
+}
+
+impl Requester {
+    /// The language of this locale if there are texts in it, else the one that the request asks for.
+    ///
+    /// The locale is the request's own or that of a user who is signed in or whose code has come back. A login's or reset's start looks up no user's:
+    /// the price of a text depends on its length, and so on its language, and must not tell who is a user.
+    fn language_for(&self, locale: &str) -> Language {
+        Language::of_tag(locale).unwrap_or(self.language)
+    }
+
+    /// The same, asking for the language of this locale.
+    #[must_use]
+    pub fn in_locale(self, locale: &str) -> Self {
+        Self { language: self.language_for(locale), ..self }
+    }
 }

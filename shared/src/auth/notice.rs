@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use super::texts::Texts;
 use crate::app::App;
 use crate::crypto::identifier;
+use crate::language::Language;
 use crate::logging;
 use crate::messaging::{self, IdempotencyKey, Message, MessageError};
 use crate::store::PhoneKey;
@@ -17,9 +19,14 @@ pub(super) enum Notice {
     Phone,
 }
 
-/// After a change: ends these phones' pending codes and the tokens of their devices, and tells the phone that the user had. Codes that are asked
+/// After a change: ends these phones' pending codes and the tokens of their devices, and tells the phone that the user had, in this language. Codes that are asked
 /// for from now on stay good, even if this work is still to be done by then.
-pub(super) fn after_change(app: &Arc<App>, notice: Notice, number: &str, phones: Vec<PhoneKey>) {
+pub(super) fn after_change(
+    app: &Arc<App>,
+    (notice, language): (Notice, Language),
+    number: &str,
+    phones: Vec<PhoneKey>,
+) {
     let (task, number) = (Arc::clone(app), number.to_owned());
     let pending = app.clock.now().plus(app.settings.code_life);
     app.background.spawn(async move {
@@ -31,20 +38,25 @@ pub(super) fn after_change(app: &Arc<App>, notice: Notice, number: &str, phones:
                 );
             }
         }
-        if let Err(error) = tell(&task, notice, &number).await {
+        if let Err(error) = tell(&task, (notice, language), &number).await {
             tracing::error!(cause = logging::chain(&error), "a user is not told of a change");
         }
     });
 }
 
-async fn tell(app: &App, notice: Notice, number: &str) -> Result<(), MessageError> {
-    let Ok(phone) = PhoneNumber::parse(number, app.settings.default_country) else { return Ok(()) };
-    let what = match notice {
-        Notice::Password => "password",
-        Notice::Phone => "phone",
+/// The notice's text.
+pub(super) fn text(app_name: &str, notice: Notice, language: Language) -> String {
+    let texts = Texts::of(language);
+    let text = match notice {
+        Notice::Password => texts.password_changed,
+        Notice::Phone => texts.phone_changed,
     };
-    let text =
-        format!("{}: your {what} has been changed. If this was not you, contact us at once.", app.settings.app_name);
+    text.replace("{app}", app_name)
+}
+
+async fn tell(app: &App, (notice, language): (Notice, Language), number: &str) -> Result<(), MessageError> {
+    let Ok(phone) = PhoneNumber::parse(number, app.settings.default_country) else { return Ok(()) };
+    let text = text(&app.settings.app_name, notice, language);
     let message = Message::new(&app.settings, phone, text, Vec::new())?;
     messaging::send(app, &IdempotencyKey::of("notice", &identifier::random()), &message).await.map(drop)
 }

@@ -70,7 +70,8 @@ async fn try_reset(
         let (phones, sessions) = (&app.store.phones, &app.store.sessions);
         match app.store.users.change_by_code(phones, sessions, code, &change, now).await? {
             Some(true) => {
-                notice::after_change(app, Notice::Password, &current.phone, vec![PhoneKey(owner.short())]);
+                let notice = (Notice::Password, requester.language_for(&current.locale));
+                notice::after_change(app, notice, &current.phone, vec![PhoneKey(owner.short())]);
                 logging::record_user(&user);
                 tracing::info!(event = "user_updated", reason = "reset of a password", "changed");
                 return Ok(());

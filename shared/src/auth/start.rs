@@ -20,6 +20,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use phone_number::PhoneNumber;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -41,7 +42,9 @@ use crate::clock::Timestamp;
 use crate::crypto::{KeyedHash, Keys, SealError};
 use crate::flow::Flow;
 use crate::hints::{Hint, MessageOutcome, PasswordRejection, Silence};
+use crate::language::Language;
 use crate::logging;
+use crate::messaging::sms_encoding;
 use crate::metrics::Metric;
 use crate::plivo::{Accepted, Message, PlivoError};
 use crate::spend::budget::{Window, shards_of};
@@ -213,6 +216,7 @@ struct Start {
     /// The flow, and the device that the client has shown to be the phone's.
     key: ChallengeKey,
     captcha_token: Option<SecretString>,
+    language: Language,
     /// Whether it is for an e-mail address that no user has, whose phone is made up.
     is_unknown_address: bool,
     state: StartState,
@@ -310,6 +314,7 @@ impl Start {
             network,
             key,
             captcha_token,
+            language: requester.language,
             is_unknown_address,
             state,
         }))
@@ -437,8 +442,26 @@ impl Start {
         }
     }
 
+    /// The text that brings a code.
+    fn text(&self, code: &str, life: Duration) -> String {
+        otp_message(&self.app.settings, (self.flow, self.language), code, life)
+    }
+
+    /// How many segments the text takes. Decided before there is a code, so it is that of the longest text that this start can send.
+    fn segments_to_pay(&self) -> i64 {
+        let live = self.state.phone.challenges.get(&self.key).and_then(|challenge| self.open(challenge).ok());
+        let length = live.map_or(0, |code| code.expose().len()).max(self.code_length());
+        let code = "0".repeat(length);
+        [self.app.settings.code_life, Duration::ZERO]
+            .map(|life| segments(&self.text(&code, life)))
+            .into_iter()
+            .max()
+            .unwrap_or(1)
+    }
+
     fn spend_request(&self, captcha_passed: bool) -> SpendRequest<'_> {
-        SpendRequest { flow: self.flow, country: &self.country, now: self.now, captcha_passed }
+        let (flow, country, segments) = (self.flow, &self.country, self.segments_to_pay());
+        SpendRequest { flow, country, segments, now: self.now, captcha_passed }
     }
 
     /// What budget and volume say, by what was read.
@@ -497,7 +520,7 @@ impl Start {
     /// Writes the challenge, which counts the message, and reserves the message's cost in parallel. If one of the two fails because another
     /// request was faster, the other is rolled back.
     async fn issue(self: &Arc<Self>, record: PhoneRecord, mut planned: PlannedSend) -> Result<PreparedSend, AuthError> {
-        let App { settings, store, .. } = &*self.app;
+        let store = &self.app.store;
         let id = ChallengeId::new(&self.keys, self.items.phone, self.key).text();
         let sealed_code = self.keys.seal_code(OneTimeCode::draw(self.code_length()).expose(), &id)?;
         let (request, new) = (self.challenge_request(), NewChallenge { id: &id, sealed_code: &sealed_code });
@@ -511,11 +534,11 @@ impl Start {
             tokio::join!(self.update_phone(record, decide), store.counters.reserve(&planned.reservation, self.now));
         match (written.map_err(AuthError::from).and_then(|decided| Ok(decided?)), reserved) {
             (Ok((issued, _)), Ok(Some(shard))) => {
-                // If a race turned a start that sends nothing into one that sends, no money was reserved for it.
-                planned.entry.sent &= issued.will_send;
                 let (code, life) = (self.open(&issued.challenge)?, self.now.until(issued.challenge.expires));
-                let text = otp_message(settings, self.flow, code.expose(), life).into();
-                Ok(PreparedSend { start: Arc::clone(self), issued, planned, shard, text })
+                let text = self.text(code.expose(), life);
+                // If a race turned a start that sends nothing into one that sends, or its code into a longer one, no money was reserved for it.
+                planned.entry.sent &= issued.will_send && segments(&text) <= planned.entry.inputs.segments;
+                Ok(PreparedSend { start: Arc::clone(self), issued, planned, shard, text: text.into() })
             }
             (Ok((issued, _)), none) => {
                 self.rollback(&issued).await;
@@ -584,7 +607,7 @@ impl Start {
         }
         let message = Message { to: self.phone.e164(), text: text.expose_secret(), media: &[], keep_text: false };
         let outcome = plivo.send(&self.plivo, message).await.map(Some);
-        let price = settings.spend.price(&self.country); // A code is one segment.
+        let price = settings.spend.price(&self.country) * segments(message.text);
         metrics.count_send(self.flow.as_str(), message, price, outcome.as_ref().err(), self.now);
         outcome
     }
@@ -639,6 +662,10 @@ impl Start {
             false
         })
     }
+}
+
+fn segments(text: &str) -> i64 {
+    i64::try_from(sms_encoding::segments(text)).unwrap_or(i64::MAX)
 }
 
 impl PreparedSend {

@@ -4,10 +4,9 @@ use super::{Lookup, SettingError, ensure, present, required, with_default};
 use crate::crypto::identifier;
 use crate::messaging::sms_encoding;
 
-/// The longest `APP_NAME`, in GSM characters, and the longest `WEBOTP_HOST`: with both, and everything else at its longest, the
-/// texts of codes still fit one segment (`auth::otp_message` tests it).
+/// The longest `APP_NAME`, in GSM characters: with it, the texts of codes fit one segment in every language (`auth::otp_message` tests it).
 pub(crate) const MAX_APP_NAME_LENGTH: usize = 20;
-/// See [`MAX_APP_NAME_LENGTH`].
+/// The longest `WEBOTP_HOST`: with it, and everything else at its longest, English texts still fit one segment.
 pub(crate) const MAX_HOST_LENGTH: usize = 40;
 
 /// Who an SMS comes from (Plivo: "Send a message", `src` and `powerpack_uuid`).

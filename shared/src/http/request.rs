@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::auth::Requester;
 use crate::client_network::ClientNetwork;
 use crate::config::Settings;
+use crate::language::Language;
 use crate::messaging::{IdempotencyKey, KeyError};
 
 /// Where a request comes from: as the gateway saw it, since what headers say is the client's own word. Or, where a proxy stands before the
@@ -81,6 +82,7 @@ pub fn requester(app: &App, request: &Request) -> Result<Requester, Problem> {
         device_token: header("device-token"),
         captcha_token: header("captcha-token"),
         user_agent: user_agent(request),
+        language: language(request),
     })
 }
 
@@ -88,6 +90,12 @@ pub fn requester(app: &App, request: &Request) -> Result<Requester, Problem> {
 fn user_agent(request: &Request) -> String {
     let value = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.chars().take(LONGEST_USER_AGENT).collect()
+}
+
+/// The language that the client asks for.
+fn language(request: &Request) -> Language {
+    let value = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    value.map_or(Language::English, Language::accepted)
 }
 
 /// Enough for browser, system and version.

@@ -47,6 +47,8 @@ pub struct SpendRequest<'a> {
     pub flow: Flow,
     /// The country that it goes to, in two letters.
     pub country: &'a str,
+    /// How many SMS segments its text takes.
+    pub segments: i64,
     /// The time of the start.
     pub now: Timestamp,
     /// Whether the client has passed a captcha.
@@ -73,7 +75,7 @@ impl SpendRules {
         shards: &[(usize, VersionedCounter)],
         prefix: &VersionedCounter,
     ) -> Decided {
-        let SpendRequest { flow, country, now, captcha_passed } = *request;
+        let SpendRequest { flow, country, segments, now, captcha_passed } = *request;
         let shards: Vec<_> = shards.iter().map(|(_, shard)| shard.counter.at(now)).collect();
         let (all, read) = (to_i64(self.shards), to_i64(shards.len()).max(1));
         let scope = country_volume_scope(flow, country);
@@ -82,6 +84,7 @@ impl SpendRules {
             at: now,
             flow,
             country: country.to_owned(),
+            segments,
             shards: shards.iter().map(|shard| spent(shard, country)).collect(),
             country_volume: volume * all / read,
             prefix_volume: prefix.counter.at(now).volume(volume_scope(flow)),

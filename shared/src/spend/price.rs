@@ -1,4 +1,4 @@
-//! Amounts in millionths of a US dollar, and the price of one SMS part by country.
+//! Amounts in millionths of a US dollar, and the price of one SMS segment by country.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -61,7 +61,7 @@ impl fmt::Display for Money {
     }
 }
 
-/// What one SMS segment costs, by country. A code message is one segment (`auth::otp_message` tests it).
+/// What one SMS segment costs, by country.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prices {
     /// Of the countries that are listed.

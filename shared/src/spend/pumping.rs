@@ -25,6 +25,9 @@ pub struct Inputs {
     pub flow: Flow,
     /// The country that it goes to, in two letters.
     pub country: String,
+    /// How many SMS segments its text takes, each of which costs.
+    #[serde(default = "one_segment")]
+    pub segments: i64,
     /// What was spent in each shard of the budgets that was read, the phone's own first.
     pub shards: Vec<Spent>,
     /// How the country has been doing.
@@ -34,6 +37,11 @@ pub struct Inputs {
     /// Whether the client has shown by a captcha that a person asks. Looked at only where the message would be refused.
     #[serde(default)]
     pub captcha_passed: bool,
+}
+
+/// Of messages that were logged before segments were.
+const fn one_segment() -> i64 {
+    1
 }
 
 /// What was spent in a shard of the budgets.
@@ -159,7 +167,8 @@ pub struct Pumping {
 impl SpendRules {
     /// Decides on what is known.
     pub fn decide_on(&self, inputs: &Inputs) -> Decision {
-        let mut rooms = inputs.shards.iter().map(|spent| self.room(inputs.flow, &inputs.country, *spent));
+        let Inputs { flow, country, segments, .. } = inputs;
+        let mut rooms = inputs.shards.iter().map(|spent| self.room(*flow, country, *segments, *spent));
         if let Some(Err((rule, window))) = rooms.next()
             && rooms.all(|room| room.is_err())
         {
@@ -182,13 +191,13 @@ impl SpendRules {
         Decision { outcome, rule: found.map(|(.., rule)| rule), window: None }
     }
 
-    /// Whether a shard that has spent so much has room for one more message. Where not, which budget is full.
+    /// Whether a shard that has spent so much has room for one more message of so many segments. Where not, which budget is full.
     ///
     /// # Errors
     /// The budget and its window.
-    pub fn room(&self, flow: Flow, country: &str, spent: Spent) -> Result<(), (Rule, Window)> {
+    pub fn room(&self, flow: Flow, country: &str, segments: i64, spent: Spent) -> Result<(), (Rule, Window)> {
         let [all, own] = self.shard_budgets(flow, country);
-        let price = self.price(country);
+        let price = self.price(country) * segments;
         all.room(spent.all, price).map_err(|window| (Rule::Budget, window))?;
         own.room(spent.country, price).map_err(|window| (Rule::CountryBudget, window))
     }
@@ -199,7 +208,7 @@ impl SpendRules {
         self.budgets.of(flow, country).map(|budget| budget / shards)
     }
 
-    /// What a code message to this country costs.
+    /// What a segment of a message to this country costs.
     pub fn price(&self, country: &str) -> Money {
         self.prices.of(country)
     }
@@ -230,6 +239,7 @@ mod tests {
             at: Timestamp::from_millis(0),
             flow: Flow::Login,
             country: country.to_owned(),
+            segments: 1,
             shards: vec![Spent::default(); 2],
             country_volume: Volume::default(),
             prefix_volume: Volume::default(),
@@ -301,6 +311,22 @@ mod tests {
             let decision = rules(mode).decide_on(&pumped);
             assert_eq!((decision.outcome, decision.rule), (Outcome::Send, Some(Rule::PrefixPumping)), "a login");
         }
+    }
+
+    #[test]
+    fn a_message_of_two_segments_needs_room_for_both() {
+        let spent = |all: &str| vec![Spent { all: Amounts::parse(all).unwrap(), ..Spent::default() }];
+        let decide = |segments, shards| rules(Mode::Monitor).decide_on(&Inputs { segments, shards, ..inputs("US") });
+        assert_eq!(decide(1, spent("0.49/0/0")).outcome, Outcome::Send);
+        assert_eq!(decide(2, spent("0.49/0/0")).rule, Some(Rule::Budget), "0.02 of 0.01");
+        assert_eq!(decide(2, spent("0.48/0/0")).outcome, Outcome::Send);
+    }
+
+    #[test]
+    fn an_entry_without_segments_has_one() {
+        let mut logged = serde_json::to_value(inputs("US")).unwrap();
+        logged.as_object_mut().unwrap().remove("segments");
+        assert_eq!(serde_json::from_value::<Inputs>(logged).unwrap(), inputs("US"));
     }
 
     #[test]

@@ -22,8 +22,8 @@ impl Reservation {
         is_sent: bool,
         is_counted: bool,
     ) -> Self {
-        let SpendRequest { flow, country, now, .. } = *request;
-        let price = rules.price(country).as_millionths();
+        let SpendRequest { flow, country, segments, now, .. } = *request;
+        let price = (rules.price(country) * segments).as_millionths();
         let taken = if is_sent { price } else { 0 };
         let mut additions = Vec::new();
         for (budget, scope) in rules.shard_budgets(flow, country).into_iter().zip([ALL, country]) {
@@ -36,7 +36,7 @@ impl Reservation {
         let name = Field::Sends.of(&country_volume_scope(flow, country));
         additions.push(Addition { name, amount: i64::from(is_counted), max: None });
         let spent = |shard: &VersionedCounter| spent(&shard.counter.at(now), country);
-        shards.retain(|(_, shard)| rules.room(flow, country, spent(shard)).is_ok());
+        shards.retain(|(_, shard)| rules.room(flow, country, segments, spent(shard)).is_ok());
         // By month, which evens out days and hours as well.
         shards.sort_by_cached_key(|(_, shard)| {
             let Spent { all, country } = spent(shard);
@@ -112,23 +112,23 @@ mod tests {
 
     proptest! {
         /// Whatever anybody starts, for any number and at any time, costs no more than the maximum exposure in any hour, day or month; and
-        /// nobody is refused by money while more is left than three messages to each country in each shard.
+        /// nobody is refused by money while more is left than three messages of two segments to each country in each shard.
         #[test]
         fn no_attacker_costs_more_than_the_maximum_exposure(
             budget in (1..60_i64, 1..300_i64, 1..900_i64),
             own in (1..60_i64, 1..300_i64, 1..900_i64),
             shards in 1..10_usize,
-            steps in prop::collection::vec((0..40_000_u64, 0..3_usize, 0..3_usize, any::<u8>(), 1..40_usize), 1..60),
+            steps in prop::collection::vec((0..40_000_u64, (0..3_usize, 1..3_i64), 0..3_usize, any::<u8>(), 1..40_usize), 1..60),
         ) {
             let rules = rules(budget, own, shards);
             let exposure = MaxExposure::of(&rules, COUNTRIES);
             let (mut shards, mut now) = (BTreeMap::<usize, VersionedCounter>::new(), Timestamp::from_millis(1_796_076_000_000));
             let mut spent: BTreeMap<(Window, i64), i64> = BTreeMap::new();
-            for (wait, country, flow, phone, times) in steps {
+            for (wait, (country, segments), flow, phone, times) in steps {
                 now = now.plus(Duration::from_secs(wait));
                 let flow = [Flow::Register, Flow::Login, Flow::SecondFactor][flow];
-                let request = SpendRequest { flow, country: COUNTRIES[country], now, captcha_passed: false };
-                let price = rules.price(request.country);
+                let request = SpendRequest { flow, country: COUNTRIES[country], segments, now, captcha_passed: false };
+                let price = rules.price(request.country) * segments;
                 let hour = hour_of(now);
                 for _ in 0..times {
                     if !take(&rules, &mut shards, &request, phone) {
@@ -137,9 +137,9 @@ mod tests {
                         }
                         let counter: Vec<_> = shards.values().map(|shard| shard.counter.at(now)).collect();
                         let budgets = rules.budgets.of(flow, request.country);
-                        // Three messages to each country, in each shard.
+                        // Three messages of two segments to each country, in each shard.
                         let each = COUNTRIES.iter().map(|country| rules.price(country)).sum::<Money>();
-                        let stranded = each * (3 * to_i64(rules.shards));
+                        let stranded = each * (6 * to_i64(rules.shards));
                         let is_near = [ALL, request.country].into_iter().zip(budgets).any(|(scope, budget)| {
                             let spent = counter.iter().map(|shard| shard.spent(scope)).sum();
                             budget.room(spent, stranded).is_err()
