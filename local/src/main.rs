@@ -38,6 +38,13 @@ struct Arguments {
     /// Load users, challenges, counts and sessions from a JSON file like events/seed.json.
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
+    /// Send the texts of this file instead of those in shared/texts.json.
+    #[arg(long, value_name = "FILE", value_parser = contents)]
+    texts: Option<String>,
+}
+
+fn contents(file: &str) -> Result<String, std::io::Error> {
+    std::fs::read_to_string(file)
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {
@@ -55,12 +62,13 @@ async fn main() -> ExitCode {
     let quiet = Targets::new().with_default(LevelFilter::INFO).with_target("dynoxide", LevelFilter::ERROR);
     let lines = tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr);
     tracing_subscriber::registry().with(quiet).with(lines).init();
+    let texts = arguments.texts.map(|texts| ("TEXTS".to_owned(), texts));
     let options = Options {
         port: arguments.port,
         host: arguments.host,
         is_local_open: arguments.open_inbox,
         data: arguments.data.map_or(Data::Memory, Data::Folder),
-        settings: arguments.settings,
+        settings: arguments.settings.into_iter().chain(texts).collect(),
         seed: arguments.seed,
         print: Some(log_line),
         ..Options::default()

@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// A language that there are texts in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
 pub enum Language {
     /// English, for everybody whose language is unknown or missing here.
     #[default]

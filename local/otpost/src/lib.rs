@@ -1,7 +1,9 @@
-//! The operator's commands: print the maximum exposure, set kill switches, replay decisions with other rules, and what concerns users ([`user`]).
+//! The operator's commands: print the maximum exposure, set kill switches, replay decisions with other rules, check texts ([`texts`]), and what
+//! concerns users ([`user`]).
 //! They are a separate crate so that they do not link the local stack.
 
 pub mod stack;
+pub mod texts;
 pub mod user;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use aws_config::{BehaviorVersion, Region};
@@ -53,6 +54,11 @@ enum Command {
     On(Change),
     /// Apply these settings to the decisions of the last 30 days, and print what would differ. Reads the table DECISIONS_TABLE.
     Replay,
+    /// Check texts of your own, in a file like shared/texts.json, and print each as a phone shows it. With --stack, by the stack's settings.
+    Lint {
+        /// The file.
+        file: PathBuf,
+    },
     /// Find or change a user, by phone like +14155550100, e-mail address or objectId. Uses the secret ROOT_SECRET and the tables USERS_TABLE,
     /// SESSIONS_TABLE, PHONES_TABLE and CONTROLS_TABLE, in which each change is recorded.
     #[command(subcommand)]
@@ -163,6 +169,7 @@ async fn run(arguments: Arguments) -> Result<String, Box<dyn Error>> {
         }
         Command::Off(change) => switch(true, change, &account.dynamodb().await?, lookup).await,
         Command::On(change) => switch(false, change, &account.dynamodb().await?, lookup).await,
+        Command::Lint { file } => otpost::texts::lint(&std::fs::read_to_string(file)?, lookup),
         Command::User(command) => user(command, &account, lookup).await,
         Command::Replay => {
             let (rules, table) = (spend_rules(lookup)?, required(lookup, "DECISIONS_TABLE")?);

@@ -61,6 +61,34 @@ async fn a_command_switches_a_flow_off_and_on_and_says_who_did() {
 }
 
 #[tokio::test]
+async fn texts_are_shown_or_refused_with_all_that_is_wrong() {
+    let lint = async |json: &str, settings: &[&str]| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), json).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_otpost"));
+        let output = command.env_clear().args(["lint", file.path().to_str().unwrap()]).args(settings).output().await;
+        let Output { status, stdout, stderr } = output.unwrap();
+        (status.success(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
+    };
+    let good = r#"{"de": {"login": "{code} ist dein Code für {app}, gültig {life}."}}"#;
+    let settings = ["--config", "APP_NAME=Example", "--config", "WEBOTP_HOST=app.example.com"];
+    let (is_good, shown) = lint(good, &settings).await;
+    assert!(is_good, "{shown}");
+    assert_eq!(shown, "de login: 000000 ist dein Code für Example, gültig <1 min.\n\n@app.example.com #000000\n");
+    let bad = r#"{"uk": {"register": "{code}О bit.ly/x", "phone_changed": "{app}: новий номер {code}"}}"#;
+    let (is_good, shown) = lint(bad, &[]).await;
+    assert!(!is_good);
+    for problem in
+        ["uk register: has a link", "uk register: has a character next", "uk phone_changed: has other braces"]
+    {
+        assert!(shown.contains(problem), "{problem}: {shown}");
+    }
+    for json in ["", r#"{"de": {"login": "no code"}}"#] {
+        assert!(!lint(json, &[]).await.0, "{json}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_done_is_reported_and_changes_nothing() {
     let stack = start(&[]).await;
     for arguments in [

@@ -200,3 +200,28 @@ async fn a_budget_s_end_does_not_tell_who_is_a_user() {
         app.login_start(phone).await.refused_in(503, "budget_spent");
     }
 }
+
+#[tokio::test]
+async fn the_operator_s_own_texts_replace_the_built_in_ones() {
+    let own = json!({
+        "en": { "login": "{code} opens {app} for {life}.", "password_changed": "{app} has a new password." },
+        "fr": { "register": format!("{{code}} {}", "é".repeat(160)) },
+    });
+    let app = TestApp::with(&[
+        ("TEXTS", &own.to_string()),
+        ("SMS_PRICES", "*=0.01"),
+        ("BUDGET", "0.02/1/1"),
+        ("BUDGET_SHARDS", "1"),
+        ("WEBOTP_HOST", "app.example.com"),
+    ])
+    .await;
+    post(&app, REGISTER, "fr", &json!({ "phoneNumber": PHONE })).await.refused_in(503, "budget_spent");
+    let user = register(&app, "en").await;
+    assert_newest(&app, PHONE, "to sign up");
+    app.advance(3600);
+    let token = app.log_in(PHONE).await;
+    let code = app.last_code(PHONE);
+    assert_eq!(app.texts(PHONE)[0], format!("{code} opens Otpost for 5 min.\n\n@app.example.com #{code}"));
+    change(&app, &token, &user, &json!({ "password": "battery staple horse" })).await;
+    assert_eq!(app.texts(PHONE)[0], "Otpost has a new password.");
+}

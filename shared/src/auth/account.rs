@@ -12,14 +12,14 @@ use super::challenge_id::ChallengeId;
 use super::check_code::{self, EnteredCode, RightCode, check_code};
 use super::email::Email;
 use super::finish_login::count_verified;
-use super::notice::{self, Notice};
+use super::notice;
 use super::otp::OneTimeCode;
 use super::password::Password;
 use super::properties::Properties;
 use super::{AuthError, Requester, own_password, session, start};
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::config::{Identity, Settings};
+use crate::config::{Identity, Purpose, Settings};
 use crate::crypto::KeyedHash;
 use crate::flow::Flow;
 use crate::hints::CodeRejection;
@@ -161,7 +161,7 @@ async fn write(
             count_verified(app, &keys, phone, Flow::ChangePhone, now);
         }
         if ends_others {
-            let notice = if moved.is_some() { Notice::Phone } else { Notice::Password };
+            let notice = if moved.is_some() { Purpose::PhoneChanged } else { Purpose::PasswordChanged };
             let phones = vec![PhoneKey(old.short()), PhoneKey(new.short())];
             let language = requester.language_for(&changed.locale);
             notice::after_change(app, (notice, language), &profile.phone, phones);

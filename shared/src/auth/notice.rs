@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::texts::Texts;
 use crate::app::App;
+use crate::config::{Purpose, Settings};
 use crate::crypto::identifier;
 use crate::language::Language;
 use crate::logging;
@@ -12,18 +13,11 @@ use crate::messaging::{self, IdempotencyKey, Message, MessageError};
 use crate::store::PhoneKey;
 use phone_number::PhoneNumber;
 
-/// What has been changed.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Notice {
-    Password,
-    Phone,
-}
-
-/// After a change: ends these phones' pending codes and the tokens of their devices, and tells the phone that the user had, in this language. Codes that are asked
-/// for from now on stay good, even if this work is still to be done by then.
+/// After a change: ends these phones' pending codes and the tokens of their devices, and tells the phone that the user had, in this language. Codes
+/// that are asked for from now on stay good, even if this work is still to be done by then.
 pub(super) fn after_change(
     app: &Arc<App>,
-    (notice, language): (Notice, Language),
+    (notice, language): (Purpose, Language),
     number: &str,
     phones: Vec<PhoneKey>,
 ) {
@@ -45,18 +39,15 @@ pub(super) fn after_change(
 }
 
 /// The notice's text.
-pub(super) fn text(app_name: &str, notice: Notice, language: Language) -> String {
+pub(super) fn text(settings: &Settings, notice: Purpose, language: Language) -> String {
     let texts = Texts::of(language);
-    let text = match notice {
-        Notice::Password => texts.password_changed,
-        Notice::Phone => texts.phone_changed,
-    };
-    text.replace("{app}", app_name)
+    let built_in = if notice == Purpose::PhoneChanged { texts.phone_changed } else { texts.password_changed };
+    settings.texts.get(language, notice).unwrap_or(built_in).replace("{app}", &settings.app_name)
 }
 
-async fn tell(app: &App, (notice, language): (Notice, Language), number: &str) -> Result<(), MessageError> {
+async fn tell(app: &App, (notice, language): (Purpose, Language), number: &str) -> Result<(), MessageError> {
     let Ok(phone) = PhoneNumber::parse(number, app.settings.default_country) else { return Ok(()) };
-    let text = text(&app.settings.app_name, notice, language);
+    let text = text(&app.settings, notice, language);
     let message = Message::new(&app.settings, phone, text, Vec::new())?;
     messaging::send(app, &IdempotencyKey::of("notice", &identifier::random()), &message).await.map(drop)
 }

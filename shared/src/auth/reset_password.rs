@@ -2,11 +2,12 @@
 
 use super::challenge_id::ChallengeId;
 use super::check_code::{self, EnteredCode, check_code};
-use super::notice::{self, Notice};
+use super::notice;
 use super::otp::OneTimeCode;
 use super::password::Password;
 use super::{AuthError, Requester, own_password, session};
 use crate::app::App;
+use crate::config::Purpose;
 use crate::flow::Flow;
 use crate::hints::CodeRejection;
 use crate::logging;
@@ -70,7 +71,7 @@ async fn try_reset(
         let (phones, sessions) = (&app.store.phones, &app.store.sessions);
         match app.store.users.change_by_code(phones, sessions, code, &change, now).await? {
             Some(true) => {
-                let notice = (Notice::Password, requester.language_for(&current.locale));
+                let notice = (Purpose::PasswordChanged, requester.language_for(&current.locale));
                 notice::after_change(app, notice, &current.phone, vec![PhoneKey(owner.short())]);
                 logging::record_user(&user);
                 tracing::info!(event = "user_updated", reason = "reset of a password", "changed");

@@ -82,8 +82,8 @@ const GERMAN: Texts = Texts {
         "für die neue Nummer",
         "für ein neues Passwort",
     ],
-    minutes: "{n} Min.",
-    under_a_minute: "<1 Min.",
+    minutes: "{n} min",
+    under_a_minute: "<1 min",
     password_changed: "{app}: Ihr Passwort wurde geändert. Waren Sie das nicht, melden Sie sich sofort bei uns.",
     phone_changed: "{app}: Ihre Telefonnummer wurde geändert. Waren Sie das nicht, melden Sie sich sofort bei uns.",
 };
@@ -141,10 +141,10 @@ const ARABIC: Texts = Texts {
 };
 
 const HINDI: Texts = Texts {
-    code: "{code} {app} कोड: {aim}, {life} साझा न करें।",
+    code: "{code} {app} कोड: {aim}, {life}. साझा न करें।",
     aims: ["साइन अप", "लॉगिन", "लॉगिन पुष्टि", "नया नंबर", "नया पासवर्ड"],
-    minutes: "{n} मि.",
-    under_a_minute: "<1 मि.",
+    minutes: "{n} मि",
+    under_a_minute: "<1 मि",
     password_changed: "{app}: पासवर्ड बदला गया। आपने नहीं किया? संपर्क करें।",
     phone_changed: "{app}: फ़ोन नंबर बदला गया। आपने नहीं किया? संपर्क करें।",
 };
@@ -174,11 +174,11 @@ mod tests {
 
     use strum::VariantArray as _;
 
-    use super::super::notice::{self, Notice};
+    use super::super::notice;
     use super::super::otp_message::otp_message;
     use super::super::otp_message::tests::settings;
     use super::*;
-    use crate::config::MAX_APP_NAME_LENGTH;
+    use crate::config::{MAX_APP_NAME_LENGTH, Purpose};
     use crate::flow::Flow;
     use crate::messaging::sms_encoding::{gsm_length, segments};
 
@@ -195,8 +195,8 @@ mod tests {
             ("login with a password", code(Flow::SecondFactor, language, 300)),
             ("change of phone", code(Flow::ChangePhone, language, 300)),
             ("reset of a password", code(Flow::ResetPassword, language, 300)),
-            ("notice: password", notice::text("Otpost", Notice::Password, language)),
-            ("notice: phone", notice::text("Otpost", Notice::Phone, language)),
+            ("notice: password", notice::text(&settings(&[]), Purpose::PasswordChanged, language)),
+            ("notice: phone", notice::text(&settings(&[]), Purpose::PhoneChanged, language)),
         ]
     }
 
@@ -204,8 +204,12 @@ mod tests {
     fn tables() -> String {
         let mut tables = String::new();
         for language in Language::VARIANTS {
-            write!(tables, "\n## {language:?} (`{}`)\n\n| For | Characters | Text |\n|---|---|---|\n", language.code())
-                .unwrap();
+            write!(
+                tables,
+                "\n### {language:?} (`{}`)\n\n| For | Characters | Text |\n|---|---|---|\n",
+                language.code()
+            )
+            .unwrap();
             for (purpose, text) in all(*language) {
                 let size = match gsm_length(&text) {
                     Some(characters) => format!("{characters} of 160"),
@@ -221,16 +225,16 @@ mod tests {
     fn the_document_shows_every_text() {
         let document = include_str!("../../../docs/texts.md");
         let tables = tables();
-        let shown = document.find("\n## ").map_or("", |start| &document[start..]);
+        let shown = document.find("\n### ").map_or("", |start| &document[start..]);
         assert!(shown == tables, "docs/texts.md should end in:\n{tables}");
     }
 
     #[test]
     fn a_notice_with_the_longest_name_is_one_segment() {
-        let app = "A".repeat(MAX_APP_NAME_LENGTH);
+        let settings = settings(&[("APP_NAME", &"A".repeat(MAX_APP_NAME_LENGTH))]);
         for language in Language::VARIANTS {
-            for notice in [Notice::Password, Notice::Phone] {
-                let text = notice::text(&app, notice, *language);
+            for notice in [Purpose::PasswordChanged, Purpose::PhoneChanged] {
+                let text = notice::text(&settings, notice, *language);
                 assert_eq!(segments(&text), 1, "{} characters: {text}", text.encode_utf16().count());
             }
         }

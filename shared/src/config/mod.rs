@@ -12,6 +12,7 @@ mod messages;
 mod proxy;
 mod resources;
 mod spend;
+mod texts;
 mod users;
 
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub use messages::Sender;
 pub(crate) use messages::{MAX_APP_NAME_LENGTH, MAX_HOST_LENGTH};
 pub use resources::{RESOURCE_NAMES, Resources};
 pub use spend::{confirmed_countries, default_country, message_rules, sms_countries, spend_rules};
+pub use texts::{OwnTexts, Purpose};
 pub use users::Identity;
 
 /// The default of `STARTS_PER_ADDRESS`.
@@ -72,6 +74,8 @@ macro_rules! settings {
         pub struct Settings {
             /// Tables, queues and secrets.
             pub resources: Resources,
+            /// The operator's own texts, which are compiled in.
+            pub texts: OwnTexts,
             $($(#[$doc])* pub $field: $type,)+
         }
 
@@ -81,7 +85,8 @@ macro_rules! settings {
             /// # Errors
             /// The first that is missing or wrong.
             pub fn from_lookup(lookup: Lookup<'_>) -> Result<Self, SettingError> {
-                Ok(Self { resources: Resources::from_lookup(lookup)?, $($field: $read(lookup, $name)?,)+ })
+                let (resources, texts) = (Resources::from_lookup(lookup)?, texts::own_texts(lookup)?);
+                Ok(Self { resources, texts, $($field: $read(lookup, $name)?,)+ })
             }
         }
     };
@@ -340,7 +345,8 @@ mod tests {
         asked.push("AWS_CA_BUNDLE".to_owned());
         asked.sort_unstable();
         asked.dedup();
-        let mut names: Vec<_> = NAMES.into_iter().chain(RESOURCE_NAMES).collect();
+        // Not for people: only the local stack sets the texts by a variable.
+        let mut names: Vec<_> = NAMES.into_iter().chain(RESOURCE_NAMES).chain(["TEXTS"]).collect();
         names.sort_unstable();
         assert_eq!(asked, names);
     }

@@ -1,0 +1,142 @@
+//! The operator's own texts, from `shared/texts.json`, which is compiled into the functions: Lambda has no other file, and environment variables are
+//! limited to 4 KB together.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{Lookup, SettingError, present};
+use crate::flow::Flow;
+use crate::language::Language;
+
+/// The file.
+const FILE: &str = include_str!("../../texts.json");
+
+/// What a text is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// It brings the code of this flow.
+    Code(Flow),
+    /// It tells that the password has been changed.
+    PasswordChanged,
+    /// It tells that the phone has been changed.
+    PhoneChanged,
+}
+
+/// The operator's own texts: those that are there replace the built-in ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnTexts(BTreeMap<(Language, Purpose), String>);
+
+/// The texts of a language in the file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InFile {
+    register: Option<String>,
+    login: Option<String>,
+    second_factor: Option<String>,
+    change_phone: Option<String>,
+    reset_password: Option<String>,
+    password_changed: Option<String>,
+    phone_changed: Option<String>,
+}
+
+impl OwnTexts {
+    /// Reads `{"de": {"login": "{code} ist dein Code."}}`.
+    ///
+    /// # Errors
+    /// What is wrong with it: not such JSON, a code's text without its code, or a line break, before the lines for browser and app.
+    pub fn parse(json: &str) -> Result<Self, String> {
+        let file: BTreeMap<String, InFile> = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let mut texts = BTreeMap::new();
+        for (tag, of_language) in file {
+            let language: Language = tag.parse().map_err(|_| format!("there are no texts in the language '{tag}'"))?;
+            for (purpose, text) in of_language.by_purpose() {
+                let Some(text) = text else { continue };
+                if matches!(purpose, Purpose::Code(_)) && !text.contains("{code}") {
+                    return Err(format!("a text in '{tag}' lacks {{code}}: {text}"));
+                }
+                if text.chars().any(char::is_control) {
+                    return Err(format!("a text in '{tag}' has a line break or control character: {text:?}"));
+                }
+                texts.insert((language, purpose), text);
+            }
+        }
+        Ok(Self(texts))
+    }
+
+    /// The text for this purpose, if the operator has one.
+    pub fn get(&self, language: Language, purpose: Purpose) -> Option<&str> {
+        self.0.get(&(language, purpose)).map(String::as_str)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (Language, Purpose, &str)> {
+        self.0.iter().map(|((language, purpose), text)| (*language, *purpose, text.as_str()))
+    }
+}
+
+impl InFile {
+    fn by_purpose(self) -> [(Purpose, Option<String>); 7] {
+        [
+            (Purpose::Code(Flow::Register), self.register),
+            (Purpose::Code(Flow::Login), self.login),
+            (Purpose::Code(Flow::SecondFactor), self.second_factor),
+            (Purpose::Code(Flow::ChangePhone), self.change_phone),
+            (Purpose::Code(Flow::ResetPassword), self.reset_password),
+            (Purpose::PasswordChanged, self.password_changed),
+            (Purpose::PhoneChanged, self.phone_changed),
+        ]
+    }
+}
+
+impl Purpose {
+    /// The name in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Code(flow) => flow.as_str(),
+            Self::PasswordChanged => "password_changed",
+            Self::PhoneChanged => "phone_changed",
+        }
+    }
+}
+
+/// The texts that were compiled in, or those of the variable `TEXTS`, which the local stack sets.
+pub(super) fn own_texts(lookup: Lookup<'_>) -> Result<OwnTexts, SettingError> {
+    let json = present(lookup, "TEXTS");
+    OwnTexts::parse(json.as_deref().unwrap_or(FILE))
+        .map_err(|problem| SettingError::new("TEXTS", format!("or shared/texts.json: {problem}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_are_no_texts_is_refused() {
+        for (json, problem) in [
+            ("", "EOF"),
+            ("[]", "expected a map"),
+            (r#"{"xx": {}}"#, "no texts in the language 'xx'"),
+            (r#"{"de": {"log_in": "{code}"}}"#, "unknown field `log_in`"),
+            (r#"{"de": {"login": 5}}"#, "expected a string"),
+            (r#"{"de": {"login": "Hallo {app}"}}"#, "lacks {code}"),
+            (r#"{"de": {"login": "{code}\n@app.example.com #{code}"}}"#, "line break"),
+        ] {
+            let error = OwnTexts::parse(json).unwrap_err();
+            assert!(error.contains(problem), "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_found_by_language_and_purpose() {
+        let texts = OwnTexts::parse(r#"{"de": {"login": "{code}", "phone_changed": "neu"}}"#).unwrap();
+        assert_eq!(texts.get(Language::German, Purpose::Code(Flow::Login)), Some("{code}"));
+        assert_eq!(texts.get(Language::German, Purpose::PhoneChanged), Some("neu"));
+        assert_eq!(texts.get(Language::German, Purpose::PasswordChanged), None);
+        assert_eq!(texts.get(Language::French, Purpose::PhoneChanged), None);
+        assert_eq!(
+            texts.iter().map(|(_, purpose, _)| purpose.as_str()).collect::<Vec<_>>(),
+            ["login", "phone_changed"]
+        );
+    }
+}
