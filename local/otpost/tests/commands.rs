@@ -83,6 +83,7 @@ async fn texts_are_shown_or_refused_with_all_that_is_wrong() {
     {
         assert!(shown.contains(problem), "{problem}: {shown}");
     }
+    assert_eq!(lint("{}", &[]).await, (true, "No texts of your own.\n".to_owned()));
     for json in ["", r#"{"de": {"login": "no code"}}"#] {
         assert!(!lint(json, &[]).await.0, "{json}");
     }
