@@ -217,6 +217,8 @@ struct Start {
     key: ChallengeKey,
     captcha_token: Option<SecretString>,
     language: Language,
+    /// How many SMS segments the text takes at most.
+    segments: i64,
     /// Whether it is for an e-mail address that no user has, whose phone is made up.
     is_unknown_address: bool,
     state: StartState,
@@ -301,7 +303,7 @@ impl Start {
         let (app, phone, country) = (Arc::clone(app), phone.clone(), phone.country().code());
         let (network, captcha_token) = (client.short_text(), requester.captcha_token.clone());
         let user = user.map(str::to_owned);
-        Ok(Arc::new(Self {
+        let mut start = Self {
             app,
             flow,
             phone,
@@ -315,9 +317,12 @@ impl Start {
             key,
             captcha_token,
             language: requester.language,
+            segments: 1,
             is_unknown_address,
             state,
-        }))
+        };
+        start.segments = start.longest_segments();
+        Ok(Arc::new(start))
     }
 
     fn guesser(&self) -> Guesser<'_> {
@@ -447,8 +452,8 @@ impl Start {
         otp_message(&self.app.settings, (self.flow, self.language), code, life)
     }
 
-    /// How many segments the text takes. Decided before there is a code, so it is that of the longest text that this start can send.
-    fn segments_to_pay(&self) -> i64 {
+    /// The segments of the longest text that this start can send. The price is decided before there is a code.
+    fn longest_segments(&self) -> i64 {
         let live = self.state.phone.challenges.get(&self.key).and_then(|challenge| self.open(challenge).ok());
         let length = live.map_or(0, |code| code.expose().len()).max(self.code_length());
         let code = "0".repeat(length);
@@ -460,8 +465,8 @@ impl Start {
     }
 
     fn spend_request(&self, captcha_passed: bool) -> SpendRequest<'_> {
-        let (flow, country, segments) = (self.flow, &self.country, self.segments_to_pay());
-        SpendRequest { flow, country, segments, now: self.now, captcha_passed }
+        let Self { flow, country, segments, now, .. } = self;
+        SpendRequest { flow: *flow, country, segments: *segments, now: *now, captcha_passed }
     }
 
     /// What budget and volume say, by what was read.
@@ -537,7 +542,7 @@ impl Start {
                 let (code, life) = (self.open(&issued.challenge)?, self.now.until(issued.challenge.expires));
                 let text = self.text(code.expose(), life);
                 // If a race turned a start that sends nothing into one that sends, or its code into a longer one, no money was reserved for it.
-                planned.entry.sent &= issued.will_send && segments(&text) <= planned.entry.inputs.segments;
+                planned.entry.sent &= issued.will_send && segments(&text) <= self.segments;
                 Ok(PreparedSend { start: Arc::clone(self), issued, planned, shard, text: text.into() })
             }
             (Ok((issued, _)), none) => {
