@@ -20,6 +20,7 @@ use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::server::{ServerBuilder, ServerVariableBuilder};
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     Components, Content, ContentBuilder, Deprecated, Header, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref,
     RefOr, Required, Response, ResponseBuilder,
@@ -34,6 +35,9 @@ pub(crate) fn router(settings: &Settings, url: &str) -> Router {
     let config = Config::default().validator_url("none").try_it_out_enabled(true).persist_authorization(true);
     SwaggerUi::new("/docs").url("/openapi.json", document(settings, url)).config(config).into()
 }
+
+/// The groups of operations, in the order of the page.
+pub const TAGS: [&str; 5] = ["Registration and login", "Session", "Account", "Messages", "Back end"];
 
 /// The phone's property where it is not renamed.
 const PHONE: &str = "phoneNumber";
@@ -59,6 +63,7 @@ pub fn document(settings: &Settings, url: &str) -> OpenApi {
         .info(info.build())
         .servers(Some([plain, keyed.build()]))
         .paths(paths)
+        .tags(Some(TAGS.map(|name| TagBuilder::new().name(name).build())))
         .components(Some(components(settings)))
         .build()
 }
