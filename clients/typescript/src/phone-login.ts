@@ -176,8 +176,10 @@ input, select {
 select {
   appearance: none;
   padding-right: 2.5rem;
-  background-image: linear-gradient(45deg, transparent 50%, currentColor 50%), linear-gradient(135deg, currentColor 50%, transparent 50%);
-  background-position: right 1.3rem center, right .95rem center;
+  background-image:
+    linear-gradient(45deg, transparent 45%, currentColor 55%),
+    linear-gradient(-45deg, transparent 45%, currentColor 55%);
+  background-position: right 1.25rem center, right .875rem center;
   background-size: .375rem .375rem;
   background-repeat: no-repeat;
 }
