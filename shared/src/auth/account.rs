@@ -159,8 +159,9 @@ async fn write(
         }
         if ends_others {
             let notice = if moved.is_some() { Notice::Phone } else { Notice::Password };
-            let phones = vec![PhoneKey(old.short()), PhoneKey(new.short())];
-            notice::after_change(app, notice, &profile.phone, phones);
+            let mut items = notice::challenge_items(&keys, &profile);
+            items.push(PhoneKey(new.short()));
+            notice::after_change(app, notice, &profile.phone, items);
         }
         logging::record_user(user);
         tracing::info!(event = "user_updated", reason = "by its user", "changed");
@@ -214,6 +215,9 @@ fn apply(settings: &Settings, old: &Profile, change: &ProfileChange, now: Timest
     Ok(new)
 }
 
+/// Longer than any code lives.
+const ANY_CODE_LIFE: Duration = Duration::from_hours(24);
+
 /// Deletes the own user: profile, login, claim of the e-mail address and sessions in one transaction; then what the phone's item holds of the user,
 /// which is worth nothing by then. Returns when.
 ///
@@ -231,9 +235,11 @@ pub async fn delete(app: &App, token: &str, user: &str) -> Result<Timestamp, Aut
         let owner = keys.phone(&profile.phone);
         let identity = profile.email.as_deref().and_then(Email::parse).map(|email| keys.identity(email.identity()));
         if app.store.users.delete(&app.store.sessions, user, &profile, &owner, identity.as_ref()).await? {
-            let pending = now.plus(app.settings.code_life);
-            if let Err(error) = app.store.phones.forget_devices_and_codes(PhoneKey(owner.short()), pending, now).await {
-                tracing::warn!(cause = logging::chain(&error), "devices of a deleted user stay until they expire");
+            for item in notice::challenge_items(&keys, &profile) {
+                if let Err(error) = app.store.phones.forget_devices_and_codes(item, now.plus(ANY_CODE_LIFE), now).await
+                {
+                    tracing::warn!(cause = logging::chain(&error), "devices of a deleted user stay until they expire");
+                }
             }
             logging::record_user(user);
             tracing::info!(event = "user_deleted", reason = "by its user", "deleted");

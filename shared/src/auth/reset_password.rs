@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::flow::Flow;
 use crate::hints::CodeRejection;
 use crate::logging;
-use crate::store::{ChallengeKey, PhoneKey, Profile, UserChange, VerifiedCode};
+use crate::store::{ChallengeKey, Profile, UserChange, VerifiedCode};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,7 +70,8 @@ async fn try_reset(
         let (phones, sessions) = (&app.store.phones, &app.store.sessions);
         match app.store.users.change_by_code(phones, sessions, code, &change, now).await? {
             Some(true) => {
-                notice::after_change(app, Notice::Password, &current.phone, vec![PhoneKey(owner.short())]);
+                let items = notice::challenge_items(&keys, &current);
+                notice::after_change(app, Notice::Password, &current.phone, items);
                 logging::record_user(&user);
                 tracing::info!(event = "user_updated", reason = "reset of a password", "changed");
                 return Ok(());
