@@ -12,7 +12,7 @@ export interface paths {
         put?: never;
         /**
          * Register a user, in two steps
-         * @description Step 1 sends a code to the phone and answers `transactionId`. Step 2 carries it and the code, with the user's e-mail address, password and own properties, and answers the user. `POST /users/register` without a root works too.
+         * @description Step 1 sends a code to the phone and returns `transactionId`. Step 2 carries it and the code, with the user's e-mail address, password and custom properties, and returns the user. `POST /users/register` also works without the root `/api`.
          */
         post: operations["register"];
         delete?: never;
@@ -32,7 +32,7 @@ export interface paths {
         put?: never;
         /**
          * Start a login with a code
-         * @description Sends a code to the phone of a user. The answer is the same for a phone without a user. The body may also be the number alone, as a JSON string or as text.
+         * @description Sends a code to the phone of a user. The response is the same for a phone without a user. The body may also be the number alone, as a JSON string or as text.
          */
         post: operations["loginWithPhoneNumber"];
         delete?: never;
@@ -72,7 +72,7 @@ export interface paths {
         put?: never;
         /**
          * Finish a login of either kind
-         * @description Answers the user with `user-token`, the session's token. With the header `device-token: new`, also a `device-token` with limits of its own.
+         * @description Returns the user with `user-token`, the session's token. With the header `device-token: new`, also a `device-token` with limits of its own.
          */
         post: operations["loginWithCode"];
         delete?: never;
@@ -92,7 +92,7 @@ export interface paths {
         put?: never;
         /**
          * Send an SMS or MMS
-         * @description For the owner's systems, which hold the message key; never for an app. A message with the same `Idempotency-Key` is sent once.
+         * @description For your own servers, which have the message key; never for an app. A message with the same `Idempotency-Key` is sent only once.
          */
         post: operations["sendMessage"];
         delete?: never;
@@ -108,7 +108,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read the application's id and key */
+        /** Get the application's id and key */
         get: operations["info"];
         put?: never;
         post?: never;
@@ -125,7 +125,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Ask whether a session is valid */
+        /** Check a session */
         get: operations["isValidUserToken"];
         put?: never;
         post?: never;
@@ -159,7 +159,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read the user of the session */
+        /** Get the session's user */
         get: operations["me"];
         put?: never;
         post?: never;
@@ -218,7 +218,7 @@ export interface paths {
         put?: never;
         /**
          * Get a JWT for the app's back end
-         * @description Answers 404 where the setting JWT_ISSUER is not set.
+         * @description 404 unless the setting JWT_ISSUER is set.
          */
         post: operations["issueJwt"];
         delete?: never;
@@ -236,7 +236,7 @@ export interface paths {
         };
         /**
          * Find the public keys for JWTs
-         * @description Answers 404 where the setting JWT_ISSUER is not set.
+         * @description 404 unless the setting JWT_ISSUER is set.
          */
         get: operations["openidConfiguration"];
         put?: never;
@@ -256,7 +256,7 @@ export interface paths {
         };
         /**
          * Read the public keys for JWTs
-         * @description Answers 404 where the setting JWT_ISSUER is not set.
+         * @description 404 unless the setting JWT_ISSUER is set.
          */
         get: operations["jwks"];
         put?: never;
@@ -297,13 +297,13 @@ export interface paths {
         };
         get?: never;
         /**
-         * Change the user, its password or its phone
+         * Update the user, password or phone
          * @description A new password needs a login within ten minutes, or `currentPassword`; a new phone one within twenty. A new phone takes two requests, the second with `transactionId` and `transactionCode`.
          */
         put: operations["updateUser"];
         post?: never;
         /**
-         * Delete the user and all that is kept of it
+         * Delete the user and their data
          * @description Needs a login within ten minutes.
          */
         delete: operations["deleteUser"];
@@ -321,7 +321,7 @@ export interface paths {
         };
         get?: never;
         /**
-         * Change the user, its password or its phone
+         * Update the user, password or phone
          * @description A new password needs a login within ten minutes, or `currentPassword`; a new phone one within twenty. A new phone takes two requests, the second with `transactionId` and `transactionCode`.
          */
         put: operations["saveUser"];
@@ -339,12 +339,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read a user: oneself */
+        /** Get the session's user by id */
         get: operations["getUser"];
         put?: never;
         post?: never;
         /**
-         * Delete the user and all that is kept of it
+         * Delete the user and their data
          * @description Needs a login within ten minutes.
          */
         delete: operations["deleteUserData"];
@@ -364,7 +364,7 @@ export interface paths {
         put?: never;
         /**
          * Find users
-         * @description One sees oneself. A body may be missing.
+         * @description Returns only the session's user. The body is optional.
          */
         post: operations["findUsers"];
         delete?: never;
@@ -384,7 +384,7 @@ export interface paths {
         put?: never;
         /**
          * Count users
-         * @description One sees oneself. A body may be missing.
+         * @description Returns only the session's user. The body is optional.
          */
         post: operations["countUsers"];
         delete?: never;
@@ -402,7 +402,7 @@ export interface paths {
         };
         /**
          * List the columns of users
-         * @description Those of the service: own properties have no fixed type.
+         * @description Only the service's own columns: custom properties have no fixed type.
          */
         get: operations["describeUserClass"];
         put?: never;
@@ -422,7 +422,7 @@ export interface paths {
         };
         /**
          * List the columns of users
-         * @description Those of the service: own properties have no fixed type.
+         * @description Only the service's own columns: custom properties have no fixed type.
          */
         get: operations["describeUsers"];
         put?: never;
@@ -463,8 +463,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask whether a password is the user's
-         * @description Each wrong one counts as a try of a login.
+         * Check the user's password
+         * @description A wrong password counts as a failed login.
          */
         post: operations["verifyPassword"];
         delete?: never;
@@ -483,8 +483,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask whether a password is the user's
-         * @description As the Backendless SDK spells `verifypassword`.
+         * Check the user's password
+         * @description The Backendless SDK's spelling of `verifypassword`.
          */
         post: operations["verifyPassowrd"];
         delete?: never;
@@ -500,7 +500,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read everything that is kept about the user */
+        /** Export all data about the user */
         get: operations["exportUser"];
         put?: never;
         post?: never;
@@ -519,7 +519,7 @@ export interface paths {
         };
         /**
          * Start the reset of a forgotten password
-         * @description Sends a code to the phone of the user with this phone or e-mail address. The answer is the same where there is none.
+         * @description Sends a code to the phone of the user with this phone or e-mail address. The response is the same if there is none.
          */
         get: operations["restorePassword"];
         put?: never;
@@ -541,7 +541,7 @@ export interface paths {
         put?: never;
         /**
          * Set a new password with a code
-         * @description Ends all sessions, and logs nobody in.
+         * @description Ends all sessions. Does not log in.
          */
         post: operations["resetPassword"];
         delete?: never;
@@ -554,15 +554,6 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description Plivo's own answer. */
-        Accepted: {
-            /** @description Plivo's text. */
-            message: string;
-            /** @description The ids of the messages at Plivo. */
-            message_uuid: string[];
-            /** @description The id of the request at Plivo. */
-            api_id: string;
-        };
         /** @description A column of users. */
         Column: {
             /** @description The property's name. */
@@ -571,13 +562,21 @@ export interface components {
             required: boolean;
             /** @description Backendless' type. */
             type: string;
+            /** @description Always null. */
+            defaultValue: string | null;
+            /** @description Always null. */
+            relatedTable: string | null;
+            /** @description Always null. */
+            customRegex: string | null;
+            /** @description Always false. */
+            autoLoad: boolean;
             /** @description Whether users are known by it. */
             identity: boolean;
             /** @description Whether it is the user's id. */
             isPrimaryKey: boolean;
         };
         /** @description A deletion. */
-        Deletion: {
+        DeletionResult: {
             /**
              * Format: int64
              * @description When, in milliseconds since 1970.
@@ -586,10 +585,10 @@ export interface components {
         };
         /** @description Nothing. */
         Empty: Record<string, unknown>;
-        /** @description What programs decide by. */
+        /** @description Machine-readable details. */
         ErrorData: {
             /**
-             * @description The reason, a stable word. Take unknown ones for a failure.
+             * @description The reason, a stable word. Treat unknown values as a failure.
              * @enum {string}
              */
             reason: "login_disabled" | "invalid_request" | "empty_body" | "body_too_large" | "not_json" | "not_an_object" | "duplicate_field" | "missing_field" | "wrong_type" | "unknown_field" | "invalid_phone_number" | "number_not_served" | "country_not_served" | "invalid_transaction_id" | "invalid_code" | "proxy_required" | "code_rejected" | "login_rejected" | "password_missing" | "password_not_text" | "password_too_short" | "password_too_long" | "password_not_printable" | "password_too_common" | "password_known" | "identity_missing" | "invalid_email" | "reserved_object_id" | "reserved_updated" | "reserved_created" | "invalid_properties" | "invalid_property_value" | "user_exists" | "user_disabled" | "session_invalid" | "user_changed" | "fixed_property" | "session_not_fresh" | "invalid_query" | "session_not_found" | "not_own" | "access_denied" | "too_many_messages" | "captcha_required" | "too_many_starts" | "too_many_passwords" | "too_many_wrong_codes" | "message_empty" | "message_too_long" | "message_not_text" | "too_many_media_urls" | "invalid_media_url" | "media_not_served" | "invalid_idempotency_key" | "idempotency_key_reused" | "message_in_flight" | "unknown_event" | "message_rejected" | "sms_rejected" | "sms_unavailable" | "budget_spent" | "numbers_suspended" | "switched_off" | "sms_unknown" | "unavailable" | "unknown_application" | "not_found" | "method_not_allowed" | "internal";
@@ -608,10 +607,10 @@ export interface components {
             code: number;
             /** @description A sentence for developers. */
             message: string;
-            /** @description What programs decide by. */
+            /** @description Machine-readable details. */
             errorData: components["schemas"]["ErrorData"];
         };
-        /** @description A user, or what was asked for of it. */
+        /** @description A user, or its requested properties. */
         FoundUser: {
             /** @description The user's id, an upper-case UUID. */
             objectId: string;
@@ -663,6 +662,8 @@ export interface components {
             apiKey: string;
             /** @description Empty: there is no real-time server. */
             rtURL: string;
+            /** @description Otpost's version. */
+            version: string;
         };
         /** @description Public keys (RFC 7517). */
         Jwks: {
@@ -687,10 +688,19 @@ export interface components {
             phoneNumber: string;
             /** @description The text: up to 1600 GSM or 737 Unicode characters. May be missing where there is media. */
             message?: string | null;
-            /** @description Up to ten public https links of media. Backendless' form, one text separated by commas, is taken too. */
+            /** @description Up to ten public https links of media. A string separated by commas, as Backendless has it, is accepted as well. */
             mediaUrls?: string[] | null;
             /** @description Like the header `Idempotency-Key`. */
             idempotencyKey?: string | null;
+        };
+        /** @description Plivo's response. */
+        MessageAccepted: {
+            /** @description Plivo's text. */
+            message: string;
+            /** @description The ids of the messages at Plivo. */
+            message_uuid: string[];
+            /** @description The id of the request at Plivo. */
+            api_id: string;
         };
         /** @description Where the public keys are (OpenID Connect Discovery 1.0). */
         OpenidConfiguration: {
@@ -706,18 +716,18 @@ export interface components {
             /** @description Whether it is. */
             valid: boolean;
         };
-        /** @description A password. */
-        PasswordOnly: {
-            /** @description The user's password. */
-            password: string;
-        };
         /** @description A new password, with the code for it. */
         PasswordReset: {
-            /** @description From the answer of `restorepassword`. */
+            /** @description From the response of `restorepassword`. */
             transactionId: string;
-            /** @description The code from the SMS: 6 digits or, while somebody is guessing, eight. */
+            /** @description The code from the SMS: 6 digits or, during a guessing attack, eight. */
             code: string;
             /** @description The new password, 8 to 128 characters. */
+            password: string;
+        };
+        /** @description A password. */
+        PasswordVerification: {
+            /** @description The user's password. */
             password: string;
         };
         /** @description A phone. */
@@ -732,17 +742,17 @@ export interface components {
             /** @description The user's password. */
             password: string;
         };
-        /** @description A query over users, of whom one sees oneself. */
+        /** @description A query over users. It finds only the session's user. */
         Query: {
             /** @description A condition like `name = 'Jane'`. */
             where?: string | null;
-            /** @description The properties to answer, separated by commas. */
+            /** @description The properties to return, separated by commas. */
             props?: string | null;
             /** @description The properties to leave out, separated by commas. */
             excludeProps?: string | null;
             /**
              * Format: int64
-             * @description How many users to answer.
+             * @description How many users to return.
              */
             pageSize?: number | null;
             /**
@@ -751,7 +761,7 @@ export interface components {
              */
             offset?: number | null;
         };
-        /** @description A registration. Step 1: `phoneNumber` alone. Step 2: all of it, and the app's own properties beside it. */
+        /** @description A registration. Step 1: `phoneNumber` alone. Step 2: all of it, and the app's custom properties. */
         Registration: {
             /** @description The phone, E.164, or as it is dialled in the default country. */
             phoneNumber: string;
@@ -759,16 +769,16 @@ export interface components {
             email?: string | null;
             /** @description 8 to 128 characters. */
             password?: string | null;
-            /** @description From the answer of step 1. */
+            /** @description From the response of step 1. */
             transactionId?: string | null;
-            /** @description The code from the SMS: 6 digits or, while somebody is guessing, eight. */
+            /** @description The code from the SMS: 6 digits or, during a guessing attack, eight. */
             transactionCode?: string | null;
             /** @description The user's language, two letters. */
             blUserLocale?: string | null;
         } & {
             [key: string]: unknown;
         };
-        /** @description Step 1: `transactionId` alone. Step 2: the user. */
+        /** @description Step 1: only `transactionId`. Step 2: the user. */
         RegistrationAnswer: {
             /** @description The user's id, an upper-case UUID. */
             objectId?: string;
@@ -838,12 +848,12 @@ export interface components {
         };
         /** @description A code for a transaction. */
         TransactionCode: {
-            /** @description From the answer that began the transaction. */
+            /** @description From the response that began the transaction. */
             transactionId: string;
-            /** @description The code from the SMS: 6 digits or, while somebody is guessing, eight. */
+            /** @description The code from the SMS: 6 digits or, during a guessing attack, eight. */
             code: string;
         };
-        /** @description A user. The app's own properties stand beside these. */
+        /** @description A user, with the app's custom properties. */
         User: {
             /** @description The user's id, an upper-case UUID. */
             objectId: string;
@@ -893,14 +903,14 @@ export interface components {
             objectId?: string | null;
             /**
              * Format: int64
-             * @description As it was read. If the user has been changed since, the change is refused.
+             * @description As read. If the user has changed since, the request is rejected.
              */
             updated?: number | null;
             /** @description Another phone. The first answer holds a `transactionId`; send the change again with it and the code from the SMS. */
             phoneNumber?: string | null;
-            /** @description From the answer to the first request with the new phone. */
+            /** @description From the response to the first request with the new phone. */
             transactionId?: string | null;
-            /** @description The code from the SMS: 6 digits or, while somebody is guessing, eight. */
+            /** @description The code from the SMS: 6 digits or, during a guessing attack, eight. */
             transactionCode?: string | null;
             /** @description Another e-mail address, where it is not the identity. */
             email?: string | null;
@@ -913,7 +923,7 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description Everything that is kept about a user. */
+        /** @description All stored data about a user. */
         UserExport: {
             /** @description The user. */
             user: components["schemas"]["User"];
@@ -957,7 +967,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -981,7 +991,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1005,7 +1015,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1029,7 +1039,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1053,13 +1063,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Accepted"];
+                    "application/json": components["schemas"]["MessageAccepted"];
                 };
             };
         };
@@ -1073,7 +1083,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1093,7 +1103,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1113,7 +1123,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1133,7 +1143,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1153,7 +1163,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1173,7 +1183,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1193,7 +1203,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1213,7 +1223,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1233,7 +1243,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1253,7 +1263,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1287,7 +1297,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1307,13 +1317,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Deletion"];
+                    "application/json": components["schemas"]["DeletionResult"];
                 };
             };
         };
@@ -1331,7 +1341,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1351,7 +1361,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1371,13 +1381,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Deletion"];
+                    "application/json": components["schemas"]["DeletionResult"];
                 };
             };
         };
@@ -1395,7 +1405,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1419,7 +1429,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1439,7 +1449,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1459,7 +1469,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1479,7 +1489,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1499,11 +1509,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["PasswordOnly"];
+                "application/json": components["schemas"]["PasswordVerification"];
             };
         };
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1523,11 +1533,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["PasswordOnly"];
+                "application/json": components["schemas"]["PasswordVerification"];
             };
         };
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1547,7 +1557,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1567,7 +1577,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1591,7 +1601,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
