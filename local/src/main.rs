@@ -22,8 +22,8 @@ struct Arguments {
     /// Listen on this port of 127.0.0.1; 0 picks a free one.
     #[arg(long, default_value_t = 3000)]
     port: u16,
-    /// Also listen on this address, for phones and emulators; 0.0.0.0 stands for all of this machine. Only the API can be used from there,
-    /// not the inbox.
+    /// Also listen on this address, for phones and emulators; 0.0.0.0 means all interfaces. Only the API can be used from there, not
+    /// the inbox, the other pages or the simulated Plivo.
     #[arg(long, value_name = "ADDRESS")]
     host: Option<IpAddr>,
     /// Let other machines read the inbox and use the rest of /_local, too. For containers, whose port is published on 127.0.0.1.
@@ -35,7 +35,7 @@ struct Arguments {
     /// Override a setting; can be repeated. README.md lists the settings.
     #[arg(long = "config", value_name = "KEY=VALUE", value_parser = setting)]
     settings: Vec<(String, String)>,
-    /// Load users, challenges, counts and sessions from a JSON file like events/seed.json.
+    /// Load users, challenges, rate-limit counters and sessions from a JSON file like events/seed.json.
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
 }
@@ -58,7 +58,7 @@ async fn main() -> ExitCode {
     let options = Options {
         port: arguments.port,
         host: arguments.host,
-        is_local_open: arguments.open_inbox,
+        open_inbox: arguments.open_inbox,
         data: arguments.data.map_or(Data::Memory, Data::Folder),
         settings: arguments.settings,
         seed: arguments.seed,
@@ -120,14 +120,14 @@ Send a code, read it, send a message:
 }
 
 /// What other machines can use.
-fn on_the_network(host: IpAddr, url: &str, is_inbox_open: bool) -> String {
+fn on_the_network(host: IpAddr, url: &str, open_inbox: bool) -> String {
     let port = url.rsplit(':').next().unwrap_or_default();
     let address = match host {
         _ if host.is_unspecified() => "ADDRESS-OF-THIS-MACHINE".to_owned(),
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("[{address}]"),
     };
-    let inbox = if is_inbox_open { "The inbox is open to them, too." } else { "The inbox is for this machine only." };
+    let inbox = if open_inbox { "The inbox is open to them, too." } else { "The inbox is for this machine only." };
     format!("Other machines reach the API at http://{address}:{port}/api. {inbox}\n")
 }
 

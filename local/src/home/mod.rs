@@ -24,9 +24,9 @@ pub(crate) fn router(config: &Config) -> Router<Arc<Gateway>> {
     let page = page(config);
     let policy = inbox::content_security_policy(&page);
     let respond = async move |gateway: State<Arc<Gateway>>, client: ConnectInfo<_>, request: Request<Body>| {
-        if accepts_html(request.headers()) && inbox::is_own(&request) {
+        if accepts_html(request.headers()) && inbox::is_local_request(&request) {
             let response = ([(header::CONTENT_SECURITY_POLICY, policy)], Html(page)).into_response();
-            inbox::protect(response).await
+            inbox::add_security_headers(response).await
         } else {
             gateway::respond(gateway, client, request).await
         }
