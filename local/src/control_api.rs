@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::clock::MovableClock;
+use crate::inbox::refusal;
 use crate::simulator::{FaultPlan, Simulator};
 use crate::{Config, event_sources, sqs};
 
@@ -51,7 +52,7 @@ pub(crate) fn plivo_router(simulator: &Simulator) -> Router {
                 set.set_plan(Some(plan));
                 show(set.plan())
             }
-            Err(form) => (StatusCode::BAD_REQUEST, Json(json!({ "error": form }))).into_response(),
+            Err(form) => refusal(StatusCode::BAD_REQUEST, "invalid_fault", form),
         }
     };
     let end = move || async move {
@@ -95,7 +96,6 @@ fn advance(clock: &MovableClock, simulator: &Simulator, body: &[u8]) -> Response
             simulator.wake();
             Json(json!({ "now": now })).into_response()
         }
-        _ => (StatusCode::BAD_REQUEST, Json(json!({ "error": "the body must be {\"advance\": SECONDS}" })))
-            .into_response(),
+        _ => refusal(StatusCode::BAD_REQUEST, "invalid_advance", "The body must be {\"advance\": SECONDS}."),
     }
 }

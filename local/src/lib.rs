@@ -281,7 +281,8 @@ impl Stack {
         let sources = EventSources { functions: functions.clone(), queues: queues.clone(), clock: clock.clone() };
         let gateway = Gateway {
             functions: functions.clone(),
-            origins: app.settings.allowed_origins.clone(),
+            app: app.clone(),
+            url: config.url.clone(),
             clock: clock.clone(),
             starts: starts.clone(),
         };

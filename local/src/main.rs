@@ -11,6 +11,7 @@ use local::differences::{Difference, differences};
 use local::{Config, Data, Options, Stack};
 use shared::config::NAMES;
 use shared::logging::chain;
+use strsim::normalized_damerau_levenshtein;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -40,12 +41,21 @@ struct Arguments {
     seed: Option<PathBuf>,
 }
 
+/// The least similarity of a setting's name that is suggested.
+const SIMILAR: f64 = 0.6;
+
 fn setting(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
     if NAMES.contains(&name) {
         Ok((name.to_owned(), value.to_owned()))
     } else {
-        Err(format!("there is no setting {name}; there are {}", NAMES.join(", ")))
+        let likeness = |known: &&str| normalized_damerau_levenshtein(known, &name.to_uppercase());
+        let nearest = NAMES.into_iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+        let tip = match nearest.filter(|known| likeness(known) >= SIMILAR) {
+            Some(known) => format!("did you mean {known}?"),
+            None => "README.md lists the settings".to_owned(),
+        };
+        Err(format!("there is no setting {name}; {tip}"))
     }
 }
 
@@ -108,6 +118,7 @@ fn welcome(config: &Config) -> String {
   Application id  {app_id}
   API key         {api_key}
   Message key     {message_key}
+  Start page      {url}/
   Inbox           {url}/_local/
 
 Send a code, read it, send a message:

@@ -117,7 +117,7 @@ fn is_loopback_name(host: &str) -> bool {
 }
 
 /// An error in the service's form.
-fn refusal(status: StatusCode, reason: &str, message: &str) -> Response {
+pub(crate) fn refusal(status: StatusCode, reason: &str, message: &str) -> Response {
     (status, Json(json!({"code": 14_000, "message": message, "errorData": {"reason": reason}}))).into_response()
 }
 
@@ -179,13 +179,17 @@ async fn list_starts(State(Inbox { starts, .. }): State<Inbox>, pairs: Pairs) ->
 }
 
 /// The code of the newest message to a number, as text, for scripts.
-async fn code(State(Inbox { simulator, .. }): State<Inbox>, pairs: Pairs) -> Response {
-    let newest = simulator.newest_messages(parameter(&pairs, "to"), 1);
+async fn code(State(Inbox { simulator, starts }): State<Inbox>, pairs: Pairs) -> Response {
+    let to = parameter(&pairs, "to");
+    let newest = simulator.newest_messages(to, 1);
     let code = newest.first().and_then(|message| message.text.split_whitespace().next());
-    match code.filter(|code| code.bytes().all(|byte| byte.is_ascii_digit())) {
-        Some(code) => code.to_owned().into_response(),
-        None => refusal(StatusCode::NOT_FOUND, "no_code", "The newest message is no code; /_local/starts says why."),
-    }
+    let why = match code.filter(|code| code.bytes().all(|byte| byte.is_ascii_digit())) {
+        Some(code) => return code.to_owned().into_response(),
+        None if !newest.is_empty() => "The newest message is no code; /_local/starts says why.",
+        None if !starts.list(to, 1).is_empty() => "No message to this number; /_local/starts says why.",
+        None => "No message to this number yet.",
+    };
+    refusal(StatusCode::NOT_FOUND, "no_code", why)
 }
 
 /// A long poll: responds as soon as a message has arrived after version `?after=` (at once without it), and after [`LONG_POLL_TIMEOUT`] at the latest.
@@ -372,7 +376,8 @@ mod tests {
     #[tokio::test]
     async fn the_newest_code_is_plain_text() {
         let simulator = simulator();
-        assert_eq!(get_as(Some("localhost"), &simulator, "/_local/code?to=+15550001111").await.0, 404);
+        let (status, none) = json_of(&simulator, "/_local/code?to=+15550001111").await;
+        assert_eq!((status, &none["message"]), (404, &json!("No message to this number yet.")));
         send(&simulator, "15550001111", "012345 is your code").await;
         send(&simulator, "15550001111", "678901 is your code").await;
         let (status, _, code) = get_as(Some("localhost"), &simulator, "/_local/code?to=%2B15550001111").await;

@@ -87,6 +87,21 @@ async fn a_wrong_setting_is_named() {
     assert!(shared::logging::chain(&error).contains("setting CODE_LENGTH must be a number from 6 to 10"), "{error}");
 }
 
+#[test]
+fn a_misspelt_setting_is_told_the_nearest() {
+    for (setting, said) in [
+        ("CODE_LENGHT=7", "there is no setting CODE_LENGHT; did you mean CODE_LENGTH?"),
+        ("sms_countries=US", "there is no setting sms_countries; did you mean SMS_COUNTRIES?"),
+        ("X=1", "there is no setting X; README.md lists the settings"),
+        ("X", "must be KEY=VALUE"),
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_otpost-local"));
+        let output = command.args(["--config", setting]).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && text.contains(said), "{text}");
+    }
+}
+
 #[tokio::test]
 async fn the_config_is_what_programs_need() {
     let app = TestApp::start().await;
@@ -123,7 +138,7 @@ async fn the_clock_moves_forward_only() {
         json!({"advance": 1, "x": 1}),
         json!([]),
     ] {
-        assert_eq!(app.post("/_local/clock", &body).await.status, 400, "{body}");
+        app.post("/_local/clock", &body).await.refused(400, 14000, "invalid_advance");
     }
 }
 
@@ -212,7 +227,7 @@ async fn whatever_is_local_goes_into_no_frame_and_no_cache() {
 async fn plivo_fails_as_it_is_told() {
     let app = TestApp::start().await;
     let refused = app.post("/_local/plivo", &json!({"status": 200})).await;
-    assert_eq!((refused.status.as_u16(), refused.body["error"].is_string()), (400, true));
+    refused.refused(400, 14000, "invalid_fault");
     let message = json!({"phoneNumber": PHONE, "message": "Hello"});
     let plan = json!({"status": 503, "to": "+1415", "times": 2});
     assert_eq!(app.post("/_local/plivo", &plan).await.ok(), json!({ "fault": plan }));
