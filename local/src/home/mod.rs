@@ -57,7 +57,12 @@ fn page(config: &Config) -> String {
 fn row(route: &Route) -> String {
     let Route { method, path, function, roots } = route;
     let root = if roots.contains(&"/api") { "/api" } else { "" };
-    let (class, note) = (method.to_lowercase(), escape(summary(route)));
+    let is_twin = |other: &&Route| (other.method, other.path) == (*method, *path) && other.roots != *roots;
+    let note = match ROUTES.iter().find(is_twin) {
+        Some(_) if root.is_empty() => "The same, without a root".to_owned(),
+        _ => escape(summary(route)),
+    };
+    let class = method.to_lowercase();
     // A narrow screen breaks a path at its slashes.
     let path = escape(&format!("{root}{path}")).replace('/', "/<wbr>");
     format!(
@@ -101,6 +106,14 @@ mod tests {
         for route in &ROUTES {
             assert_ne!(summary(route), "", "{} {}", route.method, route.path);
         }
+    }
+
+    #[test]
+    fn no_two_rows_say_the_same() {
+        let mut notes: Vec<_> = ROUTES.iter().map(|route| row(route).split("<td").nth(3).unwrap().to_owned()).collect();
+        notes.retain(|note| note.contains("Register") || note.contains("without a root"));
+        assert_eq!(notes.len(), 2);
+        assert_ne!(notes[0], notes[1]);
     }
 
     #[test]

@@ -92,6 +92,13 @@ impl Starts {
         self.lock().clear();
     }
 
+    /// Whether a code may have gone out for a challenge; unknown for one that no entry is about.
+    pub(crate) fn has_sent(&self, challenge: &str) -> Option<bool> {
+        let kept = self.lock();
+        let mut starts = kept.iter().filter(|entry| entry.kind != Kind::Rejected && entry.is_of(challenge)).peekable();
+        starts.peek().is_some().then(|| starts.any(|entry| entry.kind != Kind::Silent))
+    }
+
     /// The numbers of all entries.
     pub(crate) fn phones(&self) -> Vec<String> {
         self.lock().iter().filter_map(|entry| entry.to.clone()).collect()
@@ -401,6 +408,19 @@ mod tests {
         for (to, count) in [("+14155550100", 1), (" 14155550100", 1), ("+14155550101", 0), ("", 0)] {
             assert_eq!(starts.list(Some(to), 9).len(), count, "{to}");
         }
+    }
+
+    #[test]
+    fn a_challenge_has_sent_what_one_of_its_starts_has() {
+        let starts = starts();
+        assert_eq!(starts.has_sent(ID), None);
+        reject(&starts, 5, CodeRejection::Unknown);
+        assert_eq!(starts.has_sent(ID), None, "a rejection is no start");
+        start(&starts, MessageOutcome::NotSent(NotSentReason::NoUser));
+        assert_eq!(starts.has_sent(ID), Some(false));
+        start(&starts, MessageOutcome::Sent(None));
+        start(&starts, MessageOutcome::NotSent(NotSentReason::Race));
+        assert_eq!(starts.has_sent(ID), Some(true));
     }
 
     #[test]
