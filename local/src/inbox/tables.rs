@@ -338,7 +338,7 @@ mod tests {
             record.challenges.values().map(|challenge| challenge_state(challenge, true, at(301))).collect();
         assert_eq!(states, ["used", "expired"]);
         assert_eq!(
-            record.challenges.values().map(|challenge| challenge_state(challenge, false, at(31))).last(),
+            record.challenges.values().map(|challenge| challenge_state(challenge, false, at(31))).next_back(),
             Some("no_code_sent")
         );
     }
