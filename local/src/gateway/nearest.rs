@@ -10,7 +10,7 @@ use strsim::normalized_damerau_levenshtein;
 const SIMILAR: f64 = 0.6;
 
 /// What the stack itself answers below `/_local`.
-pub(crate) const LOCAL: [&str; 13] = [
+const LOCAL: [&str; 14] = [
     "messages",
     "code",
     "starts",
@@ -24,6 +24,7 @@ pub(crate) const LOCAL: [&str; 13] = [
     "plivo",
     "captcha",
     "dead-letters",
+    "aws",
 ];
 
 /// What is wrong with a request's method or path; nothing where there is a route. `url` is that of the stack.
@@ -37,9 +38,9 @@ pub(super) fn hint(method: &Method, path: &str, url: &str) -> Option<String> {
         Found::OtherMethods(_) if *method == Method::OPTIONS => None,
         Found::OtherMethods(methods) => {
             // `/users/logou` could be the path of a user.
-            let is_user_s = !ROUTES.iter().any(|route| route.path == split_root(path).1);
+            let is_parameter = !ROUTES.iter().any(|route| route.path == split_root(path).1);
             let similar =
-                nearest(method, path, |route| is_user_s && route.method == method.as_str() && is_literal(route));
+                nearest(method, path, |route| is_parameter && route.method == method.as_str() && is_literal(route));
             Some(format!("{asked} The path takes {}.{}", methods.join(" and "), did_you_mean(similar)))
         }
         Found::Nothing if path == "/_local" || path.starts_with("/_local/") => {
@@ -56,7 +57,7 @@ pub(super) fn hint(method: &Method, path: &str, url: &str) -> Option<String> {
     }
 }
 
-/// The most similar of some routes, as it would be called: best one that begins like the path.
+/// The most similar of some routes, as it would be called; above all one that begins like the path.
 fn nearest(method: &Method, path: &str, takes: impl Fn(&Route) -> bool) -> Option<(&'static str, String)> {
     let (root, rest) = split_root(path);
     let rest = rest.trim_end_matches('/');
