@@ -24,9 +24,9 @@ pub(crate) fn router(config: &Config) -> Router<Arc<Gateway>> {
     let page = page(config);
     let policy = inbox::content_security_policy(&page);
     let respond = async move |gateway: State<Arc<Gateway>>, client: ConnectInfo<_>, request: Request<Body>| {
-        if accepts_html(request.headers()) && inbox::is_own(&request) {
+        if accepts_html(request.headers()) && inbox::is_local_request(&request) {
             let response = ([(header::CONTENT_SECURITY_POLICY, policy)], Html(page)).into_response();
-            inbox::protect(response).await
+            inbox::add_security_headers(response).await
         } else {
             gateway::respond(gateway, client, request).await
         }
@@ -57,7 +57,12 @@ fn page(config: &Config) -> String {
 fn row(route: &Route) -> String {
     let Route { method, path, function, roots } = route;
     let root = if roots.contains(&"/api") { "/api" } else { "" };
-    let (class, note) = (method.to_lowercase(), escape(summary(route)));
+    let is_twin = |other: &&Route| (other.method, other.path) == (*method, *path) && other.roots != *roots;
+    let note = match ROUTES.iter().find(is_twin) {
+        Some(_) if root.is_empty() => "The same, without a root".to_owned(),
+        _ => escape(summary(route)),
+    };
+    let class = method.to_lowercase();
     // A narrow screen breaks a path at its slashes.
     let path = escape(&format!("{root}{path}")).replace('/', "/<wbr>");
     format!(
@@ -101,6 +106,14 @@ mod tests {
         for route in &ROUTES {
             assert_ne!(summary(route), "", "{} {}", route.method, route.path);
         }
+    }
+
+    #[test]
+    fn no_two_rows_say_the_same() {
+        let mut notes: Vec<_> = ROUTES.iter().map(|route| row(route).split("<td").nth(3).unwrap().to_owned()).collect();
+        notes.retain(|note| note.contains("Register") || note.contains("without a root"));
+        assert_eq!(notes.len(), 2);
+        assert_ne!(notes[0], notes[1]);
     }
 
     #[test]

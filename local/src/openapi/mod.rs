@@ -278,6 +278,11 @@ fn schemas(settings: &Settings) -> BTreeMap<String, RefOr<Schema>> {
     all
 }
 
+/// A schema as JSON; null if there is none of this name.
+pub(crate) fn schema(settings: &Settings, name: &str) -> Value {
+    schemas(settings).remove(name).map_or(Value::Null, |schema| json!(schema))
+}
+
 /// The same schema, of which only these properties must be there.
 fn with_only_required(schema: &RefOr<Schema>, required: &[&str], description: &str) -> RefOr<Schema> {
     let mut schema = schema.clone();

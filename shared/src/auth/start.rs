@@ -40,7 +40,7 @@ use crate::aws::secrets::PlivoCredentials;
 use crate::clock::Timestamp;
 use crate::crypto::{KeyedHash, Keys, SealError};
 use crate::flow::Flow;
-use crate::hints::{Hint, MessageOutcome, PasswordRejection, Silence};
+use crate::hints::{Hint, MessageOutcome, NotSentReason, PasswordRejection};
 use crate::logging;
 use crate::metrics::Metric;
 use crate::plivo::{Accepted, Message, PlivoError};
@@ -592,10 +592,11 @@ impl Start {
     /// Tells what became of the message.
     fn tell(&self, issued: &IssuedChallenge, planned: &PlannedSend, outcome: &Result<Option<Accepted>, PlivoError>) {
         let message = || match outcome {
-            _ if !planned.entry.sent => MessageOutcome::Silent(self.silence(planned)),
+            _ if !planned.entry.sent => MessageOutcome::NotSent(self.not_sent_reason(planned)),
             Ok(answer) => {
                 MessageOutcome::Sent(answer.as_ref().and_then(|answer| answer.message_uuid.first()).map(String::as_str))
             }
+            Err(error) if error.may_have_arrived() => MessageOutcome::Unknown(logging::chain(error)),
             Err(error) => MessageOutcome::Failed(logging::chain(error)),
         };
         self.app.hints.tell(|| Hint::Started {
@@ -610,17 +611,17 @@ impl Start {
     }
 
     /// Why no message was to go out.
-    fn silence(&self, planned: &PlannedSend) -> Silence {
+    fn not_sent_reason(&self, planned: &PlannedSend) -> NotSentReason {
         let is_unconfirmed = self.state.owner.is_none();
         match planned.entry.decision.rule {
-            _ if self.is_unknown_address => Silence::UnknownAddress,
+            _ if self.is_unknown_address => NotSentReason::UnknownAddress,
             _ if is_unconfirmed && self.flow.is_for_confirmed_phones() && self.state.is_disabled => {
-                Silence::UserDisabled
+                NotSentReason::UserDisabled
             }
-            _ if is_unconfirmed && self.flow.is_for_confirmed_phones() => Silence::NoUser,
-            Some(rule) if !planned.spend_allows => Silence::Suppressed(rule),
-            _ if is_unconfirmed => Silence::UnconfirmedLimit,
-            _ => Silence::Race,
+            _ if is_unconfirmed && self.flow.is_for_confirmed_phones() => NotSentReason::NoUser,
+            Some(rule) if !planned.spend_allows => NotSentReason::Suppressed(rule),
+            _ if is_unconfirmed => NotSentReason::UnconfirmedLimit,
+            _ => NotSentReason::Race,
         }
     }
 
