@@ -267,6 +267,9 @@ const fn describe_silence(silence: Silence) -> (&'static str, &'static str) {
             "unknown_email",
             "No user has the e-mail address, or codes do not go to the user's country. The answer looks the same.",
         ),
+        Silence::TestNumber => {
+            ("test_number", "A test number: nothing is sent, and its code is the fixed one of TEST_NUMBERS.")
+        }
         Silence::UserDisabled => ("user_disabled", "The user of this phone is disabled and may not log in."),
         Silence::UnconfirmedLimit => (
             "unconfirmed_limit",
