@@ -96,6 +96,8 @@ pub enum NotSentReason {
     NoUser,
     /// No user has the e-mail address, or SMS do not go to the phone's country.
     UnknownAddress,
+    /// It is a test number, whose code is fixed.
+    TestNumber,
     /// The phone's user may not log in.
     UserDisabled,
     /// The phone has no user and got all its messages for the day.

@@ -281,6 +281,9 @@ const fn describe_not_sent(why: NotSentReason) -> (&'static str, &'static str) {
             "unknown_email",
             "No user has the e-mail address, or codes do not go to the user's country. The response is the same.",
         ),
+        NotSentReason::TestNumber => {
+            ("test_number", "A test number: nothing is sent, and its code is the fixed one of TEST_NUMBERS.")
+        }
         NotSentReason::UserDisabled => ("user_disabled", "The user of this phone is disabled and may not log in."),
         NotSentReason::UnconfirmedLimit => (
             "unconfirmed_limit",

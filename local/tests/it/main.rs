@@ -40,4 +40,5 @@ mod sources;
 mod stack;
 mod support;
 mod template;
+mod test_numbers;
 mod transcripts;

@@ -154,8 +154,8 @@ async fn write(
             profile = session::enabled(app.store.users.profile(user).await?)?;
             continue;
         }
-        if let Some((phone, _)) = &moved {
-            count_verified(app, &keys, phone, Flow::ChangePhone, now);
+        if let Some((phone, code)) = &moved {
+            count_verified(app, &keys, phone, (Flow::ChangePhone, &code.attempt), now);
         }
         if ends_others {
             let notice = if moved.is_some() { Notice::Phone } else { Notice::Password };
@@ -181,6 +181,7 @@ async fn move_phone(
     let (users, phones, sessions) = (&app.store.users, &app.store.phones, &app.store.sessions);
     let mut owner = users.owner(old).await?.filter(|owner| owner.user == change.user).ok_or(AuthError::UserChanged)?;
     owner.password = change.password.map(|(_, hash)| hash.to_owned()).or(owner.password);
+    owner.test = code.attempt.challenge.test;
     let change = PhoneChange { old, new, owner: &owner, user: change };
     let code = VerifiedCode { phone: code.phone, key: code.key, attempt: &code.attempt, device: None };
     match users.move_phone(phones, sessions, code, &change, now).await? {

@@ -1,5 +1,5 @@
 //! Notices: what a user is told by SMS about a change of the account, in case somebody else has made it. They cost what messages of the app's own
-//! cost, from the same budget, and go out after the answer.
+//! cost, from the same budget, and go out after the answer. A test number that is nobody's is told nothing; any other may be a person's.
 
 use std::iter::once;
 use std::sync::Arc;
@@ -47,6 +47,9 @@ pub(super) fn after_change(app: &Arc<App>, notice: Notice, number: &str, items: 
 
 async fn tell(app: &App, notice: Notice, number: &str) -> Result<(), MessageError> {
     let Ok(phone) = PhoneNumber::parse(number, app.settings.default_country) else { return Ok(()) };
+    if phone.is_fictional() && app.settings.test_number(&phone, app.clock.now()).is_some() {
+        return Ok(());
+    }
     let what = match notice {
         Notice::Password => "password",
         Notice::Phone => "phone",
