@@ -196,6 +196,7 @@ async fn add_users(stack: &Stack, count: usize) -> Result<(), Failure> {
             phone: &owner,
             identity: Some(&identity),
             password: Some(&password),
+            test: false,
             profile: &profile,
             session: None,
         };

@@ -18,6 +18,7 @@ const show = (user) => {
 const showLogin = () => {
   find('account').hidden = true;
   find('login').hidden = false;
+  widget.mode = 'login';
   widget.reset();
 };
 

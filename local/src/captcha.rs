@@ -18,6 +18,7 @@ use shared::clock::{Clock as _, Timestamp};
 use shared::crypto::identifier;
 
 use crate::clock::MovableClock;
+use crate::inbox::refusal;
 
 /// The path of `siteverify`.
 pub const SITEVERIFY: &str = "/_local/captcha/siteverify";
@@ -93,11 +94,7 @@ impl Captcha {
     }
 
     pub(crate) fn router(&self) -> Router {
-        Router::new()
-            .route("/_local/captcha", post(solve))
-            .route(SITEVERIFY, post(siteverify))
-            .layer(axum::middleware::from_fn(crate::inbox::loopback_only))
-            .with_state(self.clone())
+        Router::new().route("/_local/captcha", post(solve)).route(SITEVERIFY, post(siteverify)).with_state(self.clone())
     }
 }
 
@@ -114,8 +111,8 @@ async fn solve(State(captcha): State<Captcha>, body: Bytes) -> Response {
             Json(json!({ "token": captcha.make(Token { made: captcha.clock.now(), ..token }) })).into_response()
         }
         Err(_) => {
-            let error = "the body must be {\"hostname\": HOST, \"action\": ACTION}";
-            (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response()
+            let text = "The body must be {\"hostname\": HOST, \"action\": ACTION}.";
+            refusal(StatusCode::BAD_REQUEST, "invalid_captcha", text)
         }
     }
 }

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::clock::MovableClock;
+use crate::inbox::refusal;
 use crate::simulator::{FaultPlan, Simulator};
 use crate::{Config, event_sources, sqs};
 
@@ -38,7 +39,6 @@ pub(crate) fn router(
         .route("/_local/environment", get(move || async move { environment }))
         .route("/_local/config", get(move || async move { Json(config) }))
         .route("/_local/clock", post(move |body: Bytes| async move { advance(&clock, &simulator, &body) }))
-        .layer(axum::middleware::from_fn(crate::inbox::loopback_only))
 }
 
 /// `POST /_local/plivo` injects a fault into Plivo, `GET` shows what is left of it, `DELETE` ends it. It waits for no background task: one
@@ -52,16 +52,14 @@ pub(crate) fn plivo_router(simulator: &Simulator) -> Router {
                 set.set_plan(Some(plan));
                 show(set.plan())
             }
-            Err(form) => (StatusCode::BAD_REQUEST, Json(json!({ "error": form }))).into_response(),
+            Err(form) => refusal(StatusCode::BAD_REQUEST, "invalid_fault", form),
         }
     };
     let end = move || async move {
         ended.set_plan(None);
         show(None)
     };
-    Router::new()
-        .route("/_local/plivo", post(inject).get(move || async move { show(shown.plan()) }).delete(end))
-        .layer(axum::middleware::from_fn(crate::inbox::loopback_only))
+    Router::new().route("/_local/plivo", post(inject).get(move || async move { show(shown.plan()) }).delete(end))
 }
 
 /// The environment of a function that runs beside the stack, as a file for `cargo lambda watch --env-file`, and what the commands of
@@ -98,7 +96,6 @@ fn advance(clock: &MovableClock, simulator: &Simulator, body: &[u8]) -> Response
             simulator.wake();
             Json(json!({ "now": now })).into_response()
         }
-        _ => (StatusCode::BAD_REQUEST, Json(json!({ "error": "the body must be {\"advance\": SECONDS}" })))
-            .into_response(),
+        _ => refusal(StatusCode::BAD_REQUEST, "invalid_advance", "The body must be {\"advance\": SECONDS}."),
     }
 }

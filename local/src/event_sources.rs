@@ -51,7 +51,6 @@ impl EventSources {
             .route(PATH, post(respond))
             .route(&format!("{PATH}/"), post(respond))
             .route(&format!("{PATH}/2015-03-31/functions/{{name}}/invocations"), post(invoke))
-            .layer(axum::middleware::from_fn(crate::inbox::loopback_only))
             .with_state(self)
     }
 

@@ -13,6 +13,7 @@ use shared::clock::{Clock, Timestamp};
 use shared::config::SettingError;
 use shared::hints::Hints;
 use shared::http::respond;
+use shared::http::routes::FALLBACK;
 use tokio::sync::watch;
 
 use crate::metrics::CountedMetrics;
@@ -20,6 +21,9 @@ use crate::metrics::CountedMetrics;
 /// The names of all functions.
 pub const NAMES: [&str; 8] =
     ["register", "login-phone", "login-password", "login-code", "send-message", "session", "authorizer", "account"];
+
+/// The name under which [`FALLBACK`] is invoked for a path without a route, so that the log does not blame the function.
+pub(crate) const NO_ROUTE: &str = "gateway";
 
 /// The timeout of a function's invocation, as in the template.
 pub fn timeout(function: &str) -> Duration {
@@ -99,8 +103,10 @@ impl Functions {
     /// Like [`Self::invoke`], but with Lambda's context.
     pub(crate) async fn invoke_in(&self, function: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
         let unknown = || failure("Unknown", "there is no such function");
-        let (&name, app) = self.apps.get_key_value(function).ok_or_else(unknown)?;
+        let known = if function == NO_ROUTE { FALLBACK } else { function };
+        let (&name, app) = self.apps.get_key_value(known).ok_or_else(unknown)?;
         let answer = match name {
+            FALLBACK if function == NO_ROUTE => respond(app, NO_ROUTE, event, session::handle).await,
             "register" => respond(app, name, event, register::handle).await,
             "login-phone" => respond(app, name, event, login_phone::handle).await,
             "login-password" => respond(app, name, event, login_password::handle).await,

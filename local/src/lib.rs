@@ -78,7 +78,7 @@ use crate::gateway::Gateway;
 use crate::iam::Iam;
 use crate::inbox::starts::Starts;
 use crate::inbox::tables::Tables;
-use crate::inbox::{AnyMachine, Inbox};
+use crate::inbox::{Inbox, OpenInbox};
 use crate::metrics::CountedMetrics;
 use crate::secrets::Secrets;
 use crate::simulator::Simulator;
@@ -120,8 +120,8 @@ pub struct Options {
     pub port: u16,
     /// Where the gateway listens besides 127.0.0.1.
     pub host: Option<IpAddr>,
-    /// Lets other machines use `/_local`, too.
-    pub is_local_open: bool,
+    /// Lets other machines use what is for this machine only, too: the inbox, the rest of `/_local`, the pages and the simulator.
+    pub open_inbox: bool,
     /// Where the data is kept.
     pub data: Data,
     /// Settings and `AWS_…` variables that override the stack's own.
@@ -281,14 +281,14 @@ impl Stack {
         let sources = EventSources { functions: functions.clone(), queues: queues.clone(), clock: clock.clone() };
         let gateway = Gateway {
             functions: functions.clone(),
-            origins: app.settings.allowed_origins.clone(),
+            app: app.clone(),
+            url: config.url.clone(),
             clock: clock.clone(),
             starts: starts.clone(),
         };
         let tables = Tables { client, app: app.clone(), simulator: simulator.clone(), starts };
-        let router = router(&config, &settings, gateway, tables, &queues);
-        let router = router.merge(sources.router()).merge(captcha.router());
-        let router = if options.is_local_open { router.layer(Extension(AnyMachine)) } else { router };
+        let router = router(&config, &settings, gateway, tables, sources, &captcha);
+        let router = if options.open_inbox { router.layer(Extension(OpenInbox)) } else { router };
         let servers = server::serve(listeners, &router, simulator.clone(), &stopped);
         if let Some(file) = &options.seed {
             seed::load(&app, file).await?;
@@ -389,24 +389,30 @@ impl Apis {
     }
 }
 
-/// The router of the gateway's port.
+/// The router of the gateway's port: the API, for everybody, and what is for this machine only.
 fn router(
     config: &Config,
     settings: &HashMap<String, String>,
     gateway: Gateway,
     tables: Tables,
-    queues: &Queues,
+    sources: EventSources,
+    captcha: &Captcha,
 ) -> Router {
     let Tables { app, simulator, starts, .. } = tables.clone();
-    let (clock, functions) = (Arc::clone(&gateway.clock), Arc::clone(&gateway.functions));
-    let own = inbox::router(Inbox { simulator: simulator.clone(), starts })
-        .merge(inbox::protected(inbox::tables::router(tables)))
+    let EventSources { functions, queues, clock } = sources.clone();
+    let local = inbox::router(Inbox { simulator: simulator.clone(), starts })
+        .merge(inbox::tables::router(tables))
         .merge(control_api::router(config.clone(), settings, clock, simulator.clone()))
         .layer(from_fn_with_state((functions, queues.clone()), settled))
         .merge(control_api::plivo_router(&simulator))
-        .merge(queues.router());
-    let api = home::router(config).fallback(gateway::respond).with_state(Arc::new(gateway)).merge(simulator.router());
-    api.merge(own).merge(openapi::router(&app.settings, &config.url)).merge(demo::router())
+        .merge(queues.router())
+        .merge(sources.router())
+        .merge(captcha.router())
+        .merge(simulator.router())
+        .merge(openapi::router(&app.settings, &config.url))
+        .merge(demo::router());
+    let api = home::router(config).fallback(gateway::respond).with_state(Arc::new(gateway));
+    api.merge(inbox::local_only(local))
 }
 
 /// Waits for background tasks and queues, so that a client that asks for messages finds those of earlier requests.

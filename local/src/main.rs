@@ -11,6 +11,7 @@ use local::differences::{Difference, differences};
 use local::{Config, Data, Options, Stack};
 use shared::config::NAMES;
 use shared::logging::chain;
+use strsim::normalized_damerau_levenshtein;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -22,8 +23,8 @@ struct Arguments {
     /// Listen on this port of 127.0.0.1; 0 picks a free one.
     #[arg(long, default_value_t = 3000)]
     port: u16,
-    /// Also listen on this address, for phones and emulators; 0.0.0.0 stands for all of this machine. Only the API can be used from there,
-    /// not the inbox.
+    /// Also listen on this address, for phones and emulators; 0.0.0.0 means all interfaces. Only the API can be used from there, not
+    /// the inbox, the other pages or the simulated Plivo.
     #[arg(long, value_name = "ADDRESS")]
     host: Option<IpAddr>,
     /// Let other machines read the inbox and use the rest of /_local, too. For containers, whose port is published on 127.0.0.1.
@@ -35,7 +36,7 @@ struct Arguments {
     /// Override a setting; can be repeated. README.md lists the settings.
     #[arg(long = "config", value_name = "KEY=VALUE", value_parser = setting)]
     settings: Vec<(String, String)>,
-    /// Load users, challenges, counts and sessions from a JSON file like events/seed.json.
+    /// Load users, challenges, rate-limit counters and sessions from a JSON file like events/seed.json.
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
     /// Send the texts of this file instead of those in shared/texts.json.
@@ -47,12 +48,21 @@ fn contents(file: &str) -> Result<String, std::io::Error> {
     std::fs::read_to_string(file)
 }
 
+/// The least similarity of a setting's name that is suggested.
+const SIMILAR: f64 = 0.6;
+
 fn setting(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
     if NAMES.contains(&name) {
         Ok((name.to_owned(), value.to_owned()))
     } else {
-        Err(format!("there is no setting {name}; there are {}", NAMES.join(", ")))
+        let likeness = |known: &&str| normalized_damerau_levenshtein(known, &name.to_uppercase());
+        let nearest = NAMES.into_iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+        let tip = match nearest.filter(|known| likeness(known) >= SIMILAR) {
+            Some(known) => format!("did you mean {known}?"),
+            None => "README.md lists the settings".to_owned(),
+        };
+        Err(format!("there is no setting {name}; {tip}"))
     }
 }
 
@@ -66,7 +76,7 @@ async fn main() -> ExitCode {
     let options = Options {
         port: arguments.port,
         host: arguments.host,
-        is_local_open: arguments.open_inbox,
+        open_inbox: arguments.open_inbox,
         data: arguments.data.map_or(Data::Memory, Data::Folder),
         settings: arguments.settings.into_iter().chain(texts).collect(),
         seed: arguments.seed,
@@ -116,6 +126,7 @@ fn welcome(config: &Config) -> String {
   Application id  {app_id}
   API key         {api_key}
   Message key     {message_key}
+  Start page      {url}/
   Inbox           {url}/_local/
 
 Send a code, read it, send a message:
@@ -128,14 +139,14 @@ Send a code, read it, send a message:
 }
 
 /// What other machines can use.
-fn on_the_network(host: IpAddr, url: &str, is_inbox_open: bool) -> String {
+fn on_the_network(host: IpAddr, url: &str, open_inbox: bool) -> String {
     let port = url.rsplit(':').next().unwrap_or_default();
     let address = match host {
         _ if host.is_unspecified() => "ADDRESS-OF-THIS-MACHINE".to_owned(),
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("[{address}]"),
     };
-    let inbox = if is_inbox_open { "The inbox is open to them, too." } else { "The inbox is for this machine only." };
+    let inbox = if open_inbox { "The inbox is open to them, too." } else { "The inbox is for this machine only." };
     format!("Other machines reach the API at http://{address}:{port}/api. {inbox}\n")
 }
 

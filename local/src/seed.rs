@@ -207,6 +207,7 @@ async fn add_user(app: &App, keys: &Keys, seed: &SeedUser) -> Result<(), StackEr
         phone: &owner,
         identity: identity.as_ref(),
         password: Some(&password),
+        test: false,
         profile: &profile,
         session: None,
     };
@@ -239,6 +240,7 @@ async fn add_challenge(app: &App, keys: &Keys, seed: &SeedChallenge) -> Result<(
         attempts,
         redeemed_by: used,
         user: seed.object_id.clone(),
+        test: false,
     };
     update(app, key, |record| drop(record.challenges.insert(flow.into(), challenge.clone()))).await
 }

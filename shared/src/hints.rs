@@ -1,5 +1,5 @@
-//! What the responses leave out on purpose, for a developer's own machine: why a start sent nothing, and why a code or a password was
-//! rejected. The local stack listens and puts it into words. A function binary has no listener, so there nothing is put together or told.
+//! Diagnostics that responses must not contain: why no code was sent, why one was rejected. Only the local stack subscribes; in Lambda this is
+//! a no-op.
 
 use std::sync::Arc;
 
@@ -81,33 +81,37 @@ pub enum Hint<'a> {
 pub enum MessageOutcome<'a> {
     /// Plivo took it; its id.
     Sent(Option<&'a str>),
-    /// Plivo failed, and the client is not told; the error.
+    /// Plivo failed and the client is not told; the error.
     Failed(String),
-    /// It was not to go out.
-    Silent(Silence),
+    /// Plivo's response was lost, so the message may have arrived; the error.
+    Unknown(String),
+    /// Deliberately not sent.
+    NotSent(NotSentReason),
 }
 
 /// Why a start sent nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Silence {
+pub enum NotSentReason {
     /// No user has the phone.
     NoUser,
     /// No user has the e-mail address, or SMS do not go to the phone's country.
     UnknownAddress,
+    /// It is a test number, whose code is fixed.
+    TestNumber,
     /// The phone's user may not log in.
     UserDisabled,
     /// The phone has no user and got all its messages for the day.
     UnconfirmedLimit,
     /// A spend rule suppresses the message.
     Suppressed(Rule),
-    /// Another start or an operator was faster.
+    /// Lost a race with another request or an operator.
     Race,
 }
 
 /// Why a code was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeRejection {
-    /// It is another code than the one that was sent.
+    /// The code is wrong.
     Wrong {
         /// The number of this attempt.
         attempt: usize,
@@ -134,7 +138,7 @@ pub enum CodeRejection {
     TooShort,
     /// It cannot be decrypted.
     Unreadable,
-    /// Nobody is there who could use it.
+    /// No user has this phone.
     NoUser,
 }
 
@@ -147,6 +151,6 @@ pub enum PasswordRejection {
     UserDisabled,
     /// The user has no password.
     NoPassword,
-    /// It is another password.
+    /// The password is wrong.
     Wrong,
 }

@@ -1,7 +1,7 @@
 /**
  * A small client for Otpost: one method per operation, the session's token, and errors with a stable reason.
  *
- * It repeats no request by itself, since a repeated start could send a second SMS.
+ * It never retries, since a retried start could send a second SMS.
  */
 import type { components, operations } from './schema.js';
 type Schemas = components['schemas'];
@@ -31,7 +31,7 @@ export type Jwt = Answer<'issueJwt'>;
 export type PlivoAnswer = Answer<'sendMessage'>;
 /** Why the service refused a request. Later versions may have more. */
 export type Reason = Schemas['ErrorResponse']['errorData']['reason'];
-/** `network`: no answer arrived. `unexpected_answer`: it was not Otpost's, for example a proxy's. */
+/** `network`: no response arrived. `unexpected_answer`: the response did not come from Otpost (a proxy, for example). */
 export type ClientReason = 'network' | 'unexpected_answer';
 /** A request that failed. Base decisions on `reason`, which never changes. */
 export declare class OtpostError extends Error {
@@ -75,15 +75,11 @@ export type Registration = Schemas['Registration'] & Transaction & {
 };
 /** Changes of one's own user. A new password, or a new phone, needs `currentPassword` unless the login is fresh. */
 export type UserChange = Schemas['UserChange'];
-export interface Message {
-    phoneNumber: string;
-    message?: string;
-    /** Links to media, each `https://…`. */
-    mediaUrls?: string[];
-}
+/** An SMS, or an MMS if it has media. */
+export type Message = Omit<Schemas['Message'], 'idempotencyKey'>;
 export declare class Otpost {
     #private;
-    constructor({ url, fetch, storage, rememberDevice, phoneColumn }: OtpostOptions);
+    constructor(options: OtpostOptions);
     /** The session's token, if somebody is logged in. */
     get token(): string | undefined;
     /** The `objectId` of who is logged in. */

@@ -1,7 +1,7 @@
 /**
  * A small client for Otpost: one method per operation, the session's token, and errors with a stable reason.
  *
- * It repeats no request by itself, since a repeated start could send a second SMS.
+ * It never retries, since a retried start could send a second SMS.
  */
 /** A request that failed. Base decisions on `reason`, which never changes. */
 export class OtpostError extends Error {
@@ -24,16 +24,22 @@ export class OtpostError extends Error {
         this.retryAfter = retryAfter;
     }
 }
-const SESSION = 'otpost.session';
-const DEVICE = 'otpost.device-token';
 export class Otpost {
     #url;
     #fetch;
     #storage;
     #rememberDevice;
     #phoneColumn;
-    constructor({ url, fetch = globalThis.fetch, storage = inMemory(), rememberDevice = false, phoneColumn = 'phoneNumber' }) {
+    // The storage's keys. Clients of two services can share a storage, and must not send each other's tokens.
+    #sessionKey;
+    #deviceKey;
+    constructor(options) {
+        const { url, fetch = globalThis.fetch, storage = inMemory(), rememberDevice = false, phoneColumn = 'phoneNumber' } = options ?? {};
+        if (typeof url !== 'string' || url === '')
+            throw new TypeError("url is required: new Otpost({ url: 'https://api.example.com/api' })");
         this.#url = url.replace(/\/+$/, '');
+        this.#sessionKey = `otpost.session:${this.#url}`;
+        this.#deviceKey = `otpost.device-token:${this.#url}`;
         // A browser's fetch must not be called as a method of another object.
         this.#fetch = (...request) => fetch(...request);
         this.#storage = storage;
@@ -78,18 +84,23 @@ export class Otpost {
     }
     /** Ends the session. */
     async logout() {
+        const session = this.#storage.getItem(this.#sessionKey);
         await this.#request('GET', 'users/logout');
-        this.#forgetSession();
+        this.#forget(this.#sessionKey, session);
     }
     /** Whether the kept session is alive. */
     async isValid() {
-        const { token } = this;
-        if (token === undefined)
+        if (this.token === undefined)
             return false;
-        const isValid = await this.#request('GET', `users/isvalidusertoken/${encodeURIComponent(token)}`);
-        if (!isValid)
-            this.#forgetSession(token);
-        return isValid;
+        try {
+            await this.me(); // not users/isvalidusertoken/{token}, since proxies log paths
+            return true;
+        }
+        catch (error) {
+            if (error instanceof OtpostError && error.reason === 'session_invalid')
+                return false;
+            throw error;
+        }
     }
     /** The user who is logged in. */
     me() {
@@ -111,9 +122,10 @@ export class Otpost {
     }
     /** Deletes the user, within ten minutes of a login. */
     async deleteAccount() {
+        const [session, device] = [this.#storage.getItem(this.#sessionKey), this.#storage.getItem(this.#deviceKey)];
         const deleted = await this.#request('DELETE', this.#ownPath());
-        this.#forgetSession();
-        this.#storage.removeItem(DEVICE);
+        this.#forget(this.#sessionKey, session);
+        this.#forget(this.#deviceKey, device);
         return deleted;
     }
     /** Everything that the service keeps about the user. */
@@ -143,8 +155,9 @@ export class Otpost {
     }
     /** Ends all sessions but this one, and makes all device tokens invalid. */
     async endOtherSessions() {
+        const device = this.#storage.getItem(this.#deviceKey);
         await this.#request('DELETE', 'users/sessions');
-        this.#storage.removeItem(DEVICE);
+        this.#forget(this.#deviceKey, device);
     }
     /** A JWT of five minutes for the app's back end. */
     jwt() {
@@ -152,25 +165,22 @@ export class Otpost {
     }
     /** Sends an SMS or MMS. For servers only: the message key spends your money, so it must never be in a page or an app. */
     sendMessage(message, messageKey, { idempotencyKey } = {}) {
-        const mediaUrls = message.mediaUrls?.map(encodeURIComponent).join(',');
-        const headers = { Authorization: `Bearer ${messageKey}`, 'Idempotency-Key': idempotencyKey };
-        return this.#plivo('sendMessage', { ...message, mediaUrls }, headers);
+        return this.#plivo('sendMessage', message, { Authorization: `Bearer ${messageKey}`, 'Idempotency-Key': idempotencyKey });
     }
     get #session() {
-        const kept = this.#storage.getItem(SESSION);
-        return kept === null ? undefined : JSON.parse(kept);
+        return readSession(this.#storage.getItem(this.#sessionKey));
     }
     /** Keeps the tokens that came with a user, if any. */
     #keep({ objectId, 'user-token': token, 'device-token': device }) {
         if (token)
-            this.#storage.setItem(SESSION, JSON.stringify({ token, userId: objectId }));
+            this.#storage.setItem(this.#sessionKey, JSON.stringify({ token, userId: objectId }));
         if (device)
-            this.#storage.setItem(DEVICE, device);
+            this.#storage.setItem(this.#deviceKey, device);
     }
-    /** Drops the session, unless another one has taken its place. */
-    #forgetSession(token = this.token) {
-        if (token === this.token)
-            this.#storage.removeItem(SESSION);
+    /** Deletes what is kept under a key, unless it was replaced while the request was under way. */
+    #forget(key, kept) {
+        if (this.#storage.getItem(key) === kept)
+            this.#storage.removeItem(key);
     }
     /** The path of the own user. Without a session, the service refuses any. */
     #ownPath() {
@@ -180,9 +190,9 @@ export class Otpost {
         return this.#request('POST', `services/Plivo/${method}`, { body, headers });
     }
     async #request(method, path, { body, headers } = {}) {
-        const { token } = this;
-        const device = this.#rememberDevice ? this.#storage.getItem(DEVICE) : null;
-        const tokens = { 'user-token': token, 'device-token': device ?? undefined };
+        const session = this.#storage.getItem(this.#sessionKey);
+        const device = this.#rememberDevice ? this.#storage.getItem(this.#deviceKey) : null;
+        const tokens = { 'user-token': readSession(session)?.token, 'device-token': device ?? undefined };
         const all = new Headers(body === undefined ? {} : { 'Content-Type': 'application/json' });
         for (const [name, value] of Object.entries({ ...tokens, ...headers })) {
             if (value !== undefined)
@@ -192,8 +202,8 @@ export class Otpost {
         if (answer.ok)
             return parsed(text, answer);
         const error = refusal(text, answer);
-        if (error.reason === 'session_invalid' && token !== undefined)
-            this.#forgetSession(token);
+        if (error.reason === 'session_invalid')
+            this.#forget(this.#sessionKey, session);
         throw error;
     }
     /** The answer and its body. Whatever keeps it from arriving is an error of the network. */
@@ -205,6 +215,16 @@ export class Otpost {
         catch (cause) {
             throw new OtpostError('The service cannot be reached', 'network', 0, 0, undefined, { cause });
         }
+    }
+}
+/** The session that the storage holds. What cannot be read is none. */
+function readSession(kept) {
+    try {
+        const session = JSON.parse(kept ?? 'null');
+        return typeof session?.token === 'string' ? session : undefined;
+    }
+    catch {
+        return undefined;
     }
 }
 function captcha(options) {
@@ -230,7 +250,9 @@ function refusal(text, answer) {
     if (typeof body?.errorData?.reason !== 'string')
         return unexpected(answer);
     const { code, message, errorData } = body;
-    return new OtpostError(message, errorData.reason, answer.status, code, errorData.retryAfter ?? retryAfter(answer));
+    const { hint } = errorData; // only the local stack gives hints
+    const withHint = hint ? `${message}: ${hint}` : message;
+    return new OtpostError(withHint, errorData.reason, answer.status, code, errorData.retryAfter ?? retryAfter(answer));
 }
 function unexpected(answer, options) {
     const message = `Unexpected answer with status ${answer.status}`;

@@ -30,13 +30,13 @@ export declare const texts: {
     loggedIn: string;
     tryAgain: (when: string) => string;
 };
-/** What the form says when a request is refused, by reason. A page can replace these, too. */
-export declare const messages: Partial<Record<Reason | ClientReason, string>> & {
+/** What the form says when a request is refused, or a field is empty, by reason. A page can replace these, too. */
+export declare const messages: Partial<Record<Reason | ClientReason | 'phone_number_missing', string>> & {
     fallback: string;
 };
 type Flow = 'login' | 'register';
 type CaptchaAction = 'register' | 'login' | 'second_factor' | 'code';
-/** The element's own events. */
+/** The element's own events. The user of `login` and `register` has no tokens: the `client` keeps them. */
 export interface PhoneLoginEventMap extends Omit<HTMLElementEventMap, 'error'> {
     login: CustomEvent<User>;
     register: CustomEvent<User>;
@@ -54,7 +54,8 @@ export interface PhoneLogin {
  * - `fields`: what a registration asks for besides the code; `email password` by default.
  * - `two-factor`: log in with password and code.
  *
- * Events: `login` and `register`, whose detail is the user; `error`, whose detail is an `OtpostError`.
+ * Events: `login` and `register`, whose detail is the user without the tokens, which the `client` keeps; `error`, whose detail is an
+ * `OtpostError`. Cancel `register` to stop the login that follows.
  */
 export declare class PhoneLogin extends HTMLElement {
     #private;
@@ -70,7 +71,7 @@ export declare class PhoneLogin extends HTMLElement {
     set mode(mode: Flow);
     connectedCallback(): void;
     disconnectedCallback(): void;
-    attributeChangedCallback(name: string): void;
+    attributeChangedCallback(name: string, before: string | null, after: string | null): void;
     /** Begins anew, with the number. */
     reset(): void;
 }

@@ -30,9 +30,10 @@ export const texts = {
     loggedIn: 'You are logged in.',
     tryAgain: (when) => `Try again ${when}.`,
 };
-/** What the form says when a request is refused, by reason. A page can replace these, too. */
+/** What the form says when a request is refused, or a field is empty, by reason. A page can replace these, too. */
 export const messages = {
     network: 'There is no connection. Check it, then try again.',
+    phone_number_missing: 'Enter your phone number.',
     invalid_phone_number: 'This is not a valid phone number.',
     number_not_served: 'We cannot send codes to this kind of number.',
     country_not_served: 'We do not send codes to this country.',
@@ -82,7 +83,7 @@ const FIELD_OF_REASON = {
 };
 /** What is missing if a field is empty. */
 const IF_EMPTY = {
-    phoneNumber: 'invalid_phone_number',
+    phoneNumber: 'phone_number_missing',
     code: 'invalid_code',
     email: 'identity_missing',
     password: 'password_missing',
@@ -141,9 +142,10 @@ styles.replaceSync(`
 h2 { margin: 0 0 1rem; font-size: 1.375rem; line-height: 1.25; }
 h2:focus { outline: none; }
 form { display: grid; gap: 1rem; }
-.field { display: grid; gap: .25rem; }
-label { font-weight: 600; }
+.field { display: grid; }
+label { margin-bottom: .25rem; font-weight: 600; }
 p { margin: 0; overflow-wrap: anywhere; }
+.notes p { margin-top: .25rem; }
 .hint, .status { color: var(--_soft); font-size: .9375rem; }
 .status:not(:empty), .alert:not(:empty) { margin-bottom: 1rem; }
 .error, .alert { color: var(--_error); font-size: .9375rem; }
@@ -158,7 +160,19 @@ input, select {
   color: inherit;
   font-size: max(1rem, 16px);
 }
+/* An arrow of its own, since the browser's touches the border. No image, which a Content-Security-Policy could forbid. */
+select {
+  appearance: none;
+  padding-right: 2.5rem;
+  background-image:
+    linear-gradient(45deg, transparent 45%, currentColor 55%),
+    linear-gradient(-45deg, transparent 45%, currentColor 55%);
+  background-position: right 1.25rem center, right .875rem center;
+  background-size: .375rem .375rem;
+  background-repeat: no-repeat;
+}
 input[aria-invalid=true] { border-color: var(--_error); box-shadow: inset 0 0 0 1px var(--_error); }
+input[aria-invalid=true] + .notes .hint { display: none; }
 input[autocomplete=one-time-code] { font-size: 1.375rem; letter-spacing: .25em; font-variant-numeric: tabular-nums; }
 :focus-visible { outline: 2px solid var(--_accent); outline-offset: 2px; }
 button { padding: .5rem 1rem; border: 1px solid transparent; cursor: pointer; }
@@ -176,7 +190,8 @@ form[aria-busy=true] button { cursor: progress; }
  * - `fields`: what a registration asks for besides the code; `email password` by default.
  * - `two-factor`: log in with password and code.
  *
- * Events: `login` and `register`, whose detail is the user; `error`, whose detail is an `OtpostError`.
+ * Events: `login` and `register`, whose detail is the user without the tokens, which the `client` keeps; `error`, whose detail is an
+ * `OtpostError`. Cancel `register` to stop the login that follows.
  */
 export class PhoneLogin extends HTMLElement {
     static observedAttributes = ['api', 'mode', 'countries', 'country', 'fields', 'two-factor'];
@@ -192,6 +207,7 @@ export class PhoneLogin extends HTMLElement {
     #countries = create('select', { id: 'country', autocomplete: 'tel-country-code' });
     #resend = create('button', { type: 'button', part: 'link' });
     #typedNumber = '';
+    #challenge;
     #busy = false;
     #starts = 0;
     #resendTime = 0;
@@ -212,21 +228,27 @@ export class PhoneLogin extends HTMLElement {
     }
     /** `login` or `register`. */
     get mode() {
-        return this.getAttribute('mode') === 'register' ? 'register' : 'login';
+        return flowOf(this.getAttribute('mode'));
     }
     set mode(mode) {
         this.setAttribute('mode', mode);
     }
     connectedCallback() {
-        this.reset();
+        if (this.#isShown())
+            this.#resume();
+        else
+            this.reset();
     }
     disconnectedCallback() {
         this.#leaveStep();
     }
-    attributeChangedCallback(name) {
+    attributeChangedCallback(name, before, after) {
+        const isSame = name === 'mode' ? flowOf(before) === flowOf(after) : before === after;
+        if (isSame)
+            return; // a code that was sent must not be lost
         if (name === 'api')
             this.#ownClient = undefined;
-        if (this.isConnected)
+        if (this.isConnected || this.#isShown())
             this.reset();
     }
     /** Begins anew, with the number. */
@@ -249,6 +271,7 @@ export class PhoneLogin extends HTMLElement {
         const code = this.#input('code', { type: 'text', inputmode: 'numeric', autocomplete: 'one-time-code', maxlength: '12', spellcheck: 'false' });
         this.#resend = this.#link(texts.resend, 'link', () => this.#sendAgain(challenge));
         this.#form.append(this.#field(texts.code, code), ...(isRegistration ? this.#accountFields() : []), submit(isRegistration ? texts.createAccount : texts.logIn), others(this.#resend, this.#link(texts.otherNumber, 'link', () => this.#backToNumber())));
+        this.#challenge = challenge;
         this.#status.textContent = status;
         this.#startCountdown(Math.min(FIRST_WAIT * 2 ** (this.#starts - 1), LONGEST_WAIT));
         code.focus();
@@ -286,6 +309,18 @@ export class PhoneLogin extends HTMLElement {
         clearInterval(this.#timer);
         this.#otp?.abort();
     }
+    /** Goes on with the step that the form showed when the page moved it. */
+    #resume() {
+        const code = this.#inputs.get('code');
+        if (!code || !this.#challenge)
+            return;
+        if (this.#resend.disabled)
+            this.#startTimer();
+        void this.#readCode(code, this.#challenge);
+    }
+    #isShown() {
+        return this.#form.childElementCount > 0;
+    }
     async #submitNumber() {
         const shownNumber = this.#shownNumber();
         const password = this.#inputs.get('password')?.value;
@@ -296,6 +331,8 @@ export class PhoneLogin extends HTMLElement {
     }
     /** Sends a code and shows the form for it. */
     async #start(start, status) {
+        if (!this.isConnected)
+            return; // removed, for example by a listener of `register`: nobody waits for a code
         const transaction = await this.#send(start);
         if (!this.isConnected)
             return;
@@ -324,14 +361,15 @@ export class PhoneLogin extends HTMLElement {
         const [email, password] = [this.#inputs.get('email')?.value.trim(), this.#inputs.get('password')?.value];
         const registration = { phoneNumber, ...transaction, transactionCode, email, password };
         const user = await this.#withCaptcha('code', (options) => this.client.finishRegistration(registration, options));
-        this.#dispatch('register', user);
+        const goesOn = this.#dispatch('register', user);
         if (typeof user['user-token'] === 'string')
             return this.#loggedIn(user);
         this.#starts = 0;
         const login = { flow: 'login', phoneNumber, shownNumber, password: this.hasAttribute('two-factor') ? password : undefined };
         this.mode = 'login';
         this.#status.textContent = texts.registered; // even if no code can be sent now
-        await this.#start(login, `${texts.registered} ${texts.sentToLogIn}`);
+        if (goesOn)
+            await this.#start(login, `${texts.registered} ${texts.sentToLogIn}`);
     }
     #loggedIn(user) {
         this.#showDone();
@@ -360,8 +398,10 @@ export class PhoneLogin extends HTMLElement {
             await action();
         }
         catch (error) {
-            if (!(error instanceof OtpostError))
-                throw error;
+            if (!(error instanceof OtpostError)) {
+                this.#alert.textContent = messages.fallback;
+                throw error; // the page's, for example of its captcha
+            }
             this.#showError(error);
             this.dispatchEvent(new CustomEvent('error', { detail: error }));
         }
@@ -378,7 +418,10 @@ export class PhoneLogin extends HTMLElement {
         catch (error) {
             if (!this.captcha || !(error instanceof OtpostError) || error.reason !== 'captcha_required')
                 throw error;
-            return request({ captchaToken: await this.captcha(action) });
+            const captchaToken = await this.captcha(action);
+            if (!this.isConnected)
+                throw error; // removed meanwhile
+            return request({ captchaToken });
         }
     }
     #showError({ reason, retryAfter }) {
@@ -421,6 +464,9 @@ export class PhoneLogin extends HTMLElement {
     #startCountdown(seconds) {
         clearInterval(this.#timer);
         this.#resendTime = Date.now() + seconds * 1000;
+        this.#startTimer();
+    }
+    #startTimer() {
         this.#timer = setInterval(() => this.#tick(), 1000);
         this.#tick();
     }
@@ -466,8 +512,14 @@ export class PhoneLogin extends HTMLElement {
     #value(name) {
         return this.#inputs.get(name)?.value.trim() ?? '';
     }
+    /** The language of the element or the page; English if that is missing or malformed, like `en_US`. */
     #language() {
-        return this.lang || document.documentElement.lang || 'en';
+        try {
+            return Intl.getCanonicalLocales(this.lang || document.documentElement.lang)[0] ?? 'en';
+        }
+        catch {
+            return 'en';
+        }
     }
     #input(name, attributes) {
         const input = create('input', { id: name, name, part: 'input', 'aria-required': 'true', ...attributes });
@@ -476,10 +528,12 @@ export class PhoneLogin extends HTMLElement {
     }
     #field(label, input, hint) {
         const field = labelled(label, input);
+        const notes = create('div', { id: `${input.id}-notes`, class: 'notes' });
         if (hint !== undefined)
-            field.append(create('p', { id: `${input.id}-hint`, class: 'hint' }, hint));
-        field.append(create('p', { id: `${input.id}-error`, class: 'error', part: 'error' }));
-        input.setAttribute('aria-describedby', hint === undefined ? `${input.id}-error` : `${input.id}-error ${input.id}-hint`);
+            notes.append(create('p', { class: 'hint' }, hint));
+        notes.append(create('p', { id: `${input.id}-error`, class: 'error', part: 'error' }));
+        input.setAttribute('aria-describedby', notes.id);
+        field.append(notes);
         return field;
     }
     #link(text, part, onClick) {
@@ -490,9 +544,14 @@ export class PhoneLogin extends HTMLElement {
         };
         return button;
     }
-    #dispatch(type, detail) {
-        this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
+    /** Tells the page. The tokens stay in the client, since any script of the page can listen. False if the page cancelled the event. */
+    #dispatch(type, { 'user-token': _token, 'device-token': _device, ...detail }) {
+        return this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: type === 'register' }));
     }
+}
+/** What a value of the attribute `mode` means. */
+function flowOf(mode) {
+    return mode === 'register' ? 'register' : 'login';
 }
 function create(name, attributes, text = '') {
     const element = document.createElement(name);

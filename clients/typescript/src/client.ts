@@ -1,7 +1,7 @@
 /**
  * A small client for Otpost: one method per operation, the session's token, and errors with a stable reason.
  *
- * It repeats no request by itself, since a repeated start could send a second SMS.
+ * It never retries, since a retried start could send a second SMS.
  */
 
 import type { components, operations } from './schema.js';
@@ -32,7 +32,7 @@ export type PlivoAnswer = Answer<'sendMessage'>;
 /** Why the service refused a request. Later versions may have more. */
 export type Reason = Schemas['ErrorResponse']['errorData']['reason'];
 
-/** `network`: no answer arrived. `unexpected_answer`: it was not Otpost's, for example a proxy's. */
+/** `network`: no response arrived. `unexpected_answer`: the response did not come from Otpost (a proxy, for example). */
 export type ClientReason = 'network' | 'unexpected_answer';
 
 /** A request that failed. Base decisions on `reason`, which never changes. */
@@ -81,12 +81,8 @@ export type Registration = Schemas['Registration'] & Transaction & { transaction
 /** Changes of one's own user. A new password, or a new phone, needs `currentPassword` unless the login is fresh. */
 export type UserChange = Schemas['UserChange'];
 
-export interface Message {
-  phoneNumber: string;
-  message?: string;
-  /** Links to media, each `https://…`. */
-  mediaUrls?: string[];
-}
+/** An SMS, or an MMS if it has media. */
+export type Message = Omit<Schemas['Message'], 'idempotencyKey'>;
 
 interface KeptSession {
   token: string;
@@ -95,18 +91,22 @@ interface KeptSession {
 
 type RequestHeaders = Record<string, string | undefined>;
 
-const SESSION = 'otpost.session';
-const DEVICE = 'otpost.device-token';
-
 export class Otpost {
   readonly #url: string;
   readonly #fetch: typeof fetch;
   readonly #storage: TokenStorage;
   readonly #rememberDevice: boolean;
   readonly #phoneColumn: string;
+  // The storage's keys. Clients of two services can share a storage, and must not send each other's tokens.
+  readonly #sessionKey: string;
+  readonly #deviceKey: string;
 
-  constructor({ url, fetch = globalThis.fetch, storage = inMemory(), rememberDevice = false, phoneColumn = 'phoneNumber' }: OtpostOptions) {
+  constructor(options: OtpostOptions) {
+    const { url, fetch = globalThis.fetch, storage = inMemory(), rememberDevice = false, phoneColumn = 'phoneNumber' } = options ?? {};
+    if (typeof url !== 'string' || url === '') throw new TypeError("url is required: new Otpost({ url: 'https://api.example.com/api' })");
     this.#url = url.replace(/\/+$/, '');
+    this.#sessionKey = `otpost.session:${this.#url}`;
+    this.#deviceKey = `otpost.device-token:${this.#url}`;
     // A browser's fetch must not be called as a method of another object.
     this.#fetch = (...request) => fetch(...request);
     this.#storage = storage;
@@ -158,17 +158,21 @@ export class Otpost {
 
   /** Ends the session. */
   async logout(): Promise<void> {
+    const session = this.#storage.getItem(this.#sessionKey);
     await this.#request('GET', 'users/logout');
-    this.#forgetSession();
+    this.#forget(this.#sessionKey, session);
   }
 
   /** Whether the kept session is alive. */
   async isValid(): Promise<boolean> {
-    const { token } = this;
-    if (token === undefined) return false;
-    const isValid = await this.#request<boolean>('GET', `users/isvalidusertoken/${encodeURIComponent(token)}`);
-    if (!isValid) this.#forgetSession(token);
-    return isValid;
+    if (this.token === undefined) return false;
+    try {
+      await this.me(); // not users/isvalidusertoken/{token}, since proxies log paths
+      return true;
+    } catch (error) {
+      if (error instanceof OtpostError && error.reason === 'session_invalid') return false;
+      throw error;
+    }
   }
 
   /** The user who is logged in. */
@@ -198,9 +202,10 @@ export class Otpost {
 
   /** Deletes the user, within ten minutes of a login. */
   async deleteAccount(): Promise<Answer<'deleteUser'>> {
+    const [session, device] = [this.#storage.getItem(this.#sessionKey), this.#storage.getItem(this.#deviceKey)];
     const deleted = await this.#request<Answer<'deleteUser'>>('DELETE', this.#ownPath());
-    this.#forgetSession();
-    this.#storage.removeItem(DEVICE);
+    this.#forget(this.#sessionKey, session);
+    this.#forget(this.#deviceKey, device);
     return deleted;
   }
 
@@ -237,8 +242,9 @@ export class Otpost {
 
   /** Ends all sessions but this one, and makes all device tokens invalid. */
   async endOtherSessions(): Promise<void> {
+    const device = this.#storage.getItem(this.#deviceKey);
     await this.#request('DELETE', 'users/sessions');
-    this.#storage.removeItem(DEVICE);
+    this.#forget(this.#deviceKey, device);
   }
 
   /** A JWT of five minutes for the app's back end. */
@@ -248,25 +254,22 @@ export class Otpost {
 
   /** Sends an SMS or MMS. For servers only: the message key spends your money, so it must never be in a page or an app. */
   sendMessage(message: Message, messageKey: string, { idempotencyKey }: { idempotencyKey?: string } = {}): Promise<PlivoAnswer> {
-    const mediaUrls = message.mediaUrls?.map(encodeURIComponent).join(',');
-    const headers = { Authorization: `Bearer ${messageKey}`, 'Idempotency-Key': idempotencyKey };
-    return this.#plivo('sendMessage', { ...message, mediaUrls }, headers);
+    return this.#plivo('sendMessage', message, { Authorization: `Bearer ${messageKey}`, 'Idempotency-Key': idempotencyKey });
   }
 
   get #session(): KeptSession | undefined {
-    const kept = this.#storage.getItem(SESSION);
-    return kept === null ? undefined : JSON.parse(kept);
+    return readSession(this.#storage.getItem(this.#sessionKey));
   }
 
   /** Keeps the tokens that came with a user, if any. */
   #keep({ objectId, 'user-token': token, 'device-token': device }: User): void {
-    if (token) this.#storage.setItem(SESSION, JSON.stringify({ token, userId: objectId } satisfies KeptSession));
-    if (device) this.#storage.setItem(DEVICE, device);
+    if (token) this.#storage.setItem(this.#sessionKey, JSON.stringify({ token, userId: objectId } satisfies KeptSession));
+    if (device) this.#storage.setItem(this.#deviceKey, device);
   }
 
-  /** Drops the session, unless another one has taken its place. */
-  #forgetSession(token = this.token): void {
-    if (token === this.token) this.#storage.removeItem(SESSION);
+  /** Deletes what is kept under a key, unless it was replaced while the request was under way. */
+  #forget(key: string, kept: string | null): void {
+    if (this.#storage.getItem(key) === kept) this.#storage.removeItem(key);
   }
 
   /** The path of the own user. Without a session, the service refuses any. */
@@ -279,9 +282,9 @@ export class Otpost {
   }
 
   async #request<Body>(method: string, path: string, { body, headers }: { body?: unknown; headers?: RequestHeaders } = {}): Promise<Body> {
-    const { token } = this;
-    const device = this.#rememberDevice ? this.#storage.getItem(DEVICE) : null;
-    const tokens = { 'user-token': token, 'device-token': device ?? undefined };
+    const session = this.#storage.getItem(this.#sessionKey);
+    const device = this.#rememberDevice ? this.#storage.getItem(this.#deviceKey) : null;
+    const tokens = { 'user-token': readSession(session)?.token, 'device-token': device ?? undefined };
     const all = new Headers(body === undefined ? {} : { 'Content-Type': 'application/json' });
     for (const [name, value] of Object.entries({ ...tokens, ...headers })) {
       if (value !== undefined) all.set(name, value);
@@ -289,7 +292,7 @@ export class Otpost {
     const [text, answer] = await this.#send(`${this.#url}/${path}`, { method, headers: all, body: JSON.stringify(body) });
     if (answer.ok) return parsed(text, answer);
     const error = refusal(text, answer);
-    if (error.reason === 'session_invalid' && token !== undefined) this.#forgetSession(token);
+    if (error.reason === 'session_invalid') this.#forget(this.#sessionKey, session);
     throw error;
   }
 
@@ -301,6 +304,16 @@ export class Otpost {
     } catch (cause) {
       throw new OtpostError('The service cannot be reached', 'network', 0, 0, undefined, { cause });
     }
+  }
+}
+
+/** The session that the storage holds. What cannot be read is none. */
+function readSession(kept: string | null): KeptSession | undefined {
+  try {
+    const session = JSON.parse(kept ?? 'null');
+    return typeof session?.token === 'string' ? session : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -326,7 +339,9 @@ function refusal(text: string, answer: Response): OtpostError {
   }
   if (typeof body?.errorData?.reason !== 'string') return unexpected(answer);
   const { code, message, errorData } = body as Schemas['ErrorResponse'];
-  return new OtpostError(message, errorData.reason, answer.status, code, errorData.retryAfter ?? retryAfter(answer));
+  const { hint } = errorData as { hint?: string }; // only the local stack gives hints
+  const withHint = hint ? `${message}: ${hint}` : message;
+  return new OtpostError(withHint, errorData.reason, answer.status, code, errorData.retryAfter ?? retryAfter(answer));
 }
 
 function unexpected(answer: Response, options?: ErrorOptions): OtpostError {

@@ -32,9 +32,10 @@ export const texts = {
   tryAgain: (when: string) => `Try again ${when}.`,
 };
 
-/** What the form says when a request is refused, by reason. A page can replace these, too. */
-export const messages: Partial<Record<Reason | ClientReason, string>> & { fallback: string } = {
+/** What the form says when a request is refused, or a field is empty, by reason. A page can replace these, too. */
+export const messages: Partial<Record<Reason | ClientReason | 'phone_number_missing', string>> & { fallback: string } = {
   network: 'There is no connection. Check it, then try again.',
+  phone_number_missing: 'Enter your phone number.',
   invalid_phone_number: 'This is not a valid phone number.',
   number_not_served: 'We cannot send codes to this kind of number.',
   country_not_served: 'We do not send codes to this country.',
@@ -89,8 +90,8 @@ const FIELD_OF_REASON: Partial<Record<Reason | ClientReason, FieldName>> = {
 };
 
 /** What is missing if a field is empty. */
-const IF_EMPTY: Record<FieldName, Reason> = {
-  phoneNumber: 'invalid_phone_number',
+const IF_EMPTY: Record<FieldName, keyof typeof messages> = {
+  phoneNumber: 'phone_number_missing',
   code: 'invalid_code',
   email: 'identity_missing',
   password: 'password_missing',
@@ -153,9 +154,10 @@ styles.replaceSync(`
 h2 { margin: 0 0 1rem; font-size: 1.375rem; line-height: 1.25; }
 h2:focus { outline: none; }
 form { display: grid; gap: 1rem; }
-.field { display: grid; gap: .25rem; }
-label { font-weight: 600; }
+.field { display: grid; }
+label { margin-bottom: .25rem; font-weight: 600; }
 p { margin: 0; overflow-wrap: anywhere; }
+.notes p { margin-top: .25rem; }
 .hint, .status { color: var(--_soft); font-size: .9375rem; }
 .status:not(:empty), .alert:not(:empty) { margin-bottom: 1rem; }
 .error, .alert { color: var(--_error); font-size: .9375rem; }
@@ -170,7 +172,19 @@ input, select {
   color: inherit;
   font-size: max(1rem, 16px);
 }
+/* An arrow of its own, since the browser's touches the border. No image, which a Content-Security-Policy could forbid. */
+select {
+  appearance: none;
+  padding-right: 2.5rem;
+  background-image:
+    linear-gradient(45deg, transparent 45%, currentColor 55%),
+    linear-gradient(-45deg, transparent 45%, currentColor 55%);
+  background-position: right 1.25rem center, right .875rem center;
+  background-size: .375rem .375rem;
+  background-repeat: no-repeat;
+}
 input[aria-invalid=true] { border-color: var(--_error); box-shadow: inset 0 0 0 1px var(--_error); }
+input[aria-invalid=true] + .notes .hint { display: none; }
 input[autocomplete=one-time-code] { font-size: 1.375rem; letter-spacing: .25em; font-variant-numeric: tabular-nums; }
 :focus-visible { outline: 2px solid var(--_accent); outline-offset: 2px; }
 button { padding: .5rem 1rem; border: 1px solid transparent; cursor: pointer; }
@@ -192,7 +206,7 @@ interface Challenge {
   transaction: Transaction;
 }
 
-/** The element's own events. */
+/** The element's own events. The user of `login` and `register` has no tokens: the `client` keeps them. */
 export interface PhoneLoginEventMap extends Omit<HTMLElementEventMap, 'error'> {
   login: CustomEvent<User>;
   register: CustomEvent<User>;
@@ -216,7 +230,8 @@ export interface PhoneLogin {
  * - `fields`: what a registration asks for besides the code; `email password` by default.
  * - `two-factor`: log in with password and code.
  *
- * Events: `login` and `register`, whose detail is the user; `error`, whose detail is an `OtpostError`.
+ * Events: `login` and `register`, whose detail is the user without the tokens, which the `client` keeps; `error`, whose detail is an
+ * `OtpostError`. Cancel `register` to stop the login that follows.
  */
 export class PhoneLogin extends HTMLElement {
   static readonly observedAttributes = ['api', 'mode', 'countries', 'country', 'fields', 'two-factor'];
@@ -234,6 +249,7 @@ export class PhoneLogin extends HTMLElement {
   #countries = create('select', { id: 'country', autocomplete: 'tel-country-code' });
   #resend = create('button', { type: 'button', part: 'link' });
   #typedNumber = '';
+  #challenge?: Challenge;
   #busy = false;
   #starts = 0;
   #resendTime = 0;
@@ -258,7 +274,7 @@ export class PhoneLogin extends HTMLElement {
 
   /** `login` or `register`. */
   get mode(): Flow {
-    return this.getAttribute('mode') === 'register' ? 'register' : 'login';
+    return flowOf(this.getAttribute('mode'));
   }
 
   set mode(mode: Flow) {
@@ -266,16 +282,19 @@ export class PhoneLogin extends HTMLElement {
   }
 
   connectedCallback(): void {
-    this.reset();
+    if (this.#isShown()) this.#resume();
+    else this.reset();
   }
 
   disconnectedCallback(): void {
     this.#leaveStep();
   }
 
-  attributeChangedCallback(name: string): void {
+  attributeChangedCallback(name: string, before: string | null, after: string | null): void {
+    const isSame = name === 'mode' ? flowOf(before) === flowOf(after) : before === after;
+    if (isSame) return; // a code that was sent must not be lost
     if (name === 'api') this.#ownClient = undefined;
-    if (this.isConnected) this.reset();
+    if (this.isConnected || this.#isShown()) this.reset();
   }
 
   /** Begins anew, with the number. */
@@ -311,6 +330,7 @@ export class PhoneLogin extends HTMLElement {
       submit(isRegistration ? texts.createAccount : texts.logIn),
       others(this.#resend, this.#link(texts.otherNumber, 'link', () => this.#backToNumber())),
     );
+    this.#challenge = challenge;
     this.#status.textContent = status;
     this.#startCountdown(Math.min(FIRST_WAIT * 2 ** (this.#starts - 1), LONGEST_WAIT));
     code.focus();
@@ -352,6 +372,18 @@ export class PhoneLogin extends HTMLElement {
     this.#otp?.abort();
   }
 
+  /** Goes on with the step that the form showed when the page moved it. */
+  #resume(): void {
+    const code = this.#inputs.get('code');
+    if (!code || !this.#challenge) return;
+    if (this.#resend.disabled) this.#startTimer();
+    void this.#readCode(code, this.#challenge);
+  }
+
+  #isShown(): boolean {
+    return this.#form.childElementCount > 0;
+  }
+
   async #submitNumber(): Promise<void> {
     const shownNumber = this.#shownNumber();
     const password = this.#inputs.get('password')?.value;
@@ -362,6 +394,7 @@ export class PhoneLogin extends HTMLElement {
 
   /** Sends a code and shows the form for it. */
   async #start(start: Omit<Challenge, 'transaction'>, status?: string): Promise<void> {
+    if (!this.isConnected) return; // removed, for example by a listener of `register`: nobody waits for a code
     const transaction = await this.#send(start);
     if (!this.isConnected) return;
     this.#starts += 1;
@@ -388,13 +421,13 @@ export class PhoneLogin extends HTMLElement {
     const [email, password] = [this.#inputs.get('email')?.value.trim(), this.#inputs.get('password')?.value];
     const registration = { phoneNumber, ...transaction, transactionCode, email, password };
     const user = await this.#withCaptcha('code', (options) => this.client.finishRegistration(registration, options));
-    this.#dispatch('register', user);
+    const goesOn = this.#dispatch('register', user);
     if (typeof user['user-token'] === 'string') return this.#loggedIn(user);
     this.#starts = 0;
     const login = { flow: 'login', phoneNumber, shownNumber, password: this.hasAttribute('two-factor') ? password : undefined } as const;
     this.mode = 'login';
     this.#status.textContent = texts.registered; // even if no code can be sent now
-    await this.#start(login, `${texts.registered} ${texts.sentToLogIn}`);
+    if (goesOn) await this.#start(login, `${texts.registered} ${texts.sentToLogIn}`);
   }
 
   #loggedIn(user: User): void {
@@ -426,7 +459,10 @@ export class PhoneLogin extends HTMLElement {
     try {
       await action();
     } catch (error) {
-      if (!(error instanceof OtpostError)) throw error;
+      if (!(error instanceof OtpostError)) {
+        this.#alert.textContent = messages.fallback;
+        throw error; // the page's, for example of its captcha
+      }
       this.#showError(error);
       this.dispatchEvent(new CustomEvent('error', { detail: error }));
     } finally {
@@ -441,7 +477,9 @@ export class PhoneLogin extends HTMLElement {
       return await request();
     } catch (error) {
       if (!this.captcha || !(error instanceof OtpostError) || error.reason !== 'captcha_required') throw error;
-      return request({ captchaToken: await this.captcha(action) });
+      const captchaToken = await this.captcha(action);
+      if (!this.isConnected) throw error; // removed meanwhile
+      return request({ captchaToken });
     }
   }
 
@@ -483,6 +521,10 @@ export class PhoneLogin extends HTMLElement {
   #startCountdown(seconds: number): void {
     clearInterval(this.#timer);
     this.#resendTime = Date.now() + seconds * 1000;
+    this.#startTimer();
+  }
+
+  #startTimer(): void {
     this.#timer = setInterval(() => this.#tick(), 1000);
     this.#tick();
   }
@@ -529,8 +571,13 @@ export class PhoneLogin extends HTMLElement {
     return this.#inputs.get(name)?.value.trim() ?? '';
   }
 
+  /** The language of the element or the page; English if that is missing or malformed, like `en_US`. */
   #language(): string {
-    return this.lang || document.documentElement.lang || 'en';
+    try {
+      return Intl.getCanonicalLocales(this.lang || document.documentElement.lang)[0] ?? 'en';
+    } catch {
+      return 'en';
+    }
   }
 
   #input(name: FieldName, attributes: Record<string, string>): HTMLInputElement {
@@ -541,9 +588,11 @@ export class PhoneLogin extends HTMLElement {
 
   #field(label: string, input: HTMLInputElement, hint?: string): HTMLElement {
     const field = labelled(label, input);
-    if (hint !== undefined) field.append(create('p', { id: `${input.id}-hint`, class: 'hint' }, hint));
-    field.append(create('p', { id: `${input.id}-error`, class: 'error', part: 'error' }));
-    input.setAttribute('aria-describedby', hint === undefined ? `${input.id}-error` : `${input.id}-error ${input.id}-hint`);
+    const notes = create('div', { id: `${input.id}-notes`, class: 'notes' });
+    if (hint !== undefined) notes.append(create('p', { class: 'hint' }, hint));
+    notes.append(create('p', { id: `${input.id}-error`, class: 'error', part: 'error' }));
+    input.setAttribute('aria-describedby', notes.id);
+    field.append(notes);
     return field;
   }
 
@@ -555,9 +604,15 @@ export class PhoneLogin extends HTMLElement {
     return button;
   }
 
-  #dispatch(type: 'login' | 'register', detail: User): void {
-    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
+  /** Tells the page. The tokens stay in the client, since any script of the page can listen. False if the page cancelled the event. */
+  #dispatch(type: 'login' | 'register', { 'user-token': _token, 'device-token': _device, ...detail }: User): boolean {
+    return this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: type === 'register' }));
   }
+}
+
+/** What a value of the attribute `mode` means. */
+function flowOf(mode: string | null): Flow {
+  return mode === 'register' ? 'register' : 'login';
 }
 
 function create<Name extends keyof HTMLElementTagNameMap>(

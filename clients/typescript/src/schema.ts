@@ -1,67 +1,7 @@
 // Generated from clients/openapi.json: npm run generate
 
 export interface paths {
-    "/.well-known/jwks.json": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read the public keys for JWTs
-         * @description Answers 404 where the setting JWT_ISSUER is not set.
-         */
-        get: operations["jwks"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/.well-known/openid-configuration": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Find the public keys for JWTs
-         * @description Answers 404 where the setting JWT_ISSUER is not set.
-         */
-        get: operations["openidConfiguration"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/data/Users": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        /**
-         * Change the user, its password or its phone
-         * @description A new password needs a login within ten minutes, or `currentPassword`; a new phone one within twenty. A new phone takes two requests, the second with `transactionId` and `transactionCode`.
-         */
-        put: operations["saveUser"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/data/Users/count": {
+    "/users/register": {
         parameters: {
             query?: never;
             header?: never;
@@ -71,108 +11,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Count users
-         * @description One sees oneself. A body may be missing.
+         * Register a user, in two steps
+         * @description Step 1 sends a code to the phone and returns `transactionId`. Step 2 carries it and the code, with the user's e-mail address, password and custom properties, and returns the user. `POST /users/register` also works without the root `/api`.
          */
-        post: operations["countUsers"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/data/Users/find": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Find users
-         * @description One sees oneself. A body may be missing.
-         */
-        post: operations["findUsers"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/data/Users/properties": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the columns of users
-         * @description Those of the service: own properties have no fixed type.
-         */
-        get: operations["describeUsers"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/data/Users/{objectId}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Read a user: oneself */
-        get: operations["getUser"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete the user and all that is kept of it
-         * @description Needs a login within ten minutes.
-         */
-        delete: operations["deleteUserData"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/info": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Read the application's id and key */
-        get: operations["info"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/services/Plivo/loginWithCode": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Finish a login of either kind
-         * @description Answers the user with `user-token`, the session's token. With the header `device-token: new`, also a `device-token` with limits of its own.
-         */
-        post: operations["loginWithCode"];
+        post: operations["register"];
         delete?: never;
         options?: never;
         head?: never;
@@ -190,7 +32,7 @@ export interface paths {
         put?: never;
         /**
          * Start a login with a code
-         * @description Sends a code to the phone of a user. The answer is the same for a phone without a user. The body may also be the number alone, as a JSON string or as text.
+         * @description Sends a code to the phone of a user. The response is the same for a phone without a user. The body may also be the number alone, as a JSON string or as text.
          */
         post: operations["loginWithPhoneNumber"];
         delete?: never;
@@ -219,7 +61,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/services/Plivo/resetPassword": {
+    "/services/Plivo/loginWithCode": {
         parameters: {
             query?: never;
             header?: never;
@@ -229,10 +71,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Set a new password with a code
-         * @description Ends all sessions, and logs nobody in.
+         * Finish a login of either kind
+         * @description Returns the user with `user-token`, the session's token. With the header `device-token: new`, also a `device-token` with limits of its own.
          */
-        post: operations["resetPassword"];
+        post: operations["loginWithCode"];
         delete?: never;
         options?: never;
         head?: never;
@@ -250,7 +92,7 @@ export interface paths {
         put?: never;
         /**
          * Send an SMS or MMS
-         * @description For the owner's systems, which hold the message key; never for an app. A message with the same `Idempotency-Key` is sent once.
+         * @description For your own servers, which have the message key; never for an app. A message with the same `Idempotency-Key` is sent only once.
          */
         post: operations["sendMessage"];
         delete?: never;
@@ -259,15 +101,15 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/users/export": {
+    "/info": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Read everything that is kept about the user */
-        get: operations["exportUser"];
+        /** Get the application's id and key */
+        get: operations["info"];
         put?: never;
         post?: never;
         delete?: never;
@@ -283,31 +125,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Ask whether a session is valid */
+        /** Check a session */
         get: operations["isValidUserToken"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/users/login": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Not offered
-         * @deprecated
-         * @description It would be a login without a code: use `loginWithPhoneNumberAndPassword`.
-         */
-        post: operations["login"];
         delete?: never;
         options?: never;
         head?: never;
@@ -338,48 +159,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read the user of the session */
+        /** Get the session's user */
         get: operations["me"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/users/register": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Register a user, in two steps
-         * @description Step 1 sends a code to the phone and answers `transactionId`. Step 2 carries it and the code, with the user's e-mail address, password and own properties, and answers the user. `POST /users/register` without a root works too.
-         */
-        post: operations["register"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/users/restorepassword/{identity}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Start the reset of a forgotten password
-         * @description Sends a code to the phone of the user with this phone or e-mail address. The answer is the same where there is none.
-         */
-        get: operations["restorePassword"];
         put?: never;
         post?: never;
         delete?: never;
@@ -437,9 +218,175 @@ export interface paths {
         put?: never;
         /**
          * Get a JWT for the app's back end
-         * @description Answers 404 where the setting JWT_ISSUER is not set.
+         * @description 404 unless the setting JWT_ISSUER is set.
          */
         post: operations["issueJwt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/openid-configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find the public keys for JWTs
+         * @description 404 unless the setting JWT_ISSUER is set.
+         */
+        get: operations["openidConfiguration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/jwks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the public keys for JWTs
+         * @description 404 unless the setting JWT_ISSUER is set.
+         */
+        get: operations["jwks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Not offered
+         * @deprecated
+         * @description It would be a login without a code: use `loginWithPhoneNumberAndPassword`.
+         */
+        post: operations["login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{objectId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Update the user, password or phone
+         * @description A new password needs a login within ten minutes, or `currentPassword`; a new phone one within twenty. A new phone takes two requests, the second with `transactionId` and `transactionCode`.
+         */
+        put: operations["updateUser"];
+        post?: never;
+        /**
+         * Delete the user and their data
+         * @description Needs a login within ten minutes.
+         */
+        delete: operations["deleteUser"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/Users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Update the user, password or phone
+         * @description A new password needs a login within ten minutes, or `currentPassword`; a new phone one within twenty. A new phone takes two requests, the second with `transactionId` and `transactionCode`.
+         */
+        put: operations["saveUser"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/Users/{objectId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the session's user by id */
+        get: operations["getUser"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete the user and their data
+         * @description Needs a login within ten minutes.
+         */
+        delete: operations["deleteUserData"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/Users/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find users
+         * @description Returns only the session's user. The body is optional.
+         */
+        post: operations["findUsers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/Users/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count users
+         * @description Returns only the session's user. The body is optional.
+         */
+        post: operations["countUsers"];
         delete?: never;
         options?: never;
         head?: never;
@@ -455,9 +402,29 @@ export interface paths {
         };
         /**
          * List the columns of users
-         * @description Those of the service: own properties have no fixed type.
+         * @description Only the service's own columns: custom properties have no fixed type.
          */
         get: operations["describeUserClass"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/Users/properties": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the columns of users
+         * @description Only the service's own columns: custom properties have no fixed type.
+         */
+        get: operations["describeUsers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -486,26 +453,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/users/verifypassowrd": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Ask whether a password is the user's
-         * @description As the Backendless SDK spells `verifypassword`.
-         */
-        post: operations["verifyPassowrd"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/users/verifypassword": {
         parameters: {
             query?: never;
@@ -516,8 +463,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask whether a password is the user's
-         * @description Each wrong one counts as a try of a login.
+         * Check the user's password
+         * @description A wrong password counts as a failed login.
          */
         post: operations["verifyPassword"];
         delete?: never;
@@ -526,7 +473,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/users/{objectId}": {
+    "/users/verifypassowrd": {
         parameters: {
             query?: never;
             header?: never;
@@ -534,17 +481,70 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
+        put?: never;
         /**
-         * Change the user, its password or its phone
-         * @description A new password needs a login within ten minutes, or `currentPassword`; a new phone one within twenty. A new phone takes two requests, the second with `transactionId` and `transactionCode`.
+         * Check the user's password
+         * @description The Backendless SDK's spelling of `verifypassword`.
          */
-        put: operations["updateUser"];
+        post: operations["verifyPassowrd"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Export all data about the user */
+        get: operations["exportUser"];
+        put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/restorepassword/{identity}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
         /**
-         * Delete the user and all that is kept of it
-         * @description Needs a login within ten minutes.
+         * Start the reset of a forgotten password
+         * @description Sends a code to the phone of the user with this phone or e-mail address. The response is the same if there is none.
          */
-        delete: operations["deleteUser"];
+        get: operations["restorePassword"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/services/Plivo/resetPassword": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a new password with a code
+         * @description Ends all sessions. Does not log in.
+         */
+        post: operations["resetPassword"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -554,15 +554,6 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description Plivo's own answer. */
-        Accepted: {
-            /** @description Plivo's text. */
-            message: string;
-            /** @description The ids of the messages at Plivo. */
-            message_uuid: string[];
-            /** @description The id of the request at Plivo. */
-            api_id: string;
-        };
         /** @description A column of users. */
         Column: {
             /** @description The property's name. */
@@ -571,13 +562,21 @@ export interface components {
             required: boolean;
             /** @description Backendless' type. */
             type: string;
+            /** @description Always null. */
+            defaultValue: string | null;
+            /** @description Always null. */
+            relatedTable: string | null;
+            /** @description Always null. */
+            customRegex: string | null;
+            /** @description Always false. */
+            autoLoad: boolean;
             /** @description Whether users are known by it. */
             identity: boolean;
             /** @description Whether it is the user's id. */
             isPrimaryKey: boolean;
         };
         /** @description A deletion. */
-        Deletion: {
+        DeletionResult: {
             /**
              * Format: int64
              * @description When, in milliseconds since 1970.
@@ -586,10 +585,10 @@ export interface components {
         };
         /** @description Nothing. */
         Empty: Record<string, unknown>;
-        /** @description What programs decide by. */
+        /** @description Machine-readable details. */
         ErrorData: {
             /**
-             * @description The reason, a stable word. Take unknown ones for a failure.
+             * @description The reason, a stable word. Treat unknown values as a failure.
              * @enum {string}
              */
             reason: "login_disabled" | "invalid_request" | "empty_body" | "body_too_large" | "not_json" | "not_an_object" | "duplicate_field" | "missing_field" | "wrong_type" | "unknown_field" | "invalid_phone_number" | "number_not_served" | "country_not_served" | "invalid_transaction_id" | "invalid_code" | "proxy_required" | "code_rejected" | "login_rejected" | "password_missing" | "password_not_text" | "password_too_short" | "password_too_long" | "password_not_printable" | "password_too_common" | "password_known" | "identity_missing" | "invalid_email" | "reserved_object_id" | "reserved_updated" | "reserved_created" | "invalid_properties" | "invalid_property_value" | "user_exists" | "user_disabled" | "session_invalid" | "user_changed" | "fixed_property" | "session_not_fresh" | "invalid_query" | "session_not_found" | "not_own" | "access_denied" | "too_many_messages" | "captcha_required" | "too_many_starts" | "too_many_passwords" | "too_many_wrong_codes" | "message_empty" | "message_too_long" | "message_not_text" | "too_many_media_urls" | "invalid_media_url" | "media_not_served" | "invalid_idempotency_key" | "idempotency_key_reused" | "message_in_flight" | "unknown_event" | "message_rejected" | "sms_rejected" | "sms_unavailable" | "budget_spent" | "numbers_suspended" | "switched_off" | "sms_unknown" | "unavailable" | "unknown_application" | "not_found" | "method_not_allowed" | "internal";
@@ -608,10 +607,10 @@ export interface components {
             code: number;
             /** @description A sentence for developers. */
             message: string;
-            /** @description What programs decide by. */
+            /** @description Machine-readable details. */
             errorData: components["schemas"]["ErrorData"];
         };
-        /** @description A user, or what was asked for of it. */
+        /** @description A user, or its requested properties. */
         FoundUser: {
             /** @description The user's id, an upper-case UUID. */
             objectId: string;
@@ -663,6 +662,8 @@ export interface components {
             apiKey: string;
             /** @description Empty: there is no real-time server. */
             rtURL: string;
+            /** @description Otpost's version. */
+            version: string;
         };
         /** @description Public keys (RFC 7517). */
         Jwks: {
@@ -687,10 +688,19 @@ export interface components {
             phoneNumber: string;
             /** @description The text: up to 1600 GSM or 737 Unicode characters. May be missing where there is media. */
             message?: string | null;
-            /** @description Up to ten public https links of media. Backendless' form, one text separated by commas, is taken too. */
+            /** @description Up to ten public https links of media. A string separated by commas, as Backendless has it, is accepted as well. */
             mediaUrls?: string[] | null;
             /** @description Like the header `Idempotency-Key`. */
             idempotencyKey?: string | null;
+        };
+        /** @description Plivo's response. */
+        MessageAccepted: {
+            /** @description Plivo's text. */
+            message: string;
+            /** @description The ids of the messages at Plivo. */
+            message_uuid: string[];
+            /** @description The id of the request at Plivo. */
+            api_id: string;
         };
         /** @description Where the public keys are (OpenID Connect Discovery 1.0). */
         OpenidConfiguration: {
@@ -706,18 +716,18 @@ export interface components {
             /** @description Whether it is. */
             valid: boolean;
         };
-        /** @description A password. */
-        PasswordOnly: {
-            /** @description The user's password. */
-            password: string;
-        };
         /** @description A new password, with the code for it. */
         PasswordReset: {
-            /** @description From the answer of `restorepassword`. */
+            /** @description From the response of `restorepassword`. */
             transactionId: string;
-            /** @description The code from the SMS: 6 digits or, while somebody is guessing, eight. */
+            /** @description The code from the SMS: 6 digits or, during a guessing attack, eight. */
             code: string;
             /** @description The new password, 8 to 128 characters. */
+            password: string;
+        };
+        /** @description A password. */
+        PasswordVerification: {
+            /** @description The user's password. */
             password: string;
         };
         /** @description A phone. */
@@ -732,17 +742,17 @@ export interface components {
             /** @description The user's password. */
             password: string;
         };
-        /** @description A query over users, of whom one sees oneself. */
+        /** @description A query over users. It finds only the session's user. */
         Query: {
             /** @description A condition like `name = 'Jane'`. */
             where?: string | null;
-            /** @description The properties to answer, separated by commas. */
+            /** @description The properties to return, separated by commas. */
             props?: string | null;
             /** @description The properties to leave out, separated by commas. */
             excludeProps?: string | null;
             /**
              * Format: int64
-             * @description How many users to answer.
+             * @description How many users to return.
              */
             pageSize?: number | null;
             /**
@@ -751,7 +761,7 @@ export interface components {
              */
             offset?: number | null;
         };
-        /** @description A registration. Step 1: `phoneNumber` alone. Step 2: all of it, and the app's own properties beside it. */
+        /** @description A registration. Step 1: `phoneNumber` alone. Step 2: all of it, and the app's custom properties. */
         Registration: {
             /** @description The phone, E.164, or as it is dialled in the default country. */
             phoneNumber: string;
@@ -759,16 +769,16 @@ export interface components {
             email?: string | null;
             /** @description 8 to 128 characters. */
             password?: string | null;
-            /** @description From the answer of step 1. */
+            /** @description From the response of step 1. */
             transactionId?: string | null;
-            /** @description The code from the SMS: 6 digits or, while somebody is guessing, eight. */
+            /** @description The code from the SMS: 6 digits or, during a guessing attack, eight. */
             transactionCode?: string | null;
             /** @description The user's language, two letters. */
             blUserLocale?: string | null;
         } & {
             [key: string]: unknown;
         };
-        /** @description Step 1: `transactionId` alone. Step 2: the user. */
+        /** @description Step 1: only `transactionId`. Step 2: the user. */
         RegistrationAnswer: {
             /** @description The user's id, an upper-case UUID. */
             objectId?: string;
@@ -838,12 +848,12 @@ export interface components {
         };
         /** @description A code for a transaction. */
         TransactionCode: {
-            /** @description From the answer that began the transaction. */
+            /** @description From the response that began the transaction. */
             transactionId: string;
-            /** @description The code from the SMS: 6 digits or, while somebody is guessing, eight. */
+            /** @description The code from the SMS: 6 digits or, during a guessing attack, eight. */
             code: string;
         };
-        /** @description A user. The app's own properties stand beside these. */
+        /** @description A user, with the app's custom properties. */
         User: {
             /** @description The user's id, an upper-case UUID. */
             objectId: string;
@@ -893,14 +903,14 @@ export interface components {
             objectId?: string | null;
             /**
              * Format: int64
-             * @description As it was read. If the user has been changed since, the change is refused.
+             * @description As read. If the user has changed since, the request is rejected.
              */
             updated?: number | null;
             /** @description Another phone. The first answer holds a `transactionId`; send the change again with it and the code from the SMS. */
             phoneNumber?: string | null;
-            /** @description From the answer to the first request with the new phone. */
+            /** @description From the response to the first request with the new phone. */
             transactionId?: string | null;
-            /** @description The code from the SMS: 6 digits or, while somebody is guessing, eight. */
+            /** @description The code from the SMS: 6 digits or, during a guessing attack, eight. */
             transactionCode?: string | null;
             /** @description Another e-mail address, where it is not the identity. */
             email?: string | null;
@@ -913,7 +923,7 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description Everything that is kept about a user. */
+        /** @description All stored data about a user. */
         UserExport: {
             /** @description The user. */
             user: components["schemas"]["User"];
@@ -944,47 +954,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    jwks: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Jwks"];
-                };
-            };
-        };
-    };
-    openidConfiguration: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OpenidConfiguration"];
-                };
-            };
-        };
-    };
-    saveUser: {
+    register: {
         parameters: {
             query?: never;
             header?: never;
@@ -993,169 +963,17 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["UserChange"];
+                "application/json": components["schemas"]["Registration"];
             };
         };
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-        };
-    };
-    countUsers: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["Query"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": number;
-                };
-            };
-        };
-    };
-    findUsers: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["Query"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["FoundUser"][];
-                };
-            };
-        };
-    };
-    describeUsers: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Column"][];
-                };
-            };
-        };
-    };
-    getUser: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-        };
-    };
-    deleteUserData: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Deletion"];
-                };
-            };
-        };
-    };
-    info: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Info"];
-                };
-            };
-        };
-    };
-    loginWithCode: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["TransactionCode"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["RegistrationAnswer"];
                 };
             };
         };
@@ -1173,7 +991,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1197,7 +1015,569 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+        };
+    };
+    loginWithCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TransactionCode"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+        };
+    };
+    sendMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Message"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageAccepted"];
+                };
+            };
+        };
+    };
+    info: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Info"];
+                };
+            };
+        };
+    };
+    isValidUserToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": boolean;
+                };
+            };
+        };
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Empty"];
+                };
+            };
+        };
+    };
+    me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"][];
+                };
+            };
+        };
+    };
+    endOtherSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Empty"];
+                };
+            };
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Empty"];
+                };
+            };
+        };
+    };
+    issueJwt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Jwt"];
+                };
+            };
+        };
+    };
+    openidConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenidConfiguration"];
+                };
+            };
+        };
+    };
+    jwks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Jwks"];
+                };
+            };
+        };
+    };
+    login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    updateUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+        };
+    };
+    deleteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletionResult"];
+                };
+            };
+        };
+    };
+    saveUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+        };
+    };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+        };
+    };
+    deleteUserData: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletionResult"];
+                };
+            };
+        };
+    };
+    findUsers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Query"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundUser"][];
+                };
+            };
+        };
+    };
+    countUsers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Query"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": number;
+                };
+            };
+        };
+    };
+    describeUserClass: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Column"][];
+                };
+            };
+        };
+    };
+    describeUsers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Column"][];
+                };
+            };
+        };
+    };
+    userRoles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+        };
+    };
+    verifyPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordVerification"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordCheck"];
+                };
+            };
+        };
+    };
+    verifyPassowrd: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordVerification"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordCheck"];
+                };
+            };
+        };
+    };
+    exportUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserExport"];
+                };
+            };
+        };
+    };
+    restorePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1221,383 +1601,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Empty"];
-                };
-            };
-        };
-    };
-    sendMessage: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Message"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Accepted"];
-                };
-            };
-        };
-    };
-    exportUser: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UserExport"];
-                };
-            };
-        };
-    };
-    isValidUserToken: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": boolean;
-                };
-            };
-        };
-    };
-    login: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: never;
-    };
-    logout: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Empty"];
-                };
-            };
-        };
-    };
-    me: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-        };
-    };
-    register: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Registration"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RegistrationAnswer"];
-                };
-            };
-        };
-    };
-    restorePassword: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Transaction"];
-                };
-            };
-        };
-    };
-    listSessions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Session"][];
-                };
-            };
-        };
-    };
-    endOtherSessions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Empty"];
-                };
-            };
-        };
-    };
-    endSession: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Empty"];
-                };
-            };
-        };
-    };
-    issueJwt: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Jwt"];
-                };
-            };
-        };
-    };
-    describeUserClass: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Column"][];
-                };
-            };
-        };
-    };
-    userRoles: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": string[];
-                };
-            };
-        };
-    };
-    verifyPassowrd: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PasswordOnly"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PasswordCheck"];
-                };
-            };
-        };
-    };
-    verifyPassword: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PasswordOnly"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PasswordCheck"];
-                };
-            };
-        };
-    };
-    updateUser: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UserChange"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-        };
-    };
-    deleteUser: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Deletion"];
                 };
             };
         };

@@ -55,10 +55,10 @@ const focused = () => page.evaluate(() => {
   const inner = document.activeElement.shadowRoot?.activeElement ?? document.activeElement;
   return inner.id || inner.textContent;
 });
-/** What a screen reader says about a field that is wrong. */
+/** What a screen reader says about a field that is wrong, besides its name. */
 const errorOf = async (name) => {
   assert.equal(await field(name).getAttribute('aria-invalid'), 'true');
-  return field(name).evaluate((input) => input.getRootNode().getElementById(input.getAttribute('aria-describedby').split(' ')[0]).textContent);
+  return field(name).evaluate((input) => input.getRootNode().getElementById(input.getAttribute('aria-describedby')).innerText);
 };
 
 const picture = async (name) => {
@@ -155,11 +155,12 @@ for (const { name, ...look } of looks) {
       await picture(`${name}-${step}`);
     };
     const phoneNumber = newNumber();
-    await heading('Log in').waitFor();
-    await check('1-log-in');
-    await button('No account yet? Create one').click();
     await heading('Create an account').waitFor();
-    await check('2-register');
+    await check('1-register');
+    await button('Have an account? Log in').click();
+    await heading('Log in').waitFor();
+    await check('2-log-in');
+    await button('No account yet? Create one').click();
 
     await sendCode(phoneNumber);
     assert.equal(await focused(), 'code');
@@ -193,12 +194,17 @@ for (const { name, ...look } of looks) {
     await button('Log out').click();
     await heading('Log in').waitFor();
     await page.reload();
-    await heading('Log in').waitFor();
+    await heading('Create an account').waitFor();
+    await page.getByRole('link', { name: 'Start page' }).click();
+    await page.waitForURL(`${url}/`);
   });
 }
 
 describe('<phone-login>', () => {
-  beforeEach(() => open({ viewport: { width: 390, height: 800 } }));
+  beforeEach(async () => {
+    await open({ viewport: { width: 390, height: 800 } });
+    await button('Have an account? Log in').click();
+  });
 
   test('works by keyboard alone', async () => {
     const phoneNumber = await registered();
@@ -223,7 +229,7 @@ describe('<phone-login>', () => {
 
   test('says what is wrong with a number, and asks for one', async () => {
     await button('Send code').click();
-    assert.equal(await errorOf('Phone number'), 'This is not a valid phone number.');
+    assert.equal(await errorOf('Phone number'), 'Enter your phone number.');
     await field('Phone number').fill('12');
     await button('Send code').click();
     await page.getByText('This is not a valid phone number.').waitFor();
@@ -341,21 +347,144 @@ describe('<phone-login>', () => {
     assert.deepEqual(await events(), [['error', 'identity_missing']], 'this service does need it');
   });
 
-  test('a registration that begins a session needs no second code', async () => {
+  test('a registration that begins a session needs no second code, and its events hold no tokens', async () => {
     const phoneNumber = newNumber();
+    const tokens = { 'user-token': 'token', 'device-token': 'device' };
     await page.route('**/users/register', async (route) => {
       const answer = await route.fetch();
       const body = await answer.json();
-      await route.fulfill({ response: answer, json: 'objectId' in body ? { ...body, 'user-token': 'token' } : body });
+      await route.fulfill({ response: answer, json: 'objectId' in body ? { ...body, ...tokens } : body });
     });
     await place({ api: '/api', mode: 'register' });
+    await page.evaluate(() => {
+      window.keys = [];
+      for (const type of ['register', 'login']) document.addEventListener(type, ({ detail }) => window.keys.push(...Object.keys(detail)));
+    });
     await sendCode(phoneNumber);
     await fillRegistration(phoneNumber);
     await button('Create account').click();
     await heading('You are logged in.').waitFor();
     assert.deepEqual(await events(), [['register', phoneNumber], ['login', phoneNumber]]);
     assert.equal(await page.evaluate(() => document.querySelector('phone-login').client.token), 'token');
+    assert.deepEqual(await page.evaluate(() => window.keys.filter((key) => key === 'objectId' || key.endsWith('-token'))), ['objectId', 'objectId']);
     assert.equal((await messagesTo(phoneNumber)).length, 1);
+  });
+
+  /** Registers on a page that answers `register` by this method of the element or the event. Returns the logins that were started. */
+  const registerAndStop = async (target, method) => {
+    const phoneNumber = newNumber();
+    const logins = [];
+    page.on('request', (request) => { if (request.url().endsWith('/loginWithPhoneNumber')) logins.push(request.url()); });
+    await page.evaluate(([to, name]) => {
+      const widget = document.querySelector('phone-login');
+      window.widget = widget;
+      window.isRegistered = new Promise((resolve) => {
+        widget.addEventListener('register', (event) => {
+          ({ event, widget })[to][name]();
+          resolve();
+        });
+      });
+    }, [target, method]);
+    await button('No account yet? Create one').click();
+    await sendCode(phoneNumber);
+    await fillRegistration(phoneNumber);
+    await button('Create account').click();
+    await page.evaluate(() => window.isRegistered.then(() => fetch('/api/info')).then(() => {})); // a request after any of the form's
+    return logins;
+  };
+
+  test('sends no further code when the page has removed it', async () => {
+    assert.deepEqual(await registerAndStop('widget', 'remove'), []);
+    await page.evaluate(() => document.getElementById('login').append(window.widget));
+    await heading('Log in').waitFor();
+    assert.equal(await field('Code').count(), 0);
+  });
+
+  test('sends no further code when the page cancels the login that follows a registration', async () => {
+    assert.deepEqual(await registerAndStop('event', 'preventDefault'), []);
+    await heading('Log in').waitFor();
+    assert.equal(await page.locator('phone-login').getByRole('status').textContent(), 'Your account is ready.');
+  });
+
+  test('sends no code when the page removes it while a captcha is solved', async () => {
+    let requests = 0;
+    await page.route('**/loginWithPhoneNumber', (route) => {
+      requests += 1;
+      return route.fulfill({ status: 403, json: { code: 14000, message: '', errorData: { reason: 'captcha_required' } } });
+    });
+    const ended = page.evaluate(() => new Promise((resolve) => {
+      const widget = document.querySelector('phone-login');
+      widget.addEventListener('error', resolve);
+      widget.captcha = async () => {
+        widget.remove();
+        return 'proof';
+      };
+    }));
+    await field('Phone number').fill('2125550100');
+    await button('Send code').click();
+    await ended;
+    assert.equal(requests, 1);
+  });
+
+  test('keeps the step when it is moved, or an attribute is set to what it means already', async () => {
+    const phoneNumber = await registered();
+    await sendCode(phoneNumber);
+    await field('Code').fill('12');
+    await page.evaluate(() => {
+      const widget = document.querySelector('phone-login');
+      widget.mode = 'login';
+      widget.setAttribute('mode', 'login');
+      widget.setAttribute('api', '/api');
+      document.getElementById('login').append(document.createElement('div'));
+      document.querySelector('#login div').append(widget);
+    });
+    assert.equal(await field('Code').inputValue(), '12');
+    await pass(10);
+    assert.equal(await button('Send again in 0:20').isDisabled(), true, 'the countdown goes on');
+    await pass(20);
+    const status = page.locator('phone-login').getByRole('status');
+    const said = await status.textContent();
+    assert.match(said, /You can ask for the code again\.$/);
+    await page.evaluate(() => document.getElementById('login').append(document.querySelector('phone-login')));
+    assert.equal(await status.textContent(), said);
+    await field('Code').fill(await codeSentTo(phoneNumber, 'log in'));
+    await button('Log in').click();
+    await heading('You are logged in').waitFor();
+  });
+
+  test('begins anew when an attribute changes, even while it is removed', async () => {
+    await sendCode(await registered());
+    await page.evaluate(() => {
+      const widget = document.querySelector('phone-login');
+      widget.remove();
+      widget.mode = 'register';
+      document.getElementById('login').append(widget);
+    });
+    await heading('Create an account').waitFor();
+    assert.equal(await field('Code').count(), 0);
+  });
+
+  test('speaks English where the language is malformed', async () => {
+    await page.evaluate(() => { document.documentElement.lang = 'en_US'; });
+    await place({ api: '/api' });
+    assert.deepEqual(await field('Country').locator('option').allTextContents(), ['United States (+1)', 'Canada (+1)']);
+    const limit = { code: 14000, message: '', errorData: { reason: 'too_many_messages', retryAfter: 25 } };
+    await page.route('**/loginWithPhoneNumber', (route) => route.fulfill({ status: 429, json: limit }));
+    await field('Phone number').fill('2125550100');
+    await button('Send code').click();
+    await page.getByRole('alert').getByText('Try again in 25 seconds.').waitFor();
+  });
+
+  test('an error of the page is told, and reported to the browser', async () => {
+    const refusal = { code: 14000, message: '', errorData: { reason: 'captcha_required' } };
+    await page.route('**/loginWithPhoneNumber', (route) => route.fulfill({ status: 403, json: refusal }));
+    await page.evaluate(() => { document.querySelector('phone-login').captcha = () => Promise.reject(new Error('no captcha')); });
+    await field('Phone number').fill('2125550100');
+    const reported = context.waitForEvent('weberror');
+    await button('Send code').click();
+    await page.getByRole('alert').getByText('Something went wrong. Try again later.').waitFor();
+    assert.equal((await reported).error().message, 'no captcha');
+    assert.deepEqual(complaints.splice(0), ['no captcha']);
   });
 
   test('an account that is ready is told even if no code to log in can be sent', async () => {

@@ -8,6 +8,8 @@ import { registerAndLogIn } from '../example.mjs';
 import { PASSWORD, SPACING, advance, codeSentTo, config, emailOf, messagesTo, newNumber, otherThan, url } from './support.mjs';
 
 const newClient = (options) => new Otpost({ url: `${url}/api/`, ...options });
+const SESSION_KEY = `otpost.session:${url}/api`;
+const DEVICE_KEY = `otpost.device-token:${url}/api`;
 const newStorage = () => {
   const kept = new Map();
   return { kept, getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value), removeItem: (key) => kept.delete(key) };
@@ -168,7 +170,7 @@ test('a limit tells when to try again, and the client does not try by itself', a
 test('a device token is asked for, kept, and has limits of its own', async () => {
   const storage = newStorage();
   const { client, phoneNumber } = await loggedIn({ storage, rememberDevice: true });
-  assert(storage.kept.has('otpost.device-token'));
+  assert(storage.kept.has(DEVICE_KEY));
   await newClient().loginWithPhoneNumber(phoneNumber);
   await client.logout();
   await logIn(client, phoneNumber); // a stranger's start does not make it wait
@@ -222,25 +224,92 @@ test('a captcha token and a renamed phone column are sent as the service expects
   assert.deepEqual(requests, [['https://api.example.com/api/users/register', 'proof', { mobile: '+14155550100' }]]);
 });
 
-test('a session that ended late does not drop a newer one', async () => {
-  const { client, phoneNumber } = await loggedIn();
-  const old = client.token;
+/** A client on the session of another one, whose answers of this status wait for `release`. */
+const late = (client, status) => {
   let release;
   const held = new Promise((resolve) => { release = resolve; });
   const storage = newStorage();
-  storage.setItem('otpost.session', JSON.stringify({ token: old, userId: client.userId }));
-  const other = newClient({
-    storage,
-    fetch: async (address, init) => {
-      const answer = await fetch(address, init);
-      if (answer.status === 401) await held;
-      return answer;
-    },
-  });
+  storage.setItem(SESSION_KEY, JSON.stringify({ token: client.token, userId: client.userId }));
+  const fetchLate = async (address, init) => {
+    const answer = await fetch(address, init);
+    if (answer.status === status && init.method !== 'POST') await held;
+    return answer;
+  };
+  return { other: newClient({ storage, fetch: fetchLate, rememberDevice: true }), storage, release };
+};
+
+test('a session that ended late does not drop a newer one', async () => {
+  const { client, phoneNumber } = await loggedIn();
+  const { other, release } = late(client, 401);
   await client.logout();
-  const late = refusal(other.me());
+  const refused = refusal(other.me());
   const { 'user-token': token } = await logIn(other, phoneNumber);
   release();
-  assert.deepEqual(await late, SESSION_INVALID);
+  assert.deepEqual(await refused, SESSION_INVALID);
   assert.equal(other.token, token);
+});
+
+for (const name of ['logout', 'deleteAccount']) {
+  test(`${name}() does not drop what a login brings meanwhile`, async () => {
+    const { client } = await loggedIn();
+    const { phoneNumber } = await loggedIn();
+    const { other, storage, release } = late(client, 200);
+    const ended = other[name]();
+    const { 'user-token': token } = await logIn(other, phoneNumber);
+    release();
+    await ended;
+    assert.deepEqual([other.token, storage.kept.has(DEVICE_KEY)], [token, true]);
+  });
+}
+
+test('services that share a storage do not get the tokens of each other', async () => {
+  const storage = newStorage();
+  const { client } = await loggedIn({ storage, rememberDevice: true });
+  let sent;
+  const elsewhere = newClient({
+    url: 'https://api.example.org/api',
+    storage,
+    rememberDevice: true,
+    fetch: async (address, { headers }) => {
+      sent = [...headers.keys()];
+      return new Response('{}');
+    },
+  });
+  await elsewhere.me();
+  assert.deepEqual([sent, elsewhere.token], [[], undefined]);
+  assert.equal(await client.isValid(), true);
+});
+
+test('a stored session that cannot be read is no session', async () => {
+  for (const kept of ['{"token":', 'null', '"text"', '{}']) {
+    const storage = newStorage();
+    storage.setItem(SESSION_KEY, kept);
+    const client = newClient({ storage });
+    assert.deepEqual([client.token, client.userId, await client.isValid()], [undefined, undefined, false]);
+    assert.deepEqual(await refusal(client.me()), SESSION_INVALID);
+    assert.equal(storage.kept.size, 0);
+  }
+});
+
+test('no path holds the token', async () => {
+  const { client } = await loggedIn();
+  const addresses = [];
+  const storage = newStorage();
+  storage.setItem(SESSION_KEY, JSON.stringify({ token: client.token, userId: client.userId }));
+  const fetchAndNote = (address, init) => { addresses.push(address); return fetch(address, init); };
+  assert.equal(await newClient({ storage, fetch: fetchAndNote }).isValid(), true);
+  assert.deepEqual(addresses, [`${url}/api/users/me`]);
+  await assert.rejects(newClient({ storage, fetch: () => Promise.reject(new TypeError('fetch failed')) }).isValid(), { reason: 'network' });
+});
+
+test("the local stack's hint is part of the message", async () => {
+  const error = await newClient({ url }).me().catch((reason) => reason);
+  assert.deepEqual([error.reason, error.message.split(': ').at(-1)], ['not_found', 'There is no route GET /users/me. Did you mean GET /api/users/me?']);
+});
+
+test('a client without a URL is refused', () => {
+  const message = "url is required: new Otpost({ url: 'https://api.example.com/api' })";
+  for (const options of ['https://api.example.com/api', {}, { url: '' }, undefined]) {
+    assert.throws(() => new Otpost(options), { name: 'TypeError', message });
+  }
 });

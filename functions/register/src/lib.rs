@@ -71,7 +71,10 @@ fn refuse_second_step(fields: &Fields, code_length: usize) -> Result<(), Problem
     }
     let is_code = |(name, value): (&String, &Value)| match plain(name).as_str() {
         "transactioncode" => !value.is_null() && value != "",
-        "code" => value.as_str().is_some_and(|text| OneTimeCode::parse(text, code_length).is_some()),
+        "code" => {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            OneTimeCode::parse(&text, code_length).is_some()
+        }
         _ => false,
     };
     if fields.0.iter().any(is_code) {

@@ -127,7 +127,10 @@ pub async fn change(
             let is_done = users.delete(&store.sessions, id, profile, phone, identity.as_ref()).await?;
             // All codes: none lives for a day.
             let tomorrow = now.plus(Duration::from_hours(24));
-            store.phones.forget_devices_and_codes(PhoneKey(phone.short()), tomorrow, now).await?;
+            // A reset by the e-mail address has its code in the address's item.
+            for item in std::iter::once(phone).chain(identity) {
+                store.phones.forget_devices_and_codes(PhoneKey(item.short()), tomorrow, now).await?;
+            }
             is_done
         }
         Action::ReleaseEmail => {

@@ -138,6 +138,14 @@ async fn stored_decisions_are_tried_on_other_rules() {
     assert!(poor.contains("send -> refuse (budget)"), "{poor}");
 }
 
+#[tokio::test]
+async fn no_rule_has_a_say_about_a_test_number() {
+    let stack = start(&[("TEST_NUMBERS", "+14155550190=246810@2099-12-31")]).await;
+    assert_eq!(register(&stack, "+14155550190").await, 200);
+    let same = printed(&stack, &["replay", "--config", "BUDGET=0/0/0"]).await;
+    assert!(same.contains("1 decisions, 0 of them different") && same.contains("1  test -> test"), "{same}");
+}
+
 /// Found by a review: the remainders of all shards together can be enough for a message that no single shard has room for.
 #[tokio::test]
 async fn a_refusal_by_a_budget_is_one_again_by_the_same_rules() {

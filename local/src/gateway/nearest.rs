@@ -2,7 +2,6 @@
 //! this to the function's answer.
 
 use axum::http::Method;
-use serde_json::{Value, json};
 use shared::crypto::identifier;
 use shared::http::routes::{self, Found, ROUTES, Route};
 use strsim::normalized_damerau_levenshtein;
@@ -10,43 +9,84 @@ use strsim::normalized_damerau_levenshtein;
 /// The least similarity of a path that is suggested; 1 is the same path.
 const SIMILAR: f64 = 0.6;
 
-/// What is wrong with a request's method or path; nothing where there is a route.
-pub(super) fn hint(method: &Method, path: &str) -> Option<String> {
+/// What the stack itself answers below `/_local`.
+const LOCAL: [&str; 14] = [
+    "messages",
+    "code",
+    "starts",
+    "events",
+    "users",
+    "sessions",
+    "phones",
+    "config",
+    "environment",
+    "clock",
+    "plivo",
+    "captcha",
+    "dead-letters",
+    "aws",
+];
+
+/// What is wrong with a request's method or path; nothing where there is a route. `url` is that of the stack.
+pub(super) fn hint(method: &Method, path: &str, url: &str) -> Option<String> {
     let asked = format!("There is no route {method} {path}.");
+    let did_you_mean = |found: Option<(&str, String)>| {
+        found.map_or_else(String::new, |(method, path)| format!(" Did you mean {method} {path}?"))
+    };
     match routes::find(method.as_str(), path) {
         Found::Route(_) => None,
         Found::OtherMethods(_) if *method == Method::OPTIONS => None,
-        Found::OtherMethods(methods) => Some(format!("{asked} The path takes {}.", methods.join(" and "))),
-        Found::Nothing => Some(match nearest(method, path) {
-            Some((method, path)) => format!("{asked} Did you mean {method} {path}?"),
-            None => format!("{asked} The page at / lists all routes."),
+        Found::OtherMethods(methods) => {
+            // `/users/logou` could be the path of a user.
+            let is_parameter = !ROUTES.iter().any(|route| route.path == split_root(path).1);
+            let similar =
+                nearest(method, path, |route| is_parameter && route.method == method.as_str() && is_literal(route));
+            Some(format!("{asked} The path takes {}.{}", methods.join(" and "), did_you_mean(similar)))
+        }
+        Found::Nothing if path == "/_local" || path.starts_with("/_local/") => {
+            Some(format!("{asked} Below /_local are {}.", LOCAL.join(", ")))
+        }
+        Found::Nothing => Some(match (without_key(path), nearest(method, path, |_| true)) {
+            (Some(rest), _) => {
+                let similar = did_you_mean(nearest(method, &format!("/api{rest}"), |_| true));
+                format!("{asked} The root is /api or /{{appId}}/{{apiKey}}.{similar}")
+            }
+            (None, None) => format!("{asked} Open {url}/ in a browser: it lists all routes."),
+            (None, found) => format!("{asked}{}", did_you_mean(found)),
         }),
     }
 }
 
-/// Adds the hint to the `errorData` of a function's answer.
-pub(super) fn add(answer: &mut Value, hint: &str) {
-    let body = answer["body"].as_str().and_then(|body| serde_json::from_str::<Value>(body).ok());
-    if let Some(mut body) = body.filter(|body| body["errorData"].is_object()) {
-        body["errorData"]["hint"] = json!(hint);
-        answer["body"] = json!(body.to_string());
-    }
-}
-
-/// The most similar route, as it would be called.
-fn nearest(method: &Method, path: &str) -> Option<(&'static str, String)> {
+/// The most similar of some routes, as it would be called; above all one that begins like the path.
+fn nearest(method: &Method, path: &str, takes: impl Fn(&Route) -> bool) -> Option<(&'static str, String)> {
     let (root, rest) = split_root(path);
+    let rest = rest.trim_end_matches('/');
     let rated = |route: &'static Route| {
         let (path, similarity) = compare(route.path, rest);
+        let begins_so = route.path.to_lowercase().starts_with(&rest.to_lowercase());
         // Of two routes at one path, the one with the method and below a root.
-        let method = if route.method == method.as_str() { 0.01 } else { 0.0 };
-        let root = if route.roots.contains(&"/api") { 0.001 } else { 0.0 };
-        (route, path, similarity + method + root)
+        let (has_method, has_root) = (route.method == method.as_str(), route.roots.contains(&"/api"));
+        (route, path, similarity, (begins_so, is_literal(route), has_method, has_root))
     };
-    let best = ROUTES.iter().map(rated).filter(|(.., similarity)| *similarity >= SIMILAR);
-    let (route, path, _) = best.max_by(|(.., one), (.., other)| one.total_cmp(other))?;
+    let similar =
+        ROUTES.iter().filter(|route| takes(route)).map(rated).filter(|(_, _, similarity, _)| *similarity >= SIMILAR);
+    let (route, path, ..) = similar.max_by(|(_, _, one, first), (_, _, other, second)| {
+        first.0.cmp(&second.0).then(one.total_cmp(other)).then(first.cmp(second))
+    })?;
     let root = if route.roots.contains(&"/api") { root } else { "" };
     Some((route.method, format!("{root}{path}")))
+}
+
+/// Whether a route's path has no parameter.
+fn is_literal(route: &Route) -> bool {
+    !route.path.contains('{')
+}
+
+/// What follows an application's id that no key follows.
+fn without_key(path: &str) -> Option<&str> {
+    let (application, rest) = path.strip_prefix('/')?.split_once('/')?;
+    let is_key = rest.split('/').next().is_some_and(|key| identifier::parse(key).is_some());
+    (identifier::parse(application).is_some() && !is_key).then(|| &path[application.len() + 1..])
 }
 
 /// The root that a path is below, or else should be, and the rest.
@@ -83,7 +123,7 @@ mod tests {
     use super::*;
 
     fn hint_for(method: &str, path: &str) -> Option<String> {
-        hint(&method.parse().unwrap(), path)
+        hint(&method.parse().unwrap(), path, "http://127.0.0.1:3000")
     }
 
     #[test]
@@ -102,6 +142,9 @@ mod tests {
             ("POST", "/api/user/register", "POST /api/users/register"),
             ("GET", "/api/users/register/", "POST /api/users/register"),
             ("POST", "/api/services/plivo/loginwithcode", "POST /api/services/Plivo/loginWithCode"),
+            ("POST", "/api/services/Plivo/loginWithPhone", "POST /api/services/Plivo/loginWithPhoneNumber"),
+            ("POST", "/api/services/Plivo/login", "POST /api/services/Plivo/loginWithCode"),
+            ("DELETE", "/api/users/sessions/", "DELETE /api/users/sessions"),
             ("GET", "/users/logout", "GET /api/users/logout"),
             ("GET", "/api/user/isvalidusertoken/T", "GET /api/users/isvalidusertoken/T"),
             ("PUT", "/api/user/X", "PUT /api/users/X"),
@@ -117,26 +160,46 @@ mod tests {
     #[test]
     fn a_path_that_resembles_none_is_told_where_all_are() {
         for path in ["/", "/wp-admin", "/api/foo/10CA1000-0000-0000-0000-0000000000A1"] {
-            let expected = format!("There is no route GET {path}. The page at / lists all routes.");
+            let expected =
+                format!("There is no route GET {path}. Open http://127.0.0.1:3000/ in a browser: it lists all routes.");
             assert_eq!(hint_for("GET", path), Some(expected));
         }
     }
 
     #[test]
-    fn another_method_is_told() {
-        let hint = hint_for("PUT", "/api/users/register").unwrap();
-        assert_eq!(hint, "There is no route PUT /api/users/register. The path takes POST.");
+    fn an_application_s_id_without_its_key_is_no_root() {
+        for (path, similar) in [
+            ("/users/register", " Did you mean POST /api/users/register?"),
+            ("/user/register", " Did you mean POST /api/users/register?"),
+            ("/foo", ""),
+        ] {
+            let path = format!("/10CA1000-0000-0000-0000-0000000000A1{path}");
+            let expected =
+                format!("There is no route POST {path}. The root is /api or /{{appId}}/{{apiKey}}.{similar}");
+            assert_eq!(hint_for("POST", &path), Some(expected));
+        }
     }
 
     #[test]
-    fn only_an_error_s_data_gets_the_hint() {
-        let mut answer = json!({"body": r#"{"code":1,"errorData":{"reason":"not_found"}}"#});
-        add(&mut answer, "why");
-        assert_eq!(answer["body"], r#"{"code":1,"errorData":{"reason":"not_found","hint":"why"}}"#);
-        for other in [json!({}), json!({"body": ""}), json!({"body": "{}"})] {
-            let mut same = other.clone();
-            add(&mut same, "why");
-            assert_eq!(same, other);
-        }
+    fn paths_below_local_are_told_those_that_are_there() {
+        let hint = hint_for("GET", "/_local/users/me").unwrap();
+        assert!(
+            hint.starts_with("There is no route GET /_local/users/me. Below /_local are messages, code, "),
+            "{hint}"
+        );
+        assert!(!hint.contains("/api"), "{hint}");
+    }
+
+    #[test]
+    fn another_method_is_told() {
+        let hint = hint_for("GET", "/api/users/logou").unwrap();
+        assert_eq!(
+            hint,
+            "There is no route GET /api/users/logou. The path takes PUT and DELETE. Did you mean GET /api/users/logout?"
+        );
+        let hint = hint_for("GET", "/api/users/10CA1000-0000-0000-0000-0000000000A1").unwrap();
+        assert!(hint.ends_with("The path takes PUT and DELETE."), "{hint}");
+        let hint = hint_for("PUT", "/api/users/register").unwrap();
+        assert_eq!(hint, "There is no route PUT /api/users/register. The path takes POST.");
     }
 }

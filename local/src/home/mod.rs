@@ -14,6 +14,7 @@ use shared::http::routes::{ROUTES, Route};
 use crate::Config;
 use crate::gateway::{self, Gateway};
 use crate::inbox;
+use crate::openapi::{Operation, operations};
 
 /// The page, with `{name}` in place of what differs between stacks. It loads no other file.
 const PAGE: &str = include_str!("page.html");
@@ -23,9 +24,9 @@ pub(crate) fn router(config: &Config) -> Router<Arc<Gateway>> {
     let page = page(config);
     let policy = inbox::content_security_policy(&page);
     let respond = async move |gateway: State<Arc<Gateway>>, client: ConnectInfo<_>, request: Request<Body>| {
-        if accepts_html(request.headers()) && inbox::is_own(&request) {
+        if accepts_html(request.headers()) && inbox::is_local_request(&request) {
             let response = ([(header::CONTENT_SECURITY_POLICY, policy)], Html(page)).into_response();
-            inbox::protect(response).await
+            inbox::add_security_headers(response).await
         } else {
             gateway::respond(gateway, client, request).await
         }
@@ -53,9 +54,15 @@ fn page(config: &Config) -> String {
 }
 
 /// A row of the table of routes.
-fn row(Route { method, path, function, roots }: &Route) -> String {
+fn row(route: &Route) -> String {
+    let Route { method, path, function, roots } = route;
     let root = if roots.contains(&"/api") { "/api" } else { "" };
-    let (class, note) = (method.to_lowercase(), escape(note(method, path)));
+    let is_twin = |other: &&Route| (other.method, other.path) == (*method, *path) && other.roots != *roots;
+    let note = match ROUTES.iter().find(is_twin) {
+        Some(_) if root.is_empty() => "The same, without a root".to_owned(),
+        _ => escape(summary(route)),
+    };
+    let class = method.to_lowercase();
     // A narrow screen breaks a path at its slashes.
     let path = escape(&format!("{root}{path}")).replace('/', "/<wbr>");
     format!(
@@ -64,36 +71,10 @@ fn row(Route { method, path, function, roots }: &Route) -> String {
     )
 }
 
-/// What a route does.
-fn note(method: &str, path: &str) -> &'static str {
-    match (method, path) {
-        (_, "/users/register") => "register: a phone gets a code; with the code, the user is made",
-        (_, "/services/Plivo/loginWithPhoneNumber") => "log in: the phone gets a code",
-        (_, "/services/Plivo/loginWithPhoneNumberAndPassword") => "log in with password: the phone gets a code",
-        (_, "/services/Plivo/loginWithCode") => "finish either login by the code",
-        (_, "/services/Plivo/sendMessage") => "send an SMS or MMS, with the message key",
-        (_, "/info") => "the application",
-        (_, "/users/isvalidusertoken/{token}") => "whether a session is valid",
-        (_, "/users/logout") => "end the session",
-        (_, "/users/me") => "the session's user",
-        ("GET", "/users/sessions") => "the user's sessions",
-        (_, "/users/sessions") => "end all other sessions",
-        (_, "/users/sessions/{sessionId}") => "end one session",
-        (_, "/users/token") => "a JWT for your back end",
-        (_, "/.well-known/openid-configuration" | "/.well-known/jwks.json") => "public keys of JWTs",
-        (_, "/users/login") => "refused: it would need no code",
-        ("PUT", _) => "change the user",
-        ("GET", "/data/Users/{objectId}") => "read the user",
-        ("DELETE", _) => "delete the user",
-        (_, "/data/Users/find" | "/data/Users/count") => "find or count; you see yourself only",
-        (_, "/users/userclassprops" | "/data/Users/properties") => "the columns of users",
-        (_, "/users/userroles") => "the user's roles",
-        (_, "/users/verifypassword" | "/users/verifypassowrd") => "whether a password is right",
-        (_, "/users/export") => "everything that is kept about the user",
-        (_, "/users/restorepassword/{identity}") => "forgotten password: the phone gets a code",
-        (_, "/services/Plivo/resetPassword") => "set a new password by the code",
-        _ => "",
-    }
+/// What a route does, as the OpenAPI document says.
+fn summary(Route { method, path, .. }: &Route) -> &'static str {
+    let of_route = |one: &Operation| (one.method, one.path) == (*method, *path);
+    operations().into_iter().find(of_route).map_or("", |operation| operation.summary)
 }
 
 /// Text for HTML.
@@ -123,8 +104,16 @@ mod tests {
     #[test]
     fn every_route_says_what_it_does() {
         for route in &ROUTES {
-            assert_ne!(note(route.method, route.path), "", "{} {}", route.method, route.path);
+            assert_ne!(summary(route), "", "{} {}", route.method, route.path);
         }
+    }
+
+    #[test]
+    fn no_two_rows_say_the_same() {
+        let mut notes: Vec<_> = ROUTES.iter().map(|route| row(route).split("<td").nth(3).unwrap().to_owned()).collect();
+        notes.retain(|note| note.contains("Register") || note.contains("without a root"));
+        assert_eq!(notes.len(), 2);
+        assert_ne!(notes[0], notes[1]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! behind the responses (`starts`) and what the tables hold (`tables`).
 //!
 //! It shows one-time codes without a login. So it responds only to this machine, even if the API listens on the network, and only if `Host`
-//! names this machine (another site could point a name of its own at 127.0.0.1), and sends no CORS header.
+//! names this machine (another site could point a name of its own at 127.0.0.1), and sends no CORS header. [`local_only`] sees to that, for
+//! everything on the gateway's port but the API.
 
 pub(crate) mod starts;
 pub(crate) mod tables;
@@ -29,7 +30,7 @@ use crate::simulator::Simulator;
 const PAGE: &str = include_str!("page.html");
 
 /// The timeout of a long poll.
-const WAIT: Duration = Duration::from_secs(20);
+const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What the messages and the rest come from.
 #[derive(Clone)]
@@ -42,61 +43,68 @@ pub(crate) struct Inbox {
 pub(crate) fn router(inbox: Inbox) -> Router {
     let policy = content_security_policy(PAGE);
     let page = move || async move { ([(header::CONTENT_SECURITY_POLICY, policy)], Html(PAGE)) };
-    let router = Router::new()
+    Router::new()
         .route("/_local", get(|| async { Redirect::permanent("/_local/") }))
         .route("/_local/", get(page))
         .route("/_local/messages", get(messages).delete(clear))
         .route("/_local/code", get(code))
         .route("/_local/starts", get(list_starts))
         .route("/_local/events", get(events))
-        .with_state(inbox);
-    protected(router)
+        .with_state(inbox)
 }
 
 /// A router that responds only to this machine and whose responses nobody keeps.
-pub(crate) fn protected(router: Router) -> Router {
-    router.layer(map_response(protect)).layer(from_fn(loopback_only))
+pub(crate) fn local_only(router: Router) -> Router {
+    router.layer(from_fn(refuse_others)).layer(map_response(add_security_headers))
 }
 
-/// An extension of the requests to a stack whose `/_local` may be used from any machine, as in a container: there, even the requests of its
-/// own host come from another address.
+/// An extension of the requests to a stack that any machine may use in full, as in a container: there, even the requests of its own host come
+/// from another address.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AnyMachine;
+pub(crate) struct OpenInbox;
 
-/// Refuses requests from other machines. Refuses requests whose `Host` is not a name of this machine: otherwise any site could reach the stack by DNS rebinding. Also refuses
-/// requests from pages of other sites, which could move the clock even though they cannot read the response.
-pub async fn loopback_only(request: Request, next: Next) -> Response {
-    if is_own(&request) {
+/// Refuses requests from other machines. Refuses requests whose `Host` is not a name of this machine: otherwise any site could reach the stack
+/// by DNS rebinding. Also refuses requests from pages of other origins, which could move the clock even though they cannot read the response.
+async fn refuse_others(request: Request, next: Next) -> Response {
+    if is_local_request(&request) {
         next.run(request).await
     } else {
         refusal(
             StatusCode::FORBIDDEN,
             "loopback_only",
-            "/_local is for the machine that runs Otpost, by the name localhost or 127.0.0.1. Other machines can use the API.",
+            "This is for the machine that runs Otpost, by the name localhost or 127.0.0.1, and for its own pages. Others can use the API.",
         )
     }
 }
 
-/// Whether a request comes from this machine, and not from a page of another site.
-pub(crate) fn is_own(request: &Request) -> bool {
-    is_from_this_machine(request) && is_loopback(request.headers()) && is_from_here(request.headers())
+/// Whether a request comes from this machine, and not from a page of another origin.
+pub(crate) fn is_local_request(request: &Request) -> bool {
+    let host = local_host(request.headers());
+    has_local_client(request) && host.is_some_and(|host| has_local_origin(request.headers(), host))
 }
 
-fn is_from_this_machine(request: &Request) -> bool {
+fn has_local_client(request: &Request) -> bool {
     let extensions = request.extensions();
     let client = extensions.get::<ConnectInfo<SocketAddr>>();
-    extensions.get::<AnyMachine>().is_some() || client.is_some_and(|client| client.ip().to_canonical().is_loopback())
+    extensions.get::<OpenInbox>().is_some() || client.is_some_and(|client| client.ip().to_canonical().is_loopback())
 }
 
-fn is_loopback(headers: &HeaderMap) -> bool {
+/// The one `Host`, if it is a name of this machine.
+fn local_host(headers: &HeaderMap) -> Option<&str> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return false;
+        return None;
     };
-    let Ok(host) = host.to_str() else {
-        return false;
-    };
-    is_loopback_name(host)
+    host.to_str().ok().filter(|host| is_loopback_name(host))
+}
+
+/// Whether no page asks, or one of this host and port. Only browsers send an `Origin`.
+fn has_local_origin(headers: &HeaderMap, host: &str) -> bool {
+    headers.get(header::ORIGIN).is_none_or(|origin| {
+        let authority =
+            origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+        authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+    })
 }
 
 /// Whether a host, with or without a port, is a name or an address of this machine.
@@ -108,20 +116,13 @@ fn is_loopback_name(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-/// Only browsers send an `Origin`.
-fn is_from_here(headers: &HeaderMap) -> bool {
-    headers.get(header::ORIGIN).is_none_or(|origin| {
-        origin.to_str().ok().and_then(|origin| origin.split_once("://")).is_some_and(|(_, host)| is_loopback_name(host))
-    })
-}
-
 /// An error in the service's form.
-fn refusal(status: StatusCode, reason: &str, message: &str) -> Response {
+pub(crate) fn refusal(status: StatusCode, reason: &str, message: &str) -> Response {
     (status, Json(json!({"code": 14_000, "message": message, "errorData": {"reason": reason}}))).into_response()
 }
 
-/// Keeps codes on this page: no cache, no content sniffing, no frames, no referrer.
-pub(crate) async fn protect(mut response: Response) -> Response {
+/// Keeps what a page shows on it: no cache, no content sniffing, no frames, no referrer.
+pub(crate) async fn add_security_headers(mut response: Response) -> Response {
     const HEADERS: [(HeaderName, &str); 5] = [
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -178,22 +179,26 @@ async fn list_starts(State(Inbox { starts, .. }): State<Inbox>, pairs: Pairs) ->
 }
 
 /// The code of the newest message to a number, as text, for scripts.
-async fn code(State(Inbox { simulator, .. }): State<Inbox>, pairs: Pairs) -> Response {
-    let newest = simulator.newest_messages(parameter(&pairs, "to"), 1);
+async fn code(State(Inbox { simulator, starts }): State<Inbox>, pairs: Pairs) -> Response {
+    let to = parameter(&pairs, "to");
+    let newest = simulator.newest_messages(to, 1);
     let code = newest.first().and_then(|message| message.text.split_whitespace().next());
-    match code.filter(|code| code.bytes().all(|byte| byte.is_ascii_digit())) {
-        Some(code) => code.to_owned().into_response(),
-        None => refusal(StatusCode::NOT_FOUND, "no_code", "The newest message is no code; /_local/starts says why."),
-    }
+    let why = match code.filter(|code| code.bytes().all(|byte| byte.is_ascii_digit())) {
+        Some(code) => return code.to_owned().into_response(),
+        None if !newest.is_empty() => "The newest message is no code; /_local/starts says why.",
+        None if !starts.list(to, 1).is_empty() => "No message to this number; /_local/starts says why.",
+        None => "No message to this number yet.",
+    };
+    refusal(StatusCode::NOT_FOUND, "no_code", why)
 }
 
-/// A long poll: responds as soon as a message has arrived after version `?after=` (at once without it), and after [`WAIT`] at the latest.
+/// A long poll: responds as soon as a message has arrived after version `?after=` (at once without it), and after [`LONG_POLL_TIMEOUT`] at the latest.
 /// `now` is the stack's time, because its clock may have been moved.
 async fn events(State(Inbox { simulator, .. }): State<Inbox>, pairs: Pairs) -> Response {
     let mut arrivals = simulator.subscribe();
     if let Some(seen) = parameter(&pairs, "after").and_then(|after| after.parse::<u64>().ok()) {
         let news = arrivals.wait_for(|version| *version != seen);
-        if tokio::time::timeout(WAIT, news).await.is_err() {
+        if tokio::time::timeout(LONG_POLL_TIMEOUT, news).await.is_err() {
             tracing::trace!("inbox.no_news");
         }
     }
@@ -247,7 +252,7 @@ mod tests {
         }
         let request = request.body(Body::empty()).unwrap();
         let inbox = inbox(simulator);
-        let response = router(inbox).oneshot(request).await.unwrap();
+        let response = local_only(router(inbox)).oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let text = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
         (head.status.as_u16(), head.headers, text)
@@ -294,7 +299,7 @@ mod tests {
         }
         let request = Request::get("/_local/messages").header(header::HOST, "localhost").body(Body::empty()).unwrap();
         assert_eq!(
-            router(inbox(&simulator())).oneshot(request).await.unwrap().status(),
+            local_only(router(inbox(&simulator()))).oneshot(request).await.unwrap().status(),
             403,
             "a client without an address"
         );
@@ -303,10 +308,14 @@ mod tests {
     #[tokio::test]
     async fn an_open_inbox_is_for_any_machine_by_its_own_name() {
         for (host, status) in [("localhost:3000", 200), ("192.0.2.7:3000", 403)] {
-            let request = Request::get("/_local/messages").header(header::HOST, host).extension(AnyMachine);
+            let request = Request::get("/_local/messages").header(header::HOST, host).extension(OpenInbox);
             let request =
                 request.extension(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 1)))).body(Body::empty()).unwrap();
-            assert_eq!(router(inbox(&simulator())).oneshot(request).await.unwrap().status(), status, "{host}");
+            assert_eq!(
+                local_only(router(inbox(&simulator()))).oneshot(request).await.unwrap().status(),
+                status,
+                "{host}"
+            );
         }
     }
 
@@ -322,7 +331,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(header::HOST, HeaderValue::from_static("localhost"));
         headers.append(header::HOST, HeaderValue::from_static("example.com"));
-        assert!(!is_loopback(&headers));
+        assert_eq!(local_host(&headers), None);
     }
 
     #[tokio::test]
@@ -367,7 +376,8 @@ mod tests {
     #[tokio::test]
     async fn the_newest_code_is_plain_text() {
         let simulator = simulator();
-        assert_eq!(get_as(Some("localhost"), &simulator, "/_local/code?to=+15550001111").await.0, 404);
+        let (status, none) = json_of(&simulator, "/_local/code?to=+15550001111").await;
+        assert_eq!((status, &none["message"]), (404, &json!("No message to this number yet.")));
         send(&simulator, "15550001111", "012345 is your code").await;
         send(&simulator, "15550001111", "678901 is your code").await;
         let (status, _, code) = get_as(Some("localhost"), &simulator, "/_local/code?to=%2B15550001111").await;

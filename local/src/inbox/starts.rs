@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use shared::clock::Timestamp;
 use shared::flow::Flow;
-use shared::hints::{CodeRejection, Hint, Hints, MessageOutcome, PasswordRejection, Silence};
+use shared::hints::{CodeRejection, Hint, Hints, MessageOutcome, NotSentReason, PasswordRejection};
 use shared::spend::pumping::Rule;
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -31,6 +31,8 @@ enum Kind {
     Sent,
     /// A start that was answered like any other and sent nothing.
     Silent,
+    /// A start whose message may have gone out.
+    Unknown,
     /// A code or a password that was rejected.
     Rejected,
 }
@@ -90,6 +92,13 @@ impl Starts {
         self.lock().clear();
     }
 
+    /// Whether a code may have gone out for a challenge; unknown for one that no entry is about.
+    pub(crate) fn has_sent(&self, challenge: &str) -> Option<bool> {
+        let kept = self.lock();
+        let mut starts = kept.iter().filter(|entry| entry.kind != Kind::Rejected && entry.is_of(challenge)).peekable();
+        starts.peek().is_some().then(|| starts.any(|entry| entry.kind != Kind::Silent))
+    }
+
     /// The numbers of all entries.
     pub(crate) fn phones(&self) -> Vec<String> {
         self.lock().iter().filter_map(|entry| entry.to.clone()).collect()
@@ -143,7 +152,7 @@ impl Starts {
                 let (kind, reason, text) = describe_start(message, *is_repeated);
                 let message_id = match message {
                     MessageOutcome::Sent(id) => id.map(str::to_owned),
-                    MessageOutcome::Failed(_) | MessageOutcome::Silent(_) => None,
+                    MessageOutcome::Failed(_) | MessageOutcome::Unknown(_) | MessageOutcome::NotSent(_) => None,
                 };
                 Entry {
                     flow: Some(flow.as_str()),
@@ -196,9 +205,10 @@ impl Starts {
     }
 
     fn add(&self, mut entry: Entry) {
-        if let (Kind::Silent | Kind::Rejected, Some(text)) = (entry.kind, &entry.text) {
+        if let (Kind::Silent | Kind::Unknown | Kind::Rejected, Some(text)) = (entry.kind, &entry.text) {
             let what = match (entry.kind, entry.flow) {
                 (Kind::Silent, flow) => format!("sent nothing ({})", flow.unwrap_or_default()),
+                (Kind::Unknown, flow) => format!("perhaps sent ({})", flow.unwrap_or_default()),
                 (_, flow) if entry.transaction_id.is_some() => format!("code rejected ({})", flow.unwrap_or("?")),
                 _ => "password rejected".to_owned(),
             };
@@ -248,43 +258,50 @@ fn describe_start(message: &MessageOutcome<'_>, is_repeated: bool) -> (Kind, Opt
         }
         MessageOutcome::Sent(_) => (Kind::Sent, None, None),
         MessageOutcome::Failed(error) => {
-            let text = format!("Plivo did not take the message, and the client is not told: {error}");
+            let text = format!("Plivo rejected the message; the client gets the normal response. {error}");
             (Kind::Silent, Some("plivo_failed"), Some(text))
         }
-        MessageOutcome::Silent(silence) => {
-            let (reason, text) = describe_silence(*silence);
+        MessageOutcome::Unknown(error) => {
+            let text = format!("Plivo's response was lost; the message may have arrived. {error}");
+            (Kind::Unknown, Some("plivo_unknown"), Some(text))
+        }
+        MessageOutcome::NotSent(why) => {
+            let (reason, text) = describe_not_sent(*why);
             (Kind::Silent, Some(reason), Some(text.to_owned()))
         }
     }
 }
 
-const fn describe_silence(silence: Silence) -> (&'static str, &'static str) {
-    match silence {
-        Silence::NoUser => {
-            ("no_user", "No user has this phone. The answer looks the same, so that it does not tell who is a user.")
+const fn describe_not_sent(why: NotSentReason) -> (&'static str, &'static str) {
+    match why {
+        NotSentReason::NoUser => {
+            ("no_user", "No user has this phone. The response is the same, so it does not reveal who is a user.")
         }
-        Silence::UnknownAddress => (
+        NotSentReason::UnknownAddress => (
             "unknown_email",
-            "No user has the e-mail address, or codes do not go to the user's country. The answer looks the same.",
+            "No user has the e-mail address, or codes do not go to the user's country. The response is the same.",
         ),
-        Silence::UserDisabled => ("user_disabled", "The user of this phone is disabled and may not log in."),
-        Silence::UnconfirmedLimit => (
+        NotSentReason::TestNumber => {
+            ("test_number", "A test number: nothing is sent, and its code is the fixed one of TEST_NUMBERS.")
+        }
+        NotSentReason::UserDisabled => ("user_disabled", "The user of this phone is disabled and may not log in."),
+        NotSentReason::UnconfirmedLimit => (
             "unconfirmed_limit",
             "A phone without a user gets five codes a day. Finish the registration, or move the clock a day ahead.",
         ),
-        Silence::Suppressed(Rule::PrefixPumping) => (
+        NotSentReason::Suppressed(Rule::PrefixPumping) => (
             "prefix_suspended",
             "The number's range is suspended: many codes went there and few came back (PUMPING_PREFIX).",
         ),
-        Silence::Suppressed(Rule::CountryPumping) => (
+        NotSentReason::Suppressed(Rule::CountryPumping) => (
             "country_suspended",
             "The number's country is suspended: many codes went there and few came back (PUMPING_COUNTRY).",
         ),
-        Silence::Suppressed(Rule::Budget) => ("budget_spent", "The budget for codes is spent (BUDGET)."),
-        Silence::Suppressed(Rule::CountryBudget) => {
+        NotSentReason::Suppressed(Rule::Budget) => ("budget_spent", "The budget for codes is spent (BUDGET)."),
+        NotSentReason::Suppressed(Rule::CountryBudget) => {
             ("country_budget_spent", "The country's budget for codes is spent (COUNTRY_BUDGETS).")
         }
-        Silence::Race => ("race", "Another start of this phone took the last message, at the same moment."),
+        NotSentReason::Race => ("race", "A simultaneous request took the last message."),
     }
 }
 
@@ -374,13 +391,17 @@ mod tests {
     #[test]
     fn a_silent_start_says_why_and_a_sent_one_names_its_message() {
         let starts = starts();
-        start(&starts, MessageOutcome::Silent(Silence::NoUser));
+        start(&starts, MessageOutcome::NotSent(NotSentReason::NoUser));
         start(&starts, MessageOutcome::Sent(Some("m")));
-        start(&starts, MessageOutcome::Failed("no answer".to_owned()));
-        let [failed, sent, silent] = &starts.list(None, 3)[..] else { panic!("three") };
+        start(&starts, MessageOutcome::Unknown("no answer".to_owned()));
+        start(&starts, MessageOutcome::Failed("no credit".to_owned()));
+        let [failed, unknown, sent, silent] = &starts.list(None, 4)[..] else { panic!("four") };
         assert_eq!((silent.kind, silent.reason, silent.id), (Kind::Silent, Some("no_user"), 1));
         assert_eq!((sent.kind, sent.message_id.as_deref(), sent.expires), (Kind::Sent, Some("m"), Some(310_000)));
-        assert!(failed.text.as_deref().is_some_and(|text| text.ends_with("no answer")), "{failed:?}");
+        assert_eq!((unknown.kind, unknown.reason), (Kind::Unknown, Some("plivo_unknown")));
+        for (entry, error) in [(failed, "no credit"), (unknown, "no answer")] {
+            assert!(entry.text.as_deref().is_some_and(|text| text.ends_with(error)), "{entry:?}");
+        }
     }
 
     #[test]
@@ -390,6 +411,19 @@ mod tests {
         for (to, count) in [("+14155550100", 1), (" 14155550100", 1), ("+14155550101", 0), ("", 0)] {
             assert_eq!(starts.list(Some(to), 9).len(), count, "{to}");
         }
+    }
+
+    #[test]
+    fn a_challenge_has_sent_what_one_of_its_starts_has() {
+        let starts = starts();
+        assert_eq!(starts.has_sent(ID), None);
+        reject(&starts, 5, CodeRejection::Unknown);
+        assert_eq!(starts.has_sent(ID), None, "a rejection is no start");
+        start(&starts, MessageOutcome::NotSent(NotSentReason::NoUser));
+        assert_eq!(starts.has_sent(ID), Some(false));
+        start(&starts, MessageOutcome::Sent(None));
+        start(&starts, MessageOutcome::NotSent(NotSentReason::Race));
+        assert_eq!(starts.has_sent(ID), Some(true));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use shared::auth::limits::{self, Limit, LimitRule, Limited};
 use shared::clock::Timestamp;
 use shared::flow::Flow;
 use shared::logging::chain;
-use shared::store::{Item, PhoneKey, PhoneOwner, PhoneRecord, Profile, Session, Store};
+use shared::store::{Challenge, ChallengeKey, Item, PhoneKey, PhoneOwner, PhoneRecord, Profile, Session, Store};
 
 use super::starts::Starts;
 use crate::simulator::Simulator;
@@ -166,11 +166,25 @@ impl Tables {
             limits.push(window(rule.limit.name(), rule, &messages.phone.times, now));
             phones.push(json!({
                 "phone": phone.e164(), "user": user, "country": phone.country().code(), "limits": limits,
-                "transactions": transactions(&record, now), "devices": record.devices.len(),
+                "transactions": self.transactions(&record, user.is_some(), now), "devices": record.devices.len(),
                 "lastVerified": record.last_verified,
             }));
         }
         Ok(phones)
+    }
+
+    /// The challenges that are kept: at most one a flow and device.
+    fn transactions(&self, record: &PhoneRecord, has_user: bool, now: Timestamp) -> Vec<Value> {
+        let one = |(key, challenge): (&ChallengeKey, &Challenge)| {
+            let has_sent = self.starts.has_sent(&challenge.id);
+            let state =
+                challenge_state(challenge, has_sent.unwrap_or(has_user || !key.flow.is_for_confirmed_phones()), now);
+            json!({
+                "flow": key.flow.as_str(), "isOfDevice": key.device.is_some(), "state": state, "expires": challenge.expires,
+                "attempts": challenge.attempts.len(), "maxAttempts": challenge.max_attempts,
+            })
+        };
+        record.challenges.iter().map(one).collect()
     }
 }
 
@@ -250,27 +264,19 @@ fn wrong_codes(record: &PhoneRecord, limit: Limit, now: Timestamp) -> LimitState
     window(limit.name(), limit.rule(), &times, now)
 }
 
-/// The challenges that are kept: at most one a flow and device.
-fn transactions(record: &PhoneRecord, now: Timestamp) -> Vec<Value> {
-    let one = |(key, challenge): (&shared::store::ChallengeKey, &shared::store::Challenge)| {
-        let state = match challenge {
-            _ if challenge.redeemed_by.is_some() => "used",
-            _ if challenge.expires <= now => "expired",
-            _ if challenge.attempts.len() >= challenge.max_attempts => "no_attempts_left",
-            _ => "open",
-        };
-        json!({
-            "flow": key.flow.as_str(), "isOfDevice": key.device.is_some(), "state": state, "expires": challenge.expires,
-            "attempts": challenge.attempts.len(), "maxAttempts": challenge.max_attempts,
-        })
-    };
-    record.challenges.iter().map(one).collect()
+/// What has become of a challenge, in a stable word.
+fn challenge_state(challenge: &Challenge, has_sent: bool, now: Timestamp) -> &'static str {
+    match challenge {
+        _ if challenge.redeemed_by.is_some() => "used",
+        _ if !has_sent => "no_code_sent",
+        _ if challenge.expires <= now => "expired",
+        _ if challenge.attempts.len() >= challenge.max_attempts => "no_attempts_left",
+        _ => "open",
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use shared::store::Challenge;
-
     use super::*;
 
     const DAY: i64 = 86_400;
@@ -322,13 +328,19 @@ mod tests {
             attempts: [("wrong".to_owned(), at(10)), ("right".to_owned(), at(20))].into(),
             redeemed_by: Some("right".to_owned()),
             user: None,
+            test: false,
         };
         record.challenges.insert(Flow::Login.into(), challenge.clone());
         record.challenges.insert(Flow::SecondFactor.into(), Challenge { redeemed_by: None, ..challenge });
         let limits = limits_of(&record, false, at(30));
         assert_eq!(state(&limits, "wrong_codes").0, 2);
         assert_eq!(state(&limits, "wrong_codes_after_password").0, 2);
-        let states = transactions(&record, at(301));
-        assert_eq!((&states[0]["state"], &states[1]["state"]), (&json!("used"), &json!("expired")));
+        let states: Vec<_> =
+            record.challenges.values().map(|challenge| challenge_state(challenge, true, at(301))).collect();
+        assert_eq!(states, ["used", "expired"]);
+        assert_eq!(
+            record.challenges.values().map(|challenge| challenge_state(challenge, false, at(31))).next_back(),
+            Some("no_code_sent")
+        );
     }
 }

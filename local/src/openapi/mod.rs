@@ -1,5 +1,5 @@
-//! The API's description, an OpenAPI 3.1 document: from the service's own routes, reasons and settings, and what [`operations`] says of
-//! each operation. `clients/openapi.json` is the document of the default settings; the local stack serves that of its own settings at
+//! The API's description, an OpenAPI 3.1 document: from the service's own routes, reasons and settings, and the table in
+//! [`operations`]. `clients/openapi.json` is the document of the default settings; the local stack serves that of its own settings at
 //! `/openapi.json`, and a page that shows it at `/docs/`.
 
 mod operations;
@@ -20,6 +20,7 @@ use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::server::{ServerBuilder, ServerVariableBuilder};
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     Components, Content, ContentBuilder, Deprecated, Header, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref,
     RefOr, Required, Response, ResponseBuilder,
@@ -35,6 +36,9 @@ pub(crate) fn router(settings: &Settings, url: &str) -> Router {
     SwaggerUi::new("/docs").url("/openapi.json", document(settings, url)).config(config).into()
 }
 
+/// The groups of operations, in the order of the page.
+pub const TAGS: [&str; 5] = ["Registration and login", "Session", "Account", "Messages", "Back end"];
+
 /// The phone's property where it is not renamed.
 const PHONE: &str = "phoneNumber";
 
@@ -43,22 +47,23 @@ pub fn document(settings: &Settings, url: &str) -> OpenApi {
     let info = InfoBuilder::new()
         .title("Otpost")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Phone login and SMS. Errors are `{\"code\", \"message\", \"errorData\": {\"reason\"}}`: decide by `reason`."))
+        .description(Some("Phone login and SMS. Errors are `{\"code\", \"message\", \"errorData\": {\"reason\"}}`: branch on `reason`."))
         .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build()));
     let mut paths = Paths::new();
     for operation in operations() {
-        paths.add_path_operation(operation.path, vec![method(operation.method)], described(&operation, url));
+        paths.add_path_operation(operation.path, vec![method(operation.method)], build_operation(&operation, url));
     }
-    let keyed = ServerBuilder::new()
+    let server_with_keys = ServerBuilder::new()
         .url(format!("{url}/{{appId}}/{{apiKey}}"))
         .description(Some("As the Backendless SDK calls it"))
         .parameter("appId", ServerVariableBuilder::new().default_value(settings.app_id.as_str()))
         .parameter("apiKey", ServerVariableBuilder::new().default_value(settings.api_key.as_str()));
-    let plain = ServerBuilder::new().url(format!("{url}/api")).build();
+    let server = ServerBuilder::new().url(format!("{url}/api")).build();
     OpenApiBuilder::new()
         .info(info.build())
-        .servers(Some([plain, keyed.build()]))
+        .servers(Some([server, server_with_keys.build()]))
         .paths(paths)
+        .tags(Some(TAGS.map(|name| TagBuilder::new().name(name).build())))
         .components(Some(components(settings)))
         .build()
 }
@@ -72,7 +77,7 @@ fn method(name: &str) -> HttpMethod {
     }
 }
 
-fn described(operation: &Operation, url: &str) -> OperationBuilder {
+fn build_operation(operation: &Operation, url: &str) -> OperationBuilder {
     let mut builder = OperationBuilder::new()
         .operation_id(Some(operation.id))
         .tag(operation.tag)
@@ -88,7 +93,7 @@ fn described(operation: &Operation, url: &str) -> OperationBuilder {
         builder = builder.request_body(Some(body.required(Some(required)).build()));
     }
     if let Some((schema, examples)) = &operation.answer {
-        let ok = ResponseBuilder::new().description("Done").content("application/json", content(schema, examples));
+        let ok = ResponseBuilder::new().description("OK").content("application/json", content(schema, examples));
         builder = builder.response("200", ok.build());
     } else {
         builder = builder.deprecated(Some(Deprecated::True));
@@ -96,7 +101,7 @@ fn described(operation: &Operation, url: &str) -> OperationBuilder {
     for (status, reasons) in by_status(&operation.reasons) {
         builder = builder.response(status.to_string(), refusal(status, &reasons));
     }
-    if is_without_root(operation) {
+    if has_no_root(operation) {
         builder = builder.server(ServerBuilder::new().url(url).build());
     }
     for requirement in requirements(operation.security) {
@@ -105,8 +110,8 @@ fn described(operation: &Operation, url: &str) -> OperationBuilder {
     builder
 }
 
-/// Whether the operation's path stands below no root.
-fn is_without_root(operation: &Operation) -> bool {
+/// True if the path has no root.
+fn has_no_root(operation: &Operation) -> bool {
     ROUTES.iter().any(|route| route.path == operation.path && route.roots == [""] && operation.path.starts_with("/."))
 }
 
@@ -136,9 +141,9 @@ fn parameters(operation: &Operation) -> Vec<Parameter> {
     });
     let headers = operation.headers.iter().map(|name| {
         let description = match *name {
-            "device-token" => "A device token from `loginWithCode`, or there `new`.",
-            "captcha-token" => "What the captcha on the page has given, where a captcha is set up.",
-            _ => "A word of the client's that names the message: it is sent once.",
+            "device-token" => "A device token. In `loginWithCode`, `new` requests one.",
+            "captcha-token" => "The captcha token, if a captcha is configured.",
+            _ => "Client-chosen key; a message with the same key is sent only once.",
         };
         let schema = text().build();
         let builder = ParameterBuilder::new().name(*name).parameter_in(ParameterIn::Header).required(Required::False);
@@ -235,19 +240,19 @@ fn schemas(settings: &Settings) -> BTreeMap<String, RefOr<Schema>> {
     use schemas::*;
     let mut all = BTreeMap::new();
     macro_rules! add { ($($kind:ident)+) => { $(all.insert(<$kind as ToSchema>::name().into_owned(), <$kind as PartialSchema>::schema());)+ } }
-    add!(Registration Phone PhoneAndPassword TransactionCode PasswordReset PasswordOnly UserChange Message Query Transaction);
-    add!(User Session UserExport Column Info Jwt OpenidConfiguration Jwks PasswordCheck Deletion Accepted);
+    add!(Registration Phone PhoneAndPassword TransactionCode PasswordReset PasswordVerification UserChange Message Query Transaction);
+    add!(User Session UserExport Column Info Jwt OpenidConfiguration Jwks PasswordCheck DeletionResult MessageAccepted);
     add!(ErrorResponse ErrorData);
     let empty = ObjectBuilder::new().schema_type(Type::Object).description(Some("Nothing."));
     all.insert("Empty".to_owned(), RefOr::T(empty.into()));
 
     let user = all["User"].clone();
-    let found = with_only_required(&user, &["objectId", "___class"], "A user, or what was asked for of it.");
-    let registered = with_only_required(&user, &[], "Step 1: `transactionId` alone. Step 2: the user.");
+    let found = with_only_required(&user, &["objectId", "___class"], "A user, or its requested properties.");
+    let registered = with_only_required(&user, &[], "Step 1: only `transactionId`. Step 2: the user.");
     all.extend([("FoundUser".to_owned(), found), ("RegistrationAnswer".to_owned(), registered)]);
     for name in ["Registration", "UserChange", "User", "FoundUser", "RegistrationAnswer"] {
         if let Some(RefOr::T(Schema::Object(object))) = all.get_mut(name) {
-            open(object, &settings.phone_column);
+            customize(object, &settings.phone_column);
         }
     }
     for schema in ["Registration", "UserChange", "PasswordReset"] {
@@ -264,13 +269,18 @@ fn schemas(settings: &Settings) -> BTreeMap<String, RefOr<Schema>> {
     ] {
         edit(&mut all, schema, code, |code| {
             code.description =
-                Some(format!("The code from the SMS: {digits} digits or, while somebody is guessing, eight."));
+                Some(format!("The code from the SMS: {digits} digits or, during a guessing attack, eight."));
         });
     }
     edit(&mut all, "ErrorData", "reason", |reason| {
         reason.enum_values = Some(Reason::ALL.iter().map(|reason| json!(reason.as_str())).collect());
     });
     all
+}
+
+/// A schema as JSON; null if there is none of this name.
+pub(crate) fn schema(settings: &Settings, name: &str) -> Value {
+    schemas(settings).remove(name).map_or(Value::Null, |schema| json!(schema))
 }
 
 /// The same schema, of which only these properties must be there.
@@ -283,8 +293,8 @@ fn with_only_required(schema: &RefOr<Schema>, required: &[&str], description: &s
     schema
 }
 
-/// Lets the app's own properties stand beside the service's, and gives the phone its column's name.
-fn open(object: &mut Object, phone_column: &str) {
+/// Allows custom properties, and gives the phone its column's name.
+fn customize(object: &mut Object, phone_column: &str) {
     object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(true)));
     if phone_column != PHONE
         && let Some(phone) = object.properties.shift_remove(PHONE)

@@ -1,20 +1,20 @@
-//! What each operation is for, takes and answers, and why it refuses.
+//! The operations: purpose, authentication, request, response and errors.
 
 use serde_json::{Value, json};
 use shared::auth::jwt;
 use shared::http::Reason::{self, *};
 use shared::http::routes::JWKS;
 
-/// Whose word a request needs.
+/// How a request is authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {
-    /// Nobody's.
+    /// Not at all.
     None,
-    /// That of a session, by the header `user-token`.
+    /// By a session: the header `user-token`.
     Session,
-    /// That of a session, if there is one.
+    /// By a session, if there is one.
     OptionalSession,
-    /// The owner's, by the message key.
+    /// By the message key.
     MessageKey,
 }
 
@@ -33,7 +33,7 @@ pub struct Operation {
     pub summary: &'static str,
     /// More about it.
     pub description: &'static str,
-    /// Whose word it needs.
+    /// How it is authenticated.
     pub security: Security,
     /// The schema of its body, and examples by name.
     pub body: Option<(&'static str, Vec<(&'static str, Value)>)>,
@@ -41,16 +41,16 @@ pub struct Operation {
     pub headers: &'static [&'static str],
     /// The schema of its answer, `[]` after it for a list, and examples by name.
     pub answer: Option<(&'static str, Vec<(&'static str, Value)>)>,
-    /// Why it may refuse.
+    /// Its error reasons.
     pub reasons: Vec<Reason>,
 }
 
-/// What any request may be refused for.
-const ANY: &[Reason] = &[InvalidRequest, UnknownApplication, ProxyRequired, Unavailable, Internal];
+/// Errors of any operation.
+const COMMON: &[Reason] = &[InvalidRequest, UnknownApplication, ProxyRequired, Unavailable, Internal];
 const BODY: &[Reason] = &[EmptyBody, BodyTooLarge, NotJson, NotAnObject, DuplicateField, MissingField, WrongType];
 const SESSION: &[Reason] = &[SessionInvalid, UserDisabled];
 const NUMBER: &[Reason] = &[InvalidPhoneNumber, NumberNotServed, CountryNotServed];
-/// What a code's message may be refused for.
+/// Errors of sending a code.
 const CODE_SENT: &[Reason] = &[
     TooManyStarts,
     CaptchaRequired,
@@ -61,15 +61,15 @@ const CODE_SENT: &[Reason] = &[
     SwitchedOff,
     SmsUnavailable,
 ];
-/// Failures of Plivo, where they are told.
+/// Failures of Plivo, where the response shows them.
 const PLIVO: &[Reason] = &[SmsRejected, SmsUnknown];
 const CODE: &[Reason] = &[InvalidTransactionId, InvalidCode, CodeRejected, TooManyWrongCodes, CaptchaRequired];
 const NEW_PASSWORD: &[Reason] =
     &[PasswordTooShort, PasswordTooLong, PasswordNotPrintable, PasswordTooCommon, PasswordKnown];
 const PROPERTIES: &[Reason] = &[InvalidEmail, InvalidProperties, InvalidPropertyValue];
-const PASSWORD_TRY: &[Reason] = &[LoginRejected, TooManyPasswords];
+const PASSWORD_CHECK: &[Reason] = &[LoginRejected, TooManyPasswords];
 
-/// The headers of whoever asks for a code, or enters one.
+/// The optional headers of clients that request or enter a code.
 const CLIENT: &[&str] = &["device-token", "captcha-token"];
 
 const ID: &str = "CBFA6722-58AD-12BE-FF80-28999D7D0200";
@@ -98,7 +98,7 @@ fn transaction() -> Value {
 impl Operation {
     fn new(method: &'static str, path: &'static str, id: &'static str, tag: &'static str) -> Self {
         let (summary, description, security, headers) = ("", "", Security::None, &[][..]);
-        let mut reasons = ANY.to_vec();
+        let mut reasons = COMMON.to_vec();
         // A segment that holds an encoded slash makes another path.
         reasons.extend(path.contains('{').then_some(NotFound));
         Self { method, path, id, tag, summary, description, security, body: None, headers, answer: None, reasons }
@@ -130,12 +130,12 @@ impl Operation {
         self
     }
 
-    /// It sends a code.
+    /// Adds what an operation that sends a code takes and refuses.
     fn sends_code(self) -> Self {
         Self { headers: CLIENT, ..self }.reasons(&[NUMBER, CODE_SENT])
     }
 
-    /// It takes a code.
+    /// Adds what an operation that takes a code takes and refuses.
     fn takes_code(self) -> Self {
         Self { headers: CLIENT, ..self }.reasons(&[CODE])
     }
@@ -156,7 +156,7 @@ fn registration_and_login() -> Vec<Operation> {
         Operation::new("POST", "/users/register", "register", "Registration and login")
             .text(
                 "Register a user, in two steps",
-                "Step 1 sends a code to the phone and answers `transactionId`. Step 2 carries it and the code, with the user's e-mail address, password and own properties, and answers the user. `POST /users/register` without a root works too.",
+                "Step 1 sends a code to the phone and returns `transactionId`. Step 2 carries it and the code, with the user's e-mail address, password and custom properties, and returns the user. `POST /users/register` also works without the root `/api`.",
             )
             .body("Registration", [("step 1", number.clone()), ("step 2", finish)])
             .answer("RegistrationAnswer", [("step 1", transaction()), ("step 2", user())])
@@ -168,7 +168,7 @@ fn registration_and_login() -> Vec<Operation> {
         Operation::new("POST", "/services/Plivo/loginWithPhoneNumber", "loginWithPhoneNumber", "Registration and login")
             .text(
                 "Start a login with a code",
-                "Sends a code to the phone of a user. The answer is the same for a phone without a user. The body may also be the number alone, as a JSON string or as text.",
+                "Sends a code to the phone of a user. The response is the same for a phone without a user. The body may also be the number alone, as a JSON string or as text.",
             )
             .body("Phone", [("a phone", number)])
             .answer("Transaction", [("started", transaction())])
@@ -185,11 +185,11 @@ fn registration_and_login() -> Vec<Operation> {
         .body("PhoneAndPassword", [("phone and password", json!({ "phoneNumber": "+14155550100", "password": "correct horse battery" }))])
         .answer("Transaction", [("started", transaction())])
         .sends_code()
-        .reasons(&[PLIVO, PASSWORD_TRY, &[UnknownField]]),
+        .reasons(&[PLIVO, PASSWORD_CHECK, &[UnknownField]]),
         Operation::new("POST", "/services/Plivo/loginWithCode", "loginWithCode", "Registration and login")
             .text(
                 "Finish a login of either kind",
-                "Answers the user with `user-token`, the session's token. With the header `device-token: new`, also a `device-token` with limits of its own.",
+                "Returns the user with `user-token`, the session's token. With the header `device-token: new`, also a `device-token` with limits of its own.",
             )
             .body("TransactionCode", [("a code", json!({ "transactionId": TRANSACTION, "code": "012345" }))])
             .answer("User", [("logged in", user_with(&[("___jsonclass", json!("Users")), ("user-token", json!("B83FA46D-A19A-A8CE-FF2B-976B7A1D8100"))]))])
@@ -204,10 +204,10 @@ fn message() -> Vec<Operation> {
     let mut operation = Operation::new("POST", "/services/Plivo/sendMessage", "sendMessage", "Messages")
         .text(
             "Send an SMS or MMS",
-            "For the owner's systems, which hold the message key; never for an app. A message with the same `Idempotency-Key` is sent once.",
+            "For your own servers, which have the message key; never for an app. A message with the same `Idempotency-Key` is sent only once.",
         )
         .body("Message", [("an SMS", text)])
-        .answer("Accepted", [("accepted", accepted)])
+        .answer("MessageAccepted", [("accepted", accepted)])
         .reasons(&[NUMBER, &[UnknownField, AccessDenied, MessageEmpty, MessageTooLong, MessageNotText]])
         .reasons(&[&[TooManyMediaUrls, InvalidMediaUrl, MediaNotServed, InvalidIdempotencyKey, IdempotencyKeyReused]])
         .reasons(&[&[MessageInFlight, BudgetSpent, TooManyMessages, MessageRejected, SwitchedOff]])
@@ -217,21 +217,21 @@ fn message() -> Vec<Operation> {
 }
 
 fn sessions() -> Vec<Operation> {
-    let info = json!({ "appId": "10CA1000-0000-0000-0000-0000000000A1", "apiKey": "10CA1000-0000-0000-0000-0000000000B2", "rtURL": "" });
+    let info = json!({ "appId": "10CA1000-0000-0000-0000-0000000000A1", "apiKey": "10CA1000-0000-0000-0000-0000000000B2", "rtURL": "", "version": "0.1.0" });
     let session = json!([{ "id": "3f1c", "device": "Firefox", "created": 1_590_527_843_419_i64, "lastSeen": 1_590_527_843_419_i64, "current": true }]);
     vec![
         Operation::new("GET", "/info", "info", "Session")
-            .text("Read the application's id and key", "")
+            .text("Get the application's id and key", "")
             .answer("Info", [("the application", info)]),
         Operation::new("GET", "/users/isvalidusertoken/{token}", "isValidUserToken", "Session")
-            .text("Ask whether a session is valid", "")
+            .text("Check a session", "")
             .answer("boolean", [("valid", json!(true))]),
         Operation::new("GET", "/users/logout", "logout", "Session")
             .text("End the session", "")
             .answer("Empty", [("ended", json!({}))])
             .session(),
         Operation::new("GET", "/users/me", "me", "Session")
-            .text("Read the user of the session", "")
+            .text("Get the session's user", "")
             .answer("User", [("the user", user())])
             .session(),
         Operation::new("GET", "/users/sessions", "listSessions", "Session")
@@ -260,7 +260,7 @@ fn tokens() -> Vec<Operation> {
         json!({ "keys": [{ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": "1", "n": "AQAB", "e": "AQAB" }] });
     vec![
         Operation::new("POST", "/users/token", "issueJwt", "Back end")
-            .text("Get a JWT for the app's back end", "Answers 404 where the setting JWT_ISSUER is not set.")
+            .text("Get a JWT for the app's back end", "404 unless the setting JWT_ISSUER is set.")
             .answer(
                 "Jwt",
                 [("a token", json!({ "token": "eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "expiresIn": jwt::LIFE.as_secs() }))],
@@ -268,11 +268,11 @@ fn tokens() -> Vec<Operation> {
             .session()
             .reasons(&[&[NotFound]]),
         Operation::new("GET", "/.well-known/openid-configuration", "openidConfiguration", "Back end")
-            .text("Find the public keys for JWTs", "Answers 404 where the setting JWT_ISSUER is not set.")
+            .text("Find the public keys for JWTs", "404 unless the setting JWT_ISSUER is set.")
             .answer("OpenidConfiguration", [("the issuer", configuration)])
             .reasons(&[&[NotFound]]),
         Operation::new("GET", JWKS, "jwks", "Back end")
-            .text("Read the public keys for JWTs", "Answers 404 where the setting JWT_ISSUER is not set.")
+            .text("Read the public keys for JWTs", "404 unless the setting JWT_ISSUER is set.")
             .answer("Jwks", [("a key", keys)])
             .reasons(&[&[NotFound]]),
         Operation::new("POST", "/users/login", "login", "Registration and login")
@@ -288,7 +288,7 @@ fn profile() -> Vec<Operation> {
     let update = |path, id, example: Value| {
         Operation::new("PUT", path, id, "Account")
             .text(
-                "Change the user, its password or its phone",
+                "Update the user, password or phone",
                 "A new password needs a login within ten minutes, or `currentPassword`; a new phone one within twenty. A new phone takes two requests, the second with `transactionId` and `transactionCode`.",
             )
             .body("UserChange", [("another name", example)])
@@ -296,13 +296,13 @@ fn profile() -> Vec<Operation> {
             .session()
             .sends_code()
             .takes_code()
-            .reasons(&[PLIVO, NEW_PASSWORD, PROPERTIES, PASSWORD_TRY])
+            .reasons(&[PLIVO, NEW_PASSWORD, PROPERTIES, PASSWORD_CHECK])
             .reasons(&[&[NotOwn, SessionNotFresh, UserChanged, FixedProperty, UserExists]])
     };
     let delete = |path, id| {
         Operation::new("DELETE", path, id, "Account")
-            .text("Delete the user and all that is kept of it", "Needs a login within ten minutes.")
-            .answer("Deletion", [("deleted", deleted.clone())])
+            .text("Delete the user and their data", "Needs a login within ten minutes.")
+            .answer("DeletionResult", [("deleted", deleted.clone())])
             .session()
             .reasons(&[&[NotOwn, SessionNotFresh]])
     };
@@ -311,7 +311,7 @@ fn profile() -> Vec<Operation> {
         delete("/users/{objectId}", "deleteUser"),
         update("/data/Users", "saveUser", json!({ "objectId": ID, "name": "Jane Doe" })),
         Operation::new("GET", "/data/Users/{objectId}", "getUser", "Account")
-            .text("Read a user: oneself", "")
+            .text("Get the session's user by id", "")
             .answer("User", [("the user", user())])
             .session()
             .reasons(&[&[NotOwn]]),
@@ -326,7 +326,7 @@ fn queries() -> Vec<Operation> {
     }]);
     let query = |path, id, summary| {
         let operation = Operation::new("POST", path, id, "Account")
-            .text(summary, "One sees oneself. A body may be missing.")
+            .text(summary, "Returns only the session's user. The body is optional.")
             .body("Query", [("by name", json!({ "where": "name = 'Jane'" }))])
             .session()
             .reasons(&[&[InvalidQuery]]);
@@ -334,7 +334,7 @@ fn queries() -> Vec<Operation> {
     };
     let describe = |path, id| {
         Operation::new("GET", path, id, "Account")
-            .text("List the columns of users", "Those of the service: own properties have no fixed type.")
+            .text("List the columns of users", "Only the service's own columns: custom properties have no fixed type.")
             .answer("Column[]", [("a column", column.clone())])
     };
     let mut roles = Operation::new("GET", "/users/userroles", "userRoles", "Account")
@@ -354,33 +354,33 @@ fn queries() -> Vec<Operation> {
 fn passwords() -> Vec<Operation> {
     let verify = |path, id, description| {
         let mut operation = Operation::new("POST", path, id, "Account")
-            .text("Ask whether a password is the user's", description)
-            .body("PasswordOnly", [("a password", json!({ "password": "correct horse battery" }))])
+            .text("Check the user's password", description)
+            .body("PasswordVerification", [("a password", json!({ "password": "correct horse battery" }))])
             .answer("PasswordCheck", [("right", json!({ "valid": true }))])
             .session()
-            .reasons(&[PASSWORD_TRY, &[UnknownField, TooManyWrongCodes]]);
+            .reasons(&[PASSWORD_CHECK, &[UnknownField, TooManyWrongCodes]]);
         operation.headers = &["device-token"];
         operation
     };
     let reset = json!({ "transactionId": TRANSACTION, "code": "012345", "password": "battery staple horse" });
     let export = json!({ "user": user(), "sessions": [], "phone": {}, "messages": [1_590_527_843_419_i64] });
     vec![
-        verify("/users/verifypassword", "verifyPassword", "Each wrong one counts as a try of a login."),
-        verify("/users/verifypassowrd", "verifyPassowrd", "As the Backendless SDK spells `verifypassword`."),
+        verify("/users/verifypassword", "verifyPassword", "A wrong password counts as a failed login."),
+        verify("/users/verifypassowrd", "verifyPassowrd", "The Backendless SDK's spelling of `verifypassword`."),
         Operation::new("GET", "/users/export", "exportUser", "Account")
-            .text("Read everything that is kept about the user", "")
+            .text("Export all data about the user", "")
             .answer("UserExport", [("everything", export)])
             .session(),
         Operation::new("GET", "/users/restorepassword/{identity}", "restorePassword", "Account")
             .text(
                 "Start the reset of a forgotten password",
-                "Sends a code to the phone of the user with this phone or e-mail address. The answer is the same where there is none.",
+                "Sends a code to the phone of the user with this phone or e-mail address. The response is the same if there is none.",
             )
             .answer("Transaction", [("started", transaction())])
             .sends_code()
-            .reasons(&[PLIVO, &[InvalidEmail]]),
+            .reasons(&[&[InvalidEmail]]),
         Operation::new("POST", "/services/Plivo/resetPassword", "resetPassword", "Account")
-            .text("Set a new password with a code", "Ends all sessions, and logs nobody in.")
+            .text("Set a new password with a code", "Ends all sessions. Does not log in.")
             .body("PasswordReset", [("a new password", reset)])
             .answer("Empty", [("set", json!({}))])
             .takes_code()

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// A registration. Step 1: `phoneNumber` alone. Step 2: all of it, and the app's own properties beside it.
+/// A registration. Step 1: `phoneNumber` alone. Step 2: all of it, and the app's custom properties.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub(super) struct Registration {
@@ -17,7 +17,7 @@ pub(super) struct Registration {
     email: Option<String>,
     /// 8 to 128 characters.
     password: Option<String>,
-    /// From the answer of step 1.
+    /// From the response of step 1.
     transaction_id: Option<String>,
     /// The code from the SMS.
     transaction_code: Option<String>,
@@ -47,7 +47,7 @@ pub(super) struct PhoneAndPassword {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub(super) struct TransactionCode {
-    /// From the answer that began the transaction.
+    /// From the response that began the transaction.
     transaction_id: String,
     /// The code from the SMS.
     code: String,
@@ -57,7 +57,7 @@ pub(super) struct TransactionCode {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub(super) struct PasswordReset {
-    /// From the answer of `restorepassword`.
+    /// From the response of `restorepassword`.
     transaction_id: String,
     /// The code from the SMS.
     code: String,
@@ -67,7 +67,7 @@ pub(super) struct PasswordReset {
 
 /// A password.
 #[derive(ToSchema)]
-pub(super) struct PasswordOnly {
+pub(super) struct PasswordVerification {
     /// The user's password.
     password: String,
 }
@@ -78,11 +78,11 @@ pub(super) struct PasswordOnly {
 pub(super) struct UserChange {
     /// The user's id, where the path does not hold it.
     object_id: Option<String>,
-    /// As it was read. If the user has been changed since, the change is refused.
+    /// As read. If the user has changed since, the request is rejected.
     updated: Option<i64>,
     /// Another phone. The first answer holds a `transactionId`; send the change again with it and the code from the SMS.
     phone_number: Option<String>,
-    /// From the answer to the first request with the new phone.
+    /// From the response to the first request with the new phone.
     transaction_id: Option<String>,
     /// The code that was sent to the new phone.
     transaction_code: Option<String>,
@@ -104,23 +104,23 @@ pub(super) struct Message {
     phone_number: String,
     /// The text: up to 1600 GSM or 737 Unicode characters. May be missing where there is media.
     message: Option<String>,
-    /// Up to ten public https links of media. Backendless' form, one text separated by commas, is taken too.
+    /// Up to ten public https links of media. A string separated by commas, as Backendless has it, is accepted as well.
     media_urls: Option<Vec<String>>,
     /// Like the header `Idempotency-Key`.
     idempotency_key: Option<String>,
 }
 
-/// A query over users, of whom one sees oneself.
+/// A query over users. It finds only the session's user.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub(super) struct Query {
     /// A condition like `name = 'Jane'`.
     r#where: Option<String>,
-    /// The properties to answer, separated by commas.
+    /// The properties to return, separated by commas.
     props: Option<String>,
     /// The properties to leave out, separated by commas.
     exclude_props: Option<String>,
-    /// How many users to answer.
+    /// How many users to return.
     #[schema(minimum = 0)]
     page_size: Option<i64>,
     /// How many users to skip.
@@ -136,7 +136,7 @@ pub(super) struct Transaction {
     transaction_id: String,
 }
 
-/// A user. The app's own properties stand beside these.
+/// A user, with the app's custom properties.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub(super) struct User {
@@ -193,7 +193,7 @@ pub(super) struct Session {
     current: bool,
 }
 
-/// Everything that is kept about a user.
+/// All stored data about a user.
 #[derive(ToSchema)]
 pub(super) struct UserExport {
     /// The user.
@@ -216,6 +216,17 @@ pub(super) struct Column {
     required: bool,
     /// Backendless' type.
     r#type: String,
+    /// Always null.
+    #[schema(required)]
+    default_value: Option<String>,
+    /// Always null.
+    #[schema(required)]
+    related_table: Option<String>,
+    /// Always null.
+    #[schema(required)]
+    custom_regex: Option<String>,
+    /// Always false.
+    auto_load: bool,
     /// Whether users are known by it.
     identity: bool,
     /// Whether it is the user's id.
@@ -233,6 +244,8 @@ pub(super) struct Info {
     /// Empty: there is no real-time server.
     #[schema(rename = "rtURL")]
     rt_url: String,
+    /// Otpost's version.
+    version: String,
 }
 
 /// A JWT for the app's back end.
@@ -273,14 +286,14 @@ pub(super) struct PasswordCheck {
 /// A deletion.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
-pub(super) struct Deletion {
+pub(super) struct DeletionResult {
     /// When, in milliseconds since 1970.
     deletion_time: i64,
 }
 
-/// Plivo's own answer.
+/// Plivo's response.
 #[derive(ToSchema)]
-pub(super) struct Accepted {
+pub(super) struct MessageAccepted {
     /// Plivo's text.
     message: String,
     /// The ids of the messages at Plivo.
@@ -297,15 +310,15 @@ pub(super) struct ErrorResponse {
     code: u32,
     /// A sentence for developers.
     message: String,
-    /// What programs decide by.
+    /// Machine-readable details.
     error_data: ErrorData,
 }
 
-/// What programs decide by.
+/// Machine-readable details.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub(super) struct ErrorData {
-    /// The reason, a stable word. Take unknown ones for a failure.
+    /// The reason, a stable word. Treat unknown values as a failure.
     reason: String,
     /// Seconds after which to try again.
     retry_after: Option<u64>,

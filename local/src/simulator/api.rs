@@ -117,7 +117,7 @@ fn accept(simulator: &Simulator, headers: &HeaderMap, body: &[u8]) -> Result<Res
     let mut outgoing = Outgoing::parse(&parameters(headers, body)?)?;
     let invalid = std::mem::take(&mut outgoing.invalid);
     let uuids = simulator.keep(outgoing);
-    tracing::info!(messages = uuids.len(), first_uuid = uuids.first(), "simulator.kept");
+    tracing::debug!(messages = uuids.len(), first_uuid = uuids.first(), "simulator.kept");
 
     let mut fields = json!({"message": "message(s) queued", "message_uuid": uuids});
     if !invalid.is_empty() {

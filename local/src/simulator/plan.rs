@@ -39,8 +39,8 @@ enum Kind {
 impl FaultPlan {
     /// Parses the body of a request. The error says what it may hold.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, &'static str> {
-        const FORM: &str = "the body must be {\"status\": 400 to 599}, {\"delay\": SECONDS} (up to 3600) or {\"hangUp\": true}, and may \
-                            hold \"to\": the beginning of a number, and \"times\": the number of requests";
+        const FORM: &str = "The body must be {\"status\": 400 to 599}, {\"delay\": SECONDS} (up to 3600) or {\"hangUp\": true}, and may \
+                            hold \"to\": the beginning of a number, and \"times\": the number of requests.";
         let plan: Self = serde_json::from_slice(body).map_err(|_| FORM)?;
         let is_possible = match plan.kind {
             Kind::Status(status) => (400..600).contains(&status),

@@ -46,6 +46,8 @@ def main(tools):
         at_a_terminal_four_things_are_asked(copy, aws, starts)
         an_update_asks_and_changes_nothing(copy, aws)
         an_ended_deployment_leaves_no_file(copy, folder)
+        changed_settings_are_shown_and_confirmed(copy, aws)
+        a_captcha_on_a_deployed_stack_needs_its_key_before_the_build(copy, aws)
         odd_values_arrive_as_they_are(copy, aws)
         a_plan_compares_with_what_is_deployed(copy)
         the_users_outlive_the_stack(copy, aws)
@@ -204,6 +206,9 @@ class Copy:
         """The command lines of sam and aws, in order."""
         return [json.loads(line) for file in self.record.glob("calls") for line in file.read_text().splitlines()]
 
+    def was_built(self):
+        return any(call[0].endswith("/sam") and call[1] == "build" for call in self.calls())
+
     def overrides(self):
         """The parameters that sam was given, as it reads them."""
         return json.loads((self.record / "parameters").read_text())
@@ -264,13 +269,17 @@ def the_template_is_read_as_yaml_reads_it(copy):
     keys = ["Default", "AllowedPattern", "ConstraintDescription", "MinValue", "MaxValue", "MaxLength"]
     for name, rule in document["Parameters"].items():
         read = template.parameters[name]
-        found = [read.default, read.pattern, read.constraint, read.least, read.most, read.longest]
+        found = [read.default, read.pattern, read.constraint, read.minimum, read.maximum, read.max_length]
         wanted = [text(rule.get(key)) for key in keys]
         check(found == wanted, name, found)
-        check(read.listed == (rule.get("AllowedValues") and [str(one) for one in rule["AllowedValues"]]), f"{name}'s list", read.listed)
+        allowed = rule.get("AllowedValues") and [str(one) for one in rule["AllowedValues"]]
+        check(read.allowed == allowed, f"{name}'s allowed values", read.allowed)
         check(read.is_secret == rule.get("NoEcho", False), f"whether {name} is a secret", read.is_secret)
     resources = {name: one["Type"] for name, one in document["Resources"].items()}
     check(template.resources == resources, "other resources", template.resources)
+    events = [event for one in document["Resources"].values() for event in one.get("Properties", {}).get("Events", {}).values()]
+    routes = [event["Properties"].get("Path", "$default") for event in events if event["Type"] == "HttpApi"]
+    check(len(template.paths) + 1 == len(routes) and routes.count("$default") == 1, "other routes", template.paths)
     check(template.conditional == {name for name, one in document["Resources"].items() if "Condition" in one}, "other conditions")
     passed(f"./deploy reads the template's {len(resources)} resources and {len(document['Parameters'])} parameters as YAML has them")
 
@@ -278,12 +287,19 @@ def the_template_is_read_as_yaml_reads_it(copy):
 def a_plan_makes_nothing(copy, aws):
     nowhere = {name: value for name, value in copy.environment.items() if not name.startswith("AWS_")}
     shown = copy.run("--plan", environment=nowhere | {"AWS_EC2_METADATA_DISABLED": "true"})
-    check("no AWS region" in shown, "no word about the region", shown)
-    for line in ["  7  AWS::DynamoDB::Table", "together", "3.25", "7.69"]:
+    start = "Cannot read your AWS account, so the plan comes from template.yaml only: no AWS region"
+    check(shown.startswith(start), "another start", shown)
+    for line in ["  7  AWS::DynamoDB::Table\n", "together", "3.25", "7.69"]:
         check(line in shown, f"no {line}", shown)
+    stand_in = (copy.top / "template.yaml").read_text()
+    shutil.copy(copy.top / "real.yaml", copy.top / "template.yaml")
+    shown = copy.run("--plan", environment=nowhere | {"AWS_EC2_METADATA_DISABLED": "true"})
+    copy.write("template.yaml", stand_in)
+    for line in ["5  AWS::SecretsManager::Secret (2 conditional)", "62  routes of the API: 29 under two roots each, 3 others"]:
+        check(f" {line}" in shown, f"no {line}", shown)
     without_keys = {name: value for name, value in copy.environment.items() if "KEY" not in name}
     shown = copy.run("--plan", environment=without_keys | {"AWS_EC2_METADATA_DISABLED": "true"})
-    check("no AWS credentials" in shown and "aws configure" in shown, "no word about credentials", shown)
+    check("no working AWS credentials" in shown and "aws configure" in shown, "no word about credentials", shown)
     shown = copy.run("--plan")
     check("not there yet" in shown and "account 123456789012, us-east-1" in shown, "another account", shown)
     made = [call for call in copy.calls() if call[1:3] not in (["sts", "get-caller-identity"], ["cloudformation", "describe-stacks"])]
@@ -330,15 +346,17 @@ def wrong_settings_are_refused_before_the_build(copy):
     check("/nowhere: No such file" in shown, "no word about the file", shown)
     shown = copy.run("remove", "--profile", "another", "--confirm", STACK, code=1)
     check("AWS_ACCESS_KEY_ID" in shown and not copy.calls(), "a profile that has no effect is not refused", shown)
-    for arguments in [["remove", "--plan"], ["--with-data"], ["--confirm", STACK], ["install"]]:
+    for arguments in [["remove", "--plan"], ["--with-data"], ["--confirm", STACK], ["remove", "--yes"], ["install"]]:
         copy.run(*arguments, code=2)
+    shown = copy.run("plan", code=2)
+    check("did you mean --plan?" in shown, "no hint", shown)
     passed("wrong settings and arguments are refused at once, with the line and what would be right")
 
 
 def without_a_terminal_what_is_missing_is_refused(copy):
     shown = copy.run(code=1, PLIVO_SENDER=SENDER)
-    check("set PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN in the environment" in shown, "another refusal", shown)
-    check(not any(call[0].endswith("/sam") and call[1] == "build" for call in copy.calls()), "it was built", copy.calls())
+    check("no terminal: set PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN in the environment" in shown, "another refusal", shown)
+    check(not copy.was_built(), "it was built", copy.calls())
     passed("without a terminal, answers come from the environment, and what is missing is named before the build")
 
 
@@ -346,7 +364,7 @@ def at_a_terminal_four_things_are_asked(copy, aws, starts):
     phone = "+14155550100"
     shown = copy.talk(
         ("Plivo's auth id", "ma"),
-        ("20 capital letters and digits", AUTH_ID),
+        ("Invalid: must be 20 capital letters and digits", AUTH_ID),
         ("Plivo's auth token", TOKEN),
         ("Sender", SENDER),
         ("E-mail address for alarms", "jane@example"),
@@ -371,6 +389,7 @@ def an_update_asks_and_changes_nothing(copy, aws):
     before = aws.stack()
     shown = copy.run()
     check("Updating the stack" in shown and "No changes to deploy" in shown, "changes, or a failure", shown)
+    check("(deployed → new):\n  none\n" in shown, "changed settings", shown)
     sent = copy.overrides()
     check(not {"PlivoAuthId", "PlivoAuthToken", "PlivoSender", "AlarmEmail"} & set(sent), "an answer was sent again", sent)
     check(aws.stack()["Parameters"] == before["Parameters"], "other parameters", aws.stack()["Parameters"])
@@ -400,24 +419,78 @@ esac
     passed("a deployment that is ended leaves no file with the token")
 
 
+def changed_settings_are_shown_and_confirmed(copy, aws):
+    """A stack made with other settings: from another checkout, by sam deploy --guided, or with --settings."""
+    good = copy.settings
+    copy.settings = f"{good}CODE_LENGTH=8\nALLOWED_ORIGINS=https://a.example\nAPP_ID=10CA1000-0000-0000-0000-0000000000A1\n"
+    copy.run("--yes")
+    before = aws.stack()["Parameters"]
+    copy.settings = good
+    kept = ("Enter keeps", "")
+    changes = ["CODE_LENGTH: 8 → 6", "ALLOWED_ORIGINS: https://a.example → *"]
+    changes += ["APP_ID: 10CA1000-0000-0000-0000-0000000000A1 → (empty)"]
+    for shown in [
+        copy.run("--plan"),
+        copy.run(code=1),
+        copy.run(code=1, **ANSWERS),
+        copy.talk(kept, kept, kept, kept, ("Type yes", "y"), code=1),
+    ]:
+        for change in changes:
+            check(f"  {change}" in shown, f"no {change}", shown)
+        check("APP_NAME" not in shown, "a setting that does not change", shown)
+        check(not copy.was_built() and aws.stack()["Parameters"] == before, "it was built or deployed", copy.calls())
+    shown = copy.run(code=1)
+    check("add --yes" in shown and "PLIVO" not in shown, "no word about --yes, or other changes", shown)
+    shown = copy.run(code=1, **ANSWERS)
+    for name in ["PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN"]:
+        check(f"  {name}: **** → **** (may be the same)" in shown, f"no {name}", shown)
+    check(AUTH_ID not in shown, "the auth id is shown", shown)
+    copy.talk(kept, kept, kept, kept, ("Type yes", "yes"), ("Send a test code", ""))
+    check(aws.parameters()["CodeLength"] == "6", "not deployed", aws.parameters())
+    shown = copy.run(**ANSWERS)
+    check("PLIVO_AUTH_TOKEN: ****" in shown, "secrets alone are refused, or not shown", shown)
+    passed("each setting that an update would change is shown, secrets masked, by --plan as well; it takes a yes or --yes")
+
+
+def a_captcha_on_a_deployed_stack_needs_its_key_before_the_build(copy, aws):
+    good = copy.settings
+    copy.settings = f"{good}CAPTCHA_HOSTNAMES=app.example.com\n"
+    for why, given in [("set CAPTCHA_KEY in the environment", {}), ("CAPTCHA_KEY must not be empty", {"CAPTCHA_KEY": ""})]:
+        shown = copy.run("--yes", code=1, **given)
+        check(why in shown and not copy.was_built(), "another refusal, or it was built", shown)
+    kept = ("Enter keeps", "")
+    shown = copy.talk(kept, kept, kept, kept, ("Secret key at the captcha service (not shown", ""), arguments=["--yes"], code=1)
+    check("CAPTCHA_KEY is needed" in shown and not copy.was_built(), "another refusal, or it was built", shown)
+    # The token, since no output may have it.
+    shown = copy.run("--yes", CAPTCHA_KEY=TOKEN)
+    check("CAPTCHA_KEY: (empty) → ****\n" in shown and copy.overrides()["CaptchaKey"] == TOKEN, "another key", shown)
+    shown = copy.run()
+    check("CaptchaKey" not in copy.overrides() and "new):\n  none\n" in shown, "the key is not kept", shown)
+    copy.settings = good
+    shown = copy.run("--yes")
+    check("CAPTCHA_KEY: **** → (empty)" in shown and copy.overrides()["CaptchaKey"] == "", "the key is kept", shown)
+    check(aws.parameters()["CaptchaHostnames"] == "", "other hosts", aws.parameters())
+    passed("a captcha on a deployed stack needs its key before the build, keeps it, and loses it with its hosts")
+
+
 def odd_values_arrive_as_they_are(copy, aws):
     good = copy.settings
     copy.settings = f"{good}\n# an odd name\n  APP_NAME = {ODD}\nALLOWED_ORIGINS=https://a.example,https://b.example\nCODE_LENGTH=8\n"
-    copy.run()
+    copy.run("--yes")
     values = aws.parameters()
     check(values["AppName"] == ODD, "another name", values["AppName"])
     check(values["AllowedOrigins"] == "https://a.example,https://b.example", "other origins", values["AllowedOrigins"])
     check(values["CodeLength"] == "8", "another length", values["CodeLength"])
     for odd in ["!Ref x", "null", "file://x"]:
         copy.settings = f"{good}APP_NAME={odd}\n"
-        copy.run()
+        copy.run("--yes")
         check(aws.parameters()["AppName"] == odd, f"not {odd}", aws.parameters()["AppName"])
     copy.settings = good
-    copy.run()
+    copy.run("--yes")
     values = aws.parameters()
     check((values["AppName"], values["CodeLength"]) == ("Otpost", "6"), "not the defaults", values)
     check(values["AlarmEmail"] == "jane@example.com", "another address", values)
-    passed("spaces, quotes, commas, $ and YAML's words arrive as they are; a setting that is taken out has its default again")
+    passed("spaces, quotes, commas, $ and YAML's words arrive as they are; a removed setting returns to its default")
 
 
 def a_plan_compares_with_what_is_deployed(copy):

@@ -58,6 +58,15 @@ async fn a_start_that_sends_nothing_says_why() {
     app.stack.simulator.set_fault(Fault::SendStatus(402));
     app.login_start(PHONE).await.ok();
     assert_eq!(newest(&app).await, entry("silent", "plivo_failed", PHONE));
+    app.advance(120);
+    app.stack.simulator.set_fault(Fault::HangUp);
+    app.login_start(PHONE).await.ok();
+    assert_eq!(newest(&app).await, entry("unknown", "plivo_unknown", PHONE));
+    let unknown = app.get("/_local/starts?limit=1", None).await.ok()[0]["text"].clone();
+    assert!(
+        unknown.as_str().unwrap().starts_with("Plivo's response was lost; the message may have arrived."),
+        "{unknown}"
+    );
     app.stack.simulator.set_fault(Fault::None);
 
     disable(&app, user["objectId"].as_str().unwrap()).await;
@@ -275,6 +284,80 @@ async fn a_path_or_a_method_without_a_route_is_told_the_nearest_only_here() {
     let answer = app.stack.invoke("session", event).await.unwrap();
     let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
     assert_eq!(body["errorData"], json!({"reason": "not_found"}), "the function itself says no more");
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_how_to_mend_the_request() {
+    let app = TestApp::start().await;
+    let hint = |reply: crate::support::Reply, reason: &str| {
+        assert_eq!(reply.body["errorData"]["reason"], reason, "{}", reply.body);
+        reply.body["errorData"]["hint"].as_str().unwrap_or_else(|| panic!("{}", reply.body)).to_owned()
+    };
+    let register = "/api/users/register";
+    for name in ["phonenumber", "phone", "to", "phone_number", "phoneNumer"] {
+        let reply = app.post(register, &json!({ name: PHONE })).await;
+        assert_eq!(hint(reply, "missing_field"), format!("You sent '{name}'; did you mean 'phoneNumber'?"));
+    }
+    let example = r#"The body is JSON like {"phoneNumber":"+14155550100"}."#;
+    assert_eq!(hint(app.post(register, &json!({ "name": "Jane" })).await, "missing_field"), example);
+    assert_eq!(hint(app.post_text(register, "").await, "empty_body"), example);
+    assert_eq!(hint(app.post_text(register, "{'phoneNumber': 1}").await, "not_json"), example);
+    assert_eq!(
+        hint(app.post(register, &json!({ "phoneNumber": "" })).await, "missing_field"),
+        "'phoneNumber' is empty."
+    );
+    let reply = app.post(register, &json!({ "phoneNumber": true })).await;
+    assert_eq!(hint(reply, "wrong_type"), "'phoneNumber' must be a string; you sent a boolean.");
+    let abroad = app.register_start("+4915112345678").await;
+    assert_eq!(hint(abroad, "country_not_served"), "SMS_COUNTRIES is US,CA.");
+
+    let id = challenge_id(&app.register_start(PHONE).await.ok());
+    let early = app.register_start(PHONE).await;
+    let wait = early.body["errorData"]["retryAfter"].clone();
+    assert_eq!(
+        hint(early, "too_many_messages"),
+        format!("Wait {wait} s, or POST /_local/clock {{\"advance\":{wait}}}.")
+    );
+    let enter = "/api/services/Plivo/loginWithCode";
+    let reply = app.post(enter, &json!({ "transactionId": id, "code": "123456", "transactionCode": "1" })).await;
+    assert_eq!(hint(reply, "unknown_field"), "The fields are transactionId, code.");
+    let reply = app.post(enter, &json!({ "transactionId": id, "code": 123_456 })).await;
+    assert_eq!(hint(reply, "wrong_type"), "'code' must be a string; you sent a number.");
+    let digits = "'code' must be a string of 6 digits (CODE_LENGTH): the code from the SMS.";
+    assert_eq!(hint(app.enter(&id, "12").await, "invalid_code"), digits);
+    let form = "'transactionId' must be the transactionId that the first step has answered.";
+    assert_eq!(hint(app.enter("1", "123456").await, "invalid_transaction_id"), form);
+
+    let no_header = app.get("/api/users/me", None).await;
+    assert_eq!(hint(no_header, "session_invalid"), "Send the session's token in the header user-token.");
+    let no_session = app.get("/api/users/me", Some("B83FA46D-A19A-A8CE-FF2B-976B7A1D8100")).await;
+    assert_eq!(no_session.body["errorData"], json!({ "reason": "session_invalid" }));
+}
+
+#[tokio::test]
+async fn a_code_that_is_not_there_says_why() {
+    let app = TestApp::start().await;
+    let code = async || app.get("/_local/code?to=%2B14155550102", None).await;
+    let none = code().await;
+    none.refused(404, 14000, "no_code");
+    assert_eq!(none.body["message"], "No message to this number yet.");
+    app.login_start(UNKNOWN).await.ok();
+    assert_eq!(code().await.body["message"], "No message to this number; /_local/starts says why.");
+}
+
+#[tokio::test]
+async fn every_path_that_a_wrong_one_is_told_is_there() {
+    let app = TestApp::start().await;
+    let wrong = app.get("/_local/users/me", None).await;
+    let hint = wrong.body["errorData"]["hint"].as_str().unwrap().trim_end_matches('.');
+    let (_, paths) = hint.split_once("Below /_local are ").unwrap();
+    for path in paths.split(", ") {
+        let status = app.get(&format!("/_local/{path}"), None).await;
+        assert!(status.body["errorData"]["reason"] != "not_found", "{path}: {}", status.body);
+    }
+    let page = app.get("/", None).await;
+    let hint = format!("There is no route GET /. Open {}/ in a browser: it lists all routes.", app.stack.config.url);
+    assert_eq!(page.body["errorData"]["hint"], hint);
 }
 
 /// Starts that send nothing take no more calls where somebody listens, as here; and nobody listens in a function binary.

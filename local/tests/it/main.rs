@@ -40,5 +40,6 @@ mod sources;
 mod stack;
 mod support;
 mod template;
+mod test_numbers;
 mod texts;
 mod transcripts;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use local::events::{self, EventFile, Expected};
-use local::openapi::{Operation, Security, document, operations};
+use local::openapi::{Operation, Security, TAGS, document, operations};
 use local::{API_KEY, APP_ID, Options};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -44,6 +44,7 @@ fn every_route_is_an_operation_and_every_operation_a_route() {
     assert_eq!(described.len(), routes.len(), "an operation is described twice");
     let ids: BTreeSet<_> = operations().iter().map(|operation| operation.id).collect();
     assert_eq!(ids.len(), routes.len(), "two operations have one name");
+    assert!(operations().iter().all(|operation| TAGS.contains(&operation.tag)), "a group without a place on the page");
 }
 
 /// `curl -s http://127.0.0.1:3000/openapi.json` while `cargo run` runs writes it anew.

@@ -26,6 +26,20 @@ async fn an_address_of_another_machine_is_said() {
     assert!(error.to_string().contains("cannot listen on 192.0.2.1"), "{error}");
 }
 
+/// What is for this machine only, by one path of each router.
+const LOCAL_PATHS: [&str; 10] = [
+    "/_local/",
+    "/_local/messages",
+    "/_local/users",
+    "/_local/config",
+    "/_local/plivo",
+    "/_local/dead-letters",
+    "/v1/Account/MALOCALLOCALLOCALLOC/Message/",
+    "/docs/",
+    "/openapi.json",
+    "/demo/",
+];
+
 /// An Android emulator reaches the machine as 10.0.2.2, which arrives from 127.0.0.1.
 #[tokio::test]
 async fn phones_and_emulators_reach_the_api_and_not_the_inbox() {
@@ -35,10 +49,19 @@ async fn phones_and_emulators_reach_the_api_and_not_the_inbox() {
         for name in ["10.0.2.2:3000", "192.168.1.5:3000"] {
             let start = app.request(Method::POST, "/api/users/register").header("host", name);
             app.send(start.body(json!({ "phoneNumber": PHONE }).to_string())).await.ok();
-            for path in ["/_local/", "/_local/messages", "/_local/config", "/_local/plivo", "/_local/dead-letters"] {
-                let reply = app.send(app.request(Method::GET, path).header("host", name)).await;
-                reply.refused(403, 14000, "loopback_only");
+            for path in LOCAL_PATHS {
+                let request =
+                    app.request(Method::GET, path).basic_auth(local::PLIVO_AUTH_ID, Some(local::PLIVO_AUTH_TOKEN));
+                app.send(request.header("host", name)).await.refused(403, 14000, "loopback_only");
             }
+            for path in ["/_local/aws", "/_local/captcha", "/_local/captcha/siteverify", "/_local/clock"] {
+                let request = app.request(Method::POST, path).header("host", name);
+                app.send(request).await.refused(403, 14000, "loopback_only");
+            }
+            let message = json!({ "src": "14155550199", "dst": "14155550101", "text": "From elsewhere" });
+            let request = app.request(Method::POST, "/v1/Account/MALOCALLOCALLOCALLOC/Message/").header("host", name);
+            let request = request.basic_auth(local::PLIVO_AUTH_ID, Some(local::PLIVO_AUTH_TOKEN));
+            app.send(request.body(message.to_string())).await.refused(403, 14000, "loopback_only");
             app.advance(30);
         }
         assert_eq!(app.get("/_local/messages", None).await.ok().as_array().map(Vec::len), Some(2));
@@ -62,6 +85,21 @@ async fn a_wrong_setting_is_named() {
     let settings = vec![("CODE_LENGTH".to_owned(), "5".to_owned())];
     let error = Stack::start(Options { settings, ..Options::default() }).await.err().unwrap();
     assert!(shared::logging::chain(&error).contains("setting CODE_LENGTH must be a number from 6 to 10"), "{error}");
+}
+
+#[test]
+fn a_misspelt_setting_is_told_the_nearest() {
+    for (setting, said) in [
+        ("CODE_LENGHT=7", "there is no setting CODE_LENGHT; did you mean CODE_LENGTH?"),
+        ("sms_countries=US", "there is no setting sms_countries; did you mean SMS_COUNTRIES?"),
+        ("X=1", "there is no setting X; README.md lists the settings"),
+        ("X", "must be KEY=VALUE"),
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_otpost-local"));
+        let output = command.args(["--config", setting]).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && text.contains(said), "{text}");
+    }
 }
 
 #[tokio::test]
@@ -100,7 +138,7 @@ async fn the_clock_moves_forward_only() {
         json!({"advance": 1, "x": 1}),
         json!([]),
     ] {
-        assert_eq!(app.post("/_local/clock", &body).await.status, 400, "{body}");
+        app.post("/_local/clock", &body).await.refused(400, 14000, "invalid_advance");
     }
 }
 
@@ -154,15 +192,42 @@ async fn other_hosts_names_see_nothing_of_the_stack() {
         let request = app.request(Method::POST, "/_local/clock").header("origin", origin).body("{\"advance\":1}");
         assert_eq!(app.send(request).await.status, 403, "{origin}");
     }
-    let request = app.request(Method::POST, "/_local/clock").header("origin", "http://localhost:8080");
-    app.send(request.body("{\"advance\":1}")).await.ok();
+    let own = app.stack.config.url.as_str();
+    for (origin, status) in [("http://localhost:8080", 403), ("http://127.0.0.1:1", 403), (own, 200)] {
+        let request = app.request(Method::POST, "/_local/clock").header("origin", origin);
+        assert_eq!(app.send(request.body("{\"advance\":1}")).await.status, status, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_local_goes_into_no_frame_and_no_cache() {
+    let app = TestApp::start().await;
+    let headers = [
+        ("x-frame-options", "DENY"),
+        ("x-content-type-options", "nosniff"),
+        ("cache-control", "no-store"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ];
+    for path in LOCAL_PATHS {
+        for host in ["localhost", "evil.example"] {
+            let reply = app.send(app.request(Method::GET, path).header("host", host)).await;
+            for (name, value) in headers {
+                assert_eq!(reply.headers.get(name).map(|value| value.to_str().unwrap()), Some(value), "{path} {name}");
+            }
+        }
+    }
+    let document = app.get("/openapi.json", None).await.ok();
+    assert_eq!(document["openapi"], "3.1.0", "tools send no Origin");
+    let demo = app.get("/demo/", None).await;
+    assert!(demo.headers["content-security-policy"].to_str().unwrap().contains("script-src 'self'"));
 }
 
 #[tokio::test]
 async fn plivo_fails_as_it_is_told() {
     let app = TestApp::start().await;
     let refused = app.post("/_local/plivo", &json!({"status": 200})).await;
-    assert_eq!((refused.status.as_u16(), refused.body["error"].is_string()), (400, true));
+    refused.refused(400, 14000, "invalid_fault");
     let message = json!({"phoneNumber": PHONE, "message": "Hello"});
     let plan = json!({"status": 503, "to": "+1415", "times": 2});
     assert_eq!(app.post("/_local/plivo", &plan).await.ok(), json!({ "fault": plan }));

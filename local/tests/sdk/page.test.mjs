@@ -28,7 +28,8 @@ const app = `<!doctype html>
     (value) => { throw new Error('answered ' + JSON.stringify(value)); },
     ({ status, code, message, body, headers }) => {
       const header = headers?.['retry-after'];
-      return { status, code, message, ...body?.errorData, ...(header && { header }) };
+      const { hint, ...data } = body?.errorData ?? {}; // the local gateway's own addition
+      return { status, code, message, ...data, ...(header && { header }), ...(data.reason === 'not_found' && { hint }) };
     },
   );
 </script>`;
@@ -255,14 +256,52 @@ describe('the inbox', () => {
     await tab('Sessions').click();
     await card(phoneNumber).getByText(/^ends in 7 days$/).waitFor();
     await tab('Phones').click();
-    const row = card(phoneNumber).getByRole('row', { name: /^Starts in a day 2 of 10/ });
-    await row.getByText(/in 24 h/).waitFor();
+    const row = card(phoneNumber).getByRole('row', { name: /^Code requests today 2 of 10/ });
+    await row.getByText('next slot in 24 h', { exact: true }).waitFor();
+    await card(phoneNumber).getByRole('columnheader', { name: 'Resets' }).first().waitFor();
     await card(phoneNumber).getByText('login: used, 1 of 5 attempts').waitFor();
     const shown = await page.content();
     assert(!shown.includes(token) && !shown.includes('argon2'), 'no secret');
 
     await page.goto(`${url}/_local/#users`);
     await page.getByRole('tabpanel', { name: 'Users' }).getByText(objectId).waitFor();
+    onlyTheStack();
+  });
+
+  test('a phone without a user says that no code was sent, and how long a limit blocks it', async () => {
+    const unknown = newNumber();
+    await login(unknown);
+    await page.goto(`${url}/_local/#phones`);
+    await card(unknown).getByText('login: no code was sent', { exact: true }).waitFor();
+    const row = card(unknown).getByRole('row', { name: /^Wait between two codes 1 of 1/ });
+    await row.getByText(/^blocked for \d+ s$/).waitFor();
+    await page.getByRole('button', { name: '+30 s' }).click();
+    await row.waitFor({ state: 'hidden' });
+    onlyTheStack();
+  });
+
+  test('a message that may have arrived is not said to be none', async () => {
+    const { phoneNumber } = await newUser();
+    await fetch(`${url}/_local/plivo`, { method: 'POST', body: JSON.stringify({ hangUp: true, to: phoneNumber, times: 1 }) });
+    await page.goto(`${url}/_local/`);
+    await login(phoneNumber);
+    const told = card(phoneNumber).filter({ has: page.getByRole('heading', { name: `Perhaps an SMS · ${phoneNumber}` }) });
+    await told.getByText("Plivo's response was lost; the message may have arrived.", { exact: false }).waitFor();
+    await card(phoneNumber).getByText('is your Otpost code to log in.', { exact: false }).waitFor();
+    onlyTheStack();
+  });
+
+  test("a tab's first card stands below the tools, which leave a small screen to the cards", async () => {
+    await page.setViewportSize({ width: 390, height: 740 });
+    const { phoneNumber } = await newUser();
+    await page.goto(`${url}/_local/#phones`);
+    await card(phoneNumber).waitFor();
+    await tab('Users').click();
+    await card(phoneNumber).waitFor();
+    const bounds = (selector) => page.locator(selector).first().boundingBox();
+    const [tools, first] = [await bounds('.tools'), await bounds('#users article')];
+    assert(tools.height <= 112, `${tools.height} px`);
+    assert(first.y >= tools.y + tools.height, `${first.y} px, and the tools end at ${tools.y + tools.height} px`);
     onlyTheStack();
   });
 
@@ -306,7 +345,8 @@ describe('the start page', () => {
     await page.getByRole('heading', { name: 'Otpost', exact: true }).waitFor();
     await page.getByText(`${url}/api`, { exact: true }).waitFor();
     const row = page.getByRole('row', { name: /POST \/api\/users\/register/ });
-    await row.getByText('register: a phone gets a code', { exact: false }).waitFor();
+    await row.getByText('Register a user, in two steps', { exact: true }).waitFor();
+    await page.getByRole('row', { name: 'POST /users/register The same, without a root' }).waitFor();
     const links = await page.getByRole('navigation').getByRole('link').evaluateAll((all) => all.map((link) => link.getAttribute('href')));
     assert.deepEqual(links, ['/_local/', '/_local/#users', '/_local/#sessions', '/_local/#phones', '/demo', '/docs']);
     await page.getByRole('link', { name: /^Users/ }).click();

@@ -60,7 +60,7 @@ export const refusal = async (promise) => {
   if (error instanceof assert.AssertionError || error.status === undefined) throw error;
   const { status, code, message, body } = error;
   assert.deepEqual([body.code, body.message], [code, message], 'the error holds what the body says');
-  const { hint: _, ...data } = body.errorData ?? {}; // the local gateway's own addition, at paths without a route
+  const { hint: _, ...data } = body.errorData ?? {}; // the local gateway's own addition
   return { status, code, message, ...data };
 };
 

@@ -18,6 +18,14 @@ pub fn is_service(calling_code: u16, national: &str) -> bool {
     SERVICE_AREAS.contains(&area) || exchange == "976" || (exchange, line) == ("555", "1212")
 }
 
+/// Whether a number is reserved for films and books, so that it is nobody's: in every North American area, 555-0100 to 555-0199 (NANPA: "555 line
+/// numbers"); of the United Kingdom's mobile numbers, 07700 900000 to 900999 (Ofcom: "Telephone numbers for use in TV and radio drama programmes").
+pub fn is_fictional(e164: &str) -> bool {
+    let reserved = |start: &str, length| e164.len() == length && e164.starts_with(start);
+    let line = e164.strip_prefix("+1").and_then(|national| national.get(3..));
+    reserved("+447700900", 13) || e164.len() == 12 && line.is_some_and(|line| line.starts_with("55501"))
+}
+
 /// The one form of a mobile number that people write in two. Argentina's have a 9 before the area code, which callers from the same country leave
 /// out; no other number there gets SMS, so all have it here. Mexico's had a 1 until 2019, which many address books still hold.
 pub fn mobile_form(calling_code: u16, national: String) -> String {

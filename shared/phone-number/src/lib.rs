@@ -142,6 +142,11 @@ impl PhoneNumber {
         self.country
     }
 
+    /// Whether it is reserved for films and books, so that it is nobody's.
+    pub fn is_fictional(&self) -> bool {
+        exceptions::is_fictional(&self.e164)
+    }
+
     /// Whether Plivo carries media to it.
     pub fn takes_media(&self) -> bool {
         MMS_COUNTRIES.contains(&self.country.letters())
@@ -279,6 +284,18 @@ mod tests {
         for text in ["+52 1 55 1234 5678", "+52 55 1234 5678", "55 1234 5678"] {
             let phone = PhoneNumber::parse(text, Country::parse("MX").unwrap());
             assert_eq!(phone.map(|phone| phone.e164), Ok("+525512345678".to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_numbers_that_are_reserved_for_films_are_fictional() {
+        let is_fictional =
+            |text: &str| PhoneNumber::parse(text, Country::parse("US").unwrap()).map(|phone| phone.is_fictional());
+        for text in ["+14155550099", "+14155550200", "+14155560100", "+14155501000", "+447700899999", "+447700901000"] {
+            assert_eq!(is_fictional(text), Ok(false), "{text}");
+        }
+        for text in ["+14155550100", "+16045550199", "415 555 0123", "+447700900000", "+44 7700 900999"] {
+            assert_eq!(is_fictional(text), Ok(true), "{text}");
         }
     }
 

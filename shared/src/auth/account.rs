@@ -157,14 +157,15 @@ async fn write(
             profile = session::enabled(app.store.users.profile(user).await?)?;
             continue;
         }
-        if let Some((phone, _)) = &moved {
-            count_verified(app, &keys, phone, Flow::ChangePhone, now);
+        if let Some((phone, code)) = &moved {
+            count_verified(app, &keys, phone, (Flow::ChangePhone, &code.attempt), now);
         }
         if ends_others {
             let notice = if moved.is_some() { Purpose::PhoneChanged } else { Purpose::PasswordChanged };
-            let phones = vec![PhoneKey(old.short()), PhoneKey(new.short())];
+            let mut items = notice::challenge_items(&keys, &profile);
+            items.push(PhoneKey(new.short()));
             let language = requester.language_for(&changed.locale);
-            notice::after_change(app, (notice, language), &profile.phone, phones);
+            notice::after_change(app, (notice, language), &profile.phone, items);
         }
         logging::record_user(user);
         tracing::info!(event = "user_updated", reason = "by its user", "changed");
@@ -184,6 +185,7 @@ async fn move_phone(
     let (users, phones, sessions) = (&app.store.users, &app.store.phones, &app.store.sessions);
     let mut owner = users.owner(old).await?.filter(|owner| owner.user == change.user).ok_or(AuthError::UserChanged)?;
     owner.password = change.password.map(|(_, hash)| hash.to_owned()).or(owner.password);
+    owner.test = code.attempt.challenge.test;
     let change = PhoneChange { old, new, owner: &owner, user: change };
     let code = VerifiedCode { phone: code.phone, key: code.key, attempt: &code.attempt, device: None };
     match users.move_phone(phones, sessions, code, &change, now).await? {
@@ -218,6 +220,9 @@ fn apply(settings: &Settings, old: &Profile, change: &ProfileChange, now: Timest
     Ok(new)
 }
 
+/// Longer than any code lives.
+const ANY_CODE_LIFE: Duration = Duration::from_hours(24);
+
 /// Deletes the own user: profile, login, claim of the e-mail address and sessions in one transaction; then what the phone's item holds of the user,
 /// which is worth nothing by then. Returns when.
 ///
@@ -235,9 +240,11 @@ pub async fn delete(app: &App, token: &str, user: &str) -> Result<Timestamp, Aut
         let owner = keys.phone(&profile.phone);
         let identity = profile.email.as_deref().and_then(Email::parse).map(|email| keys.identity(email.identity()));
         if app.store.users.delete(&app.store.sessions, user, &profile, &owner, identity.as_ref()).await? {
-            let pending = now.plus(app.settings.code_life);
-            if let Err(error) = app.store.phones.forget_devices_and_codes(PhoneKey(owner.short()), pending, now).await {
-                tracing::warn!(cause = logging::chain(&error), "devices of a deleted user stay until they expire");
+            for item in notice::challenge_items(&keys, &profile) {
+                if let Err(error) = app.store.phones.forget_devices_and_codes(item, now.plus(ANY_CODE_LIFE), now).await
+                {
+                    tracing::warn!(cause = logging::chain(&error), "devices of a deleted user stay until they expire");
+                }
             }
             logging::record_user(user);
             tracing::info!(event = "user_deleted", reason = "by its user", "deleted");

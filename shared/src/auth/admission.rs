@@ -13,13 +13,15 @@ pub(super) fn check_kill_switches(status: &ServiceStatus, flow: Flow, country: C
     if is_off { Err(AuthError::SwitchedOff) } else { Ok(()) }
 }
 
-/// Refuses while Plivo is down, and by the phone's limits, as they were read. Changes nothing.
+/// Refuses while Plivo is down, and by the phone's limits, as they were read. Changes nothing. A test number does not need Plivo.
 pub(super) fn admit_start(
     status: &ServiceStatus,
     phone: &PhoneRecord,
     request: &ChallengeRequest<'_>,
     is_usable: impl Fn(&Challenge) -> bool,
 ) -> Result<Admitted, AuthError> {
-    circuit_breaker::check(status.failures.as_ref(), request.now)?;
+    if !request.test {
+        circuit_breaker::check(status.failures.as_ref(), request.now)?;
+    }
     Ok(challenge::check_phone_limits(&mut phone.clone(), request, is_usable)?)
 }

@@ -38,6 +38,8 @@ pub(super) struct ChallengeRequest<'a> {
     pub now: Timestamp,
     /// The life of a new code.
     pub life: Duration,
+    /// Whether the phone is a test number: its starts and its attempts count in no limit, and send nothing.
+    pub test: bool,
 }
 
 /// The id and the code of a new challenge, in case there is none to repeat.
@@ -74,9 +76,11 @@ pub(super) fn check_phone_limits(
     request: &ChallengeRequest<'_>,
     is_usable: impl Fn(&Challenge) -> bool,
 ) -> Result<Admitted, Limited> {
-    let ChallengeRequest { key, now, .. } = *request;
+    let ChallengeRequest { key, now, test, .. } = *request;
     close_ended(record, now);
-    check_starts(record, key, now)?;
+    if !test {
+        check_starts(record, key, now)?;
+    }
     let enough = now.plus(USEFUL_LIFE.min(request.life / 2));
     let is_repeatable = |challenge: &Challenge| {
         challenge.expires >= enough && challenge.user.as_deref() == request.user && is_usable(challenge)
@@ -89,11 +93,11 @@ pub(super) fn check_phone_limits(
             if let Some(old) = old {
                 close(record, key, old);
             }
-            max_attempts(record, key, now)?
+            if test { ATTEMPTS_PER_CHALLENGE } else { max_attempts(record, key, now)? }
         }
     };
     let has_messages = Limit::UnconfirmedMessagesPerDay.rule().left(&record.unconfirmed_sends, now) > 0;
-    let phone_allows = request.is_confirmed || !key.flow.is_for_confirmed_phones() && has_messages;
+    let phone_allows = !test && (request.is_confirmed || !key.flow.is_for_confirmed_phones() && has_messages);
     Ok(Admitted { repeated, max_attempts, phone_allows })
 }
 
@@ -116,9 +120,12 @@ pub(super) fn issue(
         attempts: BTreeMap::new(),
         redeemed_by: None,
         user: request.user.map(str::to_owned),
+        test: request.test,
     });
     record.challenges.insert(key, challenge.clone());
-    record.limits(key.device).counts(key.flow).starts.push(now);
+    if !request.test {
+        record.limits(key.device).counts(key.flow).starts.push(now);
+    }
     if will_send && !request.is_confirmed {
         record.unconfirmed_sends.push(now);
     }
@@ -168,13 +175,16 @@ fn is_live(challenge: &Challenge, now: Timestamp) -> bool {
     challenge.redeemed_by.is_none() && now < challenge.expires && challenge.attempts.len() < challenge.max_attempts
 }
 
-/// Removes a challenge; its wrong codes still count.
+/// Removes a challenge; its wrong codes still count, unless its code is a test number's.
 fn close(record: &mut PhoneRecord, key: ChallengeKey, challenge: &Challenge) {
+    record.challenges.remove(&key);
+    if challenge.test {
+        return;
+    }
     let wrong = challenge.attempts.iter().filter(|(id, _)| challenge.redeemed_by.as_ref() != Some(id));
     let times = &mut record.limits(key.device).counts(key.flow).wrong_codes;
     times.extend(wrong.map(|(_, time)| *time));
     times.sort_unstable();
-    record.challenges.remove(&key);
 }
 
 /// How many attempts a new challenge gets.
@@ -223,7 +233,8 @@ mod tests {
 
     /// For a phone with a user, who is not named.
     fn request(flow: Flow, seconds: u64) -> ChallengeRequest<'static> {
-        ChallengeRequest { key: flow.into(), user: None, is_confirmed: true, now: at(seconds), life: LIFE }
+        let (key, now) = (flow.into(), at(seconds));
+        ChallengeRequest { key, user: None, is_confirmed: true, now, life: LIFE, test: false }
     }
 
     /// As the store's condition does it.
@@ -299,6 +310,35 @@ mod tests {
         let mut request = request(Flow::Register, 10_000);
         request.is_confirmed = false;
         assert!(issue_as(&mut record, &request, "id").unwrap().will_send);
+    }
+
+    #[test]
+    fn a_test_number_has_five_attempts_for_each_challenge_and_no_other_limit() {
+        let (mut record, ordinary) = (PhoneRecord::default(), request(Flow::Login, 0));
+        let test = ChallengeRequest { test: true, ..ordinary };
+        for number in 0..30 {
+            let id = number.to_string();
+            let issued = issue_as(&mut record, &test, &id).unwrap();
+            assert!(!issued.will_send && !issued.is_repeated && issued.challenge.test, "{number}");
+            assert!(issue_as(&mut record, &test, "other").unwrap().is_repeated, "while it is live");
+            assert_eq!(enter(&mut record, Flow::Login, 0, 9), 5);
+        }
+        let issued = issue_as(&mut record, &ordinary, "id").unwrap();
+        assert!(issued.will_send && !issued.challenge.test);
+        let counts = &record.shared.without_password;
+        assert_eq!((counts.starts.as_slice(), counts.wrong_codes.as_slice()), ([at(0)].as_slice(), [].as_slice()));
+    }
+
+    #[test]
+    fn a_test_number_passes_the_limits_that_were_used_up_before() {
+        let mut record = PhoneRecord::default();
+        record.shared.without_password.starts = vec![at(0); 10];
+        record.shared.without_password.wrong_codes = vec![at(0); 25];
+        let ordinary = request(Flow::Login, 0);
+        assert!(issue_as(&mut record, &ordinary, "id").is_err());
+        let issued = issue_as(&mut record, &ChallengeRequest { test: true, ..ordinary }, "id").unwrap();
+        assert_eq!(issued.challenge.max_attempts, 5);
+        assert!(issue_as(&mut record, &ordinary, "id").is_err(), "they are still used up");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::logging;
 use crate::metrics::Metric;
 use crate::spend::budget::shards_of;
 use crate::spend::counter::{country_volume_scope, volume_scope};
-use crate::store::{ChallengeKey, CounterKey, ENABLED, NewSession, Profile, VerifiedCode};
+use crate::store::{Attempt, ChallengeKey, CounterKey, ENABLED, NewSession, Profile, VerifiedCode};
 
 /// A user who has just logged in.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ async fn log_in(
             // Written in full, it says its country itself.
             if let Ok(phone) = PhoneNumber::parse(&profile.phone, app.settings.default_country) {
                 logging::record_phone(&phone);
-                count_verified(app, &keys, &phone, key.flow, now);
+                count_verified(app, &keys, &phone, (key.flow, &attempt), now);
             }
             logging::record_user(&user);
             tracing::info!(event = "authn_login_success", flow = key.flow.as_str(), "logged in");
@@ -107,8 +107,18 @@ async fn log_in(
     }
 }
 
-/// Counts a code that came back right, also for the number's country and prefix: in the background, since nobody waits for it.
-pub(super) fn count_verified(app: &App, keys: &Keys, phone: &PhoneNumber, flow: Flow, now: Timestamp) {
+/// Counts a code that came back right, also for the number's country and prefix: in the background, since nobody waits for it. Not one of a
+/// test number: whoever knows it could make a pumped country look verified.
+pub(super) fn count_verified(
+    app: &App,
+    keys: &Keys,
+    phone: &PhoneNumber,
+    (flow, attempt): (Flow, &Attempt),
+    now: Timestamp,
+) {
+    if attempt.challenge.test {
+        return;
+    }
     app.metrics.count(Metric::Verified(flow), now);
     let shards = shards_of(keys.phone(phone.e164()).short(), app.settings.spend.shards);
     let shard = CounterKey::Shard(shards.first().copied().unwrap_or_default());

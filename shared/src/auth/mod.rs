@@ -5,6 +5,7 @@
 //! | module | for |
 //! |---|---|
 //! | `admission`, `client_limits`, `password_throttle`, [`limits`] | who may start how often |
+//! | `test_number` | numbers with fixed codes |
 //! | `captcha_check` | lets a person pass where a limit would refuse |
 //! | `device`, `guessing` | the owner's own devices; the throttle on guessing over many phones |
 //! | `challenge`, [`challenge_id`] | what a start changes about a phone, and the id that the client gets |
@@ -43,6 +44,7 @@ pub mod reset_password;
 pub mod response_padding;
 pub mod session;
 pub mod start;
+mod test_number;
 pub mod text_lint;
 mod texts;
 

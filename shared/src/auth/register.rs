@@ -102,13 +102,14 @@ async fn create(app: &App, registration: Registration, requester: &Requester) ->
         phone: &owner,
         identity: identity.as_ref(),
         password: password.as_deref(),
+        test: attempt.challenge.test,
         profile: &profile,
         session: session.as_ref().map(|session| (&app.store.sessions, session)),
     };
     let verified = VerifiedCode { phone, key, attempt: &attempt, device: None };
     match app.store.users.register(&app.store.phones, verified, &user, now).await? {
         Registered::Done => {
-            count_verified(app, &keys, &registration.phone, flow, now);
+            count_verified(app, &keys, &registration.phone, (flow, &attempt), now);
             logging::record_user(&id);
             tracing::info!(event = "user_created", flow = flow.as_str(), "registered");
             let token = token.map(|token| identifier::format(&token).into());

@@ -11,7 +11,7 @@ use crate::config::Purpose;
 use crate::flow::Flow;
 use crate::hints::CodeRejection;
 use crate::logging;
-use crate::store::{ChallengeKey, PhoneKey, Profile, UserChange, VerifiedCode};
+use crate::store::{ChallengeKey, Profile, UserChange, VerifiedCode};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,8 +71,9 @@ async fn try_reset(
         let (phones, sessions) = (&app.store.phones, &app.store.sessions);
         match app.store.users.change_by_code(phones, sessions, code, &change, now).await? {
             Some(true) => {
+                let items = notice::challenge_items(&keys, &current);
                 let notice = (Purpose::PasswordChanged, requester.language_for(&current.locale));
-                notice::after_change(app, notice, &current.phone, vec![PhoneKey(owner.short())]);
+                notice::after_change(app, notice, &current.phone, items);
                 logging::record_user(&user);
                 tracing::info!(event = "user_updated", reason = "reset of a password", "changed");
                 return Ok(());

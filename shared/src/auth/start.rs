@@ -16,6 +16,8 @@
 //! would get no further message today. All other starts wait for Plivo and report a message that failed. Where no message goes out, a call to Plivo that sends nothing
 //! stands in for it: a decoy.
 //!
+//! **A test number** has a fixed code: its decision is [`Outcome::Test`], which reserves, counts and sends nothing (`test_number`).
+//!
 //! **All answers and refusals are padded** (`response_padding`), so that their time does not reveal what was found in storage.
 
 use std::convert::Infallible;
@@ -33,15 +35,17 @@ use super::otp::OneTimeCode;
 use super::otp_message::otp_message;
 use super::password::Password;
 use super::password_throttle::Guesser;
+use super::test_number::{self, ListedPhone};
 use super::{
     AuthError, Requester, admission, captcha_check, circuit_breaker, client_limits, device, guessing, password_throttle,
 };
 use crate::app::App;
 use crate::aws::secrets::PlivoCredentials;
 use crate::clock::Timestamp;
+use crate::config::TestNumber;
 use crate::crypto::{KeyedHash, Keys, SealError};
 use crate::flow::Flow;
-use crate::hints::{Hint, MessageOutcome, PasswordRejection, Silence};
+use crate::hints::{Hint, MessageOutcome, NotSentReason, PasswordRejection};
 use crate::language::Language;
 use crate::logging;
 use crate::messaging::sms_encoding;
@@ -49,7 +53,7 @@ use crate::metrics::Metric;
 use crate::plivo::{Accepted, Message, PlivoError};
 use crate::spend::budget::{Window, shards_of};
 use crate::spend::counter::{Addition, Field, volume_scope};
-use crate::spend::pumping::{Outcome, Rule};
+use crate::spend::pumping::{Decision, Outcome, Rule};
 use crate::spend::reservation::Reservation;
 use crate::spend::{Decided, SpendRequest, retry_after};
 use crate::store::{
@@ -124,7 +128,13 @@ async fn phone_of(app: &App, address: &KeyedHash) -> Result<Option<PhoneNumber>,
     let user = app.store.users.identity_owner(address).await?;
     let profile = app.store.users.profile(user.as_deref().unwrap_or("nobody")).await?;
     let phone = profile.and_then(|profile| PhoneNumber::parse(&profile.phone, app.settings.default_country).ok());
-    Ok(phone.filter(|phone| app.settings.serves(phone.country(), Flow::ResetPassword)))
+    Ok(phone.filter(|phone| is_served(app, phone, Flow::ResetPassword)))
+}
+
+/// Whether a flow's SMS may go to a number, or it is a test number that needs none.
+fn is_served(app: &App, phone: &PhoneNumber, flow: Flow) -> bool {
+    let is_test = || phone.is_fictional() && app.settings.test_number(phone, app.clock.now()).is_some();
+    app.settings.serves(phone.country(), flow) || is_test()
 }
 
 /// A fictitious number, so that an unknown e-mail address takes the same path.
@@ -222,6 +232,8 @@ struct Start {
     /// Whether it is for an e-mail address that no user has, whose phone is made up.
     is_unknown_address: bool,
     state: StartState,
+    /// Its entry, if the phone is a test number.
+    test: Option<TestNumber>,
 }
 
 /// The captcha's outcome for a start.
@@ -261,7 +273,7 @@ impl Start {
         phone: &PhoneNumber,
         requester: &Requester,
     ) -> Result<Arc<Self>, AuthError> {
-        if !app.settings.serves(phone.country(), of.0) {
+        if !is_served(app, phone, of.0) {
             return Err(AuthError::CountryNotServed);
         }
         Self::load_by(app, of, phone, None, requester).await
@@ -280,7 +292,7 @@ impl Start {
         let now = app.clock.now();
         let (keys, plivo) = tokio::try_join!(app.secrets.keys(now), app.secrets.plivo(now))?;
         let (owner, client) = (keys.phone(phone.e164()), keys.client(requester.network.as_str()));
-        let is_unknown_address = matches!(address, Some((_, false)));
+        let (by_address, is_unknown_address) = (address.is_some(), matches!(address, Some((_, false))));
         let (item, owner) = match address {
             None => (PhoneKey(owner.short()), owner),
             Some((address, is_known)) => (PhoneKey(address.short()), if is_known { owner } else { address }),
@@ -300,6 +312,12 @@ impl Start {
             device::find(&keys, &app.settings.app_id, (items.phone, &state.phone), token.expose_secret(), now)
         };
         let key = ChallengeKey { flow, device: token.and_then(find) };
+        // What came back for an e-mail address has proven whichever phone its user had then.
+        let is_proven = !by_address && state.phone.last_verified.is_some();
+        let listed = ListedPhone { owner: state.owner.as_ref(), is_disabled: state.is_disabled, is_proven };
+        // The made-up phone of an unknown address is none, whatever is listed.
+        let test = app.settings.test_number(phone, now).filter(|_| !is_unknown_address);
+        let test = test.filter(|entry| test_number::is_test(entry, listed)).cloned();
         let (app, phone, country) = (Arc::clone(app), phone.clone(), phone.country().code());
         let (network, captcha_token) = (client.short_text(), requester.captcha_token.clone());
         let user = user.map(str::to_owned);
@@ -320,6 +338,7 @@ impl Start {
             segments: 1,
             is_unknown_address,
             state,
+            test,
         };
         start.segments = start.longest_segments();
         Ok(Arc::new(start))
@@ -333,13 +352,19 @@ impl Start {
         guessing::code_length(&self.app.settings, self.state.status.wrong_codes, self.key)
     }
 
-    /// Whether a live challenge's code can be sent again: it opens, and is as long as codes are now.
+    /// Whether a live challenge's code can be sent again: it opens, and is as long as codes are now. Or it is the test number's. No test number's
+    /// code is ever sent, nor is a sent one left to a test number.
     fn is_usable(&self, challenge: &Challenge) -> bool {
-        self.open(challenge).is_ok_and(|code| code.expose().len() >= self.code_length())
+        let is_good = |code: OneTimeCode| match &self.test {
+            Some(test) => test.code.expose() == code.expose(),
+            None => code.expose().len() >= self.code_length(),
+        };
+        challenge.test == self.test.is_some() && self.open(challenge).is_ok_and(is_good)
     }
 
     fn challenge_request(&self) -> ChallengeRequest<'_> {
         let owner = self.state.owner.as_ref();
+        let life = self.app.settings.code_life;
         ChallengeRequest {
             key: self.key,
             user: match self.flow {
@@ -348,7 +373,9 @@ impl Start {
             },
             is_confirmed: owner.is_some(),
             now: self.now,
-            life: self.app.settings.code_life,
+            // A fixed code ends with its entry.
+            life: self.test.as_ref().map_or(life, |test| life.min(self.now.until(test.end))),
+            test: self.test.is_some(),
         }
     }
 
@@ -358,9 +385,15 @@ impl Start {
         admission::admit_start(&self.state.status, record, &self.challenge_request(), is_usable)
     }
 
-    /// Counts the start for the client network that it comes from; not that of a phone's own device, which strangers there must not hinder.
+    /// Whether the start counts for the client network that it comes from: not that of a phone's own device, which strangers there must not hinder,
+    /// and not that for a test number.
+    fn counts_for_client(&self) -> bool {
+        self.key.device.is_none() && self.test.is_none()
+    }
+
+    /// Counts the start for the client network.
     async fn count_client(&self) -> Result<(), AuthError> {
-        if self.key.device.is_some() {
+        if !self.counts_for_client() {
             return Ok(());
         }
         let decide = |record: &mut ClientRecord| self.count_start(record);
@@ -395,7 +428,7 @@ impl Start {
 
     /// Whether the network has started as much as it may, by what was read.
     fn is_over_limit(&self) -> bool {
-        self.key.device.is_none() && self.count_start(&mut self.state.client.clone()).is_err()
+        self.counts_for_client() && self.count_start(&mut self.state.client.clone()).is_err()
     }
 
     fn count_start(&self, record: &mut ClientRecord) -> Result<(), Limited> {
@@ -469,10 +502,22 @@ impl Start {
         SpendRequest { flow: *flow, country, segments: *segments, now: *now, captcha_passed }
     }
 
-    /// What budget and volume say, by what was read.
+    /// What budget and volume say, by what was read. They have no say about a test number.
     fn decide(&self, captcha_passed: bool) -> Decided {
         let request = self.spend_request(captcha_passed);
-        self.app.settings.spend.decide(&request, &self.state.shards, &self.state.prefix)
+        let mut decided = self.app.settings.spend.decide(&request, &self.state.shards, &self.state.prefix);
+        if self.test.is_some() {
+            decided.decision = Decision { outcome: Outcome::Test, rule: None, window: None };
+        }
+        decided
+    }
+
+    /// Reserves the message's cost; for a test number, which costs nothing, from no shard.
+    async fn reserve(&self, reservation: &Reservation) -> Result<Option<usize>, StoreError> {
+        match self.test {
+            Some(_) => Ok(self.items.shards.first().copied()),
+            None => self.app.store.counters.reserve(reservation, self.now).await,
+        }
     }
 
     /// Decides by budget and volume. Writes nothing but the log entry of a refusal, after the answer.
@@ -525,9 +570,9 @@ impl Start {
     /// Writes the challenge, which counts the message, and reserves the message's cost in parallel. If one of the two fails because another
     /// request was faster, the other is rolled back.
     async fn issue(self: &Arc<Self>, record: PhoneRecord, mut planned: PlannedSend) -> Result<PreparedSend, AuthError> {
-        let store = &self.app.store;
         let id = ChallengeId::new(&self.keys, self.items.phone, self.key).text();
-        let sealed_code = self.keys.seal_code(OneTimeCode::draw(self.code_length()).expose(), &id)?;
+        let code = self.test.as_ref().map_or_else(|| OneTimeCode::draw(self.code_length()), |test| test.code.clone());
+        let sealed_code = self.keys.seal_code(code.expose(), &id)?;
         let (request, new) = (self.challenge_request(), NewChallenge { id: &id, sealed_code: &sealed_code });
         let decide = |record: &mut PhoneRecord| {
             if self.flow == Flow::SecondFactor {
@@ -535,8 +580,7 @@ impl Start {
             }
             challenge::issue(record, &request, new, planned.spend_allows, |challenge| self.is_usable(challenge))
         };
-        let (written, reserved) =
-            tokio::join!(self.update_phone(record, decide), store.counters.reserve(&planned.reservation, self.now));
+        let (written, reserved) = tokio::join!(self.update_phone(record, decide), self.reserve(&planned.reservation));
         match (written.map_err(AuthError::from).and_then(|decided| Ok(decided?)), reserved) {
             (Ok((issued, _)), Ok(Some(shard))) => {
                 let (code, life) = (self.open(&issued.challenge)?, self.now.until(issued.challenge.expires));
@@ -603,9 +647,13 @@ impl Start {
         }
     }
 
-    /// Sends the message and returns Plivo's answer, or calls Plivo as a decoy.
+    /// Sends the message and returns Plivo's answer, or calls Plivo as a decoy. For a test number, nobody is called.
     async fn call_plivo(&self, entry: &DecisionLogEntry, text: &SecretString) -> Result<Option<Accepted>, PlivoError> {
         let App { plivo, metrics, settings, .. } = &*self.app;
+        if self.test.is_some() {
+            tracing::info!(flow = self.flow.as_str(), "a test number's start, nothing is sent");
+            return Ok(None);
+        }
         if !entry.sent {
             metrics.count(Metric::Decoy, self.now);
             return plivo.decoy(&self.plivo).await.map(|()| None);
@@ -620,10 +668,11 @@ impl Start {
     /// Tells what became of the message.
     fn tell(&self, issued: &IssuedChallenge, planned: &PlannedSend, outcome: &Result<Option<Accepted>, PlivoError>) {
         let message = || match outcome {
-            _ if !planned.entry.sent => MessageOutcome::Silent(self.silence(planned)),
+            _ if !planned.entry.sent => MessageOutcome::NotSent(self.not_sent_reason(planned)),
             Ok(answer) => {
                 MessageOutcome::Sent(answer.as_ref().and_then(|answer| answer.message_uuid.first()).map(String::as_str))
             }
+            Err(error) if error.may_have_arrived() => MessageOutcome::Unknown(logging::chain(error)),
             Err(error) => MessageOutcome::Failed(logging::chain(error)),
         };
         self.app.hints.tell(|| Hint::Started {
@@ -638,17 +687,18 @@ impl Start {
     }
 
     /// Why no message was to go out.
-    fn silence(&self, planned: &PlannedSend) -> Silence {
+    fn not_sent_reason(&self, planned: &PlannedSend) -> NotSentReason {
         let is_unconfirmed = self.state.owner.is_none();
         match planned.entry.decision.rule {
-            _ if self.is_unknown_address => Silence::UnknownAddress,
+            _ if self.is_unknown_address => NotSentReason::UnknownAddress,
+            _ if self.test.is_some() => NotSentReason::TestNumber,
             _ if is_unconfirmed && self.flow.is_for_confirmed_phones() && self.state.is_disabled => {
-                Silence::UserDisabled
+                NotSentReason::UserDisabled
             }
-            _ if is_unconfirmed && self.flow.is_for_confirmed_phones() => Silence::NoUser,
-            Some(rule) if !planned.spend_allows => Silence::Suppressed(rule),
-            _ if is_unconfirmed => Silence::UnconfirmedLimit,
-            _ => Silence::Race,
+            _ if is_unconfirmed && self.flow.is_for_confirmed_phones() => NotSentReason::NoUser,
+            Some(rule) if !planned.spend_allows => NotSentReason::Suppressed(rule),
+            _ if is_unconfirmed => NotSentReason::UnconfirmedLimit,
+            _ => NotSentReason::Race,
         }
     }
 
@@ -694,6 +744,10 @@ impl PreparedSend {
     /// Sends, reports a failure, and returns the challenge's id. A message that certainly did not go out counts against no phone, budget, country
     /// or prefix. That reveals nothing, since in these flows a message is sent or suppressed whether or not the phone has a user.
     async fn send(self) -> Result<String, AuthError> {
+        if self.start.test.is_some() {
+            // Nothing is sent that could fail, or show that Plivo is there.
+            return Ok(self.send_after_answer());
+        }
         let Self { start, issued, planned, shard, text } = self;
         let (outcome, is_counted) = tokio::join!(start.call_plivo(&planned.entry, &text), start.record(&planned));
         let was_not_sent = outcome.as_ref().is_err_and(|error| !error.may_have_arrived());

@@ -12,13 +12,15 @@ mod messages;
 mod proxy;
 mod resources;
 mod spend;
+mod test_numbers;
 mod texts;
 mod users;
 
 use std::time::Duration;
 
-use phone_number::Country;
+use phone_number::{Country, PhoneNumber};
 
+use crate::clock::Timestamp;
 use crate::flow::Flow;
 use crate::messaging::MessageRules;
 use crate::spend::SpendRules;
@@ -29,6 +31,7 @@ pub use messages::Sender;
 pub(crate) use messages::{MAX_APP_NAME_LENGTH, MAX_HOST_LENGTH};
 pub use resources::{RESOURCE_NAMES, Resources};
 pub use spend::{confirmed_countries, default_country, message_rules, sms_countries, spend_rules};
+pub use test_numbers::TestNumber;
 pub use texts::{OwnTexts, Purpose};
 pub use users::Identity;
 
@@ -144,6 +147,9 @@ settings! {
     session_after_registration: bool = users::session_after_registration, "SESSION_AFTER_REGISTRATION";
     /// Digits of a one-time code, 6 to 10. Default 6.
     code_length: usize = number(6, 6, 10), "CODE_LENGTH";
+    /// Up to 20 numbers with fixed codes, each until the end of a day (UTC), like `+14155550123=123456@2027-12-31`, separated by commas; none by
+    /// default.
+    test_numbers: Vec<TestNumber> = test_numbers::test_numbers, "TEST_NUMBERS";
     /// How long a code is valid, 60 to 600 s. Default 300.
     code_life: Duration = seconds(300, 60, 600), "CODE_LIFE_SECONDS";
     /// The host of the line that lets a browser fill in the code; none by default.
@@ -174,6 +180,11 @@ impl Settings {
     /// Whether SMS may go to this country at all, if only to confirmed phones.
     pub fn serves_somebody(&self, country: Country) -> bool {
         self.sms_countries.contains(&country) || self.confirmed_countries.contains(&country)
+    }
+
+    /// The entry of `TEST_NUMBERS` for a number, while it lasts.
+    pub fn test_number(&self, phone: &PhoneNumber, now: Timestamp) -> Option<&TestNumber> {
+        self.test_numbers.iter().find(|listed| listed.phone == *phone && now < listed.end)
     }
 }
 
@@ -277,6 +288,7 @@ mod tests {
             ("CODE_LENGTH", "5"),
             ("CODE_LENGTH", "11"),
             ("CODE_LENGTH", "six"),
+            ("TEST_NUMBERS", "+14155550123=123456"),
             ("CODE_LIFE_SECONDS", "59"),
             ("CODE_LIFE_SECONDS", "601"),
             ("DEFAULT_COUNTRY", "us"),

@@ -63,6 +63,8 @@ pub enum Outcome {
     Suppress,
     /// It does not go out, and the client is told.
     Refuse,
+    /// It does not go out, since the number is a test number, whose code is fixed. No rule has decided that.
+    Test,
 }
 
 /// What speaks against a message.

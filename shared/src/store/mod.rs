@@ -197,6 +197,7 @@ mod tests {
             attempts: [].into(),
             redeemed_by: None,
             user: None,
+            test: false,
         };
         let record = store.phones.get(PHONE).await.unwrap();
         let issue = |record: &mut PhoneRecord| {

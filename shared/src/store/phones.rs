@@ -133,6 +133,9 @@ pub struct Challenge {
     /// Who logs in; nobody for a registration, or where the phone has no user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// Whether the code is the fixed one of a test number, which is not sent. Its attempts count in no limit of the phone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub test: bool,
 }
 
 /// What is counted for a phone, separately for flows without a password and after one.

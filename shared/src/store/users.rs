@@ -2,7 +2,7 @@
 //!
 //! | `id` (key) | what | attributes |
 //! |---|---|---|
-//! | `phone#` + keyed hash | the phone is taken, and how its user logs in | `user`, `password`, `disabled` |
+//! | `phone#` + keyed hash | the phone is taken, and how its user logs in | `user`, `password`, `disabled`, `test` |
 //! | `identity#` + keyed hash | the identity is taken | `user` |
 //! | `user#` + objectId | the profile | `phone`, `email`, `created`, `updated`, `last_login`, `status`, `locale`, `properties`, `sessions`, `roles` |
 //! | `root_key` | the check value of the root key that all of them were made with | `check` |
@@ -44,6 +44,9 @@ pub struct PhoneOwner {
     /// Whether the user may not log in, and so gets no code.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
+    /// Whether the phone was proven by the fixed code of a test number.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub test: bool,
 }
 
 /// A user's profile.
@@ -222,8 +225,8 @@ impl Users {
 
     /// The part of a transaction that makes a user's rows: on condition that none of them is there.
     fn creation(&self, user: &NewUser<'_>) -> Result<Vec<TransactWriteItem>, BuildError> {
-        let owner =
-            PhoneOwner { user: user.id.to_owned(), password: user.password.map(str::to_owned), disabled: false };
+        let (id, password) = (user.id.to_owned(), user.password.map(str::to_owned));
+        let owner = PhoneOwner { user: id, password, disabled: false, test: user.test };
         let mut profile: Item = to_item(user.profile).map_err(BuildError::other)?;
         if let Some((_, session)) = user.session {
             profile.insert("sessions".to_owned(), AttributeValue::Ss(vec![session.entry().text()]));
@@ -634,6 +637,8 @@ pub struct NewUser<'a> {
     pub identity: Option<&'a KeyedHash>,
     /// The password's hash, if there is one.
     pub password: Option<&'a str>,
+    /// Whether the code was that of a test number.
+    pub test: bool,
     /// The rest.
     pub profile: &'a Profile,
     /// The session that begins with it, if one does.
@@ -703,13 +708,21 @@ mod tests {
 
     async fn create(store: &Store, id: &str, phone: &str, identity: &str, status: &str) -> bool {
         let (phone, identity) = (&hash(phone), Some(&hash(identity)));
-        let user = NewUser { id, phone, identity, password: Some("phc"), profile: &profile(status), session: None };
+        let user = NewUser {
+            id,
+            phone,
+            identity,
+            password: Some("phc"),
+            test: false,
+            profile: &profile(status),
+            session: None,
+        };
         store.users.create(&user).await.unwrap()
     }
 
     async fn register(store: &Store, attempt: &Attempt, id: &str, now: Timestamp) -> Result<Registered, StoreError> {
         let (phone, identity, profile) = (&hash("phone"), Some(&hash("identity")), &profile(ENABLED));
-        let user = NewUser { id, phone, identity, password: Some("phc"), profile, session: None };
+        let user = NewUser { id, phone, identity, password: Some("phc"), test: false, profile, session: None };
         let code = VerifiedCode { phone: PHONE, key: Flow::Register.into(), attempt, device: None };
         store.users.register(&store.phones, code, &user, now).await
     }
