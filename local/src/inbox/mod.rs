@@ -2,7 +2,7 @@
 //! behind the responses (`starts`) and what the tables hold (`tables`).
 //!
 //! It shows one-time codes without a login. So it responds only to this machine, even if the API listens on the network, and only if `Host`
-//! names this machine (another site could point a name of its own at 127.0.0.1), and sends no CORS header. [`local_only`] sees to that, for
+//! names this machine (another site could point a name of its own at 127.0.0.1), and sends no CORS header. `local_only` sees to that, for
 //! everything on the gateway's port but the API.
 
 pub(crate) mod starts;
