@@ -263,13 +263,7 @@ impl Stack {
         let mut app = app.map_err(StackError::new("a setting is wrong"))?;
         app.password_cost = options.password_cost;
         let app = Arc::new(app);
-        let simulator = Simulator::new(PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN, {
-            let clock = clock.clone();
-            Arc::new(move || clock.now().as_millis())
-        });
-        if let Data::Folder(folder) = &options.data {
-            simulator.keep_in(&folder.join("messages.jsonl")).map_err(dynamodb::unusable(folder))?;
-        }
+        let simulator = make_simulator(&clock, &options.data)?;
         let starts = Starts::new(simulator.clone(), options.print);
         starts.print_until(stopped.clone());
         let functions = Functions::new(&settings, clock.clone(), &metrics, &starts.hints(), options.password_cost);
@@ -387,6 +381,16 @@ impl Apis {
             ..self.clone()
         })
     }
+}
+
+/// Plivo, which keeps its messages where the data is kept.
+fn make_simulator(clock: &Arc<MovableClock>, data: &Data) -> Result<Simulator, StackError> {
+    let clock = Arc::clone(clock);
+    let simulator = Simulator::new(PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN, Arc::new(move || clock.now().as_millis()));
+    if let Data::Folder(folder) = data {
+        simulator.keep_in(&folder.join("messages.jsonl")).map_err(dynamodb::unusable(folder))?;
+    }
+    Ok(simulator)
 }
 
 /// The router of the gateway's port: the API, for everybody, and what is for this machine only.

@@ -49,7 +49,7 @@ fn page(config: &Config) -> String {
         ("{messageKey}", &config.message_key),
     ];
     let routes: String = ROUTES.iter().map(row).collect();
-    let page = PAGE.replace("{routes}", &routes);
+    let page = PAGE.replace("/*colours*/", inbox::COLOURS).replace("{routes}", &routes);
     fields.iter().fold(page, |page, (name, value)| page.replace(&format!("<!--{name}-->"), &escape(value)))
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod starts;
 pub(crate) mod tables;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Query, Request, State};
@@ -26,8 +27,11 @@ pub use self::starts::Print;
 use self::starts::Starts;
 use crate::simulator::Simulator;
 
+/// The colours of the pages, in place of `/*colours*/`.
+pub(crate) const COLOURS: &str = include_str!("colours.css");
+
 /// The whole page. It loads no other file.
-const PAGE: &str = include_str!("page.html");
+static PAGE: LazyLock<String> = LazyLock::new(|| include_str!("page.html").replace("/*colours*/", COLOURS));
 
 /// The timeout of a long poll.
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(20);
@@ -41,8 +45,8 @@ pub(crate) struct Inbox {
 
 /// The page and what it reads. It has no fallback, so it can be merged into any other router.
 pub(crate) fn router(inbox: Inbox) -> Router {
-    let policy = content_security_policy(PAGE);
-    let page = move || async move { ([(header::CONTENT_SECURITY_POLICY, policy)], Html(PAGE)) };
+    let policy = content_security_policy(&PAGE);
+    let page = move || async move { ([(header::CONTENT_SECURITY_POLICY, policy)], Html(PAGE.as_str())) };
     Router::new()
         .route("/_local", get(|| async { Redirect::permanent("/_local/") }))
         .route("/_local/", get(page))
@@ -404,7 +408,7 @@ mod tests {
     async fn the_page_may_load_nothing_from_elsewhere() {
         let (status, headers, text) = get_as(Some("localhost"), &simulator(), "/_local/").await;
         let header = |name: &str| headers[name].to_str().unwrap();
-        assert_eq!((status, text.as_str()), (200, PAGE));
+        assert_eq!((status, text.as_str()), (200, PAGE.as_str()));
         assert_eq!(header("cache-control"), "no-store");
         assert!(header("content-security-policy").starts_with("default-src 'none'; style-src 'sha256-"));
         assert!(!header("content-security-policy").contains("unsafe"));

@@ -137,6 +137,22 @@ fn is_served(app: &App, phone: &PhoneNumber, flow: Flow) -> bool {
     app.settings.serves(phone.country(), flow) || is_test()
 }
 
+/// The phone's entry, if it is a test number. A start by e-mail address says whether the address is known.
+fn test_entry(
+    app: &App,
+    phone: &PhoneNumber,
+    state: &StartState,
+    address_is_known: Option<bool>,
+    now: Timestamp,
+) -> Option<TestNumber> {
+    // The made-up phone of an unknown address is none, whatever is listed.
+    let entry = app.settings.test_number(phone, now).filter(|_| address_is_known != Some(false))?;
+    // What came back for an e-mail address has proven whichever phone its user had then.
+    let is_proven = address_is_known.is_none() && state.phone.last_verified.is_some();
+    let listed = ListedPhone { owner: state.owner.as_ref(), is_disabled: state.is_disabled, is_proven };
+    test_number::is_test(entry, listed).then(|| entry.clone())
+}
+
 /// A fictitious number, so that an unknown e-mail address takes the same path.
 fn decoy_phone(app: &App) -> Result<PhoneNumber, AuthError> {
     PhoneNumber::parse("+12025550100", app.settings.default_country).map_err(|_| AuthError::CountryNotServed)
@@ -292,7 +308,7 @@ impl Start {
         let now = app.clock.now();
         let (keys, plivo) = tokio::try_join!(app.secrets.keys(now), app.secrets.plivo(now))?;
         let (owner, client) = (keys.phone(phone.e164()), keys.client(requester.network.as_str()));
-        let (by_address, is_unknown_address) = (address.is_some(), matches!(address, Some((_, false))));
+        let address_is_known = address.as_ref().map(|(_, is_known)| *is_known);
         let (item, owner) = match address {
             None => (PhoneKey(owner.short()), owner),
             Some((address, is_known)) => (PhoneKey(address.short()), if is_known { owner } else { address }),
@@ -312,12 +328,7 @@ impl Start {
             device::find(&keys, &app.settings.app_id, (items.phone, &state.phone), token.expose_secret(), now)
         };
         let key = ChallengeKey { flow, device: token.and_then(find) };
-        // What came back for an e-mail address has proven whichever phone its user had then.
-        let is_proven = !by_address && state.phone.last_verified.is_some();
-        let listed = ListedPhone { owner: state.owner.as_ref(), is_disabled: state.is_disabled, is_proven };
-        // The made-up phone of an unknown address is none, whatever is listed.
-        let test = app.settings.test_number(phone, now).filter(|_| !is_unknown_address);
-        let test = test.filter(|entry| test_number::is_test(entry, listed)).cloned();
+        let test = test_entry(app, phone, &state, address_is_known, now);
         let (app, phone, country) = (Arc::clone(app), phone.clone(), phone.country().code());
         let (network, captcha_token) = (client.short_text(), requester.captcha_token.clone());
         let user = user.map(str::to_owned);
@@ -336,7 +347,7 @@ impl Start {
             captcha_token,
             language: requester.language,
             segments: 1,
-            is_unknown_address,
+            is_unknown_address: address_is_known == Some(false),
             state,
             test,
         };
