@@ -11,6 +11,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 use phone_number::Country;
+use shared::channel::Channel;
 use shared::clock::Timestamp;
 use shared::flow::Flow;
 use shared::messaging::MessageRules;
@@ -55,11 +56,21 @@ pub fn max_exposure(
         messages.per_phone,
         countries.join(", ")
     );
+    let may_be_called = |country: &&String| Country::parse(country).is_some_and(|country| rules.may_call(country));
+    let called: Vec<_> = countries.iter().filter(may_be_called).cloned().collect();
+    if !called.is_empty() {
+        let _ = writeln!(text, "Calls go to {}.", called.join(", "));
+    }
     for country in &countries {
         let registers = sms_countries.iter().any(|served| served.code() == *country);
         let (flow, what) = if registers { (Flow::Register, "registration") } else { (Flow::Login, "login") };
-        if rules.room(flow, country, 1, Spent::default()).is_err() {
+        let fits = |channel| rules.room(flow, country, rules.price(country, channel), Spent::default()).is_ok();
+        if !fits(Channel::Sms) {
             let _ = writeln!(text, "No {what} in {country} fits: a shard of the budget holds less than one message.");
+        }
+        if called.contains(country) && !fits(Channel::Voice) {
+            let _ =
+                writeln!(text, "No call for a {what} in {country} fits: a shard of the budget holds less than one.");
         }
     }
     text

@@ -10,7 +10,7 @@
 //! | `device`, `guessing` | the owner's own devices; the throttle on guessing over many phones |
 //! | `challenge`, [`challenge_id`] | what a start changes about a phone, and the id that the client gets |
 //! | `check_code` | whether an entered code is right |
-//! | [`otp`], `otp_message`, `texts`, [`text_lint`] | the code and its text in each language |
+//! | [`otp`], `otp_message`, `texts`, [`voice`], [`text_lint`] | the code and its text in each language, written and spoken |
 //! | `circuit_breaker` | whether Plivo is down |
 //! | [`response_padding`] | when answers leave |
 //! | [`password`], `argon2id`, [`email`], [`properties`] | what a user is made of |
@@ -47,6 +47,7 @@ pub mod start;
 mod test_number;
 pub mod text_lint;
 mod texts;
+pub mod voice;
 
 use secrecy::SecretString;
 

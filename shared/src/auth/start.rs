@@ -41,6 +41,7 @@ use super::{
 };
 use crate::app::App;
 use crate::aws::secrets::PlivoCredentials;
+use crate::channel::Channel;
 use crate::clock::Timestamp;
 use crate::config::TestNumber;
 use crate::crypto::{KeyedHash, Keys, SealError};
@@ -510,7 +511,7 @@ impl Start {
 
     fn spend_request(&self, captcha_passed: bool) -> SpendRequest<'_> {
         let Self { flow, country, segments, now, .. } = self;
-        SpendRequest { flow: *flow, country, segments: *segments, now: *now, captcha_passed }
+        SpendRequest { flow: *flow, country, channel: Channel::Sms, segments: *segments, now: *now, captcha_passed }
     }
 
     /// What budget and volume say, by what was read. They have no say about a test number.
@@ -671,7 +672,7 @@ impl Start {
         }
         let message = Message { to: self.phone.e164(), text: text.expose_secret(), media: &[], keep_text: false };
         let outcome = plivo.send(&self.plivo, message).await.map(Some);
-        let price = settings.spend.price(&self.country) * segments(message.text);
+        let price = settings.spend.price(&self.country, Channel::Sms) * segments(message.text);
         metrics.count_send(self.flow.as_str(), message, price, outcome.as_ref().err(), self.now);
         outcome
     }

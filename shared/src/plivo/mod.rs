@@ -20,6 +20,11 @@ use crate::config::Sender;
 /// For a whole call. Plivo takes 50 to 500 ms; Lambda's and the gateway's own limits are longer.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(8);
 
+/// How long a phone rings before its call ends.
+const RING_SECONDS: u64 = 30;
+/// How long a call lasts at most: Plivo bills whole minutes.
+const CALL_SECONDS: u64 = 55;
+
 /// A message to send, already checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
@@ -31,6 +36,26 @@ pub struct Message<'a> {
     pub media: &'a [url::Url],
     /// Whether Plivo may keep the text in its own logs. Codes stay out of them.
     pub keep_text: bool,
+}
+
+/// A call to make, already checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The number that calls, E.164.
+    pub from: &'a str,
+    /// The number that is called, E.164.
+    pub to: &'a str,
+    /// Where Plivo asks what to say once somebody has answered.
+    pub answer_url: &'a str,
+    /// Where it tells how the call ended.
+    pub hangup_url: &'a str,
+}
+
+/// Plivo's answer to a call.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CallAccepted {
+    /// The call's id, which its callbacks repeat.
+    pub request_uuid: String,
 }
 
 /// Plivo's answer to a message; `sendMessage` returns it unchanged.
@@ -76,7 +101,21 @@ impl Client {
         if !message.media.is_empty() {
             body["media_urls"] = json!(message.media);
         }
-        let (status, answer) = self.call(Method::POST, credentials, "Message/", Some(&body)).await?;
+        let (status, answer) = self.request(Method::POST, credentials, "Message/", Some(&body)).await?;
+        read(status, &answer)
+    }
+
+    /// Makes a call, once, as [`Self::send`] sends.
+    ///
+    /// # Errors
+    /// [`PlivoError`].
+    pub async fn call(&self, credentials: &PlivoCredentials, call: Call<'_>) -> Result<CallAccepted, PlivoError> {
+        let Call { from, to, answer_url, hangup_url } = call;
+        let body = json!({
+            "from": from, "to": to, "ring_timeout": RING_SECONDS, "time_limit": CALL_SECONDS,
+            "answer_url": answer_url, "answer_method": "POST", "hangup_url": hangup_url, "hangup_method": "POST",
+        });
+        let (status, answer) = self.request(Method::POST, credentials, "Call/", Some(&body)).await?;
         read(status, &answer)
     }
 
@@ -86,11 +125,11 @@ impl Client {
     /// # Errors
     /// [`PlivoError`].
     pub async fn decoy(&self, credentials: &PlivoCredentials) -> Result<(), PlivoError> {
-        let (status, answer) = self.call(Method::GET, credentials, "", None).await?;
+        let (status, answer) = self.request(Method::GET, credentials, "", None).await?;
         read::<Value>(status, &answer).map(drop)
     }
 
-    async fn call(
+    async fn request(
         &self,
         method: Method,
         credentials: &PlivoCredentials,
