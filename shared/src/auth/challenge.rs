@@ -155,7 +155,7 @@ pub(super) fn rollback(record: &mut PhoneRecord, key: ChallengeKey, issued: &Iss
 }
 
 /// Closes challenges that have ended, and prunes what no longer counts.
-fn close_ended(record: &mut PhoneRecord, now: Timestamp) {
+pub(super) fn close_ended(record: &mut PhoneRecord, now: Timestamp) {
     let ended = record.challenges.iter().filter(|(_, challenge)| !is_live(challenge, now));
     for (key, challenge) in ended.map(|(key, challenge)| (*key, challenge.clone())).collect::<Vec<_>>() {
         close(record, key, &challenge);

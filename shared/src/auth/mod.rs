@@ -11,6 +11,7 @@
 //! | `challenge`, [`challenge_id`] | what a start changes about a phone, and the id that the client gets |
 //! | `check_code` | whether an entered code is right |
 //! | [`otp`], `otp_message`, `texts`, [`text_lint`] | the code and its text in each language |
+//! | [`in_force`], [`status`] | what holds a phone up, for the operator; what became of a code, for the app |
 //! | `circuit_breaker` | whether Plivo is down |
 //! | [`response_padding`] | when answers leave |
 //! | [`password`], `argon2id`, [`email`], [`properties`] | what a user is made of |
@@ -30,6 +31,7 @@ pub mod email;
 mod error;
 pub mod finish_login;
 mod guessing;
+pub mod in_force;
 pub mod jwt;
 pub mod limits;
 mod notice;

@@ -64,6 +64,7 @@ pub struct Keys {
     message: hmac::Key,
     prefix: hmac::Key,
     client: hmac::Key,
+    decoy: hmac::Key,
     password: [u8; 32],
     device: LessSafeKey,
     check: [u8; 32],
@@ -91,6 +92,7 @@ impl Keys {
             message: hmac_key(&users, "message")?,
             prefix: hmac_key(&users, "prefix")?,
             client: hmac_key(&users, "client")?,
+            decoy: hmac_key(&users, "decoy")?,
             password: expand(&users, "password")?,
             device: aead_key(&users, "device")?,
             check: expand(&users, "check")?,
@@ -127,6 +129,11 @@ impl Keys {
     /// The keyed hash that stands for a client network.
     pub fn client(&self, network: &str) -> KeyedHash {
         KeyedHash::of(&self.client, network)
+    }
+
+    /// A keyed hash that draws what is told of a message that was not sent: always the same for the same text.
+    pub(crate) fn decoy(&self, text: &str) -> KeyedHash {
+        KeyedHash::of(&self.decoy, text)
     }
 
     /// The keyed hash that stands for an idempotency key, or for a message.
