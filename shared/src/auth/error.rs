@@ -97,3 +97,17 @@ pub enum AuthError {
     #[error(transparent)]
     Seal(#[from] SealError),
 }
+
+impl AuthError {
+    /// The limit or rule by which a start was refused; `None` where it is another's failure, or what was entered was wrong.
+    pub(super) fn rule(&self) -> Option<&'static str> {
+        match self {
+            Self::Limited(limited) => Some(limited.rule.limit.name()),
+            Self::CaptchaRequired => Some("captcha_required"),
+            Self::SpendRefused { rule, .. } => Some(rule.as_str()),
+            Self::SwitchedOff => Some("switched_off"),
+            Self::SmsDown { .. } => Some("sms_down"),
+            _ => None,
+        }
+    }
+}
