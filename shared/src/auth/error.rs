@@ -16,6 +16,9 @@ pub enum AuthError {
     /// The code is wrong, or its challenge is unknown, expired, redeemed or out of attempts. Neither the answer nor the log says which.
     #[error("code rejected")]
     CodeRejected(CodeRejection),
+    /// There is no challenge of this id any more, or there never was.
+    #[error("challenge not found")]
+    ChallengeNotFound,
     /// There is no such user, or the password is wrong. The answer does not say which.
     #[error("login rejected")]
     LoginRejected,
