@@ -12,6 +12,7 @@ mod decision_log;
 mod delivery;
 mod messages;
 mod optimistic;
+mod phone_event;
 mod phone_messages;
 mod phones;
 mod send_id;
@@ -38,6 +39,7 @@ pub use delivery::{Delivery, DeliveryState, Part, Report};
 #[cfg(test)]
 pub(crate) use messages::LEASE;
 pub use messages::{Claim, Claimed, MessageState, Messages};
+pub use phone_event::{PhoneAction, PhoneEvent, is_new_refusal};
 pub use phone_messages::{PhoneMessages, PhoneMessagesTable};
 pub use phones::{
     Attempt, Challenge, ChallengeKey, Channel, CodeSend, DEVICE_LIFE, Device, DeviceSlot, NotCounted, PhoneCounts,
@@ -201,6 +203,7 @@ mod tests {
             attempts: [].into(),
             redeemed_by: None,
             user: None,
+            send: None,
             test: false,
         };
         let record = store.phones.get(PHONE).await.unwrap();
@@ -212,7 +215,7 @@ mod tests {
     }
 
     pub(super) async fn attempt(store: &Store, flow: Flow) -> Attempt {
-        store.phones.begin_attempt(PHONE, flow.into(), CHALLENGE, NOW).await.unwrap().unwrap()
+        store.phones.begin_attempt(PHONE, flow.into(), CHALLENGE, "network a", NOW).await.unwrap().unwrap()
     }
 
     /// What happens to a call.
