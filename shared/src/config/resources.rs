@@ -1,6 +1,9 @@
 //! Names of tables, queues and secrets: made by the template, not chosen by people.
 
-use super::{Lookup, SettingError, required};
+use super::{Lookup, SettingError, present, required};
+
+/// The one that may be empty.
+pub(super) const CALLBACK_URL: &str = "PLIVO_CALLBACK_URL";
 
 macro_rules! resources {
     ($($(#[$doc:meta])* $field:ident = $name:literal;)+) => {
@@ -13,7 +16,7 @@ macro_rules! resources {
 
         impl Resources {
             pub(super) fn from_lookup(lookup: Lookup<'_>) -> Result<Self, SettingError> {
-                Ok(Self { $($field: required(lookup, $name)?,)+ })
+                Ok(Self { $($field: read(lookup, $name)?,)+ })
             }
 
             /// Those that an operator's command needs; the others have no name.
@@ -22,7 +25,7 @@ macro_rules! resources {
             /// The first of these that is missing.
             pub fn of_command(lookup: Lookup<'_>, needed: &[&'static str]) -> Result<Self, SettingError> {
                 let read = |name: &'static str| match needed.contains(&name) {
-                    true => required(lookup, name),
+                    true => self::read(lookup, name),
                     false => Ok(String::new()),
                 };
                 Ok(Self { $($field: read($name)?,)+ })
@@ -62,4 +65,13 @@ resources! {
     jwt_secret = "JWT_SECRET";
     /// Name or ARN of the key that `sendMessage` asks for.
     message_secret = "MESSAGE_SECRET";
+    /// Scheme and host below which Plivo reaches us, like `https://x.execute-api.us-east-1.amazonaws.com`; empty where it is not to report.
+    plivo_callback_url = "PLIVO_CALLBACK_URL";
+}
+
+fn read(lookup: Lookup<'_>, name: &'static str) -> Result<String, SettingError> {
+    match name {
+        CALLBACK_URL => Ok(present(lookup, name).unwrap_or_default()),
+        _ => required(lookup, name),
+    }
 }

@@ -131,11 +131,15 @@ mod tests {
     use crate::http_client;
     use crate::tests;
 
+    fn credentials() -> PlivoCredentials {
+        PlivoCredentials { auth_id: "MA".into(), auth_token: "secret".into(), callback_tokens: Vec::new() }
+    }
+
     async fn send_to(base: String) -> PlivoError {
         let http = http_client::without_pool(&|_| None).unwrap();
         let client =
             Client { timeout: Duration::from_millis(50), ..Client::new(http, base, Sender::Source("Otpost".into())) };
-        let credentials = PlivoCredentials { auth_id: "MA".into(), auth_token: "secret".into() };
+        let credentials = credentials();
         let message = Message { to: "+14155550100", text: "x", media: &[], keep_text: false };
         client.send(&credentials, message).await.unwrap_err()
     }
@@ -152,7 +156,7 @@ mod tests {
         let accepted = r#"{"message":"message(s) queued","message_uuid":["x"],"api_id":"y"}"#;
         let (url, connections) = tests::drops_idle_connections(202, accepted).await;
         let client = Client::new(http_client::without_pool(&|_| None).unwrap(), url, Sender::Source("Otpost".into()));
-        let credentials = PlivoCredentials { auth_id: "MA".into(), auth_token: "secret".into() };
+        let credentials = credentials();
         let message = Message { to: "+14155550100", text: "x", media: &[], keep_text: false };
         client.send(&credentials, message).await.unwrap();
         client.send(&credentials, message).await.unwrap();
