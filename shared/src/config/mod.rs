@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn each_required_setting_is_named_when_it_is_missing() {
-        for name in required_only().keys().filter(|name| **name != resources::CALLBACK_URL) {
+        for name in required_only().keys() {
             let mut values = required_only();
             values.remove(name);
             let error = read(&values).unwrap_err();

@@ -1,9 +1,6 @@
 //! Names of tables, queues and secrets: made by the template, not chosen by people.
 
-use super::{Lookup, SettingError, present, required};
-
-/// The one that may be empty.
-pub(super) const CALLBACK_URL: &str = "PLIVO_CALLBACK_URL";
+use super::{Lookup, SettingError, required};
 
 macro_rules! resources {
     ($($(#[$doc:meta])* $field:ident = $name:literal;)+) => {
@@ -16,7 +13,7 @@ macro_rules! resources {
 
         impl Resources {
             pub(super) fn from_lookup(lookup: Lookup<'_>) -> Result<Self, SettingError> {
-                Ok(Self { $($field: read(lookup, $name)?,)+ })
+                Ok(Self { $($field: required(lookup, $name)?,)+ })
             }
 
             /// Those that an operator's command needs; the others have no name.
@@ -25,7 +22,7 @@ macro_rules! resources {
             /// The first of these that is missing.
             pub fn of_command(lookup: Lookup<'_>, needed: &[&'static str]) -> Result<Self, SettingError> {
                 let read = |name: &'static str| match needed.contains(&name) {
-                    true => self::read(lookup, name),
+                    true => required(lookup, name),
                     false => Ok(String::new()),
                 };
                 Ok(Self { $($field: read($name)?,)+ })
@@ -49,6 +46,8 @@ resources! {
     counters_table = "COUNTERS_TABLE";
     /// How each send was decided; expires.
     decisions_table = "DECISIONS_TABLE";
+    /// Scheme and host at which Plivo reaches us, like `https://abc.execute-api.us-east-1.amazonaws.com`.
+    plivo_callback_url = "PLIVO_CALLBACK_URL";
     /// URL of the queue of messages that were not sent, with the reason.
     dead_letter_queue = "DEAD_LETTER_QUEUE";
     /// URL of the same for those that came by a FIFO queue.
@@ -65,13 +64,4 @@ resources! {
     jwt_secret = "JWT_SECRET";
     /// Name or ARN of the key that `sendMessage` asks for.
     message_secret = "MESSAGE_SECRET";
-    /// Scheme and host below which Plivo reaches us, like `https://x.execute-api.us-east-1.amazonaws.com`; empty where it is not to report.
-    plivo_callback_url = "PLIVO_CALLBACK_URL";
-}
-
-fn read(lookup: Lookup<'_>, name: &'static str) -> Result<String, SettingError> {
-    match name {
-        CALLBACK_URL => Ok(present(lookup, name).unwrap_or_default()),
-        _ => required(lookup, name),
-    }
 }
