@@ -62,7 +62,11 @@ pub(super) fn told(ending: Option<Ending>, passed: Duration, life: Duration) -> 
     match ending {
         _ if steps.is_zero() && passed < life => ToldState::Queued,
         Some(Ending { after, failed }) if after <= steps.min(life) => {
-            if failed.is_some() { ToldState::Failed } else { ToldState::Delivered }
+            if failed.is_some() {
+                ToldState::Failed
+            } else {
+                ToldState::Delivered
+            }
         }
         _ if passed < life => ToldState::Sent,
         _ => ToldState::Unknown,
@@ -75,7 +79,9 @@ pub(super) fn decoy_ending(keys: &Keys, phone: PhoneKey, send: &str, last: Optio
     let drawn = u16::from_be_bytes([high, low]) % 1000;
     match last {
         // Between three and five quarters of the time.
-        Some(ending) => ending.map(|Ending { after, failed }| Ending { after: after * (768 + 2 * u32::from(more)) / 1024, failed }),
+        Some(ending) => {
+            ending.map(|Ending { after, failed }| Ending { after: after * (768 + 2 * u32::from(more)) / 1024, failed })
+        }
         None => {
             let [high, low, ..] = keys.decoy(&format!("{:016x}", u64::from_be_bytes(phone.0))).short();
             drawn_ending(u16::from_be_bytes([high, low]) % 1000, drawn, more)

@@ -42,10 +42,16 @@ impl FailureReason {
     /// What a person can do about it.
     pub const fn message(self) -> &'static str {
         match self {
-            Self::OptedOut => "This phone has opted out of our messages. Text START to our number, then ask for a new code.",
-            Self::Unreachable => "The phone could not be reached. Switch it on, check its reception, then ask for a new code.",
+            Self::OptedOut => {
+                "This phone has opted out of our messages. Text START to our number, then ask for a new code."
+            }
+            Self::Unreachable => {
+                "The phone could not be reached. Switch it on, check its reception, then ask for a new code."
+            }
             Self::NotAMobileNumber => "This number cannot receive text messages. Use a mobile phone's number.",
-            Self::BlockedByCarrier => "The phone's carrier has blocked the message. Ask for a new code later, or use another number.",
+            Self::BlockedByCarrier => {
+                "The phone's carrier has blocked the message. Ask for a new code later, or use another number."
+            }
             Self::NotDelivered => "The code could not be delivered. Check the number, then ask for a new code.",
         }
     }

@@ -217,7 +217,9 @@ mod tests {
     #[test]
     fn a_message_without_a_final_report_is_sent_and_then_unknown() {
         for report in [None, Some((DeliveryState::Sent, at(1), ""))] {
-            for (now, state) in [(0, ToldState::Queued), (5, ToldState::Sent), (299, ToldState::Sent), (300, ToldState::Unknown)] {
+            for (now, state) in
+                [(0, ToldState::Queued), (5, ToldState::Sent), (299, ToldState::Sent), (300, ToldState::Unknown)]
+            {
                 assert_eq!(told_of(Flow::Login, send(at(0), true, report), now), (state, None), "{now}");
             }
         }
@@ -232,7 +234,7 @@ mod tests {
             let (mut record, challenge) = record(flow, send(at(1000), false, None));
             record.sends.extend(earlier.map(|send| ("earlier".to_owned(), send)));
             let challenge = Challenge { expires: at(1300), ..challenge };
-            let of = |now| of(&keys(), (PHONE, flow.into()), &record, &challenge, at(1000 + now));
+            let of = |now: u64| of(&keys(), (PHONE, flow.into()), &record, &challenge, at(1000 + now));
             [0, 5, 299, 300].into_iter().map(|now| (of(now).state, of(now).reason)).collect()
         };
         use ToldState::{Delivered, Failed, Queued, Sent, Unknown};
@@ -240,8 +242,7 @@ mod tests {
         let delivered = story(earlier(Some((DeliveryState::Delivered, at(102), ""))), Flow::Login);
         assert_eq!(delivered, [(Queued, None), (Delivered, None), (Delivered, None), (Delivered, None)]);
         assert_eq!(story(earlier(None), Flow::Login), [(Queued, None), (Sent, None), (Sent, None), (Unknown, None)]);
-        for (flow, reason) in
-            [(Flow::Login, FailureReason::NotDelivered), (Flow::Register, FailureReason::Unreachable)]
+        for (flow, reason) in [(Flow::Login, FailureReason::NotDelivered), (Flow::Register, FailureReason::Unreachable)]
         {
             let failed = story(earlier(Some((DeliveryState::Failed, at(102), "80"))), flow);
             assert_eq!(failed[1..], [(Failed, Some(reason)); 3]);
@@ -274,9 +275,8 @@ mod tests {
     #[test]
     fn the_next_start_is_when_the_phone_s_limits_admit_one() {
         let (mut record, challenge) = record(Flow::Login, send(at(0), true, None));
-        let retry_at = |record: &PhoneRecord, now| {
-            of(&keys(), (PHONE, Flow::Login.into()), record, &challenge, at(now)).retry_at
-        };
+        let retry_at =
+            |record: &PhoneRecord, now| of(&keys(), (PHONE, Flow::Login.into()), record, &challenge, at(now)).retry_at;
         assert_eq!(retry_at(&record, 7), at(7), "at once");
         record.shared.without_password.starts = vec![at(0)];
         assert_eq!((retry_at(&record, 7), retry_at(&record, 40)), (at(30), at(40)));
