@@ -234,7 +234,7 @@ mod tests {
             let (mut record, challenge) = record(flow, send(at(1000), false, None));
             record.sends.extend(earlier.map(|send| ("earlier".to_owned(), send)));
             let challenge = Challenge { expires: at(1300), ..challenge };
-            let of = |now| of(&keys(), (PHONE, flow.into()), &record, &challenge, at(1000 + now));
+            let of = |now: u64| of(&keys(), (PHONE, flow.into()), &record, &challenge, at(1000 + now));
             [0, 5, 299, 300].into_iter().map(|now| (of(now).state, of(now).reason)).collect()
         };
         use ToldState::{Delivered, Failed, Queued, Sent, Unknown};

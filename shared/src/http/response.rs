@@ -34,6 +34,11 @@ pub fn ok(body: &Value) -> Response<Body> {
     Response::new(Body::from(body.to_string()))
 }
 
+/// A 200 without a body.
+pub fn done() -> Response<Body> {
+    Response::new(Body::Empty)
+}
+
 /// A 200 with this body, which anybody may keep for an hour: back ends ask again for a key that they do not know.
 pub fn public(body: &Value) -> Response<Body> {
     let mut response = ok(body);
