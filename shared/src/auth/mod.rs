@@ -56,6 +56,7 @@ pub mod voice;
 
 use secrecy::SecretString;
 
+use crate::channel::Channel;
 use crate::client_network::ClientNetwork;
 use crate::language::Language;
 
@@ -74,6 +75,8 @@ pub struct Requester {
     pub user_agent: String,
     /// By the header `accept-language`.
     pub language: Language,
+    /// How the code is to come.
+    pub channel: Channel,
 }
 
 impl Requester {
@@ -83,6 +86,12 @@ impl Requester {
     /// the price of a text depends on its length, and so on its language, and must not tell who is a user.
     fn language_for(&self, locale: &str) -> Language {
         Language::of_tag(locale).unwrap_or(self.language)
+    }
+
+    /// The same, asking for the code to come this way.
+    #[must_use]
+    pub fn by(self, channel: Channel) -> Self {
+        Self { channel, ..self }
     }
 
     /// The same, asking for the language of this locale.

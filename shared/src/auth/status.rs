@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::AuthError;
-use super::challenge::{self, ChallengeRequest};
+use super::challenge::{self, ChallengeRequest, NewSend};
 use super::challenge_id::ChallengeId;
 use super::delivery_timeline::{Ending, ToldState, decoy_ending, told};
 use super::failure_reason::FailureReason;
@@ -92,7 +92,7 @@ fn of(
         now,
         life: Duration::ZERO,
         test: challenge.test,
-        send: "",
+        send: NewSend::default(),
     };
     let id = challenge.send.as_deref().unwrap_or_default();
     let send = record.sends.get(id);
@@ -175,7 +175,7 @@ mod tests {
         };
         let parts: BTreeMap<_, _> = report.map(part).into_iter().collect();
         let delivery = Delivery { parts, part_count: Some(1) };
-        CodeSend { at, flow: Flow::Login, channel: Channel::Sms, sent, delivery }
+        CodeSend { at, flow: Flow::Login, channel: Channel::Sms, sent, offers_call: false, call: None, delivery }
     }
 
     /// A challenge that was started at 0 and expires at 300, and its record with one send.

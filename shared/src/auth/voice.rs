@@ -1,10 +1,20 @@
 //! What a call says: the code, digit by digit and slowly, twice. `docs/voice.md` shows all texts, and a test compares it.
 //!
+//! Plivo asks for it when somebody has answered, at an address that holds the send's id. The first call that asks is bound to the send, and no other
+//! is told anything.
+//!
 //! Plivo's `<Speak>` takes SSML where the voice is one of Amazon Polly's. Polly has none for Ukrainian, so these calls are in English.
 
+use super::AuthError;
+use super::challenge;
+use secrecy::ExposeSecret as _;
+
+use crate::app::App;
+use crate::clock::Timestamp;
 use crate::config::{Purpose, Settings};
 use crate::flow::Flow;
 use crate::language::Language;
+use crate::store::{Challenge, DeliveryState, Part, PhoneRecord, Report, SendId};
 
 /// The answer that ends a call without a word.
 pub const HANG_UP: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response><Hangup/></Response>"#;
@@ -24,8 +34,85 @@ struct Spoken {
     aims: [&'static str; 5],
 }
 
-/// The answer to a call that has been answered: it reads the code aloud.
-pub fn answer(settings: &Settings, (flow, language): (Flow, Language), code: &str) -> String {
+/// The place of a call's reports: it is answered, then it ends.
+const ANSWERED: u32 = 1;
+const ENDED: u32 = 2;
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallEnd {
+    /// Somebody has answered it.
+    Completed,
+    /// Nobody has: the line was busy, or it rang in vain.
+    NotAnswered,
+    /// It did not come to the phone.
+    Failed,
+}
+
+/// What to say to the call that was answered; `None` where it is to be hung up: an id of no call, one that belongs to another call, a code that has
+/// expired or been used. `call`: Plivo's id of it.
+///
+/// # Errors
+/// Storage, or the keys.
+pub async fn answer(app: &App, send: SendId, call: &str) -> Result<Option<String>, AuthError> {
+    let now = app.clock.now();
+    let keys = app.secrets.keys(now).await?;
+    let id = send.text();
+    let answered = report(call, DeliveryState::Sent, ANSWERED, None, now);
+    let bound = app.store.phones.bind_call(send.open(&keys), &id, &answered).await?;
+    let Some((flow, language, challenge)) = bound.as_ref().and_then(|record| call_of(record, &id, now)) else {
+        return Ok(None);
+    };
+    let code = challenge.code.as_deref().map(|sealed| keys.open_code(sealed, &challenge.id)).transpose()?;
+    Ok(code.map(|code| speech(&app.settings, (flow, language), code.expose_secret())))
+}
+
+/// What a bound call is about, if its code is still good.
+fn call_of<'a>(record: &'a PhoneRecord, id: &str, now: Timestamp) -> Option<(Flow, Language, &'a Challenge)> {
+    let send = record.sends.get(id)?;
+    let call = send.call.as_ref()?;
+    let mut challenges = record.challenges.values();
+    let challenge =
+        challenges.find(|challenge| challenge.id == call.challenge && challenge::is_live(challenge, now))?;
+    Some((send.flow, Language::of_tag(&call.language).unwrap_or_default(), challenge))
+}
+
+/// Records how a call ended. One that somebody answered, and that has not asked what to say, has told nobody anything. `cause`: Plivo's code.
+///
+/// # Errors
+/// Storage, or the keys.
+pub async fn hang_up(
+    app: &App,
+    send: SendId,
+    call: &str,
+    end: CallEnd,
+    cause: Option<String>,
+) -> Result<(), AuthError> {
+    let now = app.clock.now();
+    let phone = send.open(&*app.secrets.keys(now).await?);
+    let record = app.store.phones.get(phone).await?;
+    let Some(known) = record.sends.get(&send.text()).and_then(|send| send.call.as_ref()) else { return Ok(()) };
+    let is_bound = known.uuid.as_deref() == Some(call);
+    let state = match end {
+        CallEnd::Completed if is_bound => DeliveryState::Delivered,
+        CallEnd::Completed | CallEnd::NotAnswered => DeliveryState::Undelivered,
+        CallEnd::Failed => DeliveryState::Failed,
+    };
+    if known.uuid.is_some() && !is_bound {
+        return Ok(());
+    }
+    let cause = cause.filter(|_| state.is_failure());
+    let report = Report { part: (1, 1), content: report(call, state, ENDED, cause, now) };
+    app.store.phones.record_report(phone, &send.text(), &report).await?;
+    Ok(())
+}
+
+fn report(call: &str, state: DeliveryState, sequence: u32, error: Option<String>, at: Timestamp) -> Part {
+    Part { uuid: call.to_owned(), state, sequence, error, at }
+}
+
+/// The answer that reads a code aloud.
+fn speech(settings: &Settings, (flow, language): (Flow, Language), code: &str) -> String {
     let Spoken { locale, voice, .. } = spoken(language);
     let digits: Vec<_> = code.chars().map(String::from).collect();
     let pause = r#"<break time="600ms"/>"#;
@@ -189,25 +276,25 @@ mod tests {
             <break time=\"600ms\"/><prosody rate=\"slow\">0<break time=\"600ms\"/>1<break time=\"600ms\"/>2<break time=\"600ms\"/>\
             3<break time=\"600ms\"/>4<break time=\"600ms\"/>5</prosody><break time=\"600ms\"/>. Do not share it with anybody.\
             </Speak></Response>";
-        assert_eq!(answer(&settings(&[]), (Flow::Login, Language::English), "012345"), expected);
+        assert_eq!(speech(&settings(&[]), (Flow::Login, Language::English), "012345"), expected);
     }
 
     #[test]
     fn what_is_not_ours_is_escaped_and_replaces_nothing() {
         let settings = settings(&[("APP_NAME", "<A&B> '\"{code}")]);
-        let xml = answer(&settings, (Flow::Login, Language::English), "012345");
+        let xml = speech(&settings, (Flow::Login, Language::English), "012345");
         assert_eq!(xml.matches("Your &lt;A&amp;B&gt; &apos;&quot;{code} code to log in").count(), 2, "{xml}");
         assert_eq!(xml.matches("<prosody").count(), 2, "{xml}");
         let texts = OwnTexts::parse(&json!({ "de": { "voice": { "login": "<Hangup/> & {code}" } } }).to_string());
         let settings = Settings { texts: texts.unwrap(), ..settings };
-        let xml = answer(&settings, (Flow::Login, Language::German), "012345");
+        let xml = speech(&settings, (Flow::Login, Language::German), "012345");
         assert!(xml.contains("&lt;Hangup/&gt; &amp; <break"), "{xml}");
         assert!(xml.contains("language=\"de-DE\" voice=\"Polly.Marlene\""), "{xml}");
     }
 
     #[test]
     fn a_language_that_no_voice_speaks_is_english() {
-        let xml = |language| answer(&settings(&[]), (Flow::Register, language), "012345");
+        let xml = |language| speech(&settings(&[]), (Flow::Register, language), "012345");
         assert_eq!(xml(Language::Ukrainian), xml(Language::English));
     }
 
