@@ -9,10 +9,13 @@ mod clients;
 mod controls;
 mod counters;
 mod decision_log;
+mod delivery;
+mod message_reports;
 mod messages;
 mod optimistic;
 mod phone_messages;
 mod phones;
+mod send_id;
 mod sessions;
 mod start_state;
 mod table;
@@ -32,14 +35,17 @@ pub use controls::{
 };
 pub use counters::{CounterKey, Counters};
 pub use decision_log::{DecisionLog, DecisionLogEntry};
+pub use delivery::{Delivery, DeliveryState, Part, Report};
+pub use message_reports::{MessageRecord, MessageReports};
 #[cfg(test)]
 pub(crate) use messages::LEASE;
 pub use messages::{Claim, Claimed, MessageState, Messages};
 pub use phone_messages::{PhoneMessages, PhoneMessagesTable};
 pub use phones::{
-    Attempt, Challenge, ChallengeKey, DEVICE_LIFE, Device, DeviceSlot, NotCounted, PhoneCounts, PhoneKey, PhoneLimits,
-    PhoneRecord, Phones, VerifiedCode,
+    Attempt, Challenge, ChallengeKey, Channel, CodeSend, DEVICE_LIFE, Device, DeviceSlot, NotCounted, PhoneCounts,
+    PhoneKey, PhoneLimits, PhoneRecord, Phones, VerifiedCode,
 };
+pub use send_id::SendId;
 pub use sessions::{NewSession, Session, SessionEntry, Sessions};
 pub use start_state::{CodeState, MessageLimits, StartKeys, StartState};
 pub use users::{
@@ -63,6 +69,8 @@ pub struct Store {
     pub controls: Controls,
     /// Outcomes of messages.
     pub messages: Messages,
+    /// What Plivo reported of messages.
+    pub message_reports: MessageReports,
     /// What client networks asked for.
     pub clients: Clients,
     /// What was spent, sent and verified.
@@ -83,6 +91,7 @@ impl Store {
             sessions: Sessions { table: table(&names.sessions_table) },
             controls: Controls::new(table(&names.controls_table)),
             messages: Messages { table: table(&names.messages_table) },
+            message_reports: MessageReports { table: table(&names.messages_table) },
             clients: Clients { table: table(&names.counters_table) },
             counters: Counters { table: table(&names.counters_table) },
             phone_messages: PhoneMessagesTable { table: table(&names.counters_table) },
