@@ -108,7 +108,7 @@ pub async fn hang_up(
 }
 
 fn report(call: &str, state: DeliveryState, sequence: u32, error: Option<String>, at: Timestamp) -> Part {
-    Part { uuid: call.to_owned(), state, sequence, error, at }
+    Part { uuid: call.to_owned(), state, sequence, error, carrier: None, at }
 }
 
 /// The answer that reads a code aloud.
