@@ -97,6 +97,8 @@ fn of(
     let id = challenge.send.as_deref().unwrap_or_default();
     let send = record.sends.get(id);
     let ending = send.and_then(|send| match () {
+        // No call is made to a phone without a user, so nothing may be told of the end of one.
+        () if send.channel == Channel::Voice && key.flow != Flow::SecondFactor => None,
         () if send.sent => ending(send),
         // Whoever tests an app wants to see that it works.
         () if challenge.test => decoy_ending(keys, phone, id, Some(Some(DELIVERED))),
@@ -111,18 +113,13 @@ fn of(
         channel: send.map_or(Channel::Sms, |send| send.channel),
         reason: failed.map(|code| reason(key.flow, code)),
         retry_at: challenge::next_start(record, &request),
-        voice: offers_voice(),
+        voice: send.is_some_and(|send| send.offers_call) && challenge::is_live(challenge, now),
         expires: challenge.expires,
     }
 }
 
 /// What is told of a test number's message.
 const DELIVERED: Ending = Ending { after: Duration::from_secs(2), failed: None };
-
-/// Whether a start of this flow may ask for a call.
-const fn offers_voice() -> bool {
-    false
-}
 
 /// Why a message failed, as far as that may be told. Where starts send only to users, a reason would be one more thing that a decoy has to guess.
 fn reason(flow: Flow, code: u16) -> FailureReason {
