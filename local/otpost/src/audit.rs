@@ -118,7 +118,7 @@ pub struct Change {
     pub why: String,
 }
 
-/// The newest changes, and the test numbers, about which nothing else asks an operator.
+/// The newest changes. Test numbers are with them since they are doors that somebody opened, in the settings.
 ///
 /// # Errors
 /// When storage fails.
