@@ -28,9 +28,9 @@ const FLOWS: [Flow; 2] = [Flow::Register, Flow::Login];
 /// What the numbers of messages and codes are based on.
 const COUNTS_FROM: &str = "the counters by which suspensions are decided, all shards summed: this hour and the one before; for a suspended \
                            prefix, starts count as messages";
-/// What the usual number is based on.
-const USUAL_FROM: &str = "the counters' mean of right codes in an hour before this one, in which the last day weighs most; it is what a \
-                          suspension would keep out";
+/// What the number of those who are kept out is based on.
+const KEPT_OUT_FROM: &str = "the counters' mean of right codes in an hour before this one, in which the last day weighs most; it sinks while \
+                             a suspension lasts";
 /// What the numbers of the day are based on.
 const DAY_FROM: &str = "the decision log of the last 24 hours: messages that were meant to go out, and starts that a suspension has stopped";
 
@@ -41,8 +41,8 @@ pub struct ConversionReport {
     pub at: Iso,
     /// What `messages`, `verified`, `percent` and `suspension` are based on.
     pub counts_from: &'static str,
-    /// What `usual_per_hour` is based on.
-    pub usual_from: &'static str,
+    /// What `kept_out_per_hour` is based on.
+    pub kept_out_from: &'static str,
     /// What `day_messages` and `day_stopped` are based on.
     pub day_from: &'static str,
     /// By country.
@@ -92,8 +92,8 @@ pub struct Conversion {
     pub percent: Option<i64>,
     /// Whether it is suspended now.
     pub suspension: Suspension,
-    /// Verified users in a usual hour.
-    pub usual_per_hour: f64,
+    /// What a block costs: how many verified users it keeps out in a usual hour. Logins are never suspended, but a kill switch stops them.
+    pub kept_out_per_hour: f64,
     /// Messages of the last 24 hours.
     pub day_messages: i64,
     /// Starts of the last 24 hours that did not send since it was suspended.
@@ -138,7 +138,7 @@ pub async fn conversion(
     Ok(ConversionReport {
         at: Iso(now),
         counts_from: COUNTS_FROM,
-        usual_from: USUAL_FROM,
+        kept_out_from: KEPT_OUT_FROM,
         day_from: DAY_FROM,
         countries: countries(&shards, rules, &day),
         prefixes: of_each_prefix(&of_prefixes, known, rules, &day),
@@ -239,7 +239,7 @@ fn row(
         percent: percent(volume.verified, volume.sends),
         suspension,
         // A mean of more than 2^53 thousandths is none.
-        usual_per_hour: mean as f64 / THOUSAND,
+        kept_out_per_hour: mean as f64 / THOUSAND,
         day_messages,
         day_stopped,
     }
@@ -247,7 +247,7 @@ fn row(
 
 /// Whether there is anything to say.
 fn is_any(row: &Conversion) -> bool {
-    row.messages + row.verified + row.day_messages + row.day_stopped > 0 || row.usual_per_hour > 0.0
+    row.messages + row.verified + row.day_messages + row.day_stopped > 0 || row.kept_out_per_hour > 0.0
 }
 
 /// What is suspended and what has most messages first.
@@ -262,7 +262,7 @@ impl fmt::Display for ConversionReport {
             writeln!(
                 f,
                 "{what:<34} {:<9} {:>9} {:>9} {:>5} {:<10} {:>14} {:>13} {:>12}",
-                "", "messages", "verified", "%", "suspended", "usual per hour", "messages/24 h", "stopped/24 h"
+                "", "messages", "verified", "%", "suspended", "kept out/hour", "messages/24 h", "stopped/24 h"
             )?;
             for row in rows.iter().take(LISTED) {
                 writeln!(f, "{row}")?;
@@ -274,24 +274,26 @@ impl fmt::Display for ConversionReport {
             }
             writeln!(f)?;
         }
-        let Self { counts_from, usual_from, day_from, .. } = self;
+        let Self { counts_from, kept_out_from, day_from, .. } = self;
         writeln!(f, "Messages, verified, % and suspended: from {counts_from}.")?;
         writeln!(
             f,
-            "Usual per hour: {usual_from}. A country's kill switch would keep out both rows.\n24 h: from {day_from}."
-        )
+            "Kept out: verified users whom a block would keep out in a usual hour, from {kept_out_from}. Logins are never suspended; a country's \
+             kill switch stops both rows."
+        )?;
+        writeln!(f, "24 h: from {day_from}.")
     }
 }
 
 impl fmt::Display for Conversion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, messages, verified, suspension, usual_per_hour, day_messages, day_stopped, .. } = self;
+        let Self { kind, messages, verified, suspension, kept_out_per_hour, day_messages, day_stopped, .. } = self;
         let names = [&self.country, &self.prefix, &self.digits].into_iter().flatten();
         let name = names.map(String::as_str).collect::<Vec<_>>().join(" ");
         let percent = self.percent.map_or_else(|| "-".to_owned(), |percent| percent.to_string());
         write!(
             f,
-            "{name:<34} {kind:<9} {messages:>9} {verified:>9} {percent:>5} {suspension:<10} {usual_per_hour:>14.1} {day_messages:>13} \
+            "{name:<34} {kind:<9} {messages:>9} {verified:>9} {percent:>5} {suspension:<10} {kept_out_per_hour:>14.2} {day_messages:>13} \
              {day_stopped:>12}"
         )
     }

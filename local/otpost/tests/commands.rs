@@ -442,7 +442,7 @@ async fn a_block_costs_the_users_who_are_usual_and_a_suspension_shows() {
         let [row] = &rows[..] else { unreachable!("{rows:?}") };
         assert_eq!((row.country.as_deref(), row.kind), (Some("US"), "register"));
         assert_eq!((row.messages, row.verified, row.percent, row.day_messages), (2, 2, Some(100), 2));
-        assert_eq!((row.suspension, row.usual_per_hour), (Suspension::No, 0.0));
+        assert_eq!((row.suspension, row.kept_out_per_hour), (Suspension::No, 0.0));
     }
     stack.clock.advance(2 * HOUR);
     for line in 3..=9 {
@@ -456,7 +456,7 @@ async fn a_block_costs_the_users_who_are_usual_and_a_suspension_shows() {
     assert_eq!((row.day_messages, row.day_stopped), (7, 2));
     for row in [&countries[0], row] {
         // Two in one hour and none in the next: a 24th of two, less a 24th.
-        assert!((0.078..=0.080).contains(&row.usual_per_hour), "{row:?}");
+        assert!((0.078..=0.080).contains(&row.kept_out_per_hour), "{row:?}");
     }
 }
 
