@@ -1,12 +1,19 @@
 //! The limits that hold a phone up now, and when each ends: for the operator, who is asked why no code came.
 
+use std::time::Duration;
+
+use phone_number::Country;
 use serde::Serialize;
 
 use super::challenge::close_ended;
 use super::limits::{Limit, Limited, check_passwords, check_spacing};
+use super::{AuthError, circuit_breaker};
 use crate::clock::Timestamp;
 use crate::flow::Flow;
-use crate::store::{DeviceSlot, PhoneRecord};
+use crate::spend::kill_switch::SMS;
+use crate::spend::pumping::Outcome;
+use crate::spend::{SpendRequest, SpendRules};
+use crate::store::{DeviceSlot, PhoneRecord, StartState};
 
 /// A limit that is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +45,32 @@ pub fn in_force(record: &PhoneRecord, is_confirmed: bool, now: Timestamp) -> Vec
     let unconfirmed = Limit::UnconfirmedMessagesPerDay.rule().check(&record.unconfirmed_sends, now);
     if let (false, Err(limited)) = (is_confirmed, unconfirmed) {
         found.push(InForce::of(&limited, None, Flow::Register));
+    }
+    found
+}
+
+/// What holds up every start of a flow for a country's numbers, or for this number's prefix: its name, and when it ends, if by itself.
+pub fn in_force_for_all(
+    state: &StartState,
+    rules: &SpendRules,
+    (flow, country): (Flow, Country),
+    now: Timestamp,
+) -> Vec<(String, Option<Timestamp>)> {
+    let after = |seconds: u64| Some(now.plus(Duration::from_secs(seconds)));
+    let code = country.code();
+    let concerned = [flow.as_str(), &code, SMS];
+    let switches = state.status.kill_switches.0.iter().map(ToString::to_string);
+    let mut found: Vec<_> = switches
+        .filter(|name| concerned.contains(&name.as_str()))
+        .map(|name| (format!("kill switch {name}"), None))
+        .collect();
+    if let Err(AuthError::SmsDown { retry_after }) = circuit_breaker::check(state.status.failures.as_ref(), now) {
+        found.push(("sms_down".to_owned(), after(retry_after)));
+    }
+    let request = SpendRequest { flow, country: &code, segments: 1, now, captcha_passed: false };
+    let decision = rules.decide(&request, &state.shards, &state.prefix).decision;
+    if let Some(rule) = decision.rule.filter(|_| decision.outcome != Outcome::Send) {
+        found.push((rule.as_str().to_owned(), after(decision.retry_after(now))));
     }
     found
 }
@@ -75,13 +108,6 @@ impl InForce {
             until: limited.again,
         }
     }
-}
-
-/// Clears what is counted for everybody without a device token, so that the phone may start, and enter codes and passwords, at once. What devices
-/// and live challenges count stays.
-pub fn unblock(record: &mut PhoneRecord) {
-    record.shared = Default::default();
-    record.unconfirmed_sends.clear();
 }
 
 #[cfg(test)]
@@ -149,7 +175,7 @@ mod tests {
                 ("unconfirmed_messages_per_day", None)
             ]
         );
-        unblock(&mut record);
+        record.clear_limits();
         assert_eq!(devices(&record), [("start_spacing", Some(2))]);
     }
 }

@@ -52,7 +52,8 @@ const MAX_SENDS: usize = 20;
 pub struct PhoneKey(pub [u8; 8]);
 
 impl PhoneKey {
-    pub(super) fn id(self) -> String {
+    /// The key as text, by which logs and decisions name the phone, too.
+    pub fn id(self) -> String {
         format!("{:016x}", u64::from_be_bytes(self.0))
     }
 }
@@ -276,6 +277,13 @@ impl PhoneRecord {
         }
     }
 
+    /// Clears what is counted for everybody without a device token, so that the phone may start, and enter codes and passwords, at once. What
+    /// devices and live challenges count stays.
+    pub fn clear_limits(&mut self) {
+        self.shared = PhoneLimits::default();
+        self.unconfirmed_sends.clear();
+    }
+
     /// Adds a send, in place of the oldest where there are enough.
     pub fn add_send(&mut self, id: &str, send: CodeSend) {
         self.sends.insert(id.to_owned(), send);
@@ -397,6 +405,14 @@ impl Phones {
     /// [`StoreError`].
     pub async fn forget_devices(&self, phone: PhoneKey, now: Timestamp) -> Result<(), StoreError> {
         self.forget(phone, now, |record| record.devices.clear()).await
+    }
+
+    /// Clears what is counted for everybody without a device token ([`PhoneRecord::clear_limits`]).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn clear_limits(&self, phone: PhoneKey, now: Timestamp) -> Result<(), StoreError> {
+        self.forget(phone, now, PhoneRecord::clear_limits).await
     }
 
     /// Forgets the devices of a phone whose user has changed or is gone, and its challenges that expire by then: a code that was asked for
