@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use shared::plivo::signature::{NONCE, SIGNATURES, Signed};
 use tokio::sync::watch;
 use url::Url;
 
@@ -13,7 +14,6 @@ use super::call::Call;
 use super::inbound::Inbound;
 use super::parameter::{is_url, refused, string};
 use super::response::Refused;
-use super::signature::sign;
 use super::{Simulator, lock};
 
 /// How long Plivo waits for an answer ("Plivo: Message status callbacks" page).
@@ -271,19 +271,21 @@ impl Simulator {
     ) -> Option<reqwest::RequestBuilder> {
         let mut url = Url::parse(&target.url).ok()?;
         let nonce = format!("{:020}", shared::crypto::random::below(u64::MAX));
-        let token = if *is_forged { "another token" } else { &self.inner.auth_token };
-        let signature = sign(token, target.method, &target.url, &nonce, form);
+        let token = if *is_forged { "another token" } else { self.inner.auth_token.as_str() };
+        let parameters: Vec<_> = form.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let http = self.http()?;
-        let request = match target.method {
-            Method::Post => http.post(url).form(form),
+        let (method, request) = match target.method {
+            Method::Post => (reqwest::Method::POST, http.post(url).form(form)),
             Method::Get => {
                 url.query_pairs_mut().extend_pairs(form);
-                http.get(url)
+                (reqwest::Method::GET, http.get(url))
             }
         };
-        let request = request.timeout(TIMEOUT).header("X-Plivo-Signature-V3-Nonce", nonce);
-        let request = request.header("X-Plivo-Signature-Ma-V3", &signature);
-        Some(if *by_main_account_only { request } else { request.header("X-Plivo-Signature-V3", signature) })
+        let signed = Signed { method: &method, url: &target.url, parameters: &parameters };
+        let signature = signed.sign(&nonce, &token.into());
+        let [by_account, by_main_account] = SIGNATURES;
+        let request = request.timeout(TIMEOUT).header(NONCE, nonce).header(by_main_account, &signature);
+        Some(if *by_main_account_only { request } else { request.header(by_account, signature) })
     }
 
     fn http(&self) -> Option<reqwest::Client> {

@@ -13,7 +13,6 @@
 //! * `list`: filters and pages of the message list
 //! * `response`: the shapes of responses
 //! * `callback`: calls the application back, in order and by the clock
-//! * `signature`: signs callbacks
 //! * `report`: delivery reports
 //! * `inbound`: messages that phones write, and opt-outs
 //! * `call`: calls
@@ -36,7 +35,6 @@ mod plan;
 mod report;
 mod request;
 mod response;
-mod signature;
 #[cfg(test)]
 mod testing;
 mod text;
