@@ -46,3 +46,4 @@ mod template;
 mod test_numbers;
 mod texts;
 mod transcripts;
+mod voice;

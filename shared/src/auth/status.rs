@@ -140,7 +140,9 @@ fn ending(send: &CodeSend) -> Option<Ending> {
 
 /// How the last message that was really sent to a phone ended: `Some(None)` where no report came in time, `None` where it is too early to say.
 fn last_ending(record: &PhoneRecord, now: Timestamp) -> Option<Option<Ending>> {
-    let mut sent: Vec<_> = record.sends.values().filter(|send| send.sent).collect();
+    // How a call ended says nothing about messages.
+    let of_message = |send: &&CodeSend| send.sent && send.channel == Channel::Sms;
+    let mut sent: Vec<_> = record.sends.values().filter(of_message).collect();
     sent.sort_unstable_by_key(|send| std::cmp::Reverse(send.at));
     sent.into_iter().find_map(|send| match ending(send) {
         None if send.at.until(now) < SILENCE => None,
