@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::config::{Purpose, Settings};
 use crate::flow::Flow;
 use crate::language::Language;
-use crate::store::{Challenge, DeliveryState, Part, PhoneRecord, Report, SendId};
+use crate::store::{Challenge, DeliveryState, Part, PhoneRecord, SendId};
 
 /// The answer that ends a call without a word.
 pub const HANG_UP: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response><Hangup/></Response>"#;
@@ -90,20 +90,16 @@ pub async fn hang_up(
 ) -> Result<(), AuthError> {
     let now = app.clock.now();
     let phone = send.open(&*app.secrets.keys(now).await?);
-    let record = app.store.phones.get(phone).await?;
-    let Some(known) = record.sends.get(&send.text()).and_then(|send| send.call.as_ref()) else { return Ok(()) };
-    let is_bound = known.uuid.as_deref() == Some(call);
-    let state = match end {
-        CallEnd::Completed if is_bound => DeliveryState::Delivered,
-        CallEnd::Completed | CallEnd::NotAnswered => DeliveryState::Undelivered,
-        CallEnd::Failed => DeliveryState::Failed,
+    let (phones, id) = (&app.store.phones, send.text());
+    let end_as = async |state: DeliveryState, was_said| {
+        let cause = cause.clone().filter(|_| state.is_failure());
+        phones.end_call(phone, &id, &report(call, state, ENDED, cause, now), was_said).await
     };
-    if known.uuid.is_some() && !is_bound {
-        return Ok(());
+    match end {
+        CallEnd::Completed if end_as(DeliveryState::Delivered, true).await? => {}
+        CallEnd::Completed | CallEnd::NotAnswered => drop(end_as(DeliveryState::Undelivered, false).await?),
+        CallEnd::Failed => drop(end_as(DeliveryState::Failed, false).await?),
     }
-    let cause = cause.filter(|_| state.is_failure());
-    let report = Report { part: (1, 1), content: report(call, state, ENDED, cause, now) };
-    app.store.phones.record_report(phone, &send.text(), &report).await?;
     Ok(())
 }
 

@@ -566,19 +566,56 @@ impl Phones {
         send: &str,
         answered: &Part,
     ) -> Result<Option<PhoneRecord>, StoreError> {
-        let part = to_attribute_value(answered).map_err(|error| StoreError::malformed("phones", error))?;
+        let condition = "sends.#send.sent = :true AND sends.#send.#call.expires > :now \
+                         AND (attribute_not_exists(sends.#send.#call.#uuid) OR sends.#send.#call.#uuid = :uuid)";
+        let more = [
+            (":true", AttributeValue::Bool(true)),
+            (":now", super::number(answered.at.as_millis())),
+            // The same call may ask again.
+            (":below", super::number((answered.sequence + 1).into())),
+        ];
+        let change = "SET sends.#send.#call.#uuid = :uuid, ";
+        self.report_call((phone, send), answered, (change, condition), more.into()).await
+    }
+
+    /// Records how a call ended, on condition that no report as late is there, and that the send is bound to this call; or, if nothing `was_said`, to
+    /// no other. Returns whether it did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn end_call(&self, phone: PhoneKey, send: &str, end: &Part, was_said: bool) -> Result<bool, StoreError> {
+        let condition = if was_said {
+            "sends.#send.#call.#uuid = :uuid"
+        } else {
+            "attribute_exists(sends.#send.#call) \
+             AND (attribute_not_exists(sends.#send.#call.#uuid) OR sends.#send.#call.#uuid = :uuid)"
+        };
+        let more = [(":below", super::number(end.sequence.into()))];
+        Ok(self.report_call((phone, send), end, ("SET ", condition), more.into()).await?.is_some())
+    }
+
+    /// Writes a report of a call with another change, on another condition and that no report is there from `:below` on.
+    async fn report_call(
+        &self,
+        (phone, send): (PhoneKey, &str),
+        report: &Part,
+        (change, condition): (&str, &str),
+        more: Vec<(&str, AttributeValue)>,
+    ) -> Result<Option<PhoneRecord>, StoreError> {
+        let part = to_attribute_value(report).map_err(|error| StoreError::malformed("phones", error))?;
+        let parts = "sends.#send.parts.#part = :part, sends.#send.part_count = :count, #version = :version";
+        let forward = "(attribute_not_exists(sends.#send.parts.#part) OR sends.#send.parts.#part.#sequence < :below)";
+        let own = [
+            (":uuid", text(&report.uuid)),
+            (":part", part),
+            (":count", super::number(1)),
+            (":version", text(identifier::random())),
+        ];
+        let all = own.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect();
         let update = self
             .table
-            .update(
-                &phone.id(),
-                "SET sends.#send.#call.#uuid = :uuid, sends.#send.parts.#part = :part, sends.#send.part_count = :count, \
-                 #version = :version",
-            )
-            .condition_expression(
-                "sends.#send.sent = :true AND sends.#send.#call.expires > :now \
-                 AND (attribute_not_exists(sends.#send.#call.#uuid) OR sends.#send.#call.#uuid = :uuid) \
-                 AND (attribute_not_exists(sends.#send.parts.#part) OR sends.#send.parts.#part.#sequence <= :sequence)",
-            )
+            .update(&phone.id(), &format!("{change}{parts}"))
+            .condition_expression(format!("{condition} AND {forward}"))
             .set_expression_attribute_names(names([
                 ("#send", send),
                 ("#call", "call"),
@@ -587,15 +624,7 @@ impl Phones {
                 ("#sequence", "sequence"),
                 ("#version", "version"),
             ]))
-            .set_expression_attribute_values(values([
-                (":uuid", text(&answered.uuid)),
-                (":part", part),
-                (":count", super::number(1)),
-                (":sequence", super::number(answered.sequence.into())),
-                (":true", AttributeValue::Bool(true)),
-                (":now", super::number(answered.at.as_millis())),
-                (":version", text(identifier::random())),
-            ]))
+            .set_expression_attribute_values(Some(all))
             .return_values(ReturnValue::AllNew);
         let Written::Done(output) = write(|| update.clone().send()).await? else { return Ok(None) };
         Ok(Some(optimistic::read(output.attributes)?))
