@@ -2,6 +2,8 @@
 //! `messaging`.
 
 mod error;
+pub mod message_error;
+pub mod signature;
 
 use std::time::Duration;
 
@@ -146,14 +148,17 @@ mod tests {
     const MESSAGE: Message<'_> =
         Message { to: "+14155550100", text: "x", media: &[], keep_text: false, callback: "codes/x", expiry: None };
 
+    fn credentials() -> PlivoCredentials {
+        PlivoCredentials { auth_id: "MA".into(), auth_token: "secret".into(), callback_tokens: Vec::new() }
+    }
+
     async fn send_to(base: String) -> PlivoError {
         let http = http_client::without_pool(&|_| None).unwrap();
         let client = Client {
             timeout: Duration::from_millis(50),
             ..Client::new(http, base, Sender::Source("Otpost".into()), String::new())
         };
-        let credentials = PlivoCredentials { auth_id: "MA".into(), auth_token: "secret".into() };
-        client.send(&credentials, MESSAGE).await.unwrap_err()
+        client.send(&credentials(), MESSAGE).await.unwrap_err()
     }
 
     #[tokio::test]
@@ -169,7 +174,7 @@ mod tests {
         let (url, connections) = tests::drops_idle_connections(202, accepted).await;
         let http = http_client::without_pool(&|_| None).unwrap();
         let client = Client::new(http, url, Sender::Source("Otpost".into()), String::new());
-        let credentials = PlivoCredentials { auth_id: "MA".into(), auth_token: "secret".into() };
+        let credentials = credentials();
         client.send(&credentials, MESSAGE).await.unwrap();
         client.send(&credentials, MESSAGE).await.unwrap();
         assert_eq!(connections.load(Ordering::Relaxed), 2);
