@@ -45,7 +45,6 @@ pub struct Rules {
 
 /// What has happened to a phone, and what holds it up.
 #[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct WhyReport {
     /// The time of the report.
     pub at: Iso,
@@ -63,7 +62,6 @@ pub struct WhyReport {
 
 /// What is kept under one key.
 #[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Story {
     /// `phone` or `email`.
     pub of: &'static str,
@@ -77,7 +75,6 @@ pub struct Story {
 
 /// Something that holds a phone up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Holdup {
     /// The limit, the rule or the kill switch.
     pub name: String,
@@ -89,7 +86,6 @@ pub struct Holdup {
 
 /// Something that has happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Line {
     /// The time.
     pub at: Iso,
@@ -295,16 +291,22 @@ fn entered(events: &[PhoneEvent], place: usize, flow: Flow, attempt: &str) -> St
     if was_right {
         return "the right code was entered".to_owned();
     }
-    let is_of_same_challenge = |event: &PhoneEvent| device(event) == device(&events[place]);
-    let earlier = events[..place].iter().rev().filter(|event| is_of_same_challenge(event));
-    let began = earlier.clone().find_map(|event| match &event.what {
-        PhoneAction::Started { flow: started, expires, .. } if *started == flow => Some(*expires),
+    // A code may be sent again by further starts, and then expires no later.
+    let expires = |event: &PhoneEvent| match &event.what {
+        PhoneAction::Started { flow: started, expires, .. }
+            if *started == flow && device(event) == device(&events[place]) =>
+        {
+            Some(*expires)
+        }
         _ => None,
-    });
-    let is_before = |event: &&PhoneEvent| !matches!(&event.what, PhoneAction::Started { flow: started, expires, .. } if *started == flow && Some(*expires) != began);
-    let tries = earlier
-        .take_while(is_before)
-        .filter(|event| matches!(&event.what, PhoneAction::Entered { flow: other, .. } if *other == flow));
+    };
+    let last = events[..place].iter().rev().find_map(expires);
+    let first = events.iter().position(|event| last.is_some() && expires(event) == last).unwrap_or_default();
+    let is_try = |event: &&PhoneEvent| {
+        matches!(&event.what, PhoneAction::Entered { flow: entered, .. } if *entered == flow)
+            && device(event) == device(&events[place])
+    };
+    let tries = events[first..place].iter().filter(is_try);
     format!("a wrong code was entered ({} of {ATTEMPTS_PER_CHALLENGE})", tries.count() + 1)
 }
 
