@@ -641,7 +641,7 @@ async fn report(stack: &Stack, phone: &str, state: DeliveryState, error: Option<
     let record = phones.get(key).await.unwrap();
     let (send, _) = record.sends.iter().max_by_key(|(_, send)| send.at).unwrap();
     let (uuid, error) = ("3e1f".to_owned(), error.map(str::to_owned));
-    let content = Part { uuid, state, sequence: 100, error, at: now };
+    let content = Part { uuid, state, sequence: 100, error, carrier: None, at: now };
     phones.record_report(key, send, &Report { part: (1, 1), content }).await.unwrap().unwrap();
 }
 
@@ -701,7 +701,7 @@ async fn a_story_has_starts_codes_and_sessions_and_the_same_by_phone_address_and
             "login: a wrong code was entered (1 of 5)",
             "login: the right code was entered",
             "login: logged in, a session began",
-            "login: Plivo reports the sms delivered, 3 s after the start (message 3e1f)",
+            "login: Plivo reported the sms delivered, 3 s after the start (message 3e1f).",
         ]
     );
     assert_eq!(report.user.as_ref().map(|user| user.object_id.as_str()), Some(id.as_str()));
@@ -721,15 +721,15 @@ async fn a_story_says_that_a_code_failed_expired_or_was_refused_by_the_carrier()
     assert_eq!(
         texts(&told(&stack, PHONE).await)[1..],
         [
-            "register: Plivo reports the sms undelivered: the phone is switched off or has no reception (Plivo's error 80), \
-             0 s after the start (message 3e1f)",
+            "register: Plivo reported the sms undelivered, 0 s after the start (message 3e1f). The phone could not be reached. \
+             It may be switched off or out of coverage. (error 80)",
             "register: the code expired, and was not entered right"
         ]
     );
     let other = "+14155550102";
     assert_eq!(register(&stack, other).await, 200);
     report(&stack, other, DeliveryState::Undelivered, Some("200")).await;
-    assert!(texts(&told(&stack, other).await)[1].contains("the phone has opted out by STOP"));
+    assert!(texts(&told(&stack, other).await)[1].contains("has opted out of messages from this sender. (error 200)"));
 }
 
 #[tokio::test]
