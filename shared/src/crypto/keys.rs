@@ -64,6 +64,7 @@ pub struct Keys {
     message: hmac::Key,
     prefix: hmac::Key,
     client: hmac::Key,
+    decoy: hmac::Key,
     send: hmac::Key,
     password: [u8; 32],
     device: LessSafeKey,
@@ -92,6 +93,7 @@ impl Keys {
             message: hmac_key(&users, "message")?,
             prefix: hmac_key(&users, "prefix")?,
             client: hmac_key(&users, "client")?,
+            decoy: hmac_key(&users, "decoy")?,
             send: hmac_key(&users, "send")?,
             password: expand(&users, "password")?,
             device: aead_key(&users, "device")?,
@@ -129,6 +131,11 @@ impl Keys {
     /// The keyed hash that stands for a client network.
     pub fn client(&self, network: &str) -> KeyedHash {
         KeyedHash::of(&self.client, network)
+    }
+
+    /// A keyed hash that draws what is told of a message that was not sent: always the same for the same text.
+    pub(crate) fn decoy(&self, text: &str) -> KeyedHash {
+        KeyedHash::of(&self.decoy, text)
     }
 
     /// The keyed hash that stands for an idempotency key, or for a message.
