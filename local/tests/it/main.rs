@@ -11,6 +11,7 @@ mod callbacks;
 mod captcha;
 mod client_limits;
 mod decisions;
+mod deliveries;
 mod devices;
 mod docs;
 mod events;
