@@ -7,6 +7,7 @@ mod attacks;
 mod authorizer;
 mod bad_input;
 mod budgets;
+mod callbacks;
 mod captcha;
 mod client_limits;
 mod decisions;
