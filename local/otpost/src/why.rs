@@ -18,6 +18,7 @@ use shared::config::{
 };
 use shared::crypto::Keys;
 use shared::flow::Flow;
+use shared::plivo::message_error;
 use shared::spend::SpendRules;
 use shared::spend::budget::shards_of;
 use shared::store::{
@@ -45,7 +46,6 @@ pub struct Rules {
 
 /// What has happened to a phone, and what holds it up.
 #[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct WhyReport {
     /// The time of the report.
     pub at: Iso,
@@ -63,7 +63,6 @@ pub struct WhyReport {
 
 /// What is kept under one key.
 #[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Story {
     /// `phone` or `email`.
     pub of: &'static str,
@@ -77,7 +76,6 @@ pub struct Story {
 
 /// Something that holds a phone up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Holdup {
     /// The limit, the rule or the kill switch.
     pub name: String,
@@ -89,7 +87,6 @@ pub struct Holdup {
 
 /// Something that has happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Line {
     /// The time.
     pub at: Iso,
@@ -295,16 +292,22 @@ fn entered(events: &[PhoneEvent], place: usize, flow: Flow, attempt: &str) -> St
     if was_right {
         return "the right code was entered".to_owned();
     }
-    let is_of_same_challenge = |event: &PhoneEvent| device(event) == device(&events[place]);
-    let earlier = events[..place].iter().rev().filter(|event| is_of_same_challenge(event));
-    let began = earlier.clone().find_map(|event| match &event.what {
-        PhoneAction::Started { flow: started, expires, .. } if *started == flow => Some(*expires),
+    // A code may be sent again by further starts, and then expires no later.
+    let expires = |event: &PhoneEvent| match &event.what {
+        PhoneAction::Started { flow: started, expires, .. }
+            if *started == flow && device(event) == device(&events[place]) =>
+        {
+            Some(*expires)
+        }
         _ => None,
-    });
-    let is_before = |event: &&PhoneEvent| !matches!(&event.what, PhoneAction::Started { flow: started, expires, .. } if *started == flow && Some(*expires) != began);
-    let tries = earlier
-        .take_while(is_before)
-        .filter(|event| matches!(&event.what, PhoneAction::Entered { flow: other, .. } if *other == flow));
+    };
+    let last = events[..place].iter().rev().find_map(expires);
+    let first = events.iter().position(|event| last.is_some() && expires(event) == last).unwrap_or_default();
+    let is_try = |event: &&PhoneEvent| {
+        matches!(&event.what, PhoneAction::Entered { flow: entered, .. } if *entered == flow)
+            && device(event) == device(&events[place])
+    };
+    let tries = events[first..place].iter().filter(is_try);
     format!("a wrong code was entered ({} of {ATTEMPTS_PER_CHALLENGE})", tries.count() + 1)
 }
 
@@ -338,10 +341,10 @@ fn reports(send: &CodeSend) -> Vec<Line> {
     let report = |(number, part): (&String, &shared::store::Part)| {
         let state: &str = part.state.into();
         let why = part.error.as_deref().filter(|_| part.state.is_failure());
-        let why = why.map(|code| format!(": {} (Plivo's error {code})", plivo_error(code))).unwrap_or_default();
+        let why = why.map(|code| format!(" {} (error {code})", message_error::in_words(code))).unwrap_or_default();
         let seconds = send.at.until(part.at).as_secs();
         let text = format!(
-            "Plivo reports the {channel}{} {state}{why}, {seconds} s after the start (message {})",
+            "Plivo reported the {channel}{} {state}, {seconds} s after the start (message {}).{why}",
             of(number),
             part.uuid
         );
@@ -411,24 +414,6 @@ fn in_words(name: &str) -> &str {
         "rejected" => "Plivo refused the message",
         "unavailable" => "Plivo was not available",
         other => other,
-    }
-}
-
-/// What one of Plivo's error codes means.
-fn plivo_error(code: &str) -> &'static str {
-    match code {
-        "20" => "network error",
-        "30" => "taken for spam",
-        "40" => "invalid source number",
-        "50" => "not a mobile number",
-        "70" | "90" => "no way to the phone",
-        "80" => "the phone is switched off or has no reception",
-        "100" => "blocked by the carrier",
-        "200" => "the phone has opted out by STOP",
-        "420" => "given up when the code had expired",
-        "450" => "the account may not send to this country",
-        "900" => "the account has no credit",
-        _ => "no further reason",
     }
 }
 

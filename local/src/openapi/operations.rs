@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shared::auth::jwt;
 use shared::http::Reason::{self, *};
-use shared::http::routes::JWKS;
+use shared::http::routes::{CALL_ANSWER, CALL_HANGUP, CODE_REPORT, INBOUND, JWKS, MESSAGE_REPORT, MESSAGE_STATUS};
 
 /// How a request is authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum Security {
     OptionalSession,
     /// By the message key.
     MessageKey,
+    /// By Plivo's signature.
+    Plivo,
 }
 
 /// An operation of the API.
@@ -143,7 +145,8 @@ impl Operation {
 
 /// All operations, in the order of the routes.
 pub fn operations() -> Vec<Operation> {
-    [registration_and_login(), message(), sessions(), tokens(), profile(), queries(), passwords()].concat()
+    [registration_and_login(), message(), sessions(), tokens(), profile(), queries(), passwords(), from_plivo()]
+        .concat()
 }
 
 fn registration_and_login() -> Vec<Operation> {
@@ -227,7 +230,52 @@ fn message() -> Vec<Operation> {
         .reasons(&[&[MessageInFlight, BudgetSpent, TooManyMessages, MessageRejected, SwitchedOff]])
         .reasons(&[&[SmsUnavailable, SmsUnknown]]);
     (operation.security, operation.headers) = (Security::MessageKey, &["idempotency-key"]);
-    vec![operation]
+    vec![operation, message_status()]
+}
+
+fn message_status() -> Operation {
+    let status = json!({
+        "message_uuid": "8b9cdb3e-0b0f-11f0-8ee3-0242ac110004", "state": "undelivered", "errorCode": "80",
+        "reason": "The phone could not be reached. It may be switched off or out of coverage.", "segments": 1,
+        "created": 1_590_527_843_419_i64, "updated": 1_590_527_903_419_i64,
+    });
+    let mut operation = Operation::new("GET", MESSAGE_STATUS, "messageStatus", "Messages")
+        .text(
+            "Ask what became of a message",
+            "By the `message_uuid` that `sendMessage` has answered, for 30 days. `unknown`: no final report came within four hours.",
+        )
+        .answer("MessageStatus", [("not delivered", status)])
+        .reasons(&[&[AccessDenied, MessageNotFound]]);
+    operation.security = Security::MessageKey;
+    operation
+}
+
+/// What Plivo calls, at an address of its own.
+fn from_plivo() -> Vec<Operation> {
+    let report = json!({
+        "MessageUUID": "8b9cdb3e-0b0f-11f0-8ee3-0242ac110004", "From": "14155550199", "To": "14155550100", "Status": "delivered",
+        "Sequence": "3", "PartInfo": "1 of 1", "ErrorCode": "000", "MCC": "310", "MNC": "260", "TotalAmount": "0.00770",
+    });
+    let inbound = json!({ "MessageUUID": "8b9cdb3e-0b0f-11f0-8ee3-0242ac110004", "From": "14155550100", "To": "14155550199", "Text": "STOP" });
+    let call =
+        json!({ "CallUUID": "8b9cdb3e-0b0f-11f0-8ee3-0242ac110004", "From": "14155550199", "To": "14155550100" });
+    let operation = |path, id, summary, example| {
+        let operation = Operation::new("POST", path, id, "From Plivo").text(
+            summary,
+            "For Plivo only, which signs it (V3). Known, unknown, late and repeated ones are all answered with 200.",
+        );
+        let mut operation = operation.without(&[UnknownApplication, ProxyRequired]);
+        operation.body = Some(("PlivoForm", vec![("a request", example)]));
+        operation.security = Security::Plivo;
+        operation.reasons(&[&[BodyTooLarge, SignatureInvalid]])
+    };
+    vec![
+        operation(CODE_REPORT, "reportCode", "Report what became of a code's SMS", report.clone()),
+        operation(MESSAGE_REPORT, "reportMessage", "Report what became of a message of sendMessage", report),
+        operation(INBOUND, "receiveMessage", "Pass on a message to our number", inbound),
+        operation(CALL_ANSWER, "answerCall", "Ask what a call that was answered is to say", call.clone()),
+        operation(CALL_HANGUP, "endCall", "Report the end of a call", call),
+    ]
 }
 
 fn sessions() -> Vec<Operation> {

@@ -14,7 +14,7 @@ use super::call::Call;
 use super::inbound::Inbound;
 use super::parameter::{is_url, refused, string};
 use super::response::Refused;
-use super::{Simulator, lock};
+use super::{KEPT, Simulator, lock};
 
 /// How long Plivo waits for an answer ("Plivo: Message status callbacks" page).
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -22,6 +22,9 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 const RETRIES: [i64; 3] = [60_000, 120_000, 240_000];
 /// The most that Plivo reads of an answer ("Plivo: XML" page).
 const MAX_ANSWER: usize = 100 * 1_024;
+
+/// The maximum number of jobs. The earliest are dropped, so that a load test whose clock stands still does not fill a laptop's memory.
+const MAX_JOBS: usize = 6 * KEPT;
 
 /// What goes wrong with callbacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,6 +135,9 @@ impl Queue {
     fn add(&mut self, due: Due) {
         self.added += 1;
         self.jobs.insert((due.at, self.added), due);
+        if self.jobs.len() > MAX_JOBS {
+            self.jobs.pop_first();
+        }
     }
 
     fn next(&self) -> Option<i64> {
@@ -331,6 +337,17 @@ mod tests {
             let expected: Vec<_> = expected.into_iter().map(|(at, url, forged)| (at, url.to_owned(), forged)).collect();
             assert_eq!(queued(&simulator), expected, "{fault:?}");
         }
+    }
+
+    #[test]
+    fn the_earliest_jobs_are_dropped_when_there_are_too_many() {
+        let (simulator, _) = at(0);
+        for index in 0..=MAX_JOBS {
+            let callback = Callback::new(&Target::post("http://h/"), Form::new());
+            simulator.schedule(i64::try_from(index).unwrap(), Job::Report(callback));
+        }
+        let queue = lock(&simulator.inner.queue);
+        assert_eq!((queue.jobs.len(), queue.next()), (MAX_JOBS, Some(1)));
     }
 
     #[tokio::test]

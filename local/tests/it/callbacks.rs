@@ -333,6 +333,14 @@ async fn write(app: &TestApp, text: &str) {
     assert!(app.post("/_local/inbound", &body).await.ok()["id"].is_string());
 }
 
+/// Sends a message with the stack's Plivo, without the service.
+async fn send_by_plivo(app: &TestApp, body: &Value) {
+    let path = format!("/v1/Account/{}/Message/", local::PLIVO_AUTH_ID);
+    let request = app.request(reqwest::Method::POST, &path);
+    let request = request.basic_auth(local::PLIVO_AUTH_ID, Some(local::PLIVO_AUTH_TOKEN));
+    assert_eq!(app.send(request.body(body.to_string())).await.status, 202);
+}
+
 #[tokio::test]
 async fn what_no_phone_can_write_is_refused() {
     let (app, application) = with_inbound().await;
@@ -393,6 +401,12 @@ async fn stop_is_acknowledged_once_and_blocks_until_start() {
     app.post("/_local/clock", &json!({"advance": 2})).await.ok();
     assert_eq!(sent()[0], ("Bye".to_owned(), "delivered", None));
     assert!(sent()[1].0.starts_with("You have been unsubscribed"));
+    let body =
+        json!({"src": "14155550199", "dst": PHONE, "text": "Come back", "url": format!("{}/report", application.url)});
+    send_by_plivo(&app, &body).await;
+    app.post("/_local/clock", &json!({"advance": 2})).await.ok();
+    assert_eq!(sent()[0], ("Come back".to_owned(), "failed", Some(200)));
+    assert_eq!(application.take_values("ErrorCode"), ["000", "200"]);
     app.stack.simulator.write(PHONE, None, "start").unwrap();
     send("again").await;
     assert_eq!(sent()[0], ("again".to_owned(), "delivered", None));
@@ -537,19 +551,13 @@ async fn an_answer_that_is_asked_for_twice_or_forged() {
 #[tokio::test]
 async fn moving_the_stack_s_clock_calls_back_before_it_answers() {
     let (app, application) = with_inbound().await;
-    let basic = STANDARD.encode(format!("{}:{}", local::PLIVO_AUTH_ID, local::PLIVO_AUTH_TOKEN));
-    let send = async || {
-        let body = json!({"src": SENDER, "dst": PHONE, "text": "hello", "url": format!("{}/report", application.url)});
-        let path = format!("/v1/Account/{}/Message/", local::PLIVO_AUTH_ID);
-        let request = app.request(reqwest::Method::POST, &path).header("authorization", format!("Basic {basic}"));
-        app.send(request.body(body.to_string())).await;
-    };
-    send().await;
+    let body = json!({"src": SENDER, "dst": PHONE, "text": "hello", "url": format!("{}/report", application.url)});
+    send_by_plivo(&app, &body).await;
     app.post("/_local/clock", &json!({"advance": 2})).await.ok();
     assert_eq!(application.take_values("Status"), ["queued", "sent", "delivered"]);
 
     app.post("/_local/plivo", &json!({"undelivered": 30, "to": "+1555", "times": 1})).await.ok();
-    send().await;
+    send_by_plivo(&app, &body).await;
     app.post("/_local/clock", &json!({"advance": 2})).await.ok();
     assert_eq!(application.take_values("ErrorCode"), ["000", "000", "30"]);
     let shown = app.get("/_local/messages?limit=1", None).await.ok();

@@ -44,6 +44,7 @@ pub(crate) async fn report(app: &TestApp, phone: &str, state: DeliveryState, err
         state,
         sequence: 100,
         error: error.map(str::to_owned),
+        carrier: None,
         at: app.stack.clock.now(),
         carrier: None,
     };

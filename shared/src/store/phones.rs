@@ -330,9 +330,9 @@ pub struct Attempt {
     pub id: String,
     /// The challenge as it stood then.
     pub challenge: Challenge,
-    by: String,
     /// The carrier that has reported the code's message, if any has.
     pub carrier: Option<String>,
+    by: String,
     devices: BTreeMap<DeviceSlot, Device>,
 }
 
@@ -504,7 +504,7 @@ impl Phones {
         Ok(match record.challenges.remove(&key) {
             Some(challenge) if written || challenge.attempts.contains_key(&id) => {
                 let carrier = record.carrier(key.flow);
-                Ok(Attempt { id, challenge, by: by.to_owned(), carrier, devices: record.devices })
+                Ok(Attempt { id, challenge, carrier, by: by.to_owned(), devices: record.devices })
             }
             challenge => Err(NotCounted(challenge)),
         })
@@ -654,10 +654,13 @@ impl Phones {
             (":event".to_owned(), event.map_err(BuildError::other)?),
             (":none".to_owned(), AttributeValue::L(Vec::new())),
         ]);
-        let mut changes = "SET challenges.#key.redeemed_by = :attempt, last_verified = :now, expires_at = :expires, \
-                           #version = :version, "
+        let mut changes = "SET challenges.#key.redeemed_by = :attempt, expires_at = :expires, #version = :version, "
             .to_owned()
             + ADD_EVENT;
+        // A fixed code proves no phone.
+        if !attempt.challenge.test {
+            changes += ", last_verified = :now";
+        }
         if let Some(id) = device {
             let device = Device { id: id.to_owned(), since: now, limits: PhoneLimits::default() };
             changes += ", devices.#slot = :device";
