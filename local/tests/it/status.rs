@@ -46,7 +46,6 @@ pub(crate) async fn report(app: &TestApp, phone: &str, state: DeliveryState, err
         error: error.map(str::to_owned),
         carrier: None,
         at: app.stack.clock.now(),
-        carrier: None,
     };
     let recorded = Report { part: (1, 1), content };
     let phone = phone_key(app, phone).await;
