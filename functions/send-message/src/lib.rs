@@ -3,10 +3,12 @@
 //!
 //! | module | for |
 //! |---|---|
+//! | `consent` | what phones have consented to |
 //! | `event` | the kinds of events |
 //! | `message` | parses a message |
 //! | `queue` | batches from SQS |
 
+mod consent;
 pub mod event;
 pub mod message;
 pub mod queue;
@@ -20,6 +22,7 @@ use shared::app::App;
 use shared::aws::dead_letters::DeadLetters;
 use shared::aws::secrets::Secret;
 use shared::clock::Timestamp;
+use shared::http::routes::{self, Found};
 use shared::http::{self, Duplicates, HandlerResult, Problem, Reason};
 use shared::messaging::{self, IdempotencyKey};
 
@@ -77,14 +80,26 @@ fn deadline(millis: u64, now: Timestamp) -> Option<Timestamp> {
     (now < deadline).then_some(deadline)
 }
 
-/// `POST services/Plivo/sendMessage`, for clients that have the key. Responds with Plivo's response.
+/// Responds according to the route, to clients that have the key.
 ///
 /// # Errors
 /// [`Problem`].
 pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     messaging::authorize(&app.secrets, http::bearer_token(&request).as_ref(), app.clock.now()).await?;
-    let header = http::idempotency_key(&request)?;
-    let (message, own) = message::read(&app.settings, http::body(&request, Duplicates::Service)?)?;
+    let Found::Route(found) = routes::find(request.method().as_str(), request.uri().path()) else {
+        return Err(Problem::new(Reason::NotFound));
+    };
+    match (found.route.path, found.parameter) {
+        (_, Some(phone)) => consent::show(&app, phone).await,
+        ("/services/Plivo/consent", None) => consent::add(&app, &request).await,
+        _ => send_requested(&app, &request).await,
+    }
+}
+
+/// `POST services/Plivo/sendMessage`: responds with Plivo's response.
+async fn send_requested(app: &App, request: &Request) -> HandlerResult {
+    let header = http::idempotency_key(request)?;
+    let (message, own) = message::read(&app.settings, http::body(request, Duplicates::Service)?)?;
     let key = match (header, own) {
         (Some(header), Some(own)) if header != own => {
             return Err(Problem::field(Reason::InvalidIdempotencyKey, "idempotencyKey"));
@@ -95,7 +110,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
             IdempotencyKey::of("invocation", &context.request_id)
         }
     };
-    let accepted = messaging::send(&app, &key, &message).await?;
+    let accepted = messaging::send(app, &key, &message).await?;
     Ok(http::ok(&json!(accepted)))
 }
 

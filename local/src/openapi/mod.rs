@@ -132,6 +132,7 @@ fn parameters(operation: &Operation) -> Vec<Parameter> {
         let (description, example) = match name {
             "objectId" => ("The user's id.", "CBFA6722-58AD-12BE-FF80-28999D7D0200"),
             "sessionId" => ("The session's id, from `/users/sessions`.", "3f1c"),
+            "phone" => ("The phone, E.164, URL-encoded.", "+14155550100"),
             "identity" => ("The user's phone or e-mail address, URL-encoded.", "+14155550100"),
             _ => ("The session's token.", "B83FA46D-A19A-A8CE-FF2B-976B7A1D8100"),
         };
@@ -240,8 +241,8 @@ fn schemas(settings: &Settings) -> BTreeMap<String, RefOr<Schema>> {
     use schemas::*;
     let mut all = BTreeMap::new();
     macro_rules! add { ($($kind:ident)+) => { $(all.insert(<$kind as ToSchema>::name().into_owned(), <$kind as PartialSchema>::schema());)+ } }
-    add!(Registration Phone PhoneAndPassword TransactionCode PasswordReset PasswordVerification UserChange Message Query Transaction);
-    add!(User Session UserExport Column Info Jwt OpenidConfiguration Jwks PasswordCheck DeletionResult MessageAccepted);
+    add!(Registration Phone PhoneAndPassword TransactionCode PasswordReset PasswordVerification UserChange Message Consent Query Transaction);
+    add!(User Session UserExport Column Info Jwt OpenidConfiguration Jwks PasswordCheck DeletionResult MessageAccepted Consents OptOut ConsentRecord);
     add!(ErrorResponse ErrorData);
     let empty = ObjectBuilder::new().schema_type(Type::Object).description(Some("Nothing."));
     all.insert("Empty".to_owned(), RefOr::T(empty.into()));

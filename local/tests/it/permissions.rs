@@ -64,6 +64,9 @@ async fn flows(iam: &Iam) {
     app.advance(60);
     let token = app.log_in(PHONE).await;
     app.get("/api/users/logout", Some(&token)).await.ok();
+    let consent = json!({"phoneNumber": PHONE, "text": "Text me.", "source": "test"});
+    let request = app.request(reqwest::Method::POST, "/api/services/Plivo/consent").bearer_auth(local::MESSAGE_KEY);
+    app.send(request.body(consent.to_string())).await.ok();
     account(&app, user["objectId"].as_str().unwrap()).await;
     app.message(&json!({"phoneNumber": PHONE, "message": "Hello"})).await.ok();
     for queue in ["messages", "messages.fifo"] {

@@ -46,6 +46,8 @@ resources! {
     counters_table = "COUNTERS_TABLE";
     /// How each send was decided; expires.
     decisions_table = "DECISIONS_TABLE";
+    /// Who has consented to messages or opted out of them; kept.
+    consents_table = "CONSENTS_TABLE";
     /// URL of the queue of messages that were not sent, with the reason.
     dead_letter_queue = "DEAD_LETTER_QUEUE";
     /// URL of the same for those that came by a FIFO queue.

@@ -64,6 +64,7 @@ pub struct Keys {
     message: hmac::Key,
     prefix: hmac::Key,
     client: hmac::Key,
+    consent: hmac::Key,
     password: [u8; 32],
     device: LessSafeKey,
     check: [u8; 32],
@@ -91,6 +92,7 @@ impl Keys {
             message: hmac_key(&users, "message")?,
             prefix: hmac_key(&users, "prefix")?,
             client: hmac_key(&users, "client")?,
+            consent: hmac_key(&users, "consent")?,
             password: expand(&users, "password")?,
             device: aead_key(&users, "device")?,
             check: expand(&users, "check")?,
@@ -127,6 +129,11 @@ impl Keys {
     /// The keyed hash that stands for a client network.
     pub fn client(&self, network: &str) -> KeyedHash {
         KeyedHash::of(&self.client, network)
+    }
+
+    /// The keyed hash that stands for a phone (E.164) where it has consented to messages or opted out of them.
+    pub fn consent(&self, e164: &str) -> KeyedHash {
+        KeyedHash::of(&self.consent, e164)
     }
 
     /// The keyed hash that stands for an idempotency key, or for a message.

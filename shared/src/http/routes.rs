@@ -27,7 +27,7 @@ const fn route(method: &'static str, path: &'static str, function: &'static str)
 pub const JWKS: &str = "/.well-known/jwks.json";
 
 /// All routes.
-pub const ROUTES: [Route; 32] = [
+pub const ROUTES: [Route; 34] = [
     route("POST", "/users/register", "register"),
     // The Backendless page's own example lacks a root.
     Route { roots: &[""], ..route("POST", "/users/register", "register") },
@@ -35,6 +35,8 @@ pub const ROUTES: [Route; 32] = [
     route("POST", "/services/Plivo/loginWithPhoneNumberAndPassword", "login-password"),
     route("POST", "/services/Plivo/loginWithCode", "login-code"),
     route("POST", "/services/Plivo/sendMessage", "send-message"),
+    route("POST", "/services/Plivo/consent", "send-message"),
+    route("GET", "/services/Plivo/consent/{phone}", "send-message"),
     route("GET", "/info", "session"),
     route("GET", "/users/isvalidusertoken/{token}", "session"),
     route("GET", "/users/logout", "session"),
@@ -164,7 +166,8 @@ mod tests {
                 .replace("{token}", "T")
                 .replace("{objectId}", "T")
                 .replace("{sessionId}", "T")
-                .replace("{identity}", "T");
+                .replace("{identity}", "T")
+                .replace("{phone}", "T");
             let parameter = route.path.contains('{').then_some("T");
             let rooted = match route.roots {
                 [_, _] => vec![(format!("/api{path}"), None), (format!("/A/B{path}"), Some(("A", "B")))],

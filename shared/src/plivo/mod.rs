@@ -2,6 +2,7 @@
 //! `messaging`.
 
 mod error;
+pub mod inbound;
 
 use std::time::Duration;
 

@@ -1,0 +1,145 @@
+//! The table of consents: one item per phone says whether it has opted out of messages, and holds the records of what it has consented to.
+//! An opt-out never expires. An item that holds neither expires 30 days after its last inbound message.
+//!
+//! One stack is one sender, whatever number it sends from: an opt-out still holds after a change of `PLIVO_SENDER`.
+//!
+//! | attribute | what |
+//! |---|---|
+//! | `id` (key) | the phone's keyed hash, of a key of its own, 64 bits in hex |
+//! | `version` | random, new with each write: the condition of the next |
+//! | `opted_out` | while the phone is opted out: `at` when, `by` which word or `plivo_200`, `uuid` of the message |
+//! | `lifted` | when the phone last lifted an opt-out |
+//! | `helped` | when a HELP of the phone was last answered |
+//! | `handled` | the last inbound messages, by Plivo's id: each has an effect once |
+//! | `records` | `at` when, `kind` (`consent`, `opt_out`, `opt_in`), `text`, `source` and `uuid` |
+//! | `expires_at` | for TTL, seconds |
+
+use serde::{Deserialize, Serialize};
+
+use super::optimistic::{self, Versioned};
+use super::table::{Consistency, Table};
+use super::{Item, StoreError};
+use crate::clock::Timestamp;
+
+/// The key of a phone's item: 64 bits of its keyed hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsentKey(pub [u8; 8]);
+
+impl ConsentKey {
+    pub(super) fn id(self) -> String {
+        format!("{:016x}", u64::from_be_bytes(self.0))
+    }
+}
+
+/// A phone's refusal to get messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OptOut {
+    /// When it was received.
+    pub at: Timestamp,
+    /// The word, or `plivo_200` where Plivo said so.
+    pub by: String,
+    /// Plivo's id of the message.
+    pub uuid: String,
+}
+
+/// What a record is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentKind {
+    /// The phone's owner has agreed to get messages.
+    Consent,
+    /// The phone has opted out.
+    OptOut,
+    /// The phone has lifted its opt-out.
+    OptIn,
+}
+
+/// A record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsentEntry {
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// Of what.
+    pub kind: ConsentKind,
+    /// What the owner was shown or has written; none once the user is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Where it comes from, like a page of the app, `sms` or `plivo_200`.
+    pub source: String,
+    /// Plivo's id of the message, where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
+}
+
+/// What is kept about a phone's consent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhoneConsents {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    /// Its opt-out, while it lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opted_out: Option<OptOut>,
+    /// When it last lifted one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifted: Option<Timestamp>,
+    /// When a HELP was last answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub helped: Option<Timestamp>,
+    /// The last inbound messages, oldest first.
+    #[serde(default)]
+    pub handled: Vec<String>,
+    /// The records, oldest first.
+    #[serde(default)]
+    pub records: Vec<ConsentEntry>,
+}
+
+impl PhoneConsents {
+    /// The record in an item, as a scan returns it.
+    ///
+    /// # Errors
+    /// [`StoreError::Malformed`].
+    pub fn from_item(item: Item) -> Result<Self, StoreError> {
+        optimistic::read(Some(item))
+    }
+}
+
+impl Versioned for PhoneConsents {
+    const TABLE: &'static str = "consents";
+
+    fn version(&mut self) -> &mut Option<String> {
+        &mut self.version
+    }
+}
+
+/// The consents table.
+#[derive(Debug, Clone)]
+pub struct Consents {
+    pub(super) table: Table,
+}
+
+impl Consents {
+    /// What is kept about a phone now; an empty record where there is nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn get(&self, phone: ConsentKey) -> Result<PhoneConsents, StoreError> {
+        optimistic::read(self.table.get(&phone.id(), Consistency::Strong).await?)
+    }
+
+    /// Lets `decide` change `record` and writes it with optimistic locking. `expires` is when the item may be removed if it holds neither an
+    /// opt-out nor a record. A refusal by `decide` writes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn update<T, E>(
+        &self,
+        phone: ConsentKey,
+        record: PhoneConsents,
+        expires: Timestamp,
+        decide: impl FnMut(&mut PhoneConsents) -> Result<T, E>,
+    ) -> Result<Result<(T, PhoneConsents), E>, StoreError> {
+        let expires =
+            |record: &PhoneConsents| (record.opted_out.is_none() && record.records.is_empty()).then_some(expires);
+        optimistic::update(&self.table, &phone.id(), record, expires, decide).await
+    }
+}
