@@ -19,7 +19,8 @@ use shared::crypto::identifier;
 use shared::flow::Flow;
 use shared::messaging::{IdempotencyKey, Message, consent};
 use shared::store::{
-    Challenge, Claimed, ENABLED, MessageState, NewSession, NewUser, OptOut, PhoneConsents, PhoneCounts, PhoneKey, PhoneRecord, Profile,
+    Challenge, Claimed, ENABLED, MessageState, NewSession, NewUser, OptOut, PhoneConsents, PhoneCounts, PhoneKey,
+    PhoneRecord, Profile,
 };
 
 use crate::StackError;

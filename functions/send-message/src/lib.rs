@@ -22,7 +22,7 @@ use shared::app::App;
 use shared::aws::dead_letters::DeadLetters;
 use shared::aws::secrets::Secret;
 use shared::clock::Timestamp;
-use shared::http::routes::{self, Found};
+use shared::http::routes::{self, CONSENT, CONSENTS, Found};
 use shared::http::{self, Duplicates, HandlerResult, Problem, Reason};
 use shared::messaging::{self, IdempotencyKey};
 
@@ -89,9 +89,9 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     let Found::Route(found) = routes::find(request.method().as_str(), request.uri().path()) else {
         return Err(Problem::new(Reason::NotFound));
     };
-    match (found.route.path, found.parameter) {
-        (_, Some(phone)) => consent::show(&app, phone).await,
-        ("/services/Plivo/consent", None) => consent::add(&app, &request).await,
+    match found.route.path {
+        CONSENT => consent::add(&app, &request).await,
+        CONSENTS => consent::show(&app, found.parameter.unwrap_or_default()).await,
         _ => send_requested(&app, &request).await,
     }
 }

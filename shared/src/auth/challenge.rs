@@ -21,7 +21,7 @@ use std::time::Duration;
 use super::limits::{self, ATTEMPTS_PER_CHALLENGE, Limit, Limited, check_spacing};
 use crate::clock::Timestamp;
 use crate::flow::Flow;
-use crate::store::{Challenge, ChallengeKey, PhoneRecord};
+use crate::store::{Challenge, ChallengeKey, Channel, CodeSend, Delivery, PhoneRecord};
 
 /// A code with less life than this is not sent again: its reader could not type it in time.
 const USEFUL_LIFE: Duration = Duration::from_secs(60);
@@ -40,6 +40,8 @@ pub(super) struct ChallengeRequest<'a> {
     pub life: Duration,
     /// Whether the phone is a test number: its starts and its attempts count in no limit, and send nothing.
     pub test: bool,
+    /// The id of this start's send.
+    pub send: &'a str,
 }
 
 /// The id and the code of a new challenge, in case there is none to repeat.
@@ -129,6 +131,9 @@ pub(super) fn issue(
     if will_send && !request.is_confirmed {
         record.unconfirmed_sends.push(now);
     }
+    let send =
+        CodeSend { at: now, flow: key.flow, channel: Channel::Sms, sent: will_send, delivery: Delivery::default() };
+    record.add_send(request.send, send);
     Ok(IssuedChallenge { challenge, is_repeated, will_send })
 }
 
@@ -148,6 +153,9 @@ pub(super) fn rollback(record: &mut PhoneRecord, key: ChallengeKey, issued: &Iss
     };
     remove(&mut record.limits(key.device).counts(key.flow).starts);
     remove(&mut record.unconfirmed_sends);
+    for send in record.sends.values_mut().filter(|send| send.at == sent && send.flow == key.flow) {
+        send.sent = false;
+    }
     let is_untouched = |challenge: &Challenge| challenge.id == issued.challenge.id && challenge.attempts.is_empty();
     if !issued.is_repeated && record.challenges.get(&key).is_some_and(is_untouched) {
         record.challenges.remove(&key);
@@ -234,7 +242,7 @@ mod tests {
     /// For a phone with a user, who is not named.
     fn request(flow: Flow, seconds: u64) -> ChallengeRequest<'static> {
         let (key, now) = (flow.into(), at(seconds));
-        ChallengeRequest { key, user: None, is_confirmed: true, now, life: LIFE, test: false }
+        ChallengeRequest { key, user: None, is_confirmed: true, now, life: LIFE, test: false, send: "send" }
     }
 
     /// As the store's condition does it.
@@ -348,7 +356,9 @@ mod tests {
         request.is_confirmed = false;
         let issued = issue_as(&mut record, &request, "id").unwrap();
         rollback(&mut record, Flow::Register.into(), &issued, at(0));
-        assert_eq!(record, PhoneRecord::default());
+        assert!(record.sends.values().all(|send| !send.sent));
+        let sends = std::mem::take(&mut record.sends);
+        assert_eq!((record, sends.len()), (PhoneRecord::default(), 1));
     }
 
     #[test]
@@ -433,6 +443,7 @@ mod tests {
         let mut record = PhoneRecord::default();
         let issued = ask(&mut record, Flow::Register, 0).unwrap();
         rollback(&mut record, Flow::Register.into(), &issued, at(0));
+        record.sends.clear();
         assert_eq!(record, PhoneRecord::default());
         let first = ask(&mut record, Flow::Register, 1).unwrap();
         let again = ask(&mut record, Flow::Register, 40).unwrap();

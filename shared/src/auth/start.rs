@@ -57,8 +57,8 @@ use crate::spend::pumping::{Decision, Outcome, Rule};
 use crate::spend::reservation::Reservation;
 use crate::spend::{Decided, SpendRequest, retry_after};
 use crate::store::{
-    Challenge, ChallengeKey, ClientKey, ClientRecord, CounterKey, DecisionLogEntry, PhoneKey, PhoneRecord, StartKeys,
-    StartState, StoreError,
+    Challenge, ChallengeKey, ClientKey, ClientRecord, CounterKey, DecisionLogEntry, PhoneKey, PhoneRecord, SendId,
+    StartKeys, StartState, StoreError,
 };
 
 /// Starts a registration: sends a code to the phone, whether or not it has a user. Only whoever can read the code learns whether it has one.
@@ -248,6 +248,8 @@ struct Start {
     /// Whether it is for an e-mail address that no user has, whose phone is made up.
     is_unknown_address: bool,
     state: StartState,
+    /// The id under which Plivo reports what became of the message.
+    send_id: String,
     /// Its entry, if the phone is a test number.
     test: Option<TestNumber>,
 }
@@ -329,6 +331,7 @@ impl Start {
         };
         let key = ChallengeKey { flow, device: token.and_then(find) };
         let test = test_entry(app, phone, &state, address_is_known, now);
+        let send_id = SendId::new(&keys, items.phone).text();
         let (app, phone, country) = (Arc::clone(app), phone.clone(), phone.country().code());
         let (network, captcha_token) = (client.short_text(), requester.captcha_token.clone());
         let user = user.map(str::to_owned);
@@ -349,6 +352,7 @@ impl Start {
             segments: 1,
             is_unknown_address: address_is_known == Some(false),
             state,
+            send_id,
             test,
         };
         start.segments = start.longest_segments();
@@ -387,6 +391,7 @@ impl Start {
             // A fixed code ends with its entry.
             life: self.test.as_ref().map_or(life, |test| life.min(self.now.until(test.end))),
             test: self.test.is_some(),
+            send: &self.send_id,
         }
     }
 
@@ -659,7 +664,12 @@ impl Start {
     }
 
     /// Sends the message and returns Plivo's answer, or calls Plivo as a decoy. For a test number, nobody is called.
-    async fn call_plivo(&self, entry: &DecisionLogEntry, text: &SecretString) -> Result<Option<Accepted>, PlivoError> {
+    async fn call_plivo(
+        &self,
+        issued: &IssuedChallenge,
+        entry: &DecisionLogEntry,
+        text: &SecretString,
+    ) -> Result<Option<Accepted>, PlivoError> {
         let App { plivo, metrics, settings, .. } = &*self.app;
         if self.test.is_some() {
             tracing::info!(flow = self.flow.as_str(), "a test number's start, nothing is sent");
@@ -669,7 +679,16 @@ impl Start {
             metrics.count(Metric::Decoy, self.now);
             return plivo.decoy(&self.plivo).await.map(|()| None);
         }
-        let message = Message { to: self.phone.e164(), text: text.expose_secret(), media: &[], keep_text: false };
+        let callback = format!("codes/{}", self.send_id);
+        let message = Message {
+            to: self.phone.e164(),
+            text: text.expose_secret(),
+            media: &[],
+            keep_text: false,
+            callback: &callback,
+            // A code that comes after its end is of no use.
+            expiry: Some(self.now.until(issued.challenge.expires)),
+        };
         let outcome = plivo.send(&self.plivo, message).await.map(Some);
         let price = settings.spend.price(&self.country) * segments(message.text);
         metrics.count_send(self.flow.as_str(), message, price, outcome.as_ref().err(), self.now);
@@ -743,7 +762,7 @@ impl PreparedSend {
         let id = issued.challenge.id.clone();
         Arc::clone(&start).app.background.spawn(async move {
             start.record(&planned).await;
-            let outcome = start.call_plivo(&planned.entry, &text).await;
+            let outcome = start.call_plivo(&issued, &planned.entry, &text).await;
             start.tell(&issued, &planned, &outcome);
             if let Err(error) = outcome {
                 tracing::error!(cause = logging::chain(&error), "code message not sent, the client is not told");
@@ -760,7 +779,8 @@ impl PreparedSend {
             return Ok(self.send_after_answer());
         }
         let Self { start, issued, planned, shard, text } = self;
-        let (outcome, is_counted) = tokio::join!(start.call_plivo(&planned.entry, &text), start.record(&planned));
+        let (outcome, is_counted) =
+            tokio::join!(start.call_plivo(&issued, &planned.entry, &text), start.record(&planned));
         let was_not_sent = outcome.as_ref().is_err_and(|error| !error.may_have_arrived());
         let rolled_back = async {
             if was_not_sent {

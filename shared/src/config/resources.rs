@@ -48,6 +48,8 @@ resources! {
     decisions_table = "DECISIONS_TABLE";
     /// Who has consented to messages or opted out of them; kept.
     consents_table = "CONSENTS_TABLE";
+    /// Scheme and host at which Plivo reaches us, like `https://abc.execute-api.us-east-1.amazonaws.com`.
+    plivo_callback_url = "PLIVO_CALLBACK_URL";
     /// URL of the queue of messages that were not sent, with the reason.
     dead_letter_queue = "DEAD_LETTER_QUEUE";
     /// URL of the same for those that came by a FIFO queue.

@@ -65,6 +65,7 @@ pub struct Keys {
     prefix: hmac::Key,
     client: hmac::Key,
     consent: hmac::Key,
+    send: hmac::Key,
     password: [u8; 32],
     device: LessSafeKey,
     check: [u8; 32],
@@ -93,6 +94,7 @@ impl Keys {
             prefix: hmac_key(&users, "prefix")?,
             client: hmac_key(&users, "client")?,
             consent: hmac_key(&users, "consent")?,
+            send: hmac_key(&users, "send")?,
             password: expand(&users, "password")?,
             device: aead_key(&users, "device")?,
             check: expand(&users, "check")?,
@@ -139,6 +141,11 @@ impl Keys {
     /// The keyed hash that stands for an idempotency key, or for a message.
     pub fn message(&self, text: &str) -> KeyedHash {
         KeyedHash::of(&self.message, text)
+    }
+
+    /// Eight bytes that mask the phone's key in a send's id, derived from the id's first half.
+    pub(crate) fn send_mask(&self, nonce: &[u8; 8]) -> [u8; 8] {
+        KeyedHash::of(&self.send, nonce).short()
     }
 
     /// Encrypts a one-time code for its challenge: another challenge's id does not open it. Only the key and the row together reveal it.

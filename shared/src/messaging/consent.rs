@@ -207,12 +207,7 @@ async fn help(
     }
 }
 
-fn opt_out(
-    record: &mut PhoneConsents,
-    (by, source): (&str, &str),
-    uuid: &str,
-    now: Timestamp,
-) -> Result<(), NoEffect> {
+fn opt_out(record: &mut PhoneConsents, (by, source): (&str, &str), uuid: &str, now: Timestamp) -> Result<(), NoEffect> {
     handle(record, uuid)?;
     if record.opted_out.is_none() {
         record.opted_out = Some(OptOut { at: now, by: by.to_owned(), uuid: uuid.to_owned() });

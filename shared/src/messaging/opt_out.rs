@@ -134,8 +134,24 @@ mod tests {
     #[test]
     fn every_way_to_write_a_word_opts_out() {
         let words = [
-            "stop", "stopall", "stop all", "end", "quit", "cancel", "unsubscribe", "unsub", "revoke", "opt out", "optout",
-            "opt-out", "arret", "arrêt", "arre\u{302}t", "td", "remove", "basta ya",
+            "stop",
+            "stopall",
+            "stop all",
+            "end",
+            "quit",
+            "cancel",
+            "unsubscribe",
+            "unsub",
+            "revoke",
+            "opt out",
+            "optout",
+            "opt-out",
+            "arret",
+            "arrêt",
+            "arre\u{302}t",
+            "td",
+            "remove",
+            "basta ya",
         ];
         for word in words {
             let (capitals, mut first) = (word.to_uppercase(), word.to_owned());

@@ -27,7 +27,8 @@ impl<'a> Inbound<'a> {
             (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(number)
         };
         let is_id = |uuid: &&str| {
-            (1..=MAX_UUID).contains(&uuid.len()) && uuid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            (1..=MAX_UUID).contains(&uuid.len())
+                && uuid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         };
         Some(Self {
             uuid: parameter("MessageUUID").filter(is_id)?,
@@ -94,7 +95,10 @@ mod tests {
     #[test]
     fn a_message_is_read_and_answered() {
         let message = read("", None).unwrap();
-        assert_eq!((message.from, message.to, message.text, message.intent), ("14155550100", "14155550199", "STOP", "optout"));
+        assert_eq!(
+            (message.from, message.to, message.text, message.intent),
+            ("14155550100", "14155550199", "STOP", "optout")
+        );
         assert_eq!(
             message.answer("Codes <only> & \"no\" ads"),
             r#"<Response><Message src="14155550199" dst="14155550100" type="sms">Codes &lt;only&gt; &amp; "no" ads</Message></Response>"#

@@ -10,10 +10,12 @@ mod consents;
 mod controls;
 mod counters;
 mod decision_log;
+mod delivery;
 mod messages;
 mod optimistic;
 mod phone_messages;
 mod phones;
+mod send_id;
 mod sessions;
 mod start_state;
 mod table;
@@ -34,14 +36,16 @@ pub use controls::{
 };
 pub use counters::{CounterKey, Counters};
 pub use decision_log::{DecisionLog, DecisionLogEntry};
+pub use delivery::{Delivery, DeliveryState, Part, Report};
 #[cfg(test)]
 pub(crate) use messages::LEASE;
 pub use messages::{Claim, Claimed, MessageState, Messages};
 pub use phone_messages::{PhoneMessages, PhoneMessagesTable};
 pub use phones::{
-    Attempt, Challenge, ChallengeKey, DEVICE_LIFE, Device, DeviceSlot, NotCounted, PhoneCounts, PhoneKey, PhoneLimits,
-    PhoneRecord, Phones, VerifiedCode,
+    Attempt, Challenge, ChallengeKey, Channel, CodeSend, DEVICE_LIFE, Device, DeviceSlot, NotCounted, PhoneCounts,
+    PhoneKey, PhoneLimits, PhoneRecord, Phones, VerifiedCode,
 };
+pub use send_id::SendId;
 pub use sessions::{NewSession, Session, SessionEntry, Sessions};
 pub use start_state::{CodeState, MessageLimits, StartKeys, StartState};
 pub use users::{

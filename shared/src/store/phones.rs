@@ -10,6 +10,7 @@
 //! | `unconfirmed_sends` | times of the code messages of the last day while the phone had no user |
 //! | `last_verified` | when a right code last came back |
 //! | `devices` | by slot, 1 to 5: the `id` of a device, `since` when, and its own `limits`, like `shared` |
+//! | `sends` | by send id, the last 20: `at`, `flow`, `channel`, whether it was `sent`, and what Plivo reported of its `parts` (`delivery`) |
 //! | `challenges` | the challenge of each flow (`login`), and of each flow and device (`login#2`) |
 //! | `expires_at` | for TTL, seconds |
 
@@ -21,7 +22,9 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
+use strum::IntoStaticStr;
 
+use super::delivery::{Delivery, Report};
 use super::optimistic::{self, Versioned};
 use super::table::{Consistency, Table, Written, write};
 use super::{StoreError, names, number, text, values};
@@ -37,6 +40,9 @@ pub const DEVICE_LIFE: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 const WRONG_CODES_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long wrong passwords are kept: the longest window of a limit that counts them.
 const WRONG_PASSWORDS_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The most sends that are kept for a phone: the oldest goes.
+const MAX_SENDS: usize = 20;
 
 /// The key of a phone's item: 64 bits of its keyed hash. Two phones with the same key (one pair in 30,000,000 deployments of a million
 /// users) would share their limits and challenges.
@@ -192,6 +198,33 @@ impl Device {
     }
 }
 
+/// How a code goes to a phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Channel {
+    /// As an SMS.
+    Sms,
+    /// In a call, which reads it.
+    Voice,
+}
+
+/// One try to bring a code to a phone, whether or not anything went out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeSend {
+    /// The time of the start.
+    pub at: Timestamp,
+    /// What the code is for.
+    pub flow: Flow,
+    /// How it goes.
+    pub channel: Channel,
+    /// Whether anything was to go out: not where there is no user, or to a test number.
+    pub sent: bool,
+    /// What Plivo reported.
+    #[serde(flatten)]
+    pub delivery: Delivery,
+}
+
 /// All that is kept about a phone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhoneRecord {
@@ -209,6 +242,9 @@ pub struct PhoneRecord {
     /// The devices. Always written, so that an expression can set one.
     #[serde(default)]
     pub devices: BTreeMap<DeviceSlot, Device>,
+    /// The last sends, by id. Always written, so that a report's condition can look into it.
+    #[serde(default)]
+    pub sends: BTreeMap<String, CodeSend>,
     /// The challenges.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub challenges: BTreeMap<ChallengeKey, Challenge>,
@@ -220,6 +256,15 @@ impl PhoneRecord {
         match device.and_then(|slot| self.devices.get_mut(&slot)) {
             Some(device) => &mut device.limits,
             None => &mut self.shared,
+        }
+    }
+
+    /// Adds a send, in place of the oldest where there are enough.
+    pub fn add_send(&mut self, id: &str, send: CodeSend) {
+        self.sends.insert(id.to_owned(), send);
+        while self.sends.len() > MAX_SENDS {
+            let oldest = self.sends.iter().min_by_key(|(_, send)| send.at).map(|(id, _)| id.clone());
+            self.sends.retain(|id, _| Some(id) != oldest.as_ref());
         }
     }
 
@@ -399,6 +444,46 @@ impl Phones {
         })
     }
 
+    /// Records a report about a part of a send: on condition that the phone has this send, and no report of the part with as high a sequence.
+    /// Returns the send as it is then; `None` when the condition does not hold, and nothing is changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn record_report(
+        &self,
+        phone: PhoneKey,
+        send: &str,
+        report: &Report,
+    ) -> Result<Option<CodeSend>, StoreError> {
+        let (number, count) = report.part;
+        let part = to_attribute_value(&report.content).map_err(|error| StoreError::malformed("phones", error))?;
+        let update = self
+            .table
+            .update(
+                &phone.id(),
+                "SET sends.#send.parts.#part = :part, sends.#send.part_count = :count, #version = :version",
+            )
+            .condition_expression(
+                "attribute_exists(sends.#send) AND (attribute_not_exists(sends.#send.parts.#part) \
+                 OR sends.#send.parts.#part.#sequence < :sequence)",
+            )
+            .set_expression_attribute_names(names([
+                ("#send", send),
+                ("#part", &number.to_string()),
+                ("#sequence", "sequence"),
+                ("#version", "version"),
+            ]))
+            .set_expression_attribute_values(values([
+                (":part", part),
+                (":count", super::number(count.into())),
+                (":sequence", super::number(report.content.sequence.into())),
+                (":version", text(identifier::random())),
+            ]))
+            .return_values(ReturnValue::AllNew);
+        let Written::Done(output) = write(|| update.clone().send()).await? else { return Ok(None) };
+        Ok(optimistic::read::<PhoneRecord>(output.attributes)?.sends.remove(send))
+    }
+
     /// Whether this very attempt redeemed the code: what became of a transaction whose response was lost for good.
     pub(super) async fn was_redeemed(&self, code: VerifiedCode<'_>) -> Result<bool, StoreError> {
         let challenge = self.get(code.phone).await?.challenges.remove(&code.key);
@@ -442,6 +527,7 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::super::Store;
+    use super::super::delivery::{DeliveryState, Part};
     use super::super::table::Transacted;
     use super::super::tests::{CHALLENGE, CHALLENGE_LIFE, Fault, NOW, PHONE, after, attempt, issue, start};
     use super::*;
@@ -680,5 +766,62 @@ mod tests {
         for text in ["", "other", "login#0", "login#6", "login#", "login#1#1"] {
             assert!(ChallengeKey::try_from(text.to_owned()).is_err(), "{text}");
         }
+    }
+
+    fn report(sequence: u32, state: DeliveryState, part: (u8, u8)) -> Report {
+        let (uuid, error) = (format!("uuid {}", part.0), state.is_failure().then(|| "80".to_owned()));
+        Report { part, content: Part { uuid, state, sequence, error, at: NOW } }
+    }
+
+    async fn add_send(store: &Store, id: &str, at: Timestamp) {
+        let send = CodeSend { at, flow: Flow::Login, channel: Channel::Sms, sent: true, delivery: Delivery::default() };
+        let record = store.phones.get(PHONE).await.unwrap();
+        change(store, record, |record| record.add_send(id, send.clone())).await;
+    }
+
+    #[tokio::test]
+    async fn a_report_of_an_unknown_send_or_a_late_one_changes_nothing() {
+        let (store, _) = start().await;
+        let sent = report(2, DeliveryState::Sent, (1, 1));
+        assert_eq!(store.phones.record_report(PHONE, "send", &sent).await.unwrap(), None, "no phone");
+        add_send(&store, "send", NOW).await;
+        assert_eq!(store.phones.record_report(PHONE, "another", &sent).await.unwrap(), None, "no send");
+        let delivered = report(3, DeliveryState::Delivered, (1, 1));
+        let send = store.phones.record_report(PHONE, "send", &delivered).await.unwrap().unwrap();
+        assert_eq!(send.delivery.state(), Some(DeliveryState::Delivered));
+        let before = store.phones.get(PHONE).await.unwrap();
+        for late in [report(1, DeliveryState::Queued, (1, 1)), sent, delivered] {
+            assert_eq!(store.phones.record_report(PHONE, "send", &late).await.unwrap(), None);
+        }
+        assert_eq!(store.phones.get(PHONE).await.unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn a_report_is_one_write_and_a_start_at_the_same_time_loses_none() {
+        let (store, http) = start().await;
+        add_send(&store, "send", NOW).await;
+        let record = store.phones.get(PHONE).await.unwrap();
+        http.take_calls();
+        let undelivered = report(3, DeliveryState::Undelivered, (2, 2));
+        store.phones.record_report(PHONE, "send", &undelivered).await.unwrap().unwrap();
+        assert_eq!(http.take_calls(), ["UpdateItem"]);
+        // A start that has read the item before.
+        change(&store, record, |record| record.unconfirmed_sends.push(NOW)).await;
+        let record = store.phones.get(PHONE).await.unwrap();
+        assert_eq!(record.unconfirmed_sends, [NOW]);
+        assert_eq!(record.sends["send"].delivery.failure(), Some(&undelivered.content));
+    }
+
+    #[test]
+    fn the_last_twenty_sends_are_kept() {
+        let mut record = PhoneRecord::default();
+        for second in (0..25).rev() {
+            let (at, flow, channel) = (after(second), Flow::Login, Channel::Sms);
+            record.add_send(
+                &second.to_string(),
+                CodeSend { at, flow, channel, sent: true, delivery: Delivery::default() },
+            );
+        }
+        assert_eq!((record.sends.len(), record.sends.values().map(|send| send.at).min()), (20, Some(after(5))));
     }
 }

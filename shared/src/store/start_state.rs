@@ -4,8 +4,8 @@ use super::controls::ServiceStatus;
 use super::counters::{self, CounterKey};
 use super::table::{Consistency, Key, get_all};
 use super::{
-    ClientKey, ClientRecord, ConsentKey, Consents, PhoneConsents, PhoneKey, PhoneMessages, PhoneOwner, PhoneRecord, Store, StoreError, optimistic,
-    phone_messages, users,
+    ClientKey, ClientRecord, ConsentKey, Consents, PhoneConsents, PhoneKey, PhoneMessages, PhoneOwner, PhoneRecord,
+    Store, StoreError, optimistic, phone_messages, users,
 };
 use crate::clock::Timestamp;
 use crate::crypto::KeyedHash;
