@@ -10,7 +10,9 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::crypto::Keys;
 use crate::logging;
+use crate::plivo;
 use crate::plivo::inbound::Inbound;
+use crate::spend::kill_switch;
 use crate::store::{ConsentEntry, ConsentKey, ConsentKind, OptOut, PhoneConsents, PhoneKey, Store, StoreError};
 use phone_number::PhoneNumber;
 
@@ -198,7 +200,12 @@ async fn help(
     };
     let decide = |record: &mut PhoneConsents| answer_help(record, uuid, now);
     match app.store.consents.update(consents, record, now.plus(RETENTION), decide).await {
-        Ok(Ok(_)) => Ok(Some(text)),
+        Ok(Ok(_)) => {
+            let (to, media) = (message.to.e164(), &[][..]);
+            let wire = plivo::Message { to, text: &text, media, keep_text: true, callback: "", expiry: None };
+            app.metrics.count_send(kill_switch::MESSAGE, wire, reserved.price(), None, now);
+            Ok(Some(text))
+        }
         // Another was faster, or it is not certain that this one counts.
         outcome => {
             reserved.release().await;
@@ -254,5 +261,115 @@ fn keep(record: &mut PhoneConsents, entry: ConsentEntry) {
     if record.records.len() > KEPT {
         let other = record.records.iter().position(|entry| entry.kind != ConsentKind::Consent);
         record.records.remove(other.filter(|position| *position < KEPT).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn after(seconds: u64) -> Timestamp {
+        NOW.plus(Duration::from_secs(seconds))
+    }
+
+    fn stop(record: &mut PhoneConsents, uuid: &str) -> Result<(), NoEffect> {
+        opt_out(record, ("STOP", SMS), uuid, NOW)
+    }
+
+    fn kinds(record: &PhoneConsents) -> Vec<ConsentKind> {
+        record.records.iter().map(|entry| entry.kind).collect()
+    }
+
+    #[test]
+    fn what_is_no_consent_is_refused() {
+        for (text, source, field) in [
+            ("", "app", "text"),
+            (" \n", "app", "text"),
+            ("a\u{0}", "app", "text"),
+            (&*"a".repeat(MAX_TEXT + 1), "app", "text"),
+            ("Text me.", "", "source"),
+            ("Text me.", "a\u{7f}", "source"),
+            ("Text me.", &*"a".repeat(MAX_SOURCE + 1), "source"),
+        ] {
+            assert_eq!(Consent::new(text, source).unwrap_err().field, field, "{text:?} {source:?}");
+        }
+        assert!(Consent::new(&"é".repeat(MAX_TEXT), &"é".repeat(MAX_SOURCE)).is_ok());
+        assert!(Consent::new("Text me.\n\tYes.", "app").is_ok());
+    }
+
+    #[test]
+    fn a_message_has_an_effect_once_whatever_came_in_between() {
+        let mut record = PhoneConsents::default();
+        stop(&mut record, "one").unwrap();
+        opt_in(&mut record, "START", "two", NOW).unwrap();
+        assert_eq!(stop(&mut record, "one"), Err(NoEffect));
+        assert!(record.opted_out.is_none());
+        stop(&mut record, "three").unwrap();
+        assert_eq!(opt_in(&mut record, "START", "two", NOW), Err(NoEffect));
+        assert!(record.opted_out.is_some());
+        assert_eq!(kinds(&record), [ConsentKind::OptOut, ConsentKind::OptIn, ConsentKind::OptOut]);
+    }
+
+    #[test]
+    fn a_start_that_lifts_nothing_lifts_nothing_when_it_is_repeated_later() {
+        let mut record = PhoneConsents::default();
+        opt_in(&mut record, "START", "one", NOW).unwrap();
+        assert_eq!((kinds(&record).len(), record.lifted), (0, None));
+        stop(&mut record, "two").unwrap();
+        assert_eq!(opt_in(&mut record, "START", "one", NOW), Err(NoEffect));
+        assert!(record.opted_out.is_some());
+    }
+
+    #[test]
+    fn the_first_stop_is_kept_with_its_time() {
+        let mut record = PhoneConsents::default();
+        stop(&mut record, "one").unwrap();
+        opt_out(&mut record, ("END", SMS), "two", after(60)).unwrap();
+        let kept = record.opted_out.clone().unwrap();
+        assert_eq!((kept.at, kept.by.as_str(), record.records.len()), (NOW, "STOP", 1));
+    }
+
+    #[test]
+    fn help_is_answered_once_a_day_and_once_for_each_message() {
+        let mut record = PhoneConsents::default();
+        answer_help(&mut record, "one", NOW).unwrap();
+        assert_eq!(answer_help(&mut record, "two", after(86_399)), Err(NoEffect));
+        assert_eq!(answer_help(&mut record, "one", after(86_400)), Err(NoEffect));
+        answer_help(&mut record, "three", after(86_400)).unwrap();
+    }
+
+    #[test]
+    fn no_phone_pushes_out_what_it_has_consented_to() {
+        let mut record = PhoneConsents::default();
+        let consent = |record: &mut PhoneConsents, number: usize| {
+            let (text, source) = (Some(number.to_string()), "app".to_owned());
+            keep(record, ConsentEntry { at: NOW, kind: ConsentKind::Consent, text, source, uuid: None });
+        };
+        for number in 0..10 {
+            consent(&mut record, number);
+        }
+        for number in 0..100 {
+            stop(&mut record, &format!("out {number}")).unwrap();
+            opt_in(&mut record, "START", &format!("in {number}"), NOW).unwrap();
+        }
+        let texts = |record: &PhoneConsents| -> Vec<_> {
+            record
+                .records
+                .iter()
+                .filter(|entry| entry.kind == ConsentKind::Consent)
+                .filter_map(|entry| entry.text.clone())
+                .collect()
+        };
+        assert_eq!((record.records.len(), record.handled.len()), (KEPT, KEPT));
+        assert_eq!(texts(&record), (0..10).map(|number| number.to_string()).collect::<Vec<_>>());
+        for number in 10..60 {
+            consent(&mut record, number);
+        }
+        assert_eq!(record.records.len(), KEPT);
+        assert_eq!(texts(&record), (10..60).map(|number| number.to_string()).collect::<Vec<_>>(), "the newest");
+        stop(&mut record, "last").unwrap();
+        assert_eq!((texts(&record).len(), kinds(&record).last()), (KEPT - 1, Some(&ConsentKind::OptOut)));
     }
 }

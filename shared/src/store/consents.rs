@@ -143,3 +143,64 @@ impl Consents {
         optimistic::update(&self.table, &phone.id(), record, expires, decide).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::super::tests::{Fault, NOW, after, start};
+    use super::super::{AttributeValue, Store};
+    use super::*;
+
+    const PHONE: ConsentKey = ConsentKey([7; 8]);
+
+    async fn change(store: &Store, decide: impl Fn(&mut PhoneConsents)) {
+        let record = store.consents.get(PHONE).await.unwrap();
+        let decide = |record: &mut PhoneConsents| {
+            decide(record);
+            Ok::<_, Infallible>(())
+        };
+        let Ok(_) = store.consents.update(PHONE, record, after(60), decide).await.unwrap();
+    }
+
+    fn opt_out(record: &mut PhoneConsents) {
+        record.opted_out = Some(OptOut { at: NOW, by: "STOP".to_owned(), uuid: "one".to_owned() });
+    }
+
+    #[tokio::test]
+    async fn only_what_holds_neither_an_opt_out_nor_a_record_expires() {
+        let (store, _) = start().await;
+        let expires = async || {
+            let item = store.consents.table.get(&PHONE.id(), Consistency::Strong).await.unwrap().unwrap();
+            item.get("expires_at").cloned()
+        };
+        change(&store, |record| record.handled.push("one".to_owned())).await;
+        assert_eq!(expires().await, Some(AttributeValue::N(after(60).as_seconds().to_string())));
+        change(&store, opt_out).await;
+        assert_eq!(expires().await, None);
+        change(&store, |record| record.opted_out = None).await;
+        assert!(expires().await.is_some());
+        let (text, source) = (Some("Text me.".to_owned()), "app".to_owned());
+        let entry = ConsentEntry { at: NOW, kind: ConsentKind::Consent, text, source, uuid: None };
+        change(&store, |record| record.records.push(entry.clone())).await;
+        assert_eq!(expires().await, None);
+    }
+
+    #[tokio::test]
+    async fn of_two_changes_at_once_none_is_lost_and_a_lost_response_changes_nothing() {
+        let (store, http) = start().await;
+        http.spoil("PutItem", Fault::LoseResponse, 1);
+        tokio::join!(change(&store, opt_out), change(&store, |record| record.handled.push("two".to_owned())));
+        let record = store.consents.get(PHONE).await.unwrap();
+        assert_eq!((record.opted_out.is_some(), record.handled.as_slice()), (true, &["two".to_owned()][..]));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_an_error_so_that_nothing_is_sent() {
+        let (store, _) = start().await;
+        let item = Item::from([("opted_out".to_owned(), AttributeValue::S("yes".to_owned()))]);
+        store.consents.table.put(&PHONE.id(), item).send().await.unwrap();
+        let error = store.load_message_limits((super::super::PhoneKey([1; 8]), PHONE), NOW).await.unwrap_err();
+        assert!(matches!(error, StoreError::Malformed { table: "consents", .. }), "{error:?}");
+    }
+}
