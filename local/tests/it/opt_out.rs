@@ -29,7 +29,7 @@ async fn post(app: &TestApp, token: &str, form: &[(&str, &str)]) -> Reply {
 }
 
 /// An inbound message of Plivo's; returns the XML that answers it.
-async fn text(app: &TestApp, uuid: &str, from: &str, text: &str) -> String {
+pub(crate) async fn text(app: &TestApp, uuid: &str, from: &str, text: &str) -> String {
     let from = from.trim_start_matches('+');
     let form = [("MessageUUID", uuid), ("From", from), ("To", OURS), ("Text", text), ("Type", "sms")];
     let reply = post(app, local::PLIVO_AUTH_TOKEN, &form).await;
@@ -165,6 +165,8 @@ async fn a_stop_that_cannot_be_recorded_is_not_confirmed_and_works_when_plivo_re
 #[tokio::test]
 async fn a_message_reads_the_opt_out_strongly_consistent_beside_its_limits() {
     let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
+    // With it, the root key's check value is known.
+    app.register(OTHER, "jane@example.com").await;
     hello(&app, PHONE).await.ok();
     app.advance(60);
     proxy.take_calls();
