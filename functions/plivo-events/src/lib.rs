@@ -2,6 +2,8 @@
 //! be signed by Plivo for its very address and parameters; until that is known, nothing is looked up. What is signed but unknown, late or
 //! repeated has no effect and gets the same 200, so that Plivo does not repeat it.
 
+mod report;
+
 use std::sync::Arc;
 
 use lambda_http::Request;
@@ -12,6 +14,7 @@ use shared::http::{self, HandlerResult, Problem, Reason};
 use shared::messaging::consent;
 use shared::plivo::inbound::{Inbound, NO_ANSWER};
 use shared::plivo::signature::Signed;
+use shared::store::SendId;
 
 /// The secrets to fetch at the cold start.
 pub const SECRETS: &[Secret] = &[Secret::Plivo, Secret::RootKey];
@@ -29,10 +32,13 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     else {
         return Err(Problem::new(Reason::NotFound));
     };
-    let _id = parameter.unwrap_or_default();
-    match route.path {
-        INBOUND => return inbound(&app, &form).await,
-        CODE_REPORT | MESSAGE_REPORT | CALL_ANSWER | CALL_HANGUP => drop(form),
+    // An id that is not one of ours leads nowhere.
+    let send = parameter.and_then(SendId::parse);
+    match (route.path, send) {
+        (CODE_REPORT, Some(send)) => report::of_code(&app, send, &form).await?,
+        (MESSAGE_REPORT, Some(send)) => report::of_message(&app, send, &form).await?,
+        (INBOUND, _) => return inbound(&app, &form).await,
+        (CALL_ANSWER | CALL_HANGUP, _) | (_, None) => {}
         _ => return Err(Problem::new(Reason::NotFound)),
     }
     Ok(http::done())

@@ -1,4 +1,5 @@
-//! Sends the app's own SMS and MMS, for `POST services/Plivo/sendMessage` and for the events of other AWS services. All carry messages of
+//! Sends the app's own SMS and MMS, for `POST services/Plivo/sendMessage` and for the events of other AWS services, and says what became of
+//! them. All carry messages of
 //! one schema (`docs/message.schema.json`), and no message is sent twice.
 //!
 //! | module | for |
@@ -22,9 +23,9 @@ use shared::app::App;
 use shared::aws::dead_letters::DeadLetters;
 use shared::aws::secrets::Secret;
 use shared::clock::Timestamp;
-use shared::http::routes::{self, CONSENT, CONSENTS, Found};
+use shared::http::routes::{self, CONSENT, CONSENTS, Found, MESSAGE_STATUS};
 use shared::http::{self, Duplicates, HandlerResult, Problem, Reason};
-use shared::messaging::{self, IdempotencyKey};
+use shared::messaging::{self, IdempotencyKey, delivery};
 
 use event::{Carried, Event};
 use queue::Batch;
@@ -89,15 +90,17 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     let Found::Route(found) = routes::find(request.method().as_str(), request.uri().path()) else {
         return Err(Problem::new(Reason::NotFound));
     };
+    let parameter = found.parameter.unwrap_or_default();
     match found.route.path {
         CONSENT => consent::add(&app, &request).await,
-        CONSENTS => consent::show(&app, found.parameter.unwrap_or_default()).await,
-        _ => send_requested(&app, &request).await,
+        CONSENTS => consent::show(&app, parameter).await,
+        MESSAGE_STATUS => Ok(http::ok(&http::message_status(parameter, &delivery::status(&app, parameter).await?))),
+        _ => send_one(&app, &request).await,
     }
 }
 
 /// `POST services/Plivo/sendMessage`: responds with Plivo's response.
-async fn send_requested(app: &App, request: &Request) -> HandlerResult {
+async fn send_one(app: &App, request: &Request) -> HandlerResult {
     let header = http::idempotency_key(request)?;
     let (message, own) = message::read(&app.settings, http::body(request, Duplicates::Service)?)?;
     let key = match (header, own) {

@@ -1,15 +1,14 @@
 //! STOP, START and HELP: once STOP is confirmed, no message begins any more; an opt-out outlives its user; and nothing that a stranger writes
 //! costs more than one answer a day.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 use local::fault_proxy::Fault as StoreFault;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::clock::{Clock as _, Timestamp};
-use shared::messaging::consent::blocked_by_plivo;
+use shared::clock::Clock as _;
+use shared::http::routes::INBOUND;
 use shared::plivo::signature::{NONCE, Signed};
+use shared::store::{PhoneKey, SendId};
 
 use crate::support::{Reply, TestApp};
 
@@ -18,12 +17,12 @@ const OTHER: &str = "+14155550102";
 const OURS: &str = "14155550199";
 const NOTHING: &str = "<Response/>";
 
-/// Posts an inbound message as Plivo does, signed with this token.
-async fn post(app: &TestApp, token: &str, form: &[(&str, &str)]) -> Reply {
+/// Posts a form as Plivo does, signed with this token.
+async fn post(app: &TestApp, path: &str, token: &str, form: &[(&str, &str)]) -> Reply {
     let form: Vec<_> = form.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let url = format!("{}/plivo/inbound", app.stack.config.url);
+    let url = format!("{}{path}", app.stack.config.url);
     let signed = Signed { method: &Method::POST, url: &url, parameters: &form };
-    let request = app.request(Method::POST, "/plivo/inbound").header(NONCE, "nonce");
+    let request = app.request(Method::POST, path).header(NONCE, "nonce");
     let request = request.header("x-plivo-signature-ma-v3", signed.sign("nonce", &token.into()));
     app.send(request.form(&form)).await
 }
@@ -32,7 +31,7 @@ async fn post(app: &TestApp, token: &str, form: &[(&str, &str)]) -> Reply {
 pub(crate) async fn text(app: &TestApp, uuid: &str, from: &str, text: &str) -> String {
     let from = from.trim_start_matches('+');
     let form = [("MessageUUID", uuid), ("From", from), ("To", OURS), ("Text", text), ("Type", "sms")];
-    let reply = post(app, local::PLIVO_AUTH_TOKEN, &form).await;
+    let reply = post(app, INBOUND, local::PLIVO_AUTH_TOKEN, &form).await;
     assert_eq!(reply.headers["content-type"], "application/xml");
     reply.ok().as_str().unwrap().to_owned()
 }
@@ -68,8 +67,8 @@ async fn items(app: &TestApp) -> Vec<Value> {
 async fn what_plivo_has_not_signed_has_no_effect() {
     let app = TestApp::start().await;
     let form = [("MessageUUID", "one"), ("From", &PHONE[1..]), ("To", OURS), ("Text", "STOP")];
-    assert_eq!(post(&app, "another token", &form).await.status, 401);
-    let unsigned = app.request(Method::POST, "/plivo/inbound").form(&form);
+    assert_eq!(post(&app, INBOUND, "another token", &form).await.status, 401);
+    let unsigned = app.request(Method::POST, INBOUND).form(&form);
     assert_eq!(app.send(unsigned).await.status, 401);
     assert!(items(&app).await.is_empty() && !is_opted_out(&app, PHONE).await);
 }
@@ -119,7 +118,7 @@ async fn words_of_the_operator_and_what_plivo_recognises_opt_out_as_well() {
     assert_eq!(consents(&app, PHONE).await["optedOut"]["by"], "BASTA YA");
     let form =
         [("MessageUUID", "two"), ("From", &OTHER[1..]), ("To", OURS), ("Body", "no"), ("MessageIntent", "optout")];
-    post(&app, local::PLIVO_AUTH_TOKEN, &form).await.ok();
+    post(&app, INBOUND, local::PLIVO_AUTH_TOKEN, &form).await.ok();
     assert_eq!(consents(&app, OTHER).await["optedOut"]["by"], "plivo_optout");
 }
 
@@ -155,7 +154,7 @@ async fn a_stop_that_cannot_be_recorded_is_not_confirmed_and_works_when_plivo_re
         for _ in 0..3 {
             proxy.once("PutItem", fault);
         }
-        post(&app, local::PLIVO_AUTH_TOKEN, &form).await.refused(503, 14000, "unavailable");
+        post(&app, INBOUND, local::PLIVO_AUTH_TOKEN, &form).await.refused(503, 14000, "unavailable");
     }
     text(&app, "one", PHONE, "STOP").await;
     assert!(is_opted_out(&app, PHONE).await);
@@ -293,24 +292,46 @@ async fn strangers_cannot_make_us_answer_beyond_the_limits_of_messages() {
 }
 
 #[tokio::test]
-async fn what_plivo_blocks_because_of_an_opt_out_opts_out_here_unless_the_phone_has_started_again_since() {
+async fn what_plivo_blocks_because_of_an_opt_out_opts_out_here_as_well() {
     let app = TestApp::start().await;
-    let phone = phone_number::PhoneNumber::parse(PHONE, app.stack.app.settings.default_country).unwrap();
-    let sent = app.stack.clock.now();
-    let report =
-        async |uuid: &str, sent: Timestamp| blocked_by_plivo(&app.stack.app, &phone, uuid, sent).await.unwrap();
-    report("report-1", sent).await;
-    assert!(is_opted_out(&app, PHONE).await);
-    let kept = consents(&app, PHONE).await;
-    assert_eq!((&kept["optedOut"]["by"], &kept["records"][0]["source"]), (&json!("plivo_200"), &json!("plivo_200")));
-    app.advance(60);
-    text(&app, "one", PHONE, "START").await;
-    for uuid in ["report-1", "report-2"] {
-        report(uuid, sent).await;
-        assert!(!is_opted_out(&app, PHONE).await, "a late report of a message from before");
+    let keys = app.stack.app.secrets.keys(app.stack.clock.now()).await.unwrap();
+    let send = SendId::new(&keys, PhoneKey(keys.phone(PHONE).short())).text();
+    let report = async |path: &str, uuid: &str, to: &str, error: &str| {
+        let form = [("MessageUUID", uuid), ("From", OURS), ("To", to), ("Status", "failed"), ("ErrorCode", error)];
+        post(&app, &format!("/plivo/{path}/{send}"), local::PLIVO_AUTH_TOKEN, &form).await
+    };
+    for (uuid, to, error) in [("other-error", &PHONE[1..], "30"), ("other-phone", &OTHER[1..], "200")] {
+        assert_eq!(report("messages", uuid, to, error).await.status, 200);
     }
-    app.advance(60);
-    report("report-3", app.stack.clock.advance(Duration::ZERO)).await;
+    assert_eq!(items(&app).await, [Value::Null; 0]);
+    for (path, uuid) in [("messages", "report-1"), ("codes", "report-2")] {
+        assert_eq!(report(path, uuid, &PHONE[1..], "200").await.status, 200);
+        assert!(is_opted_out(&app, PHONE).await, "{path}");
+        let kept = consents(&app, PHONE).await;
+        assert_eq!(kept["optedOut"]["by"], "plivo_200");
+        assert_eq!(kept["records"].as_array().unwrap().last().unwrap()["source"], "plivo_200");
+        app.advance(60);
+        text(&app, &format!("start-{uuid}"), PHONE, "START").await;
+        for repeated in [uuid, "late"] {
+            report(path, repeated, &PHONE[1..], "200").await;
+            assert!(!is_opted_out(&app, PHONE).await, "a late report of a message from before");
+        }
+        app.advance(4 * 60 * 60);
+    }
+}
+
+#[tokio::test]
+async fn an_opt_out_that_plivo_tells_of_and_that_cannot_be_recorded_is_told_again() {
+    let (app, proxy, _store) = TestApp::behind_fault_proxy().await;
+    let keys = app.stack.app.secrets.keys(app.stack.clock.now()).await.unwrap();
+    let send = SendId::new(&keys, PhoneKey(keys.phone(PHONE).short())).text();
+    let form = [("MessageUUID", "one"), ("To", &PHONE[1..]), ("Status", "failed"), ("ErrorCode", "200")];
+    let path = format!("/plivo/messages/{send}");
+    for _ in 0..3 {
+        proxy.once("PutItem", StoreFault::Throttle);
+    }
+    post(&app, &path, local::PLIVO_AUTH_TOKEN, &form).await.refused(503, 14000, "unavailable");
+    assert_eq!(post(&app, &path, local::PLIVO_AUTH_TOKEN, &form).await.status, 200);
     assert!(is_opted_out(&app, PHONE).await);
 }
 

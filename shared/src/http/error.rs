@@ -249,6 +249,7 @@ impl From<MessageError> for Problem {
             MessageError::Limited(limited) => limited.into(),
             MessageError::OtherMessage => Self::new(Reason::IdempotencyKeyReused),
             MessageError::InFlight { retry_after } => Self::new(Reason::MessageInFlight).retry_after(retry_after),
+            MessageError::NotFound => Self::new(Reason::MessageNotFound),
             MessageError::Unknown => Self::new(Reason::SmsUnknown),
             MessageError::Secret(error) => error.into(),
             MessageError::Store(error) => error.into(),

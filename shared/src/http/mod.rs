@@ -15,8 +15,8 @@ pub use phone::phone_number;
 pub use reason::Reason;
 pub use request::{bearer_token, idempotency_key, requester, user_token};
 pub use response::{
-    LambdaResponse, columns, done, jwt, logged_in, ok, openid_configuration, options, public, registered, sessions,
-    user, xml,
+    LambdaResponse, columns, done, jwt, logged_in, message_status, ok, openid_configuration, options, public,
+    registered, sessions, user, xml,
 };
 
 use std::convert::Infallible;

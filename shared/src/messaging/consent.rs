@@ -16,6 +16,7 @@ use crate::spend::kill_switch;
 use crate::store::{ConsentEntry, ConsentKey, ConsentKind, OptOut, PhoneConsents, PhoneKey, Store, StoreError};
 use phone_number::PhoneNumber;
 
+use super::delivery::LAST_REPORT;
 use super::opt_out::{Intent, classify};
 use super::{Message, MessageError, reserve};
 
@@ -146,17 +147,17 @@ pub async fn receive(app: &App, inbound: &Inbound<'_>) -> Result<Option<String>,
     Ok(None)
 }
 
-/// A delivery report says that Plivo has blocked a message because the phone has opted out there (error 200): it has here, too, unless it has
-/// lifted an opt-out since the message was sent.
+/// A delivery report says that Plivo has blocked a message because the phone has opted out there (error 200): it has here, too. Not where it has
+/// lifted an opt-out so lately that the report can be about a message from before.
 ///
 /// # Errors
 /// [`MessageError::Secret`], [`MessageError::Store`].
-pub async fn blocked_by_plivo(app: &App, phone: &PhoneNumber, uuid: &str, sent: Timestamp) -> Result<(), MessageError> {
+pub async fn blocked_by_plivo(app: &App, phone: &PhoneNumber, uuid: &str) -> Result<(), MessageError> {
     let now = app.clock.now();
     let keys = app.secrets.keys(now).await?;
     app.store.users.check_root_key(&keys).await?;
     change(app, key(&keys, phone.e164()), now, |record| {
-        if record.opted_out.is_some() || record.lifted.is_some_and(|lifted| sent <= lifted) {
+        if record.opted_out.is_some() || record.lifted.is_some_and(|lifted| now < lifted.plus(LAST_REPORT)) {
             return Err(NoEffect);
         }
         opt_out(record, (PLIVO_200, PLIVO_200), uuid, now)

@@ -1,6 +1,7 @@
 //! Messages that the app itself sends: what may be sent, to whom and how long, and that each is sent at most once.
 
 pub mod consent;
+pub mod delivery;
 mod idempotency_key;
 pub mod media;
 pub mod opt_out;
@@ -75,6 +76,9 @@ pub enum MessageError {
         /// When that will be over at the latest, in seconds.
         retry_after: u64,
     },
+    /// There is no message of this id, or it is too old.
+    #[error("no such message")]
+    NotFound,
     /// The function that sent it before ended without recording the outcome.
     #[error("the outcome of this message is unknown")]
     Unknown,
@@ -188,8 +192,16 @@ pub async fn send(app: &App, key: &IdempotencyKey, message: &Message) -> Result<
             reserved.release().await;
         }
     };
-    tokio::join!(record(&app.store.messages, &claim, &outcome, now), released);
+    tokio::join!(record(&app.store.messages, &claim, &outcome, now), note(app, &outcome, now), released);
     Ok(outcome?)
+}
+
+/// Notes what Plivo took, so that its status can be asked for before the first report. A report notes it, too.
+async fn note(app: &App, outcome: &Result<Accepted, PlivoError>, now: Timestamp) {
+    let Some(uuid) = outcome.as_ref().ok().and_then(|accepted| accepted.message_uuid.first()) else { return };
+    if let Err(error) = app.store.message_reports.note(uuid, now).await {
+        tracing::warn!(cause = logging::chain(&error), "a message has no status before its first report");
+    }
 }
 
 /// Lets a message go out to a phone that has not opted out.

@@ -3,6 +3,7 @@
 
 mod error;
 pub mod inbound;
+pub mod message_error;
 pub mod signature;
 
 use std::time::Duration;

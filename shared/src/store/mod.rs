@@ -11,6 +11,7 @@ mod controls;
 mod counters;
 mod decision_log;
 mod delivery;
+mod message_reports;
 mod messages;
 mod optimistic;
 mod phone_messages;
@@ -37,6 +38,7 @@ pub use controls::{
 pub use counters::{CounterKey, Counters};
 pub use decision_log::{DecisionLog, DecisionLogEntry};
 pub use delivery::{Delivery, DeliveryState, Part, Report};
+pub use message_reports::{MessageRecord, MessageReports};
 #[cfg(test)]
 pub(crate) use messages::LEASE;
 pub use messages::{Claim, Claimed, MessageState, Messages};
@@ -69,6 +71,8 @@ pub struct Store {
     pub controls: Controls,
     /// Outcomes of messages.
     pub messages: Messages,
+    /// What Plivo reported of messages.
+    pub message_reports: MessageReports,
     /// What client networks asked for.
     pub clients: Clients,
     /// What was spent, sent and verified.
@@ -91,6 +95,7 @@ impl Store {
             sessions: Sessions { table: table(&names.sessions_table) },
             controls: Controls::new(table(&names.controls_table)),
             messages: Messages { table: table(&names.messages_table) },
+            message_reports: MessageReports { table: table(&names.messages_table) },
             clients: Clients { table: table(&names.counters_table) },
             counters: Counters { table: table(&names.counters_table) },
             phone_messages: PhoneMessagesTable { table: table(&names.counters_table) },
