@@ -33,9 +33,10 @@ use crate::config::Resources;
 pub use clients::{ClientKey, ClientRecord, Clients, PhoneTag};
 pub use consents::{ConsentEntry, ConsentKey, ConsentKind, Consents, OptOut, PhoneConsents};
 pub use controls::{
-    Controls, Failures, KillSwitchChange, KillSwitchRecord, MAX_AGE as SERVICE_STATUS_MAX_AGE, ServiceStatus, UserAudit,
+    AuditEntry, Controls, Failures, KillSwitchChange, KillSwitchRecord, MAX_AGE as SERVICE_STATUS_MAX_AGE,
+    ServiceStatus,
 };
-pub use counters::{CounterKey, Counters};
+pub use counters::{CounterKey, Counters, PrefixCounter};
 pub use decision_log::{DecisionLog, DecisionLogEntry};
 pub use delivery::{Delivery, DeliveryState, Part, Report};
 pub use message_reports::{MessageRecord, MessageReports};
