@@ -15,6 +15,7 @@
 //! | [`user`] | finding and changing users |
 
 pub mod audit;
+pub mod consent;
 pub mod conversion;
 pub mod exposure;
 pub mod replay;

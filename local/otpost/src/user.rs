@@ -10,7 +10,8 @@ use serde::Serialize;
 use shared::auth::email::Email;
 use shared::clock::Timestamp;
 use shared::crypto::{KeyedHash, Keys};
-use shared::store::{PhoneKey, Profile, Store};
+use shared::messaging::consent;
+use shared::store::{ConsentKey, PhoneKey, Profile, Store};
 
 use crate::audit::Author;
 use crate::{Iso, listed};
@@ -55,12 +56,18 @@ pub struct Found {
     profile: Profile,
     phone: KeyedHash,
     identity: Option<KeyedHash>,
+    consents: ConsentKey,
 }
 
 impl Found {
     /// The objectId.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The phone (E.164).
+    pub fn number(&self) -> &str {
+        &self.profile.phone
     }
 }
 
@@ -81,7 +88,8 @@ pub async fn find(store: &Store, keys: &Keys, country: Country, who: &str) -> Re
     let id = id.ok_or("there is no such user")?;
     let profile = store.users.profile(&id).await?.ok_or("there is no such user")?;
     let identity = profile.email.as_deref().and_then(Email::parse).map(|email| keys.identity(email.identity()));
-    Ok(Found { phone: keys.phone(&profile.phone), id, profile, identity })
+    let consents = consent::key(keys, &profile.phone);
+    Ok(Found { phone: keys.phone(&profile.phone), id, profile, identity, consents })
 }
 
 /// What is known of a user, for the operator.
@@ -166,7 +174,7 @@ pub async fn change(
     author: &Author,
     now: Timestamp,
 ) -> Result<(), Box<dyn Error>> {
-    let Found { id, profile, phone, identity } = found;
+    let Found { id, profile, phone, identity, consents } = found;
     store.controls.record_audit(&author.entry(action.words(), Some(id), now)).await?;
     let users = &store.users;
     let is_done = match action {
@@ -185,6 +193,7 @@ pub async fn change(
             for item in std::iter::once(phone).chain(identity) {
                 store.phones.forget_devices_and_codes(PhoneKey(item.short()), tomorrow, now).await?;
             }
+            consent::forget_texts(store, *consents, now).await?;
             is_done
         }
         Action::ReleaseEmail => {

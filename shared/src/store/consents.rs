@@ -17,7 +17,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::optimistic::{self, Versioned};
-use super::table::{Consistency, Table};
+use super::table::{Consistency, Table, id_of};
 use super::{Item, StoreError};
 use crate::clock::Timestamp;
 
@@ -93,16 +93,6 @@ pub struct PhoneConsents {
     pub records: Vec<ConsentEntry>,
 }
 
-impl PhoneConsents {
-    /// The record in an item, as a scan returns it.
-    ///
-    /// # Errors
-    /// [`StoreError::Malformed`].
-    pub fn from_item(item: Item) -> Result<Self, StoreError> {
-        optimistic::read(Some(item))
-    }
-}
-
 impl Versioned for PhoneConsents {
     const TABLE: &'static str = "consents";
 
@@ -124,6 +114,17 @@ impl Consents {
     /// [`StoreError`].
     pub async fn get(&self, phone: ConsentKey) -> Result<PhoneConsents, StoreError> {
         optimistic::read(self.table.get(&phone.id(), Consistency::Strong).await?)
+    }
+
+    /// All items with their keys, in the keys' order. Scans the table, which only an operator may.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn all(&self) -> Result<Vec<(String, PhoneConsents)>, StoreError> {
+        let read = |item: Item| Ok((id_of(&item).unwrap_or_default(), optimistic::read(Some(item))?));
+        let mut all = self.table.scan(None).await?.into_iter().map(read).collect::<Result<Vec<_>, StoreError>>()?;
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(all)
     }
 
     /// Lets `decide` change `record` and writes it with optimistic locking. `expires` is when the item may be removed if it holds neither an
