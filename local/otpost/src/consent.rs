@@ -70,7 +70,8 @@ impl fmt::Display for ConsentReport {
                 ConsentKind::OptOut => "opt-out",
                 ConsentKind::OptIn => "opt-in",
             };
-            writeln!(f, "  {at}: {kind}, {source}: {}", text.as_deref().unwrap_or("(text removed)"))?;
+            let text = text.as_deref().unwrap_or("(text removed)").replace(['\n', '\r', '\t'], " ");
+            writeln!(f, "  {at}: {kind}, {source}: {text}")?;
         }
         Ok(())
     }
