@@ -26,8 +26,8 @@ pub enum Metric {
     NotSent(&'static str),
     /// A code of this flow came back right, from a phone of this country.
     Verified(Flow, Country),
-    /// Plivo reported that a phone of this country has its message.
-    Delivered(Country),
+    /// Plivo reported that a phone of this country has its message, or will not get it: 1 or 0, so the average is the delivered share.
+    Delivered(Country, bool),
     /// Plivo reported that a phone of this country will not get its message.
     Undelivered(Country),
     /// What Plivo reported to have charged for a code's message to this country, in millionths of a US dollar.
@@ -56,7 +56,9 @@ impl Metric {
             Self::Verified(flow, country) => {
                 ("Verified", 1, vec![("Flow", flow.as_str()), ("Country", country.letters())])
             }
-            Self::Delivered(country) => ("Delivered", 1, vec![("Country", country.letters())]),
+            Self::Delivered(country, is_there) => {
+                ("Delivered", usize::from(is_there), vec![("Country", country.letters())])
+            }
             Self::Undelivered(country) => ("Undelivered", 1, vec![("Country", country.letters())]),
             Self::ReportedCost(country, millionths) => {
                 ("ReportedCostMillionths", millionths, vec![("Country", country.letters())])

@@ -72,9 +72,11 @@ impl Reported {
 
     /// Counts the end of a message.
     fn count_end(&self, app: &App, state: DeliveryState, now: Timestamp) {
-        let country = self.phone.country();
-        let metric = if state.is_failure() { Metric::Undelivered(country) } else { Metric::Delivered(country) };
-        app.metrics.count_by(metric, self.report.content.carrier.as_deref(), now);
+        let (country, carrier) = (self.phone.country(), self.report.content.carrier.as_deref());
+        app.metrics.count_by(Metric::Delivered(country, !state.is_failure()), carrier, now);
+        if state.is_failure() {
+            app.metrics.count_by(Metric::Undelivered(country), carrier, now);
+        }
     }
 
     /// Counts what a code's message cost.

@@ -352,6 +352,30 @@ pub(super) struct ConsentRecord {
     source: String,
 }
 
+/// What became of a message.
+#[derive(ToSchema)]
+pub(super) struct MessageStatus {
+    /// Its id at Plivo.
+    message_uuid: String,
+    /// `queued`, `sent`, `delivered`, `undelivered`, `failed`, or `unknown`.
+    state: String,
+    /// Plivo's error code, if it failed.
+    #[schema(rename = "errorCode")]
+    error_code: Option<String>,
+    /// What the code means.
+    reason: Option<String>,
+    /// How many segments it has, once a report has said it.
+    segments: Option<u8>,
+    /// When it was sent, in epoch milliseconds.
+    created: i64,
+    /// When the state last changed.
+    updated: i64,
+}
+
+/// What Plivo tells: its own names and values.
+#[derive(ToSchema)]
+pub(super) struct PlivoForm(HashMap<String, String>);
+
 /// Why a request was refused.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]

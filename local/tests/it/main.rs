@@ -10,6 +10,7 @@ mod budgets;
 mod captcha;
 mod client_limits;
 mod decisions;
+mod deliveries;
 mod devices;
 mod docs;
 mod events;

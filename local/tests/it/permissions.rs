@@ -10,6 +10,7 @@ use local::simulator::Fault;
 use local::template::Template;
 use serde_json::json;
 
+use crate::deliveries::report;
 use crate::opt_out;
 use crate::support::{PASSWORD, TestApp, challenge_id, wrong};
 
@@ -74,12 +75,21 @@ async fn flows(iam: &Iam) {
     for word in ["STOP", "HELP"] {
         opt_out::text(&app, word, "+14155550109", word).await;
     }
+    reports(&app).await;
     for queue in ["messages", "messages.fifo"] {
         let arn = format!("arn:aws:sqs:us-east-1:000000000000:{queue}");
         let poison = json!({"eventSource": "aws:sqs", "eventSourceARN": arn, "messageId": queue, "body": "poison",
             "attributes": {"MessageGroupId": "a"}});
         app.stack.invoke("send-message", json!({ "Records": [poison] })).await.unwrap();
     }
+}
+
+/// What became of a code that did not arrive, and of a message.
+async fn reports(app: &TestApp) {
+    let path = app.code_path("+14155550106").await;
+    app.report(&path, &report("+14155550106", "undelivered", 3, &[])).await;
+    app.report(&app.message_path(PHONE), &report(PHONE, "delivered", 3, &[("MessageUUID", "a")])).await;
+    assert_eq!(app.message_status("a").await.ok()["state"], "delivered");
 }
 
 /// What users do with their account: a new password tells the phone, and that can fail.

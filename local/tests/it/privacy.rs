@@ -9,6 +9,7 @@ use ring::hmac;
 use serde_json::json;
 use shared::crypto::Keys;
 
+use crate::deliveries::report;
 use crate::opt_out;
 use crate::support::{PASSWORD, TestApp, challenge_id, log, remember, secrets, wrong};
 
@@ -60,6 +61,11 @@ async fn all_flows() -> TestApp {
     app.register_start(OTHER).await;
     app.login_start("+14155550144").await;
     app.texts(OTHER);
+    let path = app.code_path("+14155550146").await;
+    for (phone, path) in [("+14155550146", path), (OTHER, app.message_path(OTHER))] {
+        app.report(&path, &report(phone, "undelivered", 3, &[("ErrorCode", "70")])).await;
+        app.message_status("5b40a428-bfc7-4daf-9d06-726c558bf3b8").await;
+    }
     for secret in [
         local::MESSAGE_KEY,
         local::ROOT_KEY,
@@ -69,6 +75,9 @@ async fn all_flows() -> TestApp {
         jwt.as_str(),
         "nobody's business",
         "not a number",
+        // Of a report.
+        "14155550146",
+        "14155550199",
     ] {
         remember(secret);
     }
@@ -216,6 +225,7 @@ async fn items_that_expire_say_when() {
         assert_eq!(expires.is_none(), is_kept, "{table}");
         let longest = match (table, item["state"]["S"].as_str()) {
             ("messages", Some("unknown")) => 367,
+            ("messages", _) if item["created"].is_object() => 31,
             ("messages", _) => 16,
             // The devices of an owner are kept for longer.
             ("phones", _) if item["last_verified"].is_object() => 181,

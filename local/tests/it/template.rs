@@ -284,7 +284,7 @@ fn metrics() -> [Metric; 13] {
         Metric::Cost("", 1),
         Metric::NotSent(""),
         Metric::Verified(Flow::Login, country),
-        Metric::Delivered(country),
+        Metric::Delivered(country, true),
         Metric::Undelivered(country),
         Metric::ReportedCost(country, 1),
         Metric::Refused(""),
@@ -314,6 +314,23 @@ fn the_dashboard_shows_the_metrics_that_functions_write() {
         known += rows.iter().sum::<usize>();
     }
     assert_eq!(count(NAMESPACE.to_owned()), known, "a widget shows a metric that no function writes");
+}
+
+/// A saved query and a widget are one query, of the logs of the functions that write its lines.
+#[test]
+fn the_cost_of_a_verified_login_is_a_query_of_the_metrics_lines() {
+    let template = template();
+    let resources = &template.document["Resources"];
+    let saved = &resources["VerifiedCostQuery"]["Properties"];
+    let query = saved["QueryString"].as_str().unwrap();
+    let logs = saved["LogGroupNames"].as_array().unwrap().iter().map(|group| reference(group).unwrap());
+    let sources: String = logs.map(|group| format!("SOURCE '${{{group}}}' | ")).collect();
+    let body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].as_str().unwrap();
+    assert!(body.contains(&format!("{sources}{query}")), "{sources}{query}");
+    let written: Vec<_> = metrics().into_iter().map(|metric| metric.fields().0).collect();
+    for field in ["ReportedCostMillionths", "Verified"] {
+        assert!(written.contains(&field) && query.contains(&format!("sum({field})")), "{field}");
+    }
 }
 
 #[test]
@@ -368,7 +385,8 @@ fn each_formula_uses_ids_of_its_own_widget_or_alarm() {
     let body = template.document["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].as_str().unwrap();
     let body: Value = serde_json::from_str(body).unwrap();
     let widgets = body["widgets"].as_array().unwrap().iter().map(|widget| {
-        let rows = widget["properties"]["metrics"].as_array().unwrap().iter().filter_map(|row| row.as_array()?.last());
+        let rows = widget["properties"]["metrics"].as_array().into_iter().flatten();
+        let rows = rows.filter_map(|row| row.as_array()?.last());
         rows.map(|row| (&row["id"], &row["expression"])).collect::<Vec<_>>()
     });
     let alarms = template.of_type("AWS::CloudWatch::Alarm").map(|(_, alarm)| {

@@ -229,6 +229,9 @@ class Flows:
             for phone in self.PHONES[root]:
                 client.register(phone)
         self.client("").register(self.WITHOUT_ROOT)
+        for path in ["codes/A", "messages/A", "inbound", "calls/A/answer", "calls/A/hangup"]:
+            refused = self.client("").call("POST", f"/plivo/{path}", {})
+            check(refused.status == 401, "a report that nobody has signed", refused)
         print("ok      registration under each root, and under none")
 
     def log_in(self):
@@ -257,6 +260,10 @@ class Flows:
             accepted = client.send({"phoneNumber": self.MESSAGED, "message": f"Hello from {root}"}).ok()
             check(is_accepted(accepted), "not Plivo's answer", accepted)
             check(self.plivo.messages(self.MESSAGED)[0]["text"] == f"Hello from {root}", "the message did not arrive")
+            path, key = f"/services/Plivo/message/{accepted['message_uuid'][0]}", {"authorization": f"Bearer {client.message_key}"}
+            status = client.call("GET", path, **key).ok()
+            check(status["state"] == "queued", "another state", status)
+            client.call("GET", f"/services/Plivo/status/{challenge}")
             self.record_consent(client)
             print(f"ok      both logins, sessions, accounts, a message and a consent under the root {root}")
 

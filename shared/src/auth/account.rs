@@ -16,6 +16,7 @@ use super::notice;
 use super::otp::OneTimeCode;
 use super::password::Password;
 use super::properties::Properties;
+use super::start::Changing;
 use super::{AuthError, Requester, own_password, session, start};
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -88,7 +89,9 @@ pub async fn update(
         (Some(phone), None) => {
             let locale = change.locale.as_ref().unwrap_or(&profile.locale);
             let requester = requester.clone().in_locale(locale);
-            let challenge = start::change_of_phone(app, phone, user, &requester).await?;
+            let is_test = PhoneNumber::parse(&profile.phone, app.settings.default_country)
+                .is_ok_and(|present| app.settings.test_number(&present, app.clock.now()).is_some());
+            let challenge = start::change_of_phone(app, phone, Changing { user, is_test }, &requester).await?;
             Ok(Changed::CodeSent(profile, challenge))
         }
         (Some(phone), Some((challenge, code))) => {

@@ -56,7 +56,7 @@ resources! {
     dead_letter_fifo_queue = "DEAD_LETTER_FIFO_QUEUE";
     /// Under which metrics stand in CloudWatch.
     metrics_namespace = "METRICS_NAMESPACE";
-    /// Name or ARN of the secret `{"authId","authToken"}`.
+    /// Name or ARN of the secret `{"authId","authToken","callbackTokens"?}`.
     plivo_secret = "PLIVO_SECRET";
     /// Name or ARN of the root key from which all keys are derived.
     root_secret = "ROOT_SECRET";
