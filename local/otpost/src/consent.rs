@@ -85,7 +85,7 @@ pub async fn number(store: &Store, keys: &Keys, country: Country, who: &str) -> 
     if who.starts_with('+') {
         return Ok(PhoneNumber::parse(who, country)?.e164().to_owned());
     }
-    Ok(user::find(store, keys, country, who).await?.number().to_owned())
+    Ok(user::find(store, keys, country, who).await?.phone().to_owned())
 }
 
 /// What a phone (E.164) has agreed to.

@@ -151,7 +151,7 @@ impl Tables {
     async fn phones(&self) -> Result<Vec<Value>, Failure> {
         let now = self.app.clock.now();
         let users: BTreeMap<_, _> = self.profiles().await?.into_iter().map(|(id, user, _)| (user.phone, id)).collect();
-        let messages = self.simulator.messages(None).into_iter().map(|message| message.to);
+        let messages = self.simulator.messages(None).into_iter().map(|message| message.phone().to_owned());
         let numbers: BTreeSet<_> = users.keys().cloned().chain(messages).chain(self.starts.phones()).collect();
         let store = Store::new(&self.client, &self.app.settings.resources);
         let keys = self.app.secrets.keys(now).await?;
@@ -331,6 +331,7 @@ mod tests {
             attempts: [("wrong".to_owned(), at(10)), ("right".to_owned(), at(20))].into(),
             redeemed_by: Some("right".to_owned()),
             user: None,
+            send: None,
             test: false,
         };
         record.challenges.insert(Flow::Login.into(), challenge.clone());

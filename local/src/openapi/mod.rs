@@ -255,7 +255,7 @@ fn schemas(settings: &Settings) -> BTreeMap<String, RefOr<Schema>> {
     use schemas::*;
     let mut all = BTreeMap::new();
     macro_rules! add { ($($kind:ident)+) => { $(all.insert(<$kind as ToSchema>::name().into_owned(), <$kind as PartialSchema>::schema());)+ } }
-    add!(Registration Phone PhoneAndPassword TransactionCode PasswordReset PasswordVerification UserChange Message Consent Query Transaction);
+    add!(Registration Phone PhoneAndPassword TransactionCode PasswordReset PasswordVerification UserChange Message Consent Query Transaction TransactionStatus);
     add!(User Session UserExport Column Info Jwt OpenidConfiguration Jwks PasswordCheck DeletionResult MessageAccepted MessageStatus PlivoForm);
     add!(Consents OptOut ConsentRecord);
     add!(ErrorResponse ErrorData);

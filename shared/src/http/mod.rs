@@ -16,7 +16,7 @@ pub use reason::Reason;
 pub use request::{bearer_token, idempotency_key, requester, user_token};
 pub use response::{
     LambdaResponse, columns, done, jwt, logged_in, message_status, ok, openid_configuration, options, public,
-    registered, sessions, user, xml,
+    registered, sessions, status, user, xml,
 };
 
 use std::convert::Infallible;

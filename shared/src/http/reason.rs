@@ -62,6 +62,8 @@ reasons! {
     ProxyRequired = "proxy_required", FORBIDDEN, 14008, "Access denied: the request has not come through the proxy";
     /// The code is wrong, or its challenge is unknown, of another phone, expired, redeemed or out of attempts.
     CodeRejected = "code_rejected", UNAUTHORIZED, 14000, "The code is wrong or no longer valid";
+    /// No transaction has this id any more, or none ever had.
+    TransactionNotFound = "transaction_not_found", NOT_FOUND, 14000, "There is no such transaction";
     /// No such user, or another password.
     LoginRejected = "login_rejected", UNAUTHORIZED, 3003, "Invalid login or password";
     /// A registration has no password.

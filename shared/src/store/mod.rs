@@ -14,6 +14,7 @@ mod delivery;
 mod message_reports;
 mod messages;
 mod optimistic;
+mod phone_event;
 mod phone_messages;
 mod phones;
 mod send_id;
@@ -43,6 +44,7 @@ pub use message_reports::{MessageRecord, MessageReports};
 #[cfg(test)]
 pub(crate) use messages::LEASE;
 pub use messages::{Claim, Claimed, MessageState, Messages};
+pub use phone_event::{PhoneAction, PhoneEvent, is_new_refusal};
 pub use phone_messages::{PhoneMessages, PhoneMessagesTable};
 pub use phones::{
     Attempt, Challenge, ChallengeKey, Channel, CodeSend, DEVICE_LIFE, Device, DeviceSlot, NotCounted, PhoneCounts,
@@ -212,6 +214,7 @@ mod tests {
             attempts: [].into(),
             redeemed_by: None,
             user: None,
+            send: None,
             test: false,
         };
         let record = store.phones.get(PHONE).await.unwrap();
@@ -223,7 +226,7 @@ mod tests {
     }
 
     pub(super) async fn attempt(store: &Store, flow: Flow) -> Attempt {
-        store.phones.begin_attempt(PHONE, flow.into(), CHALLENGE, NOW).await.unwrap().unwrap()
+        store.phones.begin_attempt(PHONE, flow.into(), CHALLENGE, "network a", NOW).await.unwrap().unwrap()
     }
 
     /// What happens to a call.

@@ -11,6 +11,7 @@
 //! | `last_verified` | when a right code last came back |
 //! | `devices` | by slot, 1 to 5: the `id` of a device, `since` when, and its own `limits`, like `shared` |
 //! | `sends` | by send id, the last 20: `at`, `flow`, `channel`, whether it was `sent`, and what Plivo reported of its `parts` (`delivery`) |
+//! | `events` | the last 20 things that have happened, oldest first, each with `at` and `by` whom ([`PhoneEvent`]) |
 //! | `challenges` | the challenge of each flow (`login`), and of each flow and device (`login#2`) |
 //! | `expires_at` | for TTL, seconds |
 
@@ -19,13 +20,14 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
 use strum::IntoStaticStr;
 
 use super::delivery::{Delivery, Report};
 use super::optimistic::{self, Versioned};
+use super::phone_event::{EVENTS_RETENTION, MAX_EVENTS, PhoneAction, PhoneEvent, short_id};
 use super::table::{Consistency, Table, Written, write};
 use super::{StoreError, names, number, text, values};
 use crate::clock::Timestamp;
@@ -50,7 +52,8 @@ const MAX_SENDS: usize = 20;
 pub struct PhoneKey(pub [u8; 8]);
 
 impl PhoneKey {
-    pub(super) fn id(self) -> String {
+    /// The key as text, by which logs and decisions name the phone, too.
+    pub fn id(self) -> String {
         format!("{:016x}", u64::from_be_bytes(self.0))
     }
 }
@@ -139,6 +142,9 @@ pub struct Challenge {
     /// Who logs in; nobody for a registration, or where the phone has no user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The id of the send that brought the code last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send: Option<String>,
     /// Whether the code is the fixed one of a test number, which is not sent. Its attempts count in no limit of the phone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub test: bool,
@@ -245,6 +251,9 @@ pub struct PhoneRecord {
     /// The last sends, by id. Always written, so that a report's condition can look into it.
     #[serde(default)]
     pub sends: BTreeMap<String, CodeSend>,
+    /// What has happened, oldest first.
+    #[serde(default)]
+    pub events: Vec<PhoneEvent>,
     /// The challenges.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub challenges: BTreeMap<ChallengeKey, Challenge>,
@@ -259,6 +268,13 @@ impl PhoneRecord {
         }
     }
 
+    /// Clears what is counted for everybody without a device token, so that the phone may start, and enter codes and passwords, at once. What
+    /// devices and live challenges count stays.
+    pub fn clear_limits(&mut self) {
+        self.shared = PhoneLimits::default();
+        self.unconfirmed_sends.clear();
+    }
+
     /// Adds a send, in place of the oldest where there are enough.
     pub fn add_send(&mut self, id: &str, send: CodeSend) {
         self.sends.insert(id.to_owned(), send);
@@ -266,6 +282,12 @@ impl PhoneRecord {
             let oldest = self.sends.iter().min_by_key(|(_, send)| send.at).map(|(id, _)| id.clone());
             self.sends.retain(|id, _| Some(id) != oldest.as_ref());
         }
+    }
+
+    /// Adds an event, in place of the oldest where there are enough.
+    pub fn add_event(&mut self, event: PhoneEvent) {
+        self.events.push(event);
+        self.events.drain(..self.events.len().saturating_sub(MAX_EVENTS));
     }
 
     /// The carrier of the last message that went out for a flow, if a report has named it.
@@ -279,7 +301,8 @@ impl PhoneRecord {
     fn expires(&self, expires: Timestamp) -> Timestamp {
         let devices = self.devices.values().map(|device| device.since.plus(DEVICE_LIFE));
         let wrong = self.shared.wrong_passwords.iter().map(|(time, _)| time.plus(WRONG_PASSWORDS_RETENTION));
-        devices.chain(wrong).fold(expires, Timestamp::max)
+        let events = self.events.last().map(|event| event.at.plus(EVENTS_RETENTION));
+        devices.chain(wrong).chain(events).fold(expires, Timestamp::max)
     }
 }
 
@@ -300,6 +323,7 @@ pub struct Attempt {
     pub challenge: Challenge,
     /// The carrier that has reported the code's message, if any has.
     pub carrier: Option<String>,
+    by: String,
     devices: BTreeMap<DeviceSlot, Device>,
 }
 
@@ -326,6 +350,14 @@ pub struct VerifiedCode<'a> {
     pub attempt: &'a Attempt,
     /// The id of a new device that it was entered on. Of two logins at once, one may replace the other's: then that token counts for nothing.
     pub device: Option<&'a str>,
+}
+
+/// Appends to the events. Between two starts, which keep the last of them, only a few codes can be entered.
+const ADD_EVENT: &str = "events = list_append(if_not_exists(events, :none), :event)";
+
+/// An event as a list of one.
+fn new_events(event: PhoneEvent) -> serde_dynamo::Result<AttributeValue> {
+    to_attribute_value([event])
 }
 
 /// The phones table.
@@ -364,6 +396,14 @@ impl Phones {
     /// [`StoreError`].
     pub async fn forget_devices(&self, phone: PhoneKey, now: Timestamp) -> Result<(), StoreError> {
         self.forget(phone, now, |record| record.devices.clear()).await
+    }
+
+    /// Clears what is counted for everybody without a device token ([`PhoneRecord::clear_limits`]).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn clear_limits(&self, phone: PhoneKey, now: Timestamp) -> Result<(), StoreError> {
+        self.forget(phone, now, PhoneRecord::clear_limits).await
     }
 
     /// Forgets the devices of a phone whose user has changed or is gone, and its challenges that expire by then: a code that was asked for
@@ -406,7 +446,7 @@ impl Phones {
     }
 
     /// Counts one attempt to enter a code, before anybody compares it: on condition that the challenge is there, is not redeemed, has not
-    /// expired and has attempts left. [`NotCounted`] when one of these does not hold.
+    /// expired and has attempts left. [`NotCounted`] when one of these does not hold. `by`: who enters it, for the event.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -415,12 +455,17 @@ impl Phones {
         phone: PhoneKey,
         key: ChallengeKey,
         challenge: &str,
+        by: &str,
         now: Timestamp,
     ) -> Result<Result<Attempt, NotCounted>, StoreError> {
         let id = identifier::random();
+        let entered = PhoneAction::Entered { flow: key.flow, attempt: short_id(&id) };
+        let event = new_events(PhoneEvent { at: now, by: by.to_owned(), what: entered });
+        let event = event.map_err(|error| StoreError::malformed("phones", error))?;
+        let changes = "SET challenges.#key.attempts.#attempt = :now, #version = :attempt, ".to_owned() + ADD_EVENT;
         let update = self
             .table
-            .update(&phone.id(), "SET challenges.#key.attempts.#attempt = :now, #version = :attempt")
+            .update(&phone.id(), &changes)
             // Nothing is written a second time where a response was lost: the version would be set back, and others have read it.
             .condition_expression(
                 "challenges.#key.id = :challenge AND challenges.#key.expires > :now \
@@ -437,6 +482,8 @@ impl Phones {
                 (":attempt", text(&id)),
                 (":now", number(now.as_millis())),
                 (":challenge", text(challenge)),
+                (":event", event),
+                (":none", AttributeValue::L(Vec::new())),
             ]))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -448,7 +495,7 @@ impl Phones {
         Ok(match record.challenges.remove(&key) {
             Some(challenge) if written || challenge.attempts.contains_key(&id) => {
                 let carrier = record.carrier(key.flow);
-                Ok(Attempt { id, challenge, carrier, devices: record.devices })
+                Ok(Attempt { id, challenge, carrier, by: by.to_owned(), devices: record.devices })
             }
             challenge => Err(NotCounted(challenge)),
         })
@@ -509,6 +556,8 @@ impl Phones {
     pub(super) fn redeem(&self, code: VerifiedCode<'_>, now: Timestamp) -> Result<TransactWriteItem, BuildError> {
         let VerifiedCode { phone, key, attempt, device } = code;
         let slot = key.device.unwrap_or_else(|| attempt.slot());
+        let redeemed = PhoneAction::Redeemed { flow: key.flow, attempt: short_id(&attempt.id) };
+        let event = new_events(PhoneEvent { at: now, by: attempt.by.clone(), what: redeemed });
         let mut names = HashMap::from([("#key".to_owned(), key.into()), ("#version".to_owned(), "version".to_owned())]);
         let mut values = HashMap::from([
             (":attempt".to_owned(), text(&attempt.id)),
@@ -517,9 +566,12 @@ impl Phones {
             (":expires".to_owned(), number(now.plus(DEVICE_LIFE).as_seconds())),
             (":version".to_owned(), text(identifier::random())),
             (":now".to_owned(), number(now.as_millis())),
+            (":event".to_owned(), event.map_err(BuildError::other)?),
+            (":none".to_owned(), AttributeValue::L(Vec::new())),
         ]);
-        let mut changes =
-            "SET challenges.#key.redeemed_by = :attempt, expires_at = :expires, #version = :version".to_owned();
+        let mut changes = "SET challenges.#key.redeemed_by = :attempt, expires_at = :expires, #version = :version, "
+            .to_owned()
+            + ADD_EVENT;
         // A fixed code proves no phone.
         if !attempt.challenge.test {
             changes += ", last_verified = :now";
@@ -585,15 +637,22 @@ mod tests {
             ("another flow of users", PHONE, Flow::SecondFactor, CHALLENGE, NOW),
             ("expired", PHONE, Flow::Login, CHALLENGE, last),
         ] {
-            let begun = store.phones.begin_attempt(phone, flow.into(), challenge, now).await.unwrap();
+            let begun = store.phones.begin_attempt(phone, flow.into(), challenge, "network a", now).await.unwrap();
             assert!(begun.is_err(), "{case}");
             assert_eq!(store.phones.get(PHONE).await.unwrap(), before, "{case}");
             assert_eq!(store.phones.get(PhoneKey([0; 8])).await.unwrap(), PhoneRecord::default(), "{case}");
         }
         let almost = Timestamp::from_millis(last.as_millis() - 1);
-        assert!(store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, almost).await.unwrap().is_ok());
         assert!(
-            store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, NOW).await.unwrap().is_err(),
+            store
+                .phones
+                .begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, "network a", almost)
+                .await
+                .unwrap()
+                .is_ok()
+        );
+        assert!(
+            store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, "network a", NOW).await.unwrap().is_err(),
             "none left"
         );
     }
@@ -619,7 +678,9 @@ mod tests {
         let (store, _) = start().await;
         issue(&store, Flow::Login, 5).await;
         assert!(redeem(&store, &attempt(&store, Flow::Login).await, "home", NOW).await);
-        assert!(store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, NOW).await.unwrap().is_err());
+        assert!(
+            store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, "network a", NOW).await.unwrap().is_err()
+        );
     }
 
     #[tokio::test]
@@ -671,7 +732,7 @@ mod tests {
     async fn of_attempts_at_once_no_more_begin_than_are_left() {
         let (store, _) = start().await;
         issue(&store, Flow::Login, 3).await;
-        let begin = || store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, NOW);
+        let begin = || store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, "network a", NOW);
         let begun = join_all((0..8).map(|_| begin())).await;
         assert_eq!(begun.into_iter().filter(|begun| matches!(begun, Ok(Ok(_)))).count(), 3);
     }
