@@ -744,6 +744,9 @@ async fn a_story_says_why_nothing_was_sent_and_what_holds_up_everybody() {
     assert_eq!(last, "login: started, and nothing was sent: the user is disabled");
     assert_eq!(report.service, []);
     printed(&stack, &["off", "login", "--by", "Jane", "--why", "an attack"]).await;
+    stack.clock.advance(Duration::from_secs(60));
+    let off = Holdup { name: "kill switch login".to_owned(), who: "login".to_owned(), until: None };
+    assert_eq!(told(&stack, PHONE).await.service, [off]);
     let stack = start_at(Pace::Stands, &[NO_REPORTS, ("BUDGET", "0/0/0"), ("SMS_COUNTRIES", "US")]).await;
     assert_eq!(login(&stack, PHONE).await.0, 503);
     let report = told(&stack, PHONE).await;
