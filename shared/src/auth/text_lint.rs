@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::notice;
 use super::otp_message::otp_message;
+use super::voice;
 use crate::config::{Purpose, Settings};
 use crate::messaging::sms_encoding::segments;
 
@@ -27,24 +28,38 @@ pub fn lint(settings: &Settings) -> Vec<Checked> {
                 let text = |life| otp_message(settings, (flow, language), &code, life);
                 vec![text(settings.code_life), text(Duration::ZERO)]
             }
-            _ => vec![notice::text(settings, purpose, language)],
+            Purpose::Call(flow) => {
+                vec![voice::plain_text(settings, (flow, language), &"0".repeat(settings.code_length))]
+            }
+            Purpose::PasswordChanged | Purpose::PhoneChanged => vec![notice::text(settings, purpose, language)],
         };
         let longest = texts.into_iter().max_by_key(|text| (segments(text), text.len())).unwrap_or_default();
         let mut problems = form_problems(template, purpose);
-        let count = segments(&longest);
-        if count > 1 {
-            problems.push(format!("takes {count} SMS segments, so each message costs {count} times as much"));
-        }
-        Checked { name: format!("{} {}", language.code(), purpose.as_str()), longest, problems }
+        problems.extend(length_problem(&longest, purpose));
+        Checked { name: format!("{} {purpose}", language.code()), longest, problems }
     };
     settings.texts.iter().map(check).collect()
+}
+
+/// Whether a text is too long.
+fn length_problem(longest: &str, purpose: Purpose) -> Option<String> {
+    if matches!(purpose, Purpose::Call(_)) {
+        let (count, most) = (longest.chars().count(), voice::MAX_TEXT_LENGTH);
+        let problem = || format!("has {count} characters, and a call has time to read {most} of them twice");
+        return (count > most).then(problem);
+    }
+    let count = segments(longest);
+    (count > 1).then(|| format!("takes {count} SMS segments, so each message costs {count} times as much"))
 }
 
 /// What is wrong with a template, whatever the settings.
 fn form_problems(template: &str, purpose: Purpose) -> Vec<String> {
     let mut problems = Vec::new();
-    let placeholders: &[&str] =
-        if matches!(purpose, Purpose::Code(_)) { &["{code}", "{app}", "{life}"] } else { &["{app}"] };
+    let placeholders: &[&str] = match purpose {
+        Purpose::Code(_) => &["{code}", "{app}", "{life}"],
+        Purpose::Call(_) => &["{code}", "{app}"],
+        Purpose::PasswordChanged | Purpose::PhoneChanged => &["{app}"],
+    };
     let plain = placeholders.iter().fold(template.to_owned(), |text, name| text.replace(name, " "));
     if plain.contains(['{', '}']) {
         problems.push(format!("has other braces than {}", placeholders.join(", ")));
@@ -92,7 +107,11 @@ mod tests {
     use serde_json::json;
 
     fn lint_one(purpose: &str, text: &str, more: &[(&str, &str)]) -> Checked {
-        let texts = OwnTexts::parse(&json!({ "de": { purpose: text } }).to_string()).unwrap();
+        let of_purpose = match purpose.strip_prefix("voice ") {
+            Some(flow) => json!({ "voice": { flow: text } }),
+            None => json!({ purpose: text }),
+        };
+        let texts = OwnTexts::parse(&json!({ "de": of_purpose }).to_string()).unwrap();
         let mut checked = lint(&Settings { texts, ..settings(more) });
         assert_eq!(checked.len(), 1);
         checked.remove(0)
@@ -104,6 +123,7 @@ mod tests {
             ("login", "{code} ist dein Code für {app}. Gültig {life}. Gib ihn nicht weiter, z.B. am Telefon."),
             ("login", "{code}是您的{app}验证码"),
             ("register", "{app}: {code}"),
+            ("voice login", "Dein Code für {app} ist {code}. Gib ihn nicht weiter, auch nicht am Telefon."),
             ("phone_changed", "{app}: neue Nummer. Ruf uns an: 112."),
         ] {
             let checked = lint_one(purpose, text, &[]);
@@ -117,6 +137,8 @@ mod tests {
         for (purpose, text, problem) in [
             ("login", "{code} {cod}", "other braces"),
             ("phone_changed", "{app} {code}", "other braces"),
+            ("voice login", "{code} {life}", "other braces"),
+            ("voice login", "{code} 4711", "taken for the code"),
             ("login", "{code} https://app.example.com/x", "link"),
             ("login", "{code} (www.app)", "link"),
             ("login", "{code} bit.ly/x.", "link"),
@@ -146,6 +168,14 @@ mod tests {
         assert_eq!(checked.problems, ["takes 2 SMS segments, so each message costs 2 times as much"]);
         let notice = lint_one("password_changed", &"a".repeat(161), &[]);
         assert_eq!(notice.problems, ["takes 2 SMS segments, so each message costs 2 times as much"]);
+    }
+
+    #[test]
+    fn a_text_that_a_call_has_no_time_for_is_too_long() {
+        let text = |letters: usize| format!("{{code}} {}", "ж".repeat(letters));
+        assert_eq!(lint_one("voice login", &text(143), &[]).problems, [""; 0]);
+        let problem = "has 151 characters, and a call has time to read 150 of them twice";
+        assert_eq!(lint_one("voice login", &text(144), &[]).problems, [problem]);
     }
 
     #[test]

@@ -40,6 +40,13 @@ pub fn done() -> Response<Body> {
     Response::new(Body::Empty)
 }
 
+/// A 200 with XML, as Plivo takes it.
+pub fn xml(text: impl Into<String>) -> Response<Body> {
+    let mut response = Response::new(Body::from(text.into()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
+}
+
 /// What became of a message of `sendMessage`.
 pub fn message_status(uuid: &str, status: &MessageStatus) -> Value {
     let mut body = json!({ "message_uuid": uuid, "state": status.state });
