@@ -63,8 +63,12 @@ pub enum Expected {
     Count(u64),
     /// Everything that is kept about a user.
     Export,
+    /// What a phone has agreed to.
+    Consents,
     /// That a password is right.
     ValidPassword,
+    /// What became of a code.
+    Status,
     /// A list of sessions.
     Sessions,
     /// A JWT.
@@ -170,9 +174,11 @@ fn parse(name: &str) -> Option<(&'static str, Expected)> {
         ("login-phone", None | Some("json-string" | "object" | "no-user")) => Expected::Challenge,
         ("login-password", None) => Expected::Challenge,
         ("login-code", None | Some("second-factor")) => Expected::LoggedIn,
+        ("login-code", Some("status")) => Expected::Status,
         ("send-message", None | Some("media" | "idempotency-key" | "eventbridge" | "scheduler" | "direct")) => {
             Expected::Accepted
         }
+        ("send-message", Some("consent" | "consents")) => Expected::Consents,
         ("send-message", Some("sns")) => Expected::Null,
         ("send-message", Some("sqs" | "sqs-poisoned" | "sqs-unknown" | "sqs-fifo")) => Expected::Again(0),
         ("send-message", Some("sqs-in-flight")) => Expected::Again(1),
@@ -227,8 +233,12 @@ fn is_success(answer: Expected, body: &Value) -> bool {
         Expected::Authorized(authorized) => body["isAuthorized"] == authorized,
         Expected::List => body.as_array().is_some_and(|list| !list.is_empty()),
         Expected::Count(count) => *body == count,
-        Expected::Export => has_fields(body, &["user", "sessions", "phone", "messages"]) && is_user(&body["user"]),
+        Expected::Export => {
+            has_fields(body, &["user", "sessions", "phone", "messages", "consents"]) && is_user(&body["user"])
+        }
+        Expected::Consents => has_fields(body, &["optedOut", "records"]),
         Expected::ValidPassword => *body == json!({ "valid": true }),
+        Expected::Status => has_fields(body, &["state", "channel", "message", "retryAt", "voice", "expires"]),
         Expected::Sessions => body.as_array().is_some_and(|sessions| {
             sessions.iter().all(|one| has_fields(one, &["id", "device", "created", "lastSeen", "current"]))
         }),

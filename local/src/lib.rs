@@ -471,6 +471,7 @@ pub fn environment(url: &str, dynamodb: &str, secrets: &str, sqs: &str) -> HashM
         ("MESSAGES_TABLE", "messages"),
         ("COUNTERS_TABLE", "counters"),
         ("DECISIONS_TABLE", "decisions"),
+        ("CONSENTS_TABLE", "consents"),
         ("DEAD_LETTER_QUEUE", &dead_letters),
         ("DEAD_LETTER_FIFO_QUEUE", &dead_letters_fifo),
         ("METRICS_NAMESPACE", "Otpost/local"),

@@ -12,6 +12,8 @@ use shared::app::App;
 use shared::aws::secrets::Secret;
 use shared::http::routes::{self, CALL_ANSWER, CALL_HANGUP, CODE_REPORT, Found, INBOUND, MESSAGE_REPORT, Match};
 use shared::http::{self, HandlerResult, Problem, Reason};
+use shared::messaging::consent;
+use shared::plivo::inbound::{Inbound, NO_ANSWER};
 use shared::plivo::signature::Signed;
 use shared::store::SendId;
 
@@ -36,12 +38,21 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     match (route.path, send) {
         (CODE_REPORT, Some(send)) => report::of_code(&app, send, &form).await?,
         (MESSAGE_REPORT, Some(send)) => report::of_message(&app, send, &form).await?,
+        (INBOUND, _) => return inbound(&app, &form).await,
         (CALL_ANSWER, send) => return call::answer(&app, send, &form).await,
         (CALL_HANGUP, Some(send)) => call::hang_up(&app, send, &form).await?,
-        (INBOUND, _) | (_, None) => {}
+        (_, None) => {}
         _ => return Err(Problem::new(Reason::NotFound)),
     }
     Ok(http::done())
+}
+
+/// A message to our number: STOP, START and HELP have an effect. What cannot be recorded now fails, so that Plivo repeats it.
+async fn inbound(app: &App, form: &Form) -> HandlerResult {
+    let parameter = |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let Some(inbound) = Inbound::read(parameter) else { return Ok(http::xml(NO_ANSWER)) };
+    let answer = consent::receive(app, &inbound).await?;
+    Ok(http::xml(answer.map_or_else(|| NO_ANSWER.to_owned(), |text| inbound.answer(&text))))
 }
 
 /// The form of a request that Plivo has signed. The address under the signature is the one that we gave Plivo, whatever the client calls.

@@ -6,6 +6,7 @@ use shared::clock::Timestamp;
 use shared::crypto::Keys;
 use shared::http::Problem;
 use shared::logging;
+use shared::messaging::consent;
 use shared::metrics::Metric;
 use shared::spend::counter::{Field, volume_scope};
 use shared::spend::price::Money;
@@ -57,6 +58,15 @@ impl Reported {
         (send.open(keys) == key).then_some(key)
     }
 
+    /// Opts the phone out where Plivo says that it has. Before the report is recorded: where this fails, Plivo repeats it.
+    async fn opt_out(&self, app: &App) -> Result<(), Problem> {
+        let content = &self.report.content;
+        if content.error.as_deref() == Some(BLOCKED_BY_STOP) {
+            consent::blocked_by_plivo(app, &self.phone, &content.uuid).await?;
+        }
+        Ok(())
+    }
+
     /// Counts the end of a message.
     fn count_end(&self, app: &App, state: DeliveryState, now: Timestamp) {
         let (country, carrier) = (self.phone.country(), self.report.content.carrier.as_deref());
@@ -76,6 +86,8 @@ impl Reported {
 
 /// Plivo's code for no error.
 const NO_ERROR: &str = "000";
+/// Plivo's code for a message to a phone that has opted out.
+const BLOCKED_BY_STOP: &str = "200";
 /// No value that is used is longer: ids have 36 characters.
 const LONGEST_VALUE: usize = 64;
 
@@ -110,6 +122,7 @@ pub(crate) async fn of_code(app: &App, send: SendId, form: &Form) -> Result<(), 
     let Some(reported) = Reported::read(app, form, now) else { return Ok(()) };
     let keys = app.secrets.keys(now).await?;
     let Some(phone) = reported.key(&keys, send) else { return Ok(()) };
+    reported.opt_out(app).await?;
     let recorded = app.store.phones.record_report(phone, &send.text(), &reported.report).await?;
     let Some((before, after)) = recorded else { return Ok(()) };
     let Some(end) = after.delivery.ended(&before.delivery) else { return Ok(()) };
@@ -139,6 +152,7 @@ pub(crate) async fn of_message(app: &App, send: SendId, form: &Form) -> Result<(
     if reported.key(&keys, send).is_none() {
         return Ok(());
     }
+    reported.opt_out(app).await?;
     let recorded = app.store.message_reports.record_report(&reported.message, &reported.report, now).await?;
     if let Some(end) = recorded.and_then(|(before, after)| after.ended(&before)) {
         reported.count_end(app, end, now);

@@ -4,10 +4,12 @@
 //!
 //! | module | for |
 //! |---|---|
+//! | `consent` | what phones have consented to |
 //! | `event` | the kinds of events |
 //! | `message` | parses a message |
 //! | `queue` | batches from SQS |
 
+mod consent;
 pub mod event;
 pub mod message;
 pub mod queue;
@@ -21,7 +23,7 @@ use shared::app::App;
 use shared::aws::dead_letters::DeadLetters;
 use shared::aws::secrets::Secret;
 use shared::clock::Timestamp;
-use shared::http::routes::{self, Found, MESSAGE_STATUS, Match};
+use shared::http::routes::{self, CONSENT, CONSENTS, Found, MESSAGE_STATUS};
 use shared::http::{self, Duplicates, HandlerResult, Problem, Reason};
 use shared::messaging::{self, IdempotencyKey, delivery};
 
@@ -79,22 +81,25 @@ fn deadline(millis: u64, now: Timestamp) -> Option<Timestamp> {
     (now < deadline).then_some(deadline)
 }
 
-/// `POST services/Plivo/sendMessage`, which responds with Plivo's response, and `GET services/Plivo/message/{uuid}`; for clients that have the
-/// key.
+/// Responds according to the route, to clients that have the key.
 ///
 /// # Errors
 /// [`Problem`].
 pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     messaging::authorize(&app.secrets, http::bearer_token(&request).as_ref(), app.clock.now()).await?;
-    match routes::find(request.method().as_str(), request.uri().path()) {
-        Found::Route(Match { route, parameter: Some(uuid), .. }) if route.path == MESSAGE_STATUS => {
-            Ok(http::ok(&http::message_status(uuid, &delivery::status(&app, uuid).await?)))
-        }
+    let Found::Route(found) = routes::find(request.method().as_str(), request.uri().path()) else {
+        return Err(Problem::new(Reason::NotFound));
+    };
+    let parameter = found.parameter.unwrap_or_default();
+    match found.route.path {
+        CONSENT => consent::add(&app, &request).await,
+        CONSENTS => consent::show(&app, parameter).await,
+        MESSAGE_STATUS => Ok(http::ok(&http::message_status(parameter, &delivery::status(&app, parameter).await?))),
         _ => send_one(&app, &request).await,
     }
 }
 
-/// Sends the message of a request.
+/// `POST services/Plivo/sendMessage`: responds with Plivo's response.
 async fn send_one(app: &App, request: &Request) -> HandlerResult {
     let header = http::idempotency_key(request)?;
     let (message, own) = message::read(&app.settings, http::body(request, Duplicates::Service)?)?;

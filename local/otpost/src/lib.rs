@@ -16,6 +16,7 @@
 //! | [`why`] | what happened to a phone, and what holds it up |
 
 pub mod audit;
+pub mod consent;
 pub mod conversion;
 pub mod exposure;
 pub mod replay;

@@ -139,6 +139,7 @@ fn parameters(operation: &Operation) -> Vec<Parameter> {
         let (description, example) = match name {
             "objectId" => ("The user's id.", "CBFA6722-58AD-12BE-FF80-28999D7D0200"),
             "sessionId" => ("The session's id, from `/users/sessions`.", "3f1c"),
+            "phone" => ("The phone, E.164, URL-encoded.", "+14155550100"),
             "uuid" => ("The message's id, from `sendMessage`.", "8b9cdb3e-0b0f-11f0-8ee3-0242ac110004"),
             "sendId" => ("What Plivo was given with the message.", "E6C1E533-AE95-3881-9FBC-162AAF6951B2"),
             "identity" => ("The user's phone or e-mail address, URL-encoded.", "+14155550100"),
@@ -260,8 +261,10 @@ fn schemas(settings: &Settings) -> BTreeMap<String, RefOr<Schema>> {
     use schemas::*;
     let mut all = BTreeMap::new();
     macro_rules! add { ($($kind:ident)+) => { $(all.insert(<$kind as ToSchema>::name().into_owned(), <$kind as PartialSchema>::schema());)+ } }
-    add!(Registration Phone PhoneAndPassword TransactionCode PasswordReset PasswordVerification UserChange Message Query Transaction TransactionStatus);
+    add!(Registration Phone PhoneAndPassword TransactionCode PasswordReset PasswordVerification UserChange Message Consent Query);
+    add!(Transaction TransactionStatus);
     add!(User Session UserExport Column Info Jwt OpenidConfiguration Jwks PasswordCheck DeletionResult MessageAccepted MessageStatus PlivoForm);
+    add!(Consents OptOut ConsentRecord);
     add!(ErrorResponse ErrorData);
     let empty = ObjectBuilder::new().schema_type(Type::Object).description(Some("Nothing."));
     all.insert("Empty".to_owned(), RefOr::T(empty.into()));

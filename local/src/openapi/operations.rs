@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use shared::auth::jwt;
 use shared::http::Reason::{self, *};
-use shared::http::routes::{CALL_ANSWER, CALL_HANGUP, CODE_REPORT, INBOUND, JWKS, MESSAGE_REPORT, MESSAGE_STATUS};
+use shared::http::routes::{
+    CALL_ANSWER, CALL_HANGUP, CODE_REPORT, CONSENT, CONSENTS, INBOUND, JWKS, MESSAGE_REPORT, MESSAGE_STATUS,
+};
 
 /// How a request is authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,10 +249,33 @@ fn message() -> Vec<Operation> {
         .answer("MessageAccepted", [("accepted", accepted)])
         .reasons(&[NUMBER, &[UnknownField, AccessDenied, MessageEmpty, MessageTooLong, MessageNotText]])
         .reasons(&[&[TooManyMediaUrls, InvalidMediaUrl, MediaNotServed, InvalidIdempotencyKey, IdempotencyKeyReused]])
-        .reasons(&[&[MessageInFlight, BudgetSpent, TooManyMessages, MessageRejected, SwitchedOff]])
+        .reasons(&[&[MessageInFlight, OptedOut, BudgetSpent, TooManyMessages, MessageRejected, SwitchedOff]])
         .reasons(&[&[SmsUnavailable, SmsUnknown]]);
     (operation.security, operation.headers) = (Security::MessageKey, &["idempotency-key"]);
-    vec![operation, message_status()]
+    [vec![operation, message_status()], consents()].concat()
+}
+
+fn consents() -> Vec<Operation> {
+    let (text, source) = ("Text me when my table is ready.", "https://example.com/book");
+    let consent = json!({ "phoneNumber": "+14155550100", "text": text, "source": source });
+    let record = json!({ "at": 1_590_527_533_000_i64, "kind": "consent", "text": text, "source": source });
+    let kept = json!({ "optedOut": null, "records": [record] });
+    let add = Operation::new("POST", CONSENT, "addConsent", "Messages")
+        .text(
+            "Record what a phone's owner has agreed to",
+            "For your own servers. The last 50 records of a phone are kept. It lifts no opt-out: only the phone does, by START.",
+        )
+        .body("Consent", [("a consent", consent)])
+        .answer("Consents", [("recorded", kept.clone())])
+        .reasons(&[&[UnknownField]]);
+    let show = Operation::new("GET", CONSENTS, "getConsents", "Messages")
+        .text("Get a phone's consents, and whether it has opted out", "For your own servers.")
+        .answer("Consents", [("one consent", kept)]);
+    let with_key = |operation: Operation| {
+        let operation = operation.reasons(&[&[InvalidPhoneNumber, NumberNotServed, AccessDenied]]);
+        Operation { security: Security::MessageKey, ..operation }
+    };
+    [add, show].map(with_key).to_vec()
 }
 
 fn message_status() -> Operation {
@@ -445,7 +470,7 @@ fn passwords() -> Vec<Operation> {
         operation
     };
     let reset = json!({ "transactionId": TRANSACTION, "code": "012345", "password": "battery staple horse" });
-    let export = json!({ "user": user(), "sessions": [], "phone": {}, "messages": [1_590_527_843_419_i64] });
+    let export = json!({ "user": user(), "sessions": [], "phone": {}, "messages": [1_590_527_843_419_i64], "consents": { "optedOut": null, "records": [] } });
     vec![
         verify("/users/verifypassword", "verifyPassword", "A wrong password counts as a failed login."),
         verify("/users/verifypassowrd", "verifyPassowrd", "The Backendless SDK's spelling of `verifypassword`."),

@@ -27,6 +27,7 @@ mod local_pages;
 mod message_budget;
 mod messages;
 mod openapi;
+mod opt_out;
 mod parameters;
 mod permissions;
 mod privacy;

@@ -56,7 +56,7 @@ impl Parameters {
 
     /// The settings that a function would read.
     fn read_by_code(&self) -> Result<Settings, String> {
-        let mut environment = local::environment("", "", "", "");
+        let mut environment = local::environment("http://127.0.0.1", "", "", "");
         let required = ["APP_ID", "API_KEY", "PLIVO_SENDER"];
         environment.retain(|name, _| RESOURCE_NAMES.iter().chain(&required).any(|kept| kept == name));
         let set = self.settings().map(|(parameter, name)| (name.to_owned(), self.value(parameter)));
@@ -78,7 +78,7 @@ impl Parameters {
 #[test]
 fn the_defaults_are_those_of_the_code() {
     let parameters = Parameters::new();
-    let mut environment = local::environment("", "", "", "");
+    let mut environment = local::environment("http://127.0.0.1", "", "", "");
     environment.retain(|name, _| {
         !["PLIVO_API_URL", "CAPTCHA_VERIFY_URL", "STARTS_PER_ADDRESS", "JWT_ISSUER"].contains(&name.as_str())
     });
@@ -144,7 +144,7 @@ fn numbers_have_the_bounds_of_the_code() {
 }
 
 /// Values that the template and the code accept.
-const GOOD: [(&str, &[&str]); 26] = [
+const GOOD: [(&str, &[&str]); 28] = [
     ("PlivoSender", &["+14155550100", "14155550100", "Otpost", "5ec4c8c9-cd74-42b5-9e41-0d7670d6bb46"]),
     ("PlivoApiUrl", &["https://api.plivo.com/v1/Account/", "https://proxy.example:8443/plivo"]),
     ("AppName", &["Jane's Shop & Co."]),
@@ -165,6 +165,8 @@ const GOOD: [(&str, &[&str]); 26] = [
     ("MmsPrice", &["0.02", "1.5"]),
     ("PumpingPrefix", &["1/0/100"]),
     ("PumpingCountry", &["250/10/9"]),
+    ("OptOutWords", &["", "BASTA", "basta ya,GENUG"]),
+    ("HelpText", &["", "Codes to log in to Jane's Shop. Reply STOP to end messages."]),
     ("PhoneColumn", &["mobile_1"]),
     ("TestNumbers", &["", "+14155550123=123456@2027-12-31,+447700900123=654321@2028-02-29"]),
     ("WebOtpHost", &["app.example.com"]),

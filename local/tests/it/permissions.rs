@@ -11,6 +11,7 @@ use local::template::Template;
 use serde_json::json;
 
 use crate::deliveries::report;
+use crate::opt_out;
 use crate::support::{PASSWORD, TestApp, challenge_id, wrong};
 
 const PHONE: &str = "+14155550101";
@@ -65,8 +66,15 @@ async fn flows(iam: &Iam) {
     app.advance(60);
     let token = app.log_in(PHONE).await;
     app.get("/api/users/logout", Some(&token)).await.ok();
+    // The phone that the user will have when it is deleted.
+    let consent = json!({"phoneNumber": "+14155550108", "text": "Text me.", "source": "test"});
+    let request = app.request(reqwest::Method::POST, "/api/services/Plivo/consent").bearer_auth(local::MESSAGE_KEY);
+    app.send(request.body(consent.to_string())).await.ok();
     account(&app, user["objectId"].as_str().unwrap()).await;
     app.message(&json!({"phoneNumber": PHONE, "message": "Hello"})).await.ok();
+    for word in ["STOP", "HELP"] {
+        opt_out::text(&app, word, "+14155550109", word).await;
+    }
     reports(&app).await;
     for queue in ["messages", "messages.fifo"] {
         let arn = format!("arn:aws:sqs:us-east-1:000000000000:{queue}");

@@ -119,6 +119,10 @@ def is_accepted(body):
     return list(body) == ["message", "message_uuid", "api_id"]
 
 
+def is_consents(body):
+    return list(body) == ["optedOut", "records"]
+
+
 def is_info(body):
     return list(body) == ["appId", "apiKey", "rtURL", "version"]
 
@@ -152,6 +156,8 @@ SUCCESSES = {
     ("send-message", "eventbridge"): is_accepted,
     ("send-message", "scheduler"): is_accepted,
     ("send-message", "direct"): is_accepted,
+    ("send-message", "consent"): is_consents,
+    ("send-message", "consents"): is_consents,
     ("send-message", "sns"): lambda body: body is None,
     ("send-message", "sqs"): again(0),
     ("send-message", "sqs-poisoned"): again(0),
@@ -260,7 +266,16 @@ class Flows:
             status = client.call("GET", path, **key).ok()
             check(status["state"] == "queued", "another state", status)
             client.call("GET", f"/services/Plivo/status/{challenge}")
-            print(f"ok      both logins, sessions, accounts and a message under the root {root}")
+            self.record_consent(client)
+            print(f"ok      both logins, sessions, accounts, a message and a consent under the root {root}")
+
+    def record_consent(self, client):
+        key = {"Authorization": f"Bearer {client.message_key}"}
+        consent = {"phoneNumber": self.MESSAGED, "text": "Text me.", "source": "check"}
+        kept = client.service("consent", consent, **key).ok()
+        check(is_consents(kept) and kept["records"][-1]["text"] == "Text me.", "the consent is not kept", kept)
+        shown = client.call("GET", f"/services/Plivo/consent/{self.MESSAGED}", **key).ok()
+        check(shown == kept, "other consents", shown)
 
     def use_account(self, client, user):
         """What a user reads and changes of its account."""

@@ -15,6 +15,7 @@ use crate::auth::password::PasswordError;
 use crate::auth::properties::PropertyError;
 use crate::aws::secrets::SecretError;
 use crate::logging;
+use crate::messaging::consent::ConsentError;
 use crate::messaging::media::MediaError;
 use crate::messaging::{KeyError, MessageError};
 use crate::metrics::Metric;
@@ -244,6 +245,7 @@ impl From<MessageError> for Problem {
             MessageError::MediaCountry => Self::new(Reason::MediaNotServed),
             MessageError::CountryNotServed => Self::new(Reason::CountryNotServed),
             MessageError::SwitchedOff => Self::new(Reason::SwitchedOff),
+            MessageError::OptedOut => Self::new(Reason::OptedOut),
             MessageError::BudgetSpent { retry_after } => Self::new(Reason::BudgetSpent).retry_after(retry_after),
             MessageError::Limited(limited) => limited.into(),
             MessageError::OtherMessage => Self::new(Reason::IdempotencyKeyReused),
@@ -272,6 +274,13 @@ impl From<PlivoError> for Problem {
 impl From<KeyError> for Problem {
     fn from(_: KeyError) -> Self {
         Self::field(Reason::InvalidIdempotencyKey, "idempotencyKey")
+    }
+}
+
+impl From<ConsentError> for Problem {
+    fn from(error: ConsentError) -> Self {
+        Self::field(Reason::WrongType, error.field)
+            .with_hint(&format!("at most {} characters, without control characters", error.max))
     }
 }
 

@@ -35,16 +35,16 @@ pub fn ok(body: &Value) -> Response<Body> {
     Response::new(Body::from(body.to_string()))
 }
 
-/// A 200 with XML, for Plivo.
-pub fn xml(body: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
-    response
-}
-
 /// A 200 without a body.
 pub fn done() -> Response<Body> {
     Response::new(Body::Empty)
+}
+
+/// A 200 with XML, as Plivo takes it.
+pub fn xml(text: impl Into<String>) -> Response<Body> {
+    let mut response = Response::new(Body::from(text.into()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
 }
 
 /// What became of a message of `sendMessage`.

@@ -2,6 +2,7 @@
 //! `messaging`.
 
 mod error;
+pub mod inbound;
 pub mod message_error;
 pub mod signature;
 

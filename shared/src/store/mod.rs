@@ -6,6 +6,7 @@
 //! refused though the session is over; and a counter, which may count twice.
 
 mod clients;
+mod consents;
 mod controls;
 mod counters;
 mod decision_log;
@@ -31,6 +32,7 @@ use crate::aws::AwsError;
 use crate::config::Resources;
 
 pub use clients::{ClientKey, ClientRecord, Clients, PhoneTag};
+pub use consents::{ConsentEntry, ConsentKey, ConsentKind, Consents, OptOut, PhoneConsents};
 pub use controls::{
     AuditEntry, Controls, Failures, KillSwitchChange, KillSwitchRecord, MAX_AGE as SERVICE_STATUS_MAX_AGE,
     ServiceStatus,
@@ -82,6 +84,8 @@ pub struct Store {
     pub phone_messages: PhoneMessagesTable,
     /// Decisions about messages.
     pub decision_log: DecisionLog,
+    /// Who has consented to messages or opted out of them.
+    pub consents: Consents,
 }
 
 impl Store {
@@ -99,6 +103,7 @@ impl Store {
             counters: Counters { table: table(&names.counters_table) },
             phone_messages: PhoneMessagesTable { table: table(&names.counters_table) },
             decision_log: DecisionLog { table: table(&names.decisions_table) },
+            consents: Consents { table: table(&names.consents_table) },
         }
     }
 }
