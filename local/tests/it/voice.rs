@@ -1,5 +1,10 @@
 //! Calls that read a code: only where a code has gone by SMS and the operator has switched them on, told to one call, and as silent as SMS.
 
+use std::future::IntoFuture as _;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::http::{StatusCode, Uri};
 use local::simulator::{CallFault, Fault};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -236,6 +241,44 @@ async fn a_call_reads_the_code_of_each_flow_which_then_is_right() {
     assert!(user["objectId"].is_string());
 }
 
+/// A Plivo that keeps what it is asked for.
+async fn keeps_requests() -> (String, Arc<Mutex<Vec<(String, Value)>>>) {
+    let kept = Arc::<Mutex<Vec<_>>>::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let keep = Arc::clone(&kept);
+    let answer = move |uri: Uri, body: String| {
+        let resource = uri.path().rsplit('/').nth(1).unwrap_or_default().to_owned();
+        keep.lock().unwrap().push((resource, serde_json::from_str(&body).unwrap_or_default()));
+        let body = json!({ "message": "x", "message_uuid": ["m"], "request_uuid": "c", "api_id": "a" });
+        async move { (StatusCode::ACCEPTED, body.to_string()) }
+    };
+    tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
+    (url, kept)
+}
+
+#[tokio::test]
+async fn plivo_is_told_who_calls_and_where_to_ask_but_no_code() {
+    let (plivo, kept) = keeps_requests().await;
+    let app = with(&[("PLIVO_API_URL", &plivo)]).await;
+    app.register_start(PHONE).await.ok();
+    app.advance(30);
+    by_voice(&app, REGISTER, json!({ "phoneNumber": PHONE })).await.ok();
+    let requests = std::mem::take(&mut *kept.lock().unwrap());
+    let [(_, message), (resource, call)] = &requests[..] else { panic!("an SMS, then a call: {requests:?}") };
+    let code: String = message["text"].as_str().unwrap().chars().take_while(char::is_ascii_digit).collect();
+    remember(&code);
+    let url = |event| format!("{}/plivo/calls/{}/{event}", app.stack.config.url, "{id}");
+    let send = last_send(&app, PHONE).await.0;
+    let expected = json!({
+        "from": "+14155550198", "to": PHONE, "ring_timeout": 30, "time_limit": 55, "machine_detection": "hangup",
+        "answer_url": url("answer"), "answer_method": "POST", "hangup_url": url("hangup"), "hangup_method": "POST",
+    });
+    let shown: Value = serde_json::from_str(&call.to_string().replace(&send, "{id}")).unwrap();
+    assert_eq!((resource.as_str(), shown), ("Call", expected));
+    assert!(code.len() == 6 && !call.to_string().contains(&code));
+}
+
 #[tokio::test]
 async fn a_change_of_phone_can_be_proven_by_a_call_in_the_user_s_language() {
     let app = with(&[]).await;
@@ -330,12 +373,9 @@ async fn what_plivo_tells_of_a_call_costs_one_write() {
     let end = [("CallUUID", "first"), ("CallStatus", "completed")];
     // The first request checks the root key.
     ask(&app, "nonsense", "first").await;
-    for (event, is_signed, operations) in [
-        ("answer", false, &[][..]),
-        ("hangup", false, &[]),
-        ("answer", true, &["write"]),
-        ("hangup", true, &["write"]),
-    ] {
+    for (event, is_signed, operations) in
+        [("answer", false, &[][..]), ("hangup", false, &[]), ("answer", true, &["write"]), ("hangup", true, &["write"])]
+    {
         proxy.take_calls();
         plivo_posts(&app, &path(event), &end, is_signed).await;
         assert_eq!(proxy.take_operations(), operations, "{event}");

@@ -129,6 +129,8 @@ impl Client {
         let url = |event| format!("{}/plivo/{callback}/{event}", self.callbacks);
         let body = json!({
             "from": from, "to": to, "ring_timeout": RING_SECONDS, "time_limit": CALL_SECONDS,
+            // Whoever can listen to a voice mailbox must not get a code by calling while the phone is busy.
+            "machine_detection": "hangup",
             "answer_url": url("answer"), "answer_method": "POST", "hangup_url": url("hangup"), "hangup_method": "POST",
         });
         let (status, answer) = self.request(Method::POST, credentials, "Call/", Some(&body)).await?;
