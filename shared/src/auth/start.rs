@@ -310,19 +310,9 @@ impl Start {
         logging::record_phone(phone);
         let now = app.clock.now();
         let (keys, plivo) = tokio::try_join!(app.secrets.keys(now), app.secrets.plivo(now))?;
-        let (owner, client) = (keys.phone(phone.e164()), keys.client(requester.network.as_str()));
+        let client = keys.client(requester.network.as_str());
         let address_is_known = address.as_ref().map(|(_, is_known)| *is_known);
-        let (item, owner) = match address {
-            None => (PhoneKey(owner.short()), owner),
-            Some((address, is_known)) => (PhoneKey(address.short()), if is_known { owner } else { address }),
-        };
-        let items = StartKeys {
-            phone: item,
-            prefix: keys.prefix(phone.prefix()).short(),
-            client: ClientKey(client.short()),
-            shards: shards_of(item.0, app.settings.spend.shards),
-            phone_hash: owner,
-        };
+        let items = start_keys(&keys, phone, address, &client, app.settings.spend.shards);
         let state = app.store.load_start_state(&items, now).await?;
         app.store.users.compare_root_key(&keys)?;
         let is_on = admission::check_kill_switches(&state.status, flow, phone.country());
@@ -362,9 +352,7 @@ impl Start {
             send_id,
             test,
         };
-        // No answer to a start by e-mail address may depend on the country of the user's phone.
-        start.offers_call = address_is_known.is_none() && start.may_call();
-        start.channel = start.choose_channel(requester.channel);
+        start.choose_channel(requester.channel, address_is_known.is_some());
         start.segments = start.longest_segments();
         let start = Arc::new(start);
         start.noting_a_refusal(async { is_on }).await?;
@@ -379,10 +367,14 @@ impl Start {
     }
 
     /// A call only where one is asked for and reads a code that has gone by SMS: whether or not it really did, which must tell nobody who is a user.
-    fn choose_channel(&self, asked: Channel) -> Channel {
+    fn choose_channel(&mut self, asked: Channel, is_by_address: bool) {
+        // No answer to a start by e-mail address may depend on the country of the user's phone.
+        self.offers_call = !is_by_address && self.may_call();
         let repeats =
             || challenge::repeats(&self.state.phone, &self.challenge_request(), |challenge| self.is_usable(challenge));
-        if asked == Channel::Voice && self.offers_call && repeats() { Channel::Voice } else { Channel::Sms }
+        if asked == Channel::Voice && self.offers_call && repeats() {
+            self.channel = Channel::Voice;
+        }
     }
 
     fn guesser(&self) -> Guesser<'_> {
@@ -860,6 +852,28 @@ impl Start {
             tracing::warn!(cause = logging::chain(&error), "a message is not counted for its prefix");
             false
         })
+    }
+}
+
+/// Where what is known about a start stands. `address`: the e-mail address that it is for, if any, and whether a user has it.
+fn start_keys(
+    keys: &Keys,
+    phone: &PhoneNumber,
+    address: Option<(KeyedHash, bool)>,
+    client: &KeyedHash,
+    shards: usize,
+) -> StartKeys {
+    let owner = keys.phone(phone.e164());
+    let (item, owner) = match address {
+        None => (PhoneKey(owner.short()), owner),
+        Some((address, is_known)) => (PhoneKey(address.short()), if is_known { owner } else { address }),
+    };
+    StartKeys {
+        phone: item,
+        prefix: keys.prefix(phone.prefix()).short(),
+        client: ClientKey(client.short()),
+        shards: shards_of(item.0, shards),
+        phone_hash: owner,
     }
 }
 
