@@ -1,7 +1,8 @@
-//! The operator's commands: print the maximum exposure, set kill switches, replay decisions with other rules, check texts ([`texts`]), and what
-//! concerns users ([`user`]).
+//! The operator's commands: print the maximum exposure, set kill switches, replay decisions with other rules, check texts ([`texts`]), what
+//! concerns users ([`user`]), and the page that does all of it ([`console`]).
 //! They are a separate crate so that they do not link the local stack.
 
+pub mod console;
 pub mod stack;
 pub mod texts;
 pub mod user;

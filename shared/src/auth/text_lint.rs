@@ -1,10 +1,11 @@
-//! Checks the operator's own texts before they are deployed, for `otpost lint`.
+//! Checks the operator's own texts before they are deployed, for `otpost lint`, and shows every text as a phone would.
 
 use std::time::Duration;
 
 use super::notice;
 use super::otp_message::otp_message;
 use crate::config::{Purpose, Settings};
+use crate::language::Language;
 use crate::messaging::sms_encoding::segments;
 
 /// A text as a phone would show it, and what is wrong with it.
@@ -18,18 +19,23 @@ pub struct Checked {
     pub problems: Vec<String>,
 }
 
+/// The longest text for this purpose with these settings, own or built in, with a code of zeros.
+pub fn longest(settings: &Settings, language: Language, purpose: Purpose) -> String {
+    let texts = match purpose {
+        Purpose::Code(flow) => {
+            let code = "0".repeat(settings.code_length);
+            let text = |life| otp_message(settings, (flow, language), &code, life);
+            vec![text(settings.code_life), text(Duration::ZERO)]
+        }
+        _ => vec![notice::text(settings, purpose, language)],
+    };
+    texts.into_iter().max_by_key(|text| (segments(text), text.len())).unwrap_or_default()
+}
+
 /// Checks each of the operator's own texts with these settings.
 pub fn lint(settings: &Settings) -> Vec<Checked> {
     let check = |(language, purpose, template): (_, Purpose, &str)| {
-        let texts = match purpose {
-            Purpose::Code(flow) => {
-                let code = "0".repeat(settings.code_length);
-                let text = |life| otp_message(settings, (flow, language), &code, life);
-                vec![text(settings.code_life), text(Duration::ZERO)]
-            }
-            _ => vec![notice::text(settings, purpose, language)],
-        };
-        let longest = texts.into_iter().max_by_key(|text| (segments(text), text.len())).unwrap_or_default();
+        let longest = longest(settings, language, purpose);
         let mut problems = form_problems(template, purpose);
         let count = segments(&longest);
         if count > 1 {

@@ -90,6 +90,17 @@ impl InFile {
 }
 
 impl Purpose {
+    /// All purposes, in the order of the file.
+    pub const ALL: [Self; 7] = [
+        Self::Code(Flow::Register),
+        Self::Code(Flow::Login),
+        Self::Code(Flow::SecondFactor),
+        Self::Code(Flow::ChangePhone),
+        Self::Code(Flow::ResetPassword),
+        Self::PasswordChanged,
+        Self::PhoneChanged,
+    ];
+
     /// The name in the file.
     pub fn as_str(self) -> &'static str {
         match self {

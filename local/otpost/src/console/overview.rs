@@ -1,0 +1,106 @@
+//! The overview: what was sent, delivered, verified and refused in the last day, and what was spent of each budget.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream::unfold;
+use maud::{Markup, html};
+use shared::clock::Timestamp;
+use shared::spend::counter::hour_of;
+
+use super::chart::{Series, by_hour, share as bar};
+use super::figures::{Counted, HOURS};
+use super::page::{Notice, View, page, table};
+use super::{Console, Failure, Shared};
+
+/// `GET /`.
+pub(super) async fn show(State(console): Shared) -> Result<Response, Failure> {
+    let figures = figures(&console).await?;
+    let content = html! {
+        p.fine id="state" { "Load this page again for new figures." }
+        p.unseen id="summary" role="status" aria-live="polite" {}
+        div data-events=(console.path("/events")) { (figures) }
+    };
+    Ok(page(&console, View::Overview, &Notice::None, &content))
+}
+
+/// `GET /events`: the figures, now and again after each pause, until the server stops.
+pub(super) async fn events(State(console): Shared) -> Response {
+    let first = (console, Duration::ZERO);
+    let stream = unfold(first, async |(console, pause): (Arc<Console>, Duration)| {
+        let mut stopped = console.operator.stopped.clone();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            // Nothing is ever sent: the channel closes.
+            _ = stopped.changed() => return None,
+        }
+        let event = match figures(&console).await {
+            Ok(figures) => Event::default().event("figures").data(figures.into_string().replace('\r', " ")),
+            Err(Failure(why)) => Event::default().event("problem").data(why.replace('\r', " ")),
+        };
+        let pause = console.operator.refresh;
+        Some((Ok::<_, Infallible>(event), (console, pause)))
+    });
+    Sse::new(stream).into_response()
+}
+
+async fn figures(console: &Console) -> Result<Markup, Failure> {
+    let now = console.now();
+    let counted = console.operator.counts.read(now).await.map_err(Failure)?;
+    Ok(html! { (of_the_day(&counted, now)) })
+}
+
+fn of_the_day(counted: &Counted, now: Timestamp) -> Markup {
+    let series = |name: &'static str, metric| Series { name, values: counted.by_hour(metric, now) };
+    let sums = |metric| counted.by_hour(metric, now).iter().sum::<u64>();
+    let (sent, verified, refused) = (sums("Sent"), sums("Verified"), sums("Refused"));
+    let said = format!("In 24 hours: {sent} sent, {verified} verified, {refused} refused.");
+    let hours: Vec<_> = (hour_of(now) - HOURS + 1..=hour_of(now)).map(hour).collect();
+    html! {
+        dl.figures data-summary=(said) {
+            div { dt { "Sent" } dd { (sent) small { "in 24 hours" } } }
+            div { dt { "Verified" } dd { (verified) small { (share(verified, sent)) } } }
+            div { dt { "Not sent" } dd { (sums("NotSent")) small { "by Plivo's word or silence" } } }
+            div { dt { "Refused" } dd { (refused) small { "requests" } } }
+        }
+        section.card aria-labelledby="day" {
+            h2 id="day" { "The last 24 hours" }
+            (by_hour("hours", "Messages by the hour", &hours, &[series("Sent", "Sent"), series("Verified", "Verified"), series("Refused", "Refused")]))
+        }
+        div.two-columns {
+            (by_value("refused", "Refused, by reason", "Reason", &counted.by_value("Refused", now)))
+            (by_value("sent", "Sent, by flow", "Flow", &counted.by_value("Sent", now)))
+        }
+    }
+}
+
+fn by_value(id: &str, title: &str, column: &str, counts: &[(String, u64)]) -> Markup {
+    let most = counts.first().map_or(1, |(_, count)| *count).max(1);
+    let rows = html! {
+        @for (value, count) in counts {
+            tr {
+                td { (value) (bar(*count, most)) }
+                td.number { (count) }
+            }
+        }
+    };
+    html! {
+        section.card aria-labelledby=(id) {
+            h2 id=(id) { (title) }
+            @if counts.is_empty() { p.soft { "None in 24 hours." } } @else { (table(title, &[column, "Count"], &rows)) }
+        }
+    }
+}
+
+fn share(part: u64, of: u64) -> String {
+    if of == 0 { "of nothing sent".to_owned() } else { format!("{} % of those sent", part * 100 / of) }
+}
+
+/// `07:00`, for hours since 1970.
+fn hour(hour: i64) -> String {
+    format!("{:02}:00", hour.rem_euclid(24))
+}
