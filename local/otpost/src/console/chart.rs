@@ -41,7 +41,7 @@ pub(super) fn by_hour(id: &str, caption: &str, hours: &[String], series: &[Serie
             @for (row, one) in series.iter().enumerate() {
                 @for (place, value) in one.values.iter().enumerate() {
                     @let height = (value * HEIGHT).div_ceil(most);
-                    rect class=(COLOURS[row % COLOURS.len()]) x=(place * group + row * BAR) y=(HEIGHT - height) width=(BAR) height=(height);
+                    rect class=(COLOURS[row % COLOURS.len()]) x=(place * group + row * BAR) y=(HEIGHT - height) width=(BAR) height=(height) {}
                 }
             }
         }
@@ -71,8 +71,8 @@ pub(super) fn meter(percent: i64) -> Markup {
     };
     html! {
         svg.chart.meter viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
-            rect.track width="100" height="1";
-            rect class=(class) width=(percent.clamp(0, 100)) height="1";
+            rect.track width="100" height="1" {}
+            rect class=(class) width=(percent.clamp(0, 100)) height="1" {}
         }
     }
 }
@@ -81,7 +81,7 @@ pub(super) fn meter(percent: i64) -> Markup {
 pub(super) fn share(count: u64, most: u64) -> Markup {
     html! {
         svg.chart.meter viewBox=(format!("0 0 {most} 1")) preserveAspectRatio="none" aria-hidden="true" focusable="false" {
-            rect.one width=(count) height="1";
+            rect.one width=(count) height="1" {}
         }
     }
 }

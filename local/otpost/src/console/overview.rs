@@ -84,7 +84,7 @@ fn by_value(id: &str, title: &str, column: &str, counts: &[(String, u64)]) -> Ma
         @for (value, count) in counts {
             tr {
                 td { (value) (bar(*count, most)) }
-                td.number { (count) }
+                td { (count) }
             }
         }
     };

@@ -147,9 +147,9 @@ fn head(title: &str) -> Markup {
 fn mark() -> Markup {
     html! {
         svg viewBox="0 0 32 32" aria-hidden="true" focusable="false" {
-            rect width="32" height="32" rx="9";
+            rect width="32" height="32" rx="9" {}
             path d="M8 11.5h16v10a1.5 1.5 0 0 1-1.5 1.5h-13a1.5 1.5 0 0 1-1.5-1.5zM8 11.5l8 6 8-6" fill="none" stroke-width="2"
-                stroke-linejoin="round";
+                stroke-linejoin="round" {}
         }
     }
 }
@@ -221,7 +221,7 @@ pub(super) fn change_form(
 /// A table below a caption, which a narrow screen can scroll.
 pub(super) fn table(caption: &str, columns: &[&str], rows: &Markup) -> Markup {
     html! {
-        div.scroll role="region" aria-label=(caption) tabindex="0" {
+        div.scroll role="group" aria-label=(caption) tabindex="0" {
             table {
                 caption { (caption) }
                 thead { tr { @for column in columns { th scope="col" { (column) } } } }

@@ -61,8 +61,11 @@ fn view(console: &Console, language: Language, notice: &Notice, tried: Option<(&
             (languages("language", language))
             button type="submit" { "Show" }
         }
-        ul.cards {
-            @for purpose in Purpose::ALL { (shown(settings, language, purpose)) }
+        section aria-labelledby="all" {
+            h2 id="all" { (format!("{language:?}")) }
+            ul.cards {
+                @for purpose in Purpose::ALL { (shown(settings, language, purpose)) }
+            }
         }
         section aria-labelledby="try" {
             h2 id="try" { "Try a text" }
