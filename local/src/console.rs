@@ -25,7 +25,6 @@ pub(crate) fn router(
 ) -> Router {
     let resources = &app.settings.resources;
     let operator = Operator {
-        dynamodb: clients.dynamodb(),
         store: Store::new(&clients.dynamodb(), resources),
         secrets: Secrets::new(clients, resources.clone()),
         settings: app.settings.clone(),

@@ -1,25 +1,33 @@
 //! `cargo run -p otpost`: the operator's commands.
 
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt::Display;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_types::SdkConfig;
 use clap::{Parser, Subcommand};
+use otpost::audit::{Author, caller_arn};
+use otpost::console::figures::Counts;
+use otpost::console::serve;
 use otpost::stack::DeployedStack;
+use otpost::switches;
+use serde::Serialize;
 use shared::aws::AwsClients;
 use shared::aws::secrets::Secrets;
 use shared::clock::{Clock as _, SystemClock};
 use shared::config::{
     Lookup, NAMES, RESOURCE_NAMES, Resources, confirmed_countries, default_country, environment, message_rules,
-    required, sms_countries, spend_rules,
+    sms_countries, spend_rules, test_numbers,
 };
+use shared::crypto::Keys;
 use shared::http_client::AwsHttpClient;
 use shared::logging::chain;
-use shared::spend::kill_switch::KillSwitch;
-use shared::store::{Controls, KillSwitchChange, Store};
+use shared::store::Store;
 
 /// Operate Otpost. Names of tables and secrets, and settings, come from a deployed stack (--stack), otherwise from the environment, as for the
 /// functions. Credentials and region come from where the AWS CLI takes them.
@@ -38,6 +46,9 @@ struct Arguments {
     /// The AWS region.
     #[arg(long, global = true)]
     region: Option<String>,
+    /// Print one JSON document. Times in it are ISO 8601.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -46,6 +57,26 @@ struct Arguments {
 enum Command {
     /// Print what an attacker can cost at most in an hour, a day and a month. Without --stack, makes no calls.
     MaxExposure,
+    /// Print what was spent of each budget, what is left and when its window ends, and codes by hour and country. Reads the tables
+    /// COUNTERS_TABLE and DECISIONS_TABLE.
+    Spend,
+    /// Print messages and codes that came back right by country and number prefix, what is suspended, and how many verified users an hour a
+    /// suspension keeps out. Reads the tables COUNTERS_TABLE and DECISIONS_TABLE.
+    Conversion {
+        /// Show the prefix of this number, like +14155550100, in digits beside its hash; can be repeated. Uses the secret ROOT_SECRET and
+        /// the table USERS_TABLE.
+        #[arg(long = "phone", value_name = "PHONE")]
+        phones: Vec<String>,
+    },
+    /// Serve a page on 127.0.0.1 that shows and does what these commands do, with your credentials, until Ctrl-C. Prints the address that
+    /// opens it, once. Reads and writes the tables and uses ROOT_SECRET.
+    Console {
+        /// The port; 0 picks a free one.
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+    },
+    /// Print the test numbers and the last 100 changes that operators made. Reads the table CONTROLS_TABLE.
+    Audit,
     /// Print the kill switches that are set, and the last changes. Reads the table CONTROLS_TABLE.
     KillSwitches,
     /// Set a kill switch within 15 seconds: register, login, second_factor, message, sms, mms, or a country like DE.
@@ -88,16 +119,23 @@ enum UserCommand {
     RemoveRole(RoleChange),
 }
 
+/// What an operator says about a change. Recorded with it, beside the caller's ARN.
 #[derive(clap::Args)]
-struct UserChange {
-    /// Phone, e-mail address or objectId.
-    who: String,
+struct Stated {
     /// Who you are. Recorded with the change.
     #[arg(long)]
     by: String,
     /// Why. Recorded with the change.
     #[arg(long)]
     why: String,
+}
+
+#[derive(clap::Args)]
+struct UserChange {
+    /// Phone, e-mail address or objectId.
+    who: String,
+    #[command(flatten)]
+    stated: Stated,
 }
 
 #[derive(clap::Args)]
@@ -112,12 +150,8 @@ struct RoleChange {
 struct Change {
     /// The kill switch.
     name: String,
-    /// Who you are. Recorded with the change.
-    #[arg(long)]
-    by: String,
-    /// Why. Recorded with the change.
-    #[arg(long)]
-    why: String,
+    #[command(flatten)]
+    stated: Stated,
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {
@@ -145,8 +179,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<String, Box<dyn Error>> {
-    let Arguments { stack, settings, profile, region, command } = arguments;
+    let Arguments { stack, settings, profile, region, json, command } = arguments;
     let account = Account { profile, region };
+    let stack_name = stack.clone();
     let stack = match stack {
         Some(name) => Some(DeployedStack::find(&account.config().await?, &name).await?),
         None => None,
@@ -157,38 +192,108 @@ async fn run(arguments: Arguments) -> Result<String, Box<dyn Error>> {
         let rest = || stack.as_ref().map_or_else(|| environment(name), |stack| stack.setting(name));
         set.map(|(_, value)| value.clone()).or_else(rest)
     };
-    let lookup: Lookup<'_> = &lookup;
+    let (lookup, now): (Lookup<'_>, _) = (&lookup, SystemClock.now());
+    let show = Show { json };
     match command {
         Command::MaxExposure => {
             let (all_phones, confirmed) = (sms_countries(lookup)?, confirmed_countries(lookup)?);
-            Ok(otpost::max_exposure(&spend_rules(lookup)?, &message_rules(lookup)?, &all_phones, &confirmed))
+            let (rules, messages) = (spend_rules(lookup)?, message_rules(lookup)?);
+            show.text(&otpost::exposure::max_exposure(&rules, &messages, &all_phones, &confirmed))
+        }
+        Command::Spend => {
+            let (rules, messages) = (spend_rules(lookup)?, message_rules(lookup)?);
+            let store = account.store(lookup, &["COUNTERS_TABLE", "DECISIONS_TABLE"]).await?;
+            show.text(&otpost::spend::spend(&store, &rules, &messages, now).await?)
+        }
+        Command::Conversion { phones } => show.text(&conversion(&phones, &account, lookup).await?),
+        Command::Console { port } => console(port, (&account, lookup), stack_name.as_deref()).await,
+        Command::Audit => {
+            let numbers = test_numbers(lookup, "TEST_NUMBERS")?;
+            let store = account.store(lookup, &["CONTROLS_TABLE"]).await?;
+            show.text(&otpost::audit::audit(&store.controls, &numbers, now).await?)
         }
         Command::KillSwitches => {
-            let controls = Controls::of(&account.dynamodb().await?, &required(lookup, "CONTROLS_TABLE")?);
-            Ok(otpost::kill_switches(&controls.kill_switches().await?))
+            let store = account.store(lookup, &["CONTROLS_TABLE"]).await?;
+            show.text(&switches::kill_switches(&store.controls).await?)
         }
-        Command::Off(change) => switch(true, change, &account.dynamodb().await?, lookup).await,
-        Command::On(change) => switch(false, change, &account.dynamodb().await?, lookup).await,
-        Command::Lint { file } => otpost::texts::lint(&std::fs::read_to_string(file)?, lookup),
-        Command::User(command) => user(command, &account, lookup).await,
+        Command::Off(change) => switch(true, change, (&account, lookup), show).await,
+        Command::On(change) => switch(false, change, (&account, lookup), show).await,
+        Command::Lint { file } => show.text(&otpost::texts::lint(&std::fs::read_to_string(file)?, lookup)?),
+        Command::User(command) => user(command, (&account, lookup), show).await,
         Command::Replay => {
-            let (rules, table) = (spend_rules(lookup)?, required(lookup, "DECISIONS_TABLE")?);
-            Ok(otpost::replay(&otpost::decisions(&account.dynamodb().await?, &table).await?, &rules))
+            let rules = spend_rules(lookup)?;
+            let store = account.store(lookup, &["DECISIONS_TABLE"]).await?;
+            show.text(&otpost::replay::replay(&store.decision_log.all().await?, &rules))
         }
     }
 }
 
-async fn user(command: UserCommand, account: &Account, lookup: Lookup<'_>) -> Result<String, Box<dyn Error>> {
-    use otpost::user::{Action, change, describe, find};
+/// How a report is printed.
+#[derive(Clone, Copy)]
+struct Show {
+    json: bool,
+}
+
+impl Show {
+    fn text(self, report: &(impl Display + Serialize)) -> Result<String, Box<dyn Error>> {
+        Ok(if self.json { serde_json::to_string_pretty(report)? + "\n" } else { report.to_string() })
+    }
+}
+
+async fn conversion(
+    phones: &[String],
+    account: &Account,
+    lookup: Lookup<'_>,
+) -> Result<otpost::conversion::ConversionReport, Box<dyn Error>> {
+    let rules = spend_rules(lookup)?;
+    let tables = ["COUNTERS_TABLE", "DECISIONS_TABLE", "USERS_TABLE", "ROOT_SECRET"];
+    let (store, known) = if phones.is_empty() {
+        (account.store(lookup, &tables[..2]).await?, BTreeMap::new())
+    } else {
+        let (store, keys) = account.store_and_keys(lookup, &tables).await?;
+        let country = default_country(lookup, "DEFAULT_COUNTRY")?;
+        (store, otpost::conversion::prefixes_of(&keys, country, phones)?)
+    };
+    Ok(otpost::conversion::conversion(&store, &rules, &known, SystemClock.now()).await?)
+}
+
+/// Serves the console until Ctrl-C.
+async fn console(
+    port: u16,
+    (account, lookup): (&Account, Lookup<'_>),
+    stack: Option<&str>,
+) -> Result<String, Box<dyn Error>> {
+    let (config, arn) = (account.config().await?, account.arn().await?);
+    let region = config.region().map_or("no region", Region::as_ref);
+    let place = stack.map_or_else(|| format!("Tables in {region}"), |stack| format!("Stack {stack} in {region}"));
+    let clients = AwsClients::from_config(config.clone());
+    let say = |url: &str| {
+        println!("Open {url}\nThe address works once, on this machine. Ctrl-C ends the console.");
+    };
+    let stop = async {
+        // Without signals, the process is ended otherwise.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let operator = |stopped| serve::operator(clients, lookup, (arn, place), Counts::none(), stopped);
+    serve::serve(operator, port, say, stop).await?;
+    Ok(String::new())
+}
+
+async fn user(
+    command: UserCommand,
+    (account, lookup): (&Account, Lookup<'_>),
+    show: Show,
+) -> Result<String, Box<dyn Error>> {
+    use otpost::user::{Action, Deleted, UserReport, change, find};
     let needed = ["USERS_TABLE", "SESSIONS_TABLE", "PHONES_TABLE", "CONTROLS_TABLE", "ROOT_SECRET"];
-    let (names, clients) = (Resources::of_command(lookup, &needed)?, account.clients().await?);
-    let store = Store::new(&clients.dynamodb(), &names);
-    let now = SystemClock.now();
-    let keys = Secrets::new(clients, names).keys(now).await?;
-    store.users.check_root_key(&keys).await?;
+    let (store, keys) = account.store_and_keys(lookup, &needed).await?;
     let country = default_country(lookup, "DEFAULT_COUNTRY")?;
     let (what, action) = match command {
-        UserCommand::Find { who } => return Ok(describe(&find(&store, &keys, country, &who).await?)),
+        UserCommand::Find { who } => {
+            return show.text(&UserReport::from(&find(&store, &keys, country, &who).await?));
+        }
         UserCommand::Disable(what) => (what, Action::Disable),
         UserCommand::Enable(what) => (what, Action::Enable),
         UserCommand::SignOut(what) => (what, Action::SignOut),
@@ -198,23 +303,22 @@ async fn user(command: UserCommand, account: &Account, lookup: Lookup<'_>) -> Re
         UserCommand::RemoveRole(RoleChange { change, role }) => (change, Action::RemoveRole(role)),
     };
     let found = find(&store, &keys, country, &what.who).await?;
-    change(&store, &found, &action, (&what.by, &what.why), now).await?;
+    change(&store, &found, &action, &account.author(&what.stated).await?, SystemClock.now()).await?;
     match find(&store, &keys, country, found.id()).await {
-        Ok(found) => Ok(describe(&found)),
-        Err(_) => Ok(format!("{} is deleted\n", found.id())),
+        Ok(found) => show.text(&UserReport::from(&found)),
+        Err(_) => show.text(&Deleted { object_id: found.id().to_owned(), deleted: true }),
     }
 }
 
 async fn switch(
     off: bool,
-    Change { name, by, why }: Change,
-    dynamodb: &aws_sdk_dynamodb::Client,
-    lookup: Lookup<'_>,
+    Change { name, stated }: Change,
+    (account, lookup): (&Account, Lookup<'_>),
+    show: Show,
 ) -> Result<String, Box<dyn Error>> {
-    let switch = KillSwitch::parse(&name).ok_or_else(|| format!("there is no kill switch {name}"))?;
-    let controls = Controls::of(dynamodb, &required(lookup, "CONTROLS_TABLE")?);
-    let change = KillSwitchChange { at: SystemClock.now(), by, name, off, why };
-    Ok(otpost::kill_switches(&controls.switch(&switch, change).await?))
+    let store = account.store(lookup, &["CONTROLS_TABLE"]).await?;
+    let author = account.author(&stated).await?;
+    show.text(&switches::switch(&store.controls, (&name, off), &author, SystemClock.now()).await?)
 }
 
 /// Where credentials and region come from.
@@ -240,11 +344,34 @@ impl Account {
         Ok(config.load().await)
     }
 
-    async fn clients(&self) -> Result<AwsClients, Box<dyn Error>> {
-        Ok(AwsClients::from_config(self.config().await?))
+    /// The tables of these names.
+    async fn store(&self, lookup: Lookup<'_>, needed: &[&'static str]) -> Result<Store, Box<dyn Error>> {
+        let names = Resources::of_command(lookup, needed)?;
+        Ok(Store::new(&AwsClients::from_config(self.config().await?).dynamodb(), &names))
     }
 
-    async fn dynamodb(&self) -> Result<aws_sdk_dynamodb::Client, Box<dyn Error>> {
-        Ok(self.clients().await?.dynamodb())
+    /// The same, and the keys that are derived from the root key, which must be the one that the users were made with.
+    async fn store_and_keys(
+        &self,
+        lookup: Lookup<'_>,
+        needed: &[&'static str],
+    ) -> Result<(Store, Arc<Keys>), Box<dyn Error>> {
+        let (names, clients) = (Resources::of_command(lookup, needed)?, AwsClients::from_config(self.config().await?));
+        let store = Store::new(&clients.dynamodb(), &names);
+        let keys = Secrets::new(clients, names).keys(SystemClock.now()).await?;
+        store.users.check_root_key(&keys).await?;
+        Ok((store, keys))
+    }
+
+    /// Who makes a change. Where AWS does not say whose credentials these are, the change is made nevertheless: it may be urgent.
+    async fn author(&self, Stated { by, why }: &Stated) -> Result<Author, Box<dyn Error>> {
+        Author::new(by, why, self.arn().await?)
+    }
+
+    async fn arn(&self) -> Result<Option<String>, Box<dyn Error>> {
+        Ok(caller_arn(&self.config().await?).await.unwrap_or_else(|error| {
+            eprintln!("otpost: changes are recorded without your ARN: {}", chain(&error));
+            None
+        }))
     }
 }

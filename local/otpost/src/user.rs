@@ -2,14 +2,18 @@
 //! All look items up by their key. Each change is recorded with who made it and why, before it is made.
 
 use std::error::Error;
-use std::fmt::Write as _;
+use std::fmt;
 use std::time::Duration;
 
 use phone_number::{Country, PhoneNumber};
+use serde::Serialize;
 use shared::auth::email::Email;
 use shared::clock::Timestamp;
 use shared::crypto::{KeyedHash, Keys};
-use shared::store::{PhoneKey, Profile, Store, UserAudit};
+use shared::store::{PhoneKey, Profile, Store};
+
+use crate::audit::Author;
+use crate::{Iso, listed};
 
 /// What to do with a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,26 +90,77 @@ pub async fn find(store: &Store, keys: &Keys, country: Country, who: &str) -> Re
 }
 
 /// What is known of a user, for the operator.
-pub fn describe(found: &Found) -> String {
-    let Found { id, profile, .. } = found;
-    let mut text = format!("{id}\n  phone    {}\n", profile.phone);
-    let last_login = profile.last_login.map_or_else(|| "never".to_owned(), crate::iso);
-    let roles: Vec<_> = profile.roles.iter().map(String::as_str).collect();
-    for (name, value) in [
-        ("email", profile.email.clone().unwrap_or_default()),
-        ("status", profile.status.clone()),
-        ("created", crate::iso(profile.created)),
-        ("login", last_login),
-        ("roles", roles.join(", ")),
-        ("sessions", profile.session_entries().len().to_string()),
-    ] {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "  {name:<8} {value}");
-    }
-    text
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserReport {
+    /// The objectId.
+    pub object_id: String,
+    /// The phone (E.164).
+    pub phone: String,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// `ENABLED` or `DISABLED`, or another of Backendless' words.
+    pub status: String,
+    /// The time of the registration.
+    pub created: Iso,
+    /// The time of the last login.
+    pub last_login: Option<Iso>,
+    /// The roles that were given.
+    pub roles: Vec<String>,
+    /// How many sessions there are.
+    pub sessions: usize,
 }
 
-/// Records the change, then makes it.
+impl From<&Found> for UserReport {
+    fn from(Found { id, profile, .. }: &Found) -> Self {
+        Self {
+            object_id: id.clone(),
+            phone: profile.phone.clone(),
+            email: profile.email.clone(),
+            status: profile.status.clone(),
+            created: Iso(profile.created),
+            last_login: profile.last_login.map(Iso),
+            roles: profile.roles.iter().cloned().collect(),
+            sessions: profile.session_entries().len(),
+        }
+    }
+}
+
+impl fmt::Display for UserReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.object_id)?;
+        for (name, value) in [
+            ("phone", self.phone.clone()),
+            ("email", self.email.clone().unwrap_or_default()),
+            ("status", self.status.clone()),
+            ("created", self.created.to_string()),
+            ("login", self.last_login.map_or_else(|| "never".to_owned(), |login| login.to_string())),
+            ("roles", listed(&self.roles, "")),
+            ("sessions", self.sessions.to_string()),
+        ] {
+            writeln!(f, "  {name:<8} {value}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A user who was deleted.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deleted {
+    /// The objectId.
+    pub object_id: String,
+    /// True.
+    pub deleted: bool,
+}
+
+impl fmt::Display for Deleted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} is deleted", self.object_id)
+    }
+}
+
+/// Records the change in the audit log, then makes it.
 ///
 /// # Errors
 /// When the user changes at the same moment, or storage fails.
@@ -113,12 +168,11 @@ pub async fn change(
     store: &Store,
     found: &Found,
     action: &Action,
-    (by, why): (&str, &str),
+    author: &Author,
     now: Timestamp,
 ) -> Result<(), Box<dyn Error>> {
     let Found { id, profile, phone, identity } = found;
-    let audit = UserAudit { at: now, by, why, user: id, action: &action.words() };
-    store.controls.record_user_audit(&audit).await?;
+    store.controls.record_audit(&author.entry(action.words(), Some(id), now)).await?;
     let users = &store.users;
     let is_done = match action {
         Action::Disable => users.set_status(&store.sessions, id, profile, phone, false).await?,

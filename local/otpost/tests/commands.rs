@@ -6,17 +6,28 @@ use std::process::Output;
 use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{Output as StackOutput, Parameter, Stack as CloudFormationStack};
+use local::clock::Pace;
 use local::{Options, Stack};
+use otpost::conversion::{Conversion, Suspension, conversion};
+use otpost::spend::{BudgetReport, SpendReport, spend};
 use otpost::stack::DeployedStack;
 use regex::Regex;
-use serde_json::json;
+use serde_json::{Value, json};
+use shared::clock::Clock as _;
+use shared::store::KillSwitchChange;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::process::Command;
 
 const PHONE: &str = "+14155550101";
 
 async fn start(settings: &[(&str, &str)]) -> Stack {
+    start_at(Pace::Runs, settings).await
+}
+
+async fn start_at(pace: Pace, settings: &[(&str, &str)]) -> Stack {
     let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Stack::start(Options { settings, ..Options::default() }).await.unwrap()
+    Stack::start(Options { settings, pace, ..Options::default() }).await.unwrap()
 }
 
 async fn otpost(stack: &Stack, arguments: &[&str]) -> Output {
@@ -30,6 +41,11 @@ async fn printed(stack: &Stack, arguments: &[&str]) -> String {
     let output = otpost(stack, arguments).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// The same with `--json`: the document.
+async fn document(stack: &Stack, arguments: &[&str]) -> Value {
+    serde_json::from_str(&printed(stack, &[arguments, &["--json"]].concat()).await).unwrap()
 }
 
 /// Starts a registration and returns the status.
@@ -95,14 +111,24 @@ async fn what_cannot_be_done_is_reported_and_changes_nothing() {
     for arguments in [
         &["off", "XX", "--by", "Jane", "--why", "x"][..],
         &["off", "register"],
+        &["off", "register", "--why", "x"],
+        &["off", "register", "--by", "Jane"],
+        &["off", "register", "--by", " ", "--why", "x"],
+        &["off", "register", "--by", "Jane", "--why", "", "--json"],
+        &["user", "disable", PHONE, "--why", "x"],
+        &["spend", "--config", "BUDGET=5"],
+        &["conversion", "--phone", "nobody"],
+        &["audit", "--config", "TEST_NUMBERS=+14155550123"],
         &["max-exposure", "--config", "BUDGET=5"],
         &["max-exposure", "--config", "NOTHING=5"],
         &["nothing"],
     ] {
         let output = otpost(&stack, arguments).await;
         assert!(!output.status.success() && !output.stderr.is_empty(), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}: errors are on standard error");
     }
     assert!(stack.app.store.controls.kill_switches().await.unwrap().changes.is_empty());
+    assert!(stack.app.store.controls.audit_log().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -271,7 +297,310 @@ async fn sessions_end_roles_are_given_and_an_address_is_released() {
     assert!(!otpost(&stack, &change(&["release-email", PHONE])).await.status.success(), "there is none any more");
     assert_eq!(printed(&stack, &change(&["delete", PHONE])).await, format!("{id} is deleted\n"));
     assert!(!otpost(&stack, &["user", "find", &id]).await.status.success());
-    let scan = stack.app.dynamodb().scan().table_name("controls").send().await.unwrap();
-    let audited = scan.items().iter().filter(|item| item["id"].as_s().unwrap().starts_with("audit#")).count();
-    assert!(audited >= 5, "each change is recorded, also one that then failed");
+    let log = stack.app.store.controls.audit_log().await.unwrap();
+    assert!(log.iter().all(|entry| entry.target.as_ref() == Some(&id)), "{log:?}");
+    let actions: Vec<_> = log.iter().rev().map(|entry| entry.action.as_str()).collect();
+    let made = ["role add Editor", "role add RestUser", "role remove Editor", "sign-out", "release-email"];
+    assert_eq!(actions[..5], made, "each change is recorded, also one that then failed");
+    assert_eq!(actions[5..], ["release-email", "delete"]);
+}
+
+/// Registers a user with the code that was sent.
+async fn verify(stack: &Stack, phone: &str) {
+    let url = format!("{}/api/users/register", stack.config.url);
+    let call = async |body: Value| {
+        let request = local::http_client().unwrap().post(&url).body(body.to_string());
+        let answer: Value = serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
+        stack.settle().await;
+        answer
+    };
+    let started = call(json!({ "phoneNumber": phone })).await;
+    let code: String = stack.simulator.messages(Some(phone))[0].text.chars().take(6).collect();
+    let email = format!("{}@example.com", &phone[1..]);
+    let body = json!({
+        "phoneNumber": phone, "email": email, "password": "correct horse battery",
+        "transactionId": started["transactionId"], "transactionCode": code,
+    });
+    assert!(call(body).await["objectId"].is_string());
+}
+
+async fn spent(stack: &Stack) -> SpendReport {
+    let (settings, now) = (&stack.app.settings, stack.clock.now());
+    spend(&stack.app.store, &settings.spend, &settings.messages, now).await.unwrap()
+}
+
+/// Hour, day and month of a budget: spent, left, and left for registrations, in US$.
+fn amounts(report: &BudgetReport) -> Vec<[String; 3]> {
+    let text = |amount: Option<otpost::Usd>| amount.map_or_else(String::new, |amount| amount.to_string());
+    report
+        .windows
+        .iter()
+        .map(|window| [Some(window.spent), Some(window.left), window.registrations_left].map(text))
+        .collect()
+}
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+#[tokio::test]
+async fn what_is_spent_of_each_budget_is_the_sum_of_all_shards() {
+    let settings = [
+        ("SMS_COUNTRIES", "US,GB"),
+        ("SMS_PRICES", "US=0.01,GB=0.1,*=1"),
+        ("BUDGET", "1/2/4"),
+        ("COUNTRY_BUDGETS", "GB=0.5/0/2"),
+        ("PUMPING_MODE", "monitor"),
+    ];
+    let stack = start_at(Pace::Stands, &settings).await;
+    let nothing = spent(&stack).await;
+    let scopes = |report: &SpendReport| report.codes.iter().map(|budget| budget.scope.clone()).collect::<Vec<_>>();
+    assert_eq!((scopes(&nothing), nothing.hours.len()), (vec!["all".to_owned(), "GB".to_owned()], 0));
+    assert_eq!(nothing.codes[1].windows[1].percent, None, "of nothing");
+    for line in 1..=7 {
+        assert_eq!(register(&stack, &format!("+1415555010{line}")).await, 200);
+    }
+    assert_eq!(register(&stack, "+447700900101").await, 503, "its budget of the day is nothing");
+    stack.settle().await;
+    let report = spent(&stack).await;
+    assert_eq!(scopes(&report), ["all", "GB", "US"]);
+    let all = [["0.07", "0.93", "0.73"], ["0.07", "1.93", "1.53"], ["0.07", "3.93", "3.13"]];
+    for scope in [0, 2] {
+        assert_eq!(amounts(&report.codes[scope]), all);
+        assert_eq!(report.codes[scope].is_own, scope == 0, "a country without a budget of its own has that of all");
+    }
+    assert_eq!(report.codes[0].windows[0].percent, Some(7));
+    let rows: Vec<_> = report.hours.iter().map(|row| (row.country.as_str(), row.messages, row.stopped)).collect();
+    assert_eq!(rows, [("GB", 0, 1), ("US", 7, 0)]);
+    assert_eq!((report.hours[1].segments, report.hours[1].cost.to_string()), (7, "0.07".to_owned()));
+    let ends = report.codes[0].windows.iter().map(|window| window.ends.0);
+    let now = stack.clock.now();
+    assert_eq!(ends.take(2).collect::<Vec<_>>(), [now.plus(HOUR), now.plus(24 * HOUR)], "the clock stands at midnight");
+}
+
+#[tokio::test]
+async fn an_hour_s_spending_ends_with_it_and_a_day_later_the_log_s_hours_do() {
+    let stack = start_at(Pace::Stands, &[("BUDGET", "1/2/4"), ("SMS_PRICES", "*=0.01")]).await;
+    register(&stack, PHONE).await;
+    let begin = stack.clock.now();
+    let spent_now = async || {
+        let report = spent(&stack).await;
+        let spent = amounts(&report.codes[0]).into_iter().take(2).map(|[spent, ..]| spent).collect::<Vec<_>>();
+        (spent, report.hours.iter().map(|row| row.hour.0).collect::<Vec<_>>())
+    };
+    let own = |hour: &str, day: &str| vec![hour.to_owned(), day.to_owned()];
+    assert_eq!(spent_now().await, (own("0.01", "0.01"), vec![begin]));
+    stack.clock.advance(HOUR);
+    assert_eq!(spent_now().await, (own("0.00", "0.01"), vec![begin]));
+    stack.clock.advance(22 * HOUR);
+    assert_eq!(spent_now().await, (own("0.00", "0.01"), vec![begin]));
+    stack.clock.advance(HOUR);
+    assert_eq!(spent_now().await, (own("0.00", "0.00"), vec![]));
+}
+
+#[tokio::test]
+async fn spending_is_printed_with_what_it_is_based_on() {
+    let stack = start_at(Pace::Stands, &[("BUDGET", "1/2/4"), ("SMS_PRICES", "*=0.01")]).await;
+    register(&stack, PHONE).await;
+    let url = format!("{}/api/services/Plivo/sendMessage", stack.config.url);
+    let message = local::http_client().unwrap().post(url).bearer_auth(local::MESSAGE_KEY);
+    let body = json!({ "phoneNumber": PHONE, "message": "Hello" }).to_string();
+    assert_eq!(message.body(body).send().await.unwrap().status(), 200);
+    stack.settle().await;
+    let text = printed(&stack, &["spend"]).await;
+    for line in [
+        r"all +hour +0\.01 +1\.00 +0\.99 +0\.79 +1  20",
+        r"US +month +0\.01 .*\(the budget of all\)",
+        r"messages +day +0\.01 +100\.00",
+    ] {
+        assert!(Regex::new(line).unwrap().is_match(&text), "{line} is not in:\n{text}");
+    }
+    assert!(text.contains("From the counters") && text.contains("From the decision log"), "{text}");
+    assert!(!text.contains("555010"), "it names nobody: {text}");
+    let json = document(&stack, &["spend"]).await;
+    assert_eq!(json["codes"][0]["windows"][0]["spent"], json!(0.01));
+    assert_eq!(json["messages"]["windows"][2]["registrations_left"], Value::Null);
+    assert_eq!((&json["hours"][0]["messages"], &json["hours"][0]["cost"]), (&json!(1), &json!(0.01)));
+    for text in [&json["budgets_from"], &json["hours_from"]] {
+        assert!(text.as_str().is_some_and(|text| !text.is_empty()));
+    }
+}
+
+/// How registrations have been doing: by country, and by prefix.
+async fn converted(stack: &Stack) -> [Vec<Conversion>; 2] {
+    let known = [].into();
+    let report = conversion(&stack.app.store, &stack.app.settings.spend, &known, stack.clock.now()).await.unwrap();
+    [report.countries, report.prefixes]
+}
+
+#[tokio::test]
+async fn a_block_costs_the_users_who_are_usual_and_a_suspension_shows() {
+    let stack = start_at(Pace::Stands, &[("PUMPING_PREFIX", "5/1/50"), ("PUMPING_COUNTRY", "5/1/50")]).await;
+    assert_eq!(converted(&stack).await.map(|rows| rows.len()), [0, 0]);
+    verify(&stack, "+14155550101").await;
+    verify(&stack, "+14155550102").await;
+    let [countries, prefixes] = converted(&stack).await;
+    for rows in [&countries, &prefixes] {
+        let [row] = &rows[..] else { unreachable!("{rows:?}") };
+        assert_eq!((row.country.as_deref(), row.kind), (Some("US"), "register"));
+        assert_eq!((row.messages, row.verified, row.percent, row.day_messages), (2, 2, Some(100), 2));
+        assert_eq!((row.suspension, row.kept_out_per_hour), (Suspension::No, 0.0));
+    }
+    stack.clock.advance(2 * HOUR);
+    for line in 3..=9 {
+        register(&stack, &format!("+1415555010{line}")).await;
+    }
+    let [countries, prefixes] = converted(&stack).await;
+    assert_eq!((countries[0].messages, countries[0].suspension), (5, Suspension::Suspected), "it is only monitored");
+    let row = &prefixes[0];
+    // The two later starts count for the prefix, and send nothing.
+    assert_eq!((row.messages, row.percent, row.suspension), (7, Some(0), Suspension::Suspended));
+    assert_eq!((row.day_messages, row.day_stopped), (7, 2));
+    for row in [&countries[0], row] {
+        // Two in one hour and none in the next: a 24th of two, less a 24th.
+        assert!((0.078..=0.080).contains(&row.kept_out_per_hour), "{row:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_prefix_is_a_hash_but_for_who_has_a_number_of_it() {
+    let stack = start_at(Pace::Stands, &[]).await;
+    user(&stack, "jane@example.com").await;
+    let hidden = printed(&stack, &["conversion"]).await;
+    assert!(
+        !hidden.contains("415555") && Regex::new("US [0-9a-f]{16} +register").unwrap().is_match(&hidden),
+        "{hidden}"
+    );
+    let shown = printed(&stack, &["conversion", "--phone", "+14155550999", "--phone", "+12125550100"]).await;
+    assert!(Regex::new(r"US [0-9a-f]{16} \+1415555 +register +1 +1 +100").unwrap().is_match(&shown), "{shown}");
+    assert!(Regex::new(r"(?m)^[0-9a-f]{16} \+1212555 +login +0 +0 +- no").unwrap().is_match(&shown), "{shown}");
+    let json = document(&stack, &["conversion", "--phone", PHONE]).await;
+    let rows = json["prefixes"].as_array().unwrap();
+    let kinds: Vec<_> = rows.iter().map(|row| (&row["digits"], &row["kind"], &row["verified"])).collect();
+    let digits = json!("+1415555");
+    assert!(kinds.contains(&(&digits, &json!("login"), &json!(1))), "{json}");
+    assert_eq!(json["countries"][0]["suspension"], "no");
+}
+
+#[tokio::test]
+async fn all_changes_are_in_one_log_below_the_test_numbers() {
+    let numbers = "+14155550190=246810@2099-12-31,+14155550191=135791@2020-01-01";
+    let stack = start(&[("TEST_NUMBERS", numbers)]).await;
+    let (id, _) = user(&stack, "jane@example.com").await;
+    // From before kill switches were in the log.
+    let controls = &stack.app.store.controls;
+    let (by, name, why) = ("Joe".to_owned(), "mms".to_owned(), "old".to_owned());
+    let old =
+        KillSwitchChange { at: shared::clock::Timestamp::from_millis(1_700_000_000_000), by, name, off: true, why };
+    controls.switch(&shared::spend::kill_switch::KillSwitch::parse("mms").unwrap(), old).await.unwrap();
+    printed(&stack, &["off", "DE", "--by", "Jane", "--why", "an attack"]).await;
+    printed(&stack, &["user", "disable", PHONE, "--by", "Ann", "--why", "abuse", "--json"]).await;
+    let text = printed(&stack, &["audit"]).await;
+    assert!(
+        text.starts_with("Test numbers, whose codes are fixed:\n  +14155550190 until 2100-01-01T00:00:00Z\n"),
+        "{text}"
+    );
+    assert!(text.contains("+14155550191 ended 2020-01-02T00:00:00Z") && !text.contains("246810"), "{text}");
+    let changes: Vec<_> = text.lines().skip_while(|line| !line.starts_with("Changes")).skip(1).collect();
+    let ends = [
+        format!("Z: disable {id}, by Ann: abuse"),
+        "Z: off DE, by Jane: an attack".into(),
+        "Z: off mms, by Joe: old".into(),
+    ];
+    assert_eq!(changes.len(), 3, "{text}");
+    for (line, end) in changes.iter().zip(&ends) {
+        assert!(line.ends_with(end.as_str()), "{line}");
+    }
+    let json = document(&stack, &["audit"]).await;
+    assert_eq!(
+        json["test_numbers"][1],
+        json!({ "phone": "+14155550191", "ends": "2020-01-02T00:00:00Z", "has_ended": true })
+    );
+    let old = json!({
+        "at": "2023-11-14T22:13:20Z", "action": "off mms", "target": null, "by": "Joe", "arn": null, "why": "old",
+    });
+    assert_eq!(json["changes"][2], old);
+}
+
+/// An STS that knows one caller, or refuses. Returns its URL.
+async fn sts(arn: Option<&'static str>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (status, body) = match arn {
+        Some(arn) => {
+            let result = format!(
+                "<GetCallerIdentityResult><Arn>{arn}</Arn><UserId>A</UserId><Account>1</Account></GetCallerIdentityResult>"
+            );
+            let xmlns = "https://sts.amazonaws.com/doc/2011-06-15/";
+            ("200 OK", format!("<GetCallerIdentityResponse xmlns=\"{xmlns}\">{result}</GetCallerIdentityResponse>"))
+        }
+        None => ("403 Forbidden", "<ErrorResponse><Error><Code>ExpiredToken</Code></Error></ErrorResponse>".to_owned()),
+    };
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
+            while !String::from_utf8_lossy(&request).contains("Action=GetCallerIdentity") {
+                let length = connection.read(&mut buffer).await.unwrap();
+                request.extend_from_slice(&buffer[..length]);
+            }
+            let head = format!(
+                "HTTP/1.1 {status}\r\ncontent-type: text/xml\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            connection.write_all((head + &body).as_bytes()).await.unwrap();
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_change_has_the_caller_s_arn_where_aws_says_it_and_is_made_where_not() {
+    const ARN: &str = "arn:aws:sts::123456789012:assumed-role/Admin/jane";
+    let stack = start(&[]).await;
+    let change = ["off", "DE", "--by", "Jane", "--why", "an attack"];
+    for (arn, is_quiet) in [(Some(ARN), true), (None, false)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_otpost"));
+        command.env_clear().envs(&stack.settings).env("AWS_ENDPOINT_URL_STS", sts(arn).await).args(change);
+        let output = command.output().await.unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && error.is_empty() == is_quiet, "{error}");
+        assert!(is_quiet || error.contains("without your ARN") && error.contains("ExpiredToken"), "{error}");
+    }
+    let log = stack.app.store.controls.audit_log().await.unwrap();
+    assert_eq!(log.iter().map(|entry| entry.arn.as_deref()).collect::<Vec<_>>(), [None, Some(ARN)]);
+    assert!(printed(&stack, &["audit"]).await.contains(&format!("off DE, by Jane ({ARN}): an attack")));
+}
+
+#[tokio::test]
+async fn every_command_prints_one_document_with_iso_times() {
+    let stack = start(&[]).await;
+    let (id, _) = user(&stack, "jane@example.com").await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), r#"{"de": {"login": "{code} ist dein Code für {app}, gültig {life}."}}"#).unwrap();
+    let iso = Regex::new(r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$").unwrap();
+    let is_iso = |value: &Value| value.as_str().is_some_and(|time| iso.is_match(time));
+    let by = ["--by", "Jane", "--why", "asked"];
+    let change = |arguments: &[&'static str]| [arguments, &by].concat();
+
+    let off = document(&stack, &change(&["off", "DE"])).await;
+    assert_eq!((&off["off"], &off["changes"][0]["off"]), (&json!(["DE"]), &json!(true)));
+    let on = document(&stack, &change(&["on", "DE"])).await;
+    assert_eq!(document(&stack, &["kill-switches"]).await, on);
+    assert!(is_iso(&on["changes"][0]["at"]) && on["changes"][0]["why"] == "asked", "the newest first: {on}");
+    let found = document(&stack, &["user", "find", PHONE]).await;
+    assert_eq!((&found["objectId"], &found["sessions"], &found["roles"]), (&json!(id), &json!(1), &json!([])));
+    assert!(is_iso(&found["created"]) && is_iso(&found["lastLogin"]), "{found}");
+    let changed = document(&stack, &change(&["user", "add-role", PHONE, "Editor"])).await;
+    assert_eq!(changed["roles"], json!(["Editor"]));
+    let deleted = document(&stack, &change(&["user", "delete", PHONE])).await;
+    assert_eq!(deleted, json!({ "objectId": id, "deleted": true }));
+    let exposure = document(&stack, &["max-exposure"]).await;
+    let hour = json!({ "window": "hour", "most": 5.0, "messages": 649, "unconfirmed": 4.0, "in_any_window": 10.0 });
+    assert_eq!((&exposure["codes"][0], &exposure["countries"]), (&hour, &json!(["CA", "US"])));
+    let replay = document(&stack, &["replay", "--config", "BUDGET=0/0/0"]).await;
+    assert_eq!((&replay["decisions"], &replay["different"]), (&json!(2), &json!(2)));
+    assert!(is_iso(&replay["first"][0]["at"]) && replay["first"][0]["would_be"] == "refuse (budget)", "{replay}");
+    let lint = document(&stack, &["lint", file.path().to_str().unwrap()]).await;
+    assert_eq!(lint["texts"][0]["name"], "de login");
+    assert!(is_iso(&document(&stack, &["spend"]).await["at"]));
+    assert!(is_iso(&document(&stack, &["conversion"]).await["at"]));
+    assert!(is_iso(&document(&stack, &["audit"]).await["changes"][0]["at"]));
 }

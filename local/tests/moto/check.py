@@ -219,7 +219,11 @@ def check_rows(aws, users):
 # What CloudFormation says of a stack: outputs that name the tables and the secret, and parameters. (Moto's makes no secrets. The real
 # template's outputs: local/tests/it/template.rs.)
 STACK = {
-    "Parameters": {"Budget": {"Type": "String", "Default": "1/2/3"}, "SmsCountries": {"Type": "String", "Default": ""}},
+    "Parameters": {
+        "Budget": {"Type": "String", "Default": "1/2/3"},
+        "SmsCountries": {"Type": "String", "Default": ""},
+        "TestNumbers": {"Type": "String", "Default": "+14155550123=123456@2099-12-31"},
+    },
     "Resources": {"AlarmTopic": {"Type": "AWS::SNS::Topic"}},
     "Outputs": {f"{name.title()}Table": {"Value": name} for name in TABLES} | {"RootSecret": {"Value": "root"}},
 }
@@ -237,8 +241,28 @@ def operate(aws, users):
     check(re.search(rf"{time}: register off, by Jane: a check", aws.operator("kill-switches")), "no time of the switch")
     check(" 3.00 " in aws.operator("max-exposure"), "not the stack's budget", aws.operator("max-exposure"))
     check("0 of them different" in aws.operator("replay", "--config", "BUDGET=5/25/250"), "other decisions by the same rules")
+    check_reports(aws, phone, user)
     check("does not exist" in aws.operator("kill-switches", stack="another", code=1), "another stack was found")
     passed("otpost --stack finds tables, the key and the settings of a deployed stack, and no other")
+
+
+def check_reports(aws, phone, user):
+    """The operator's reports and the audit log, as JSON."""
+    report = lambda *arguments: json.loads(aws.operator(*arguments, "--json"))
+    spent = report("spend")
+    day = spent["codes"][0]["windows"][1]
+    check(day["budget"] == 2 and 0 < day["spent"] < 2 and day["left"] == round(2 - day["spent"], 6), "other money", spent)
+    check(sum(row["messages"] for row in spent["hours"]) > 0, "no messages in the decision log", spent)
+    converted = report("conversion", "--phone", phone)
+    verified = [row["verified"] for row in converted["prefixes"] if row["digits"] == phone[:-4] and row["kind"] == "register"]
+    check(verified and verified[0] > 0, "no verified codes", converted)
+    log = report("audit")
+    check([number["phone"] for number in log["test_numbers"]] == ["+14155550123"], "other test numbers", log)
+    made = [(change["action"], change["target"]) for change in log["changes"]]
+    check(made == [("off register", None), ("disable", user["objectId"])], "other changes", log)
+    arns = {change["arn"] for change in log["changes"]}
+    check(len(arns) == 1 and str(*arns).startswith("arn:aws:sts::123456789012:"), "not the caller's ARN", arns)
+    passed("otpost spend, conversion and audit, which names the caller's ARN")
 
 
 # --- Messages.

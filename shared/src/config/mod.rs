@@ -31,7 +31,7 @@ pub use messages::Sender;
 pub(crate) use messages::{MAX_APP_NAME_LENGTH, MAX_HOST_LENGTH};
 pub use resources::{RESOURCE_NAMES, Resources};
 pub use spend::{confirmed_countries, default_country, message_rules, sms_countries, spend_rules};
-pub use test_numbers::TestNumber;
+pub use test_numbers::{TestNumber, test_numbers};
 pub use texts::{OwnTexts, Purpose};
 pub use users::Identity;
 
@@ -149,7 +149,7 @@ settings! {
     code_length: usize = number(6, 6, 10), "CODE_LENGTH";
     /// Up to 20 numbers with fixed codes, each until the end of a day (UTC), like `+14155550123=123456@2027-12-31`, separated by commas; none by
     /// default.
-    test_numbers: Vec<TestNumber> = test_numbers::test_numbers, "TEST_NUMBERS";
+    test_numbers: Vec<TestNumber> = test_numbers, "TEST_NUMBERS";
     /// How long a code is valid, 60 to 600 s. Default 300.
     code_life: Duration = seconds(300, 60, 600), "CODE_LIFE_SECONDS";
     /// The host of the line that lets a browser fill in the code; none by default.

@@ -21,8 +21,11 @@ pub struct TestNumber {
     pub end: Timestamp,
 }
 
-/// `+14155550123=123456@2027-12-31`, separated by commas.
-pub(super) fn test_numbers(lookup: Lookup<'_>, name: &'static str) -> Result<Vec<TestNumber>, SettingError> {
+/// The entries of `TEST_NUMBERS`, like `+14155550123=123456@2027-12-31`, separated by commas.
+///
+/// # Errors
+/// When an entry, or a setting that they depend on, is wrong.
+pub fn test_numbers(lookup: Lookup<'_>, name: &'static str) -> Result<Vec<TestNumber>, SettingError> {
     let Some(text) = present(lookup, name) else { return Ok(Vec::new()) };
     let code_length = number(6, 6, 10)(lookup, "CODE_LENGTH")?;
     let mut numbers: Vec<TestNumber> = Vec::new();

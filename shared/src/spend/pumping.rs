@@ -148,7 +148,8 @@ impl Threshold {
         }
     }
 
-    const fn is_crossed(self, volume: Volume) -> bool {
+    /// Whether this volume crosses all three.
+    pub const fn is_crossed(self, volume: Volume) -> bool {
         volume.sends >= self.least && volume.is_above(self.times) && volume.is_below(self.percent)
     }
 }

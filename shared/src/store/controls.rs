@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `circuit_breaker` | since the last success: `failures`, and the `prefixes` of numbers that failed; `last_failure`: milliseconds |
 //! | `wrong_codes#` and the day (UTC), like `wrong_codes#20783` | `count`: wrong codes of that day; `expires_at` |
-//! | `audit#`, milliseconds, random | an operator's change of a user: `at`, `by`, `why`, `user`, `action` |
+//! | `audit#`, milliseconds, random | an operator's change: [`AuditEntry`]; kept |
 //! | `kill_switches` | `version`; `off`: names of what is switched off; `changes`: the last changes, each with `at`, `by`, `name`, `off`, `why` |
 
 use std::collections::BTreeSet;
@@ -14,7 +14,6 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
@@ -28,6 +27,8 @@ use crate::spend::kill_switch::{KillSwitch, KillSwitches};
 
 const CIRCUIT_BREAKER: &str = "circuit_breaker";
 const KILL_SWITCHES: &str = "kill_switches";
+/// What the keys of the audit log's items begin with.
+const AUDIT: &str = "audit#";
 /// How long the items are cached, whether or not they exist: a kill switch takes effect after this long at the latest.
 pub const MAX_AGE: Duration = Duration::from_secs(15);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -90,19 +91,32 @@ pub struct KillSwitchChange {
     pub why: String,
 }
 
-/// An operator's change of a user.
-#[derive(Debug, Serialize)]
-pub struct UserAudit<'a> {
+/// An operator's change, in the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
     /// The time of the change.
     pub at: Timestamp,
     /// Who makes it, as they state.
-    pub by: &'a str,
+    pub by: String,
+    /// Whose credentials they use, as AWS knows them: the caller's ARN. `None` where AWS was not asked or did not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
     /// Why, as they state.
-    pub why: &'a str,
-    /// The objectId.
-    pub user: &'a str,
-    /// What is done.
-    pub action: &'a str,
+    pub why: String,
+    /// What is done, like `off DE` or `disable`.
+    pub action: String,
+    /// To whom: a user's objectId or a phone's keyed hash. `None` where it concerns everybody.
+    #[serde(default, alias = "user", skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+impl KillSwitchChange {
+    /// The change as an entry of the audit log.
+    pub fn audit_entry(&self, arn: Option<String>) -> AuditEntry {
+        let Self { at, by, name, off, why } = self.clone();
+        let action = format!("{} {name}", if off { "off" } else { "on" });
+        AuditEntry { at, by, arn, why, action, target: None }
+    }
 }
 
 impl Versioned for KillSwitchRecord {
@@ -150,11 +164,6 @@ struct Cached {
 }
 
 impl Controls {
-    /// The table of this name, for an operator's commands; calls nobody.
-    pub fn of(client: &Client, table: &str) -> Self {
-        Self::new(Table { client: client.clone(), name: table.to_owned() })
-    }
-
     pub(super) fn new(table: Table) -> Self {
         Self { table, cached: Arc::default() }
     }
@@ -288,14 +297,27 @@ impl Controls {
         Ok(record)
     }
 
-    /// Records an operator's change of a user, in an item of its own, which is kept.
+    /// Records an operator's change in the audit log, in an item of its own, which is kept. Called before the change is made: none is
+    /// missing, and one that then failed is in it, too.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn record_user_audit(&self, audit: &UserAudit<'_>) -> Result<(), StoreError> {
-        let item = to_item(audit).map_err(|error| StoreError::malformed(KillSwitchRecord::TABLE, error))?;
-        let put = self.table.put(&format!("audit#{}#{}", audit.at.as_millis(), identifier::random()), item);
+    pub async fn record_audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let item = to_item(entry).map_err(|error| StoreError::malformed(KillSwitchRecord::TABLE, error))?;
+        let put = self.table.put(&format!("{AUDIT}{}#{}", entry.at.as_millis(), identifier::random()), item);
         write(|| put.clone().send()).await.map(drop)
+    }
+
+    /// The whole audit log, newest first. Scans the table, which only an operator may.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn audit_log(&self) -> Result<Vec<AuditEntry>, StoreError> {
+        let read = |item| from_item(item).map_err(|error| StoreError::malformed(KillSwitchRecord::TABLE, error));
+        let items = self.table.scan(Some(AUDIT)).await?.into_iter();
+        let mut entries = items.map(read).collect::<Result<Vec<AuditEntry>, _>>()?;
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+        Ok(entries)
     }
 
     /// What is switched off, and the last changes (strongly consistent).
@@ -317,8 +339,7 @@ mod tests {
 
     /// What another process sees.
     fn another(store: &Store) -> Controls {
-        let Table { client, name } = &store.controls.table;
-        Controls::of(client, name)
+        Controls::new(store.controls.table.clone())
     }
 
     fn failures(failures: u64, last_failure: Timestamp) -> Failures {
@@ -401,6 +422,30 @@ mod tests {
             KillSwitchChange { at: after(seconds), by, name: name.to_owned(), off, why }
         };
         assert_eq!(record.changes, [change(0, "login", true), change(1, "DE", true), change(2, "login", false)]);
+    }
+
+    #[tokio::test]
+    async fn the_audit_log_has_the_newest_first_and_reads_entries_of_before_arns() {
+        let (store, _) = start().await;
+        let entry = |seconds, arn: Option<&str>, target: Option<&str>| AuditEntry {
+            at: after(seconds),
+            by: "anna".to_owned(),
+            arn: arn.map(str::to_owned),
+            why: "asked".to_owned(),
+            action: "disable".to_owned(),
+            target: target.map(str::to_owned),
+        };
+        let entries = [entry(0, Some("arn:aws:iam::1:user/anna"), Some("U-1")), entry(2, None, None)];
+        for entry in &entries {
+            store.controls.record_audit(entry).await.unwrap();
+        }
+        let old = [("by", "anna"), ("why", "asked"), ("user", "U-2"), ("action", "disable")];
+        let mut item: Item = old.map(|(name, value)| (name.to_owned(), text(value))).into();
+        item.insert("at".to_owned(), number(after(1).as_millis()));
+        store.controls.table.put("audit#1#old", item).send().await.unwrap();
+        store.controls.count_wrong_code(NOW).await.unwrap();
+        let [first, last] = entries;
+        assert_eq!(store.controls.audit_log().await.unwrap(), [last, entry(1, None, Some("U-2")), first]);
     }
 
     #[tokio::test]

@@ -20,13 +20,17 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
-use super::table::{Backoff, Table, write};
+use super::table::{Backoff, Consistency, Key, Table, get_all, write};
 use super::{Item, StoreError, names, number, values};
 use crate::aws::AwsError;
 use crate::clock::Timestamp;
 use crate::spend::counter::{Addition, Counter, Field, RETENTION, VersionedCounter, hour_of};
 use crate::spend::reservation::Reservation;
 
+/// What the keys of prefixes' counters begin with.
+const PREFIX: &str = "prefix#";
+/// The most keys that DynamoDB reads in one call.
+const READ_AT_ONCE: usize = 100;
 /// Attributes that are no counts.
 const FIXED: [&str; 4] = ["id", "version", "hour", "expires_at"];
 
@@ -45,10 +49,19 @@ impl CounterKey {
     pub(super) fn id(self) -> String {
         match self {
             Self::Shard(shard) => format!("shard#{shard}"),
-            Self::Prefix(hash) => format!("prefix#{:016x}", u64::from_be_bytes(hash)),
+            Self::Prefix(hash) => format!("{PREFIX}{:016x}", u64::from_be_bytes(hash)),
             Self::Messages => "messages".to_owned(),
         }
     }
+}
+
+/// A prefix's counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrefixCounter {
+    /// 64 bits of the prefix's keyed hash, in hex, as in the decision log.
+    pub prefix: String,
+    /// What it holds.
+    pub counter: Counter,
 }
 
 /// The items of counters.
@@ -58,6 +71,37 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// All shards of the budgets of codes, and the counter of the app's own messages, for an operator's commands (strongly consistent).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn budgets(&self, shards: usize) -> Result<(Vec<Counter>, Counter), StoreError> {
+        let ids: Vec<_> =
+            (0..shards).map(CounterKey::Shard).chain([CounterKey::Messages]).map(CounterKey::id).collect();
+        let mut counters = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(READ_AT_ONCE) {
+            let key = |id: &String| Key { table: &self.table, id: id.clone(), consistency: Consistency::Strong };
+            let mut found = get_all(&ids.iter().map(key).collect::<Vec<_>>()).await?;
+            for id in ids {
+                counters.push(read(found.take(&self.table, id))?.counter);
+            }
+        }
+        let messages = counters.pop().unwrap_or_default();
+        Ok((counters, messages))
+    }
+
+    /// The counters of all prefixes. Scans the table, which only an operator may.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn prefixes(&self) -> Result<Vec<PrefixCounter>, StoreError> {
+        let of = |item: Item| {
+            let id = item.get("id").and_then(|id| id.as_s().ok()).and_then(|id| id.strip_prefix(PREFIX));
+            Ok(PrefixCounter { prefix: id.unwrap_or_default().to_owned(), counter: read(Some(item))?.counter })
+        };
+        self.table.scan(Some(PREFIX)).await?.into_iter().map(of).collect()
+    }
+
     /// Adds all of it, on condition that no sum exceeds its maximum; `false` when one would. `current` is what was read a moment ago. Where
     /// a response is lost, an addition may count twice: then less is left, never more.
     ///
@@ -219,7 +263,6 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::super::Store;
-    use super::super::table::Consistency;
     use super::super::tests::{Fault, NOW, after, start};
     use super::*;
 
@@ -349,6 +392,29 @@ mod tests {
         }
         store.counters.release(CounterKey::Shard(2), &both, NOW).await.unwrap();
         assert_eq!(stored(&store, CounterKey::Shard(2)).await, VersionedCounter::default(), "nothing was added");
+    }
+
+    #[tokio::test]
+    async fn an_operator_finds_all_shards_and_prefixes_and_nothing_else() {
+        let (store, http) = start().await;
+        let add = async |key, amount| {
+            store.counters.add(key, VersionedCounter::default(), &[addition(amount, 999)], NOW).await.unwrap()
+        };
+        let prefixes = [CounterKey::Prefix([0, 1, 2, 3, 4, 5, 6, 7]), CounterKey::Prefix([1; 8])];
+        for (key, amount) in [0, 120, 121].map(CounterKey::Shard).into_iter().chain(prefixes).zip(1..) {
+            assert!(add(key, amount).await);
+        }
+        assert!(add(CounterKey::Messages, 9).await);
+        http.take_calls();
+        let (shards, messages) = store.counters.budgets(121).await.unwrap();
+        assert_eq!(http.take_calls(), ["BatchGetItem"; 2]);
+        let counts: Vec<_> = shards.iter().map(|shard| shard.get("US", Field::SpentHour)).collect();
+        assert_eq!((counts.len(), counts[0], counts[120], counts.iter().sum::<i64>()), (121, 1, 2, 3));
+        assert_eq!(messages.get("US", Field::SpentHour), 9);
+        let mut found = store.counters.prefixes().await.unwrap();
+        found.sort_by(|one, other| one.prefix.cmp(&other.prefix));
+        let found = found.iter().map(|found| (found.prefix.as_str(), found.counter.get("US", Field::SpentHour)));
+        assert_eq!(found.collect::<Vec<_>>(), [("0001020304050607", 4), ("0101010101010101", 5)]);
     }
 
     #[tokio::test]

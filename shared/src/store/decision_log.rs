@@ -67,6 +67,17 @@ pub struct DecisionLog {
 }
 
 impl DecisionLog {
+    /// The whole log, oldest entry first. Scans the table, which only an operator may.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn all(&self) -> Result<Vec<DecisionLogEntry>, StoreError> {
+        let items = self.table.scan(None).await?.into_iter();
+        let mut entries = items.map(DecisionLogEntry::from_item).collect::<Result<Vec<_>, _>>()?;
+        entries.sort_by_key(|entry| entry.inputs.at);
+        Ok(entries)
+    }
+
     /// Adds an entry.
     ///
     /// # Errors

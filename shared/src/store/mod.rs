@@ -28,9 +28,10 @@ use crate::config::Resources;
 
 pub use clients::{ClientKey, ClientRecord, Clients, PhoneTag};
 pub use controls::{
-    Controls, Failures, KillSwitchChange, KillSwitchRecord, MAX_AGE as SERVICE_STATUS_MAX_AGE, ServiceStatus, UserAudit,
+    AuditEntry, Controls, Failures, KillSwitchChange, KillSwitchRecord, MAX_AGE as SERVICE_STATUS_MAX_AGE,
+    ServiceStatus,
 };
-pub use counters::{CounterKey, Counters};
+pub use counters::{CounterKey, Counters, PrefixCounter};
 pub use decision_log::{DecisionLog, DecisionLogEntry};
 #[cfg(test)]
 pub(crate) use messages::LEASE;

@@ -46,6 +46,22 @@ impl Table {
         Ok(Box::pin(get.send()).await.map_err(AwsError::from)?.item)
     }
 
+    /// All items, or those whose key begins with this. Reads the whole table: for an operator's commands, since the functions' roles allow no
+    /// scans.
+    pub(super) async fn scan(&self, beginning: Option<&str>) -> Result<Vec<Item>, StoreError> {
+        let mut scan = self.client.scan().table_name(&self.name).consistent_read(true);
+        if let Some(beginning) = beginning {
+            scan = scan
+                .filter_expression("begins_with(id, :beginning)")
+                .expression_attribute_values(":beginning", text(beginning));
+        }
+        let (mut items, mut found) = (scan.into_paginator().items().send(), Vec::new());
+        while let Some(item) = items.next().await {
+            found.push(item.map_err(AwsError::from)?);
+        }
+        Ok(found)
+    }
+
     /// A write of the whole item, which replaces what is there.
     pub(super) fn put(&self, id: &str, item: Item) -> PutItemFluentBuilder {
         self.client.put_item().table_name(&self.name).set_item(Some(item)).item("id", text(id))

@@ -46,6 +46,8 @@ use shared::store::Store;
 use tokio::sync::watch;
 
 use self::figures::Counts;
+use self::page::Notice;
+use crate::audit::Author;
 
 /// The colours of all pages that Otpost shows, as CSS.
 pub const COLOURS: &str = include_str!("colours.css");
@@ -63,8 +65,6 @@ const MAX_REASON: usize = 500;
 
 /// What the console works with: the operator's own rights, and whose stack it is.
 pub struct Operator {
-    /// DynamoDB, for what only an operator reads: whole tables.
-    pub dynamodb: aws_sdk_dynamodb::Client,
     /// The tables.
     pub store: Store,
     /// The root key, by which people are found.
@@ -73,7 +73,7 @@ pub struct Operator {
     pub settings: Settings,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// The ARN of whoever runs the console. Without one, each change asks for a name.
+    /// The ARN of whoever runs the console, where AWS says it. Without one, each change asks for a name.
     pub arn: Option<String>,
     /// Which stack it is, in words.
     pub place: String,
@@ -200,17 +200,15 @@ struct Reason {
 }
 
 impl Reason {
-    /// Who and why: the caller's ARN where there is one, else the name in the form.
-    ///
-    /// # Errors
-    /// What is missing, for the page.
-    fn given<'a>(&'a self, operator: &'a Operator) -> Result<(&'a str, &'a str), &'static str> {
-        let by = operator.arn.as_deref().unwrap_or(self.by.trim());
-        let is_good = |text: &str| !text.is_empty() && text.chars().count() <= MAX_REASON;
-        match (is_good(by), is_good(self.why.trim())) {
-            (true, true) => Ok((by, self.why.trim())),
-            (false, _) => Err("Say who you are: it is recorded with the change."),
-            (_, false) => Err("Give a reason of at most 500 characters: it is recorded with the change."),
+    /// Who makes the change: by the caller's ARN where there is one, else by the name in the form.
+    fn author(&self, operator: &Operator) -> Result<Author, Notice> {
+        let arn = operator.arn.as_deref();
+        // The name of the user, or that of the session of a role.
+        let by = arn.and_then(|arn| arn.rsplit('/').next()).unwrap_or(&self.by);
+        if [by, &self.why].iter().any(|text| text.chars().count() > MAX_REASON) {
+            return Err(Notice::refused(format!("Use at most {MAX_REASON} characters.")));
         }
+        let author = Author::new(by, &self.why, arn.map(str::to_owned));
+        author.map_err(|problem| Notice::refused(format!("Nothing is changed: {problem}.")))
     }
 }

@@ -12,10 +12,11 @@ use maud::{Markup, html};
 use shared::clock::Timestamp;
 use shared::spend::counter::hour_of;
 
-use super::chart::{Series, by_hour, share as bar};
+use super::chart::{Series, by_hour, meter, share as bar};
 use super::figures::{Counted, HOURS};
-use super::page::{Notice, View, page, table};
-use super::{Console, Failure, Shared};
+use super::page::{Notice, View, page, table, time};
+use super::{Console, Failure, Operator, Shared};
+use crate::spend::{BudgetReport, budgets};
 
 /// `GET /`.
 pub(super) async fn show(State(console): Shared) -> Result<Response, Failure> {
@@ -50,8 +51,51 @@ pub(super) async fn events(State(console): Shared) -> Response {
 
 async fn figures(console: &Console) -> Result<Markup, Failure> {
     let now = console.now();
-    let counted = console.operator.counts.read(now).await.map_err(Failure)?;
-    Ok(html! { (of_the_day(&counted, now)) })
+    let Operator { store, settings, counts, .. } = &console.operator;
+    let counted = counts.read(now).await.map_err(Failure)?;
+    let budgets = budgets(store, &settings.spend, &settings.messages, now).await;
+    let (codes, messages) = budgets.map_err(|error| Failure::of(&error))?;
+    Ok(html! {
+        (of_the_day(&counted, now))
+        (spent(&codes, &messages))
+    })
+}
+
+/// What was spent of each budget.
+fn spent(codes: &[BudgetReport], messages: &BudgetReport) -> Markup {
+    let rows = html! {
+        @for budget in codes.iter().chain([messages]) {
+            @for (place, window) in budget.windows.iter().enumerate() {
+                tr {
+                    @if place == 0 {
+                        th scope="rowgroup" rowspan=(budget.windows.len()) {
+                            (name(&budget.scope))
+                            @if !budget.is_own { small.fine { "shares the budget of all" } }
+                        }
+                    }
+                    td { (window.window.as_str()) }
+                    td { (window.spent) " of " (window.budget) (meter(window.percent.unwrap_or(100))) }
+                    td { (window.percent.map_or_else(|| "–".to_owned(), |percent| format!("{percent} %"))) }
+                    td { (time(window.ends)) }
+                }
+            }
+        }
+    };
+    html! {
+        section.card aria-labelledby="spent" {
+            h2 id="spent" { "Spent of each budget, in US$" }
+            (table("Budgets", &["Of", "Window", "Spent", "Share", "Ends"], &rows))
+            p.fine { "Registrations may spend 80 % of a budget of codes. Amounts are reserved before each message, at its price then." }
+        }
+    }
+}
+
+fn name(scope: &str) -> &str {
+    match scope {
+        "all" => "Codes, all countries",
+        "messages" => "The app's own messages",
+        country => country,
+    }
 }
 
 fn of_the_day(counted: &Counted, now: Timestamp) -> Markup {

@@ -7,6 +7,7 @@ use maud::{DOCTYPE, Markup, html};
 use shared::clock::Timestamp;
 
 use super::{Console, Outcome};
+use crate::Iso;
 
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Crect width='32' height='32' \
     rx='9' fill='%231f6f63'/%3E%3Cpath d='M8 11.5h16v10a1.5 1.5 0 0 1-1.5 1.500h-13a1.5 1.5 0 0 1-1.5-1.500zM8 11.500l8 6 8-6' \
@@ -183,15 +184,15 @@ pub(super) fn opened(base: &str) -> Html<String> {
 }
 
 /// A moment, which the script shows in the reader's own time, too.
-pub(super) fn time(at: Timestamp) -> Markup {
-    let iso = crate::iso(at);
+pub(super) fn time(at: impl Into<Iso>) -> Markup {
+    let iso = at.into().to_string();
     let shown = iso.split('.').next().unwrap_or_default().trim_end_matches('Z').replace('T', " ");
     html! { time datetime=(iso) { (shown) } }
 }
 
 /// A moment, or a dash.
 pub(super) fn maybe_time(at: Option<Timestamp>) -> Markup {
-    at.map_or_else(|| html! { "–" }, time)
+    at.map_or_else(|| html! { "–" }, |at| time(at))
 }
 
 /// A form that changes something, behind its own summary: who makes the change and why, and what else `fields` asks for.

@@ -55,9 +55,9 @@ pub(super) async fn change(
     Path((id, action)): Path<(String, String)>,
     Form(Change { digits, reason }): Form<Change>,
 ) -> Result<Response, Failure> {
-    let (by, why) = match reason.given(&console.operator) {
-        Ok(given) => given,
-        Err(problem) => return person(&console, &id, Notice::refused(problem)).await,
+    let author = match reason.author(&console.operator) {
+        Ok(author) => author,
+        Err(notice) => return person(&console, &id, notice).await,
     };
     let Some(action) = action_of(&action) else {
         return person(&console, &id, Notice::refused("There is no such change.")).await;
@@ -70,7 +70,7 @@ pub(super) async fn change(
         let problem = "Nothing is deleted: those are not the last four digits of the user's phone.";
         return person(&console, &id, Notice::refused(problem)).await;
     }
-    let changed = user::change(&console.operator.store, &found, &action, (by, why), console.now()).await;
+    let changed = user::change(&console.operator.store, &found, &action, &author, console.now()).await;
     if let Err(problem) = changed.map_err(split) {
         let notice = Notice::Refused(StatusCode::CONFLICT, problem?);
         return person(&console, &id, notice).await;

@@ -2,16 +2,15 @@
 
 use axum::Form;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::flow::Flow;
 use shared::spend::kill_switch::{KillSwitch, MESSAGE, MMS, SMS};
-use shared::store::{KillSwitchChange, KillSwitchRecord};
 
 use super::page::{Notice, View, change_form, page, table, time};
 use super::{Console, Failure, Outcome, Reason, Shared};
+use crate::switches::{self, KillSwitchReport};
 
 /// A change of a kill switch.
 #[derive(Debug, Deserialize)]
@@ -19,6 +18,9 @@ pub(super) struct Change {
     name: String,
     /// `off` or `on`.
     to: Position,
+    /// The view that asks.
+    #[serde(default)]
+    back: Back,
     #[serde(flatten)]
     reason: Reason,
 }
@@ -28,6 +30,24 @@ pub(super) struct Change {
 enum Position {
     On,
     Off,
+}
+
+/// The view that a form is in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Back {
+    #[default]
+    Switches,
+    Countries,
+}
+
+impl Back {
+    const fn view(self) -> View {
+        match self {
+            Self::Switches => View::Switches,
+            Self::Countries => View::Countries,
+        }
+    }
 }
 
 /// What can be switched off besides countries, and what that stops.
@@ -53,25 +73,24 @@ pub(super) async fn show(State(console): Shared, outcome: Query<Outcome>) -> Res
 
 /// `POST /switches`.
 pub(super) async fn change(State(console): Shared, Form(change): Form<Change>) -> Result<Response, Failure> {
-    let Change { name, to, reason } = change;
+    let Change { name, to, back, reason } = change;
     let name = name.trim().to_owned();
     let is_country = all().iter().all(|(known, _)| *known != name);
     let name = if is_country { name.to_uppercase() } else { name };
-    let (by, why) = match reason.given(&console.operator) {
-        Ok((by, why)) => (by.to_owned(), why.to_owned()),
-        Err(problem) => return view(&console, &Notice::refused(problem)).await,
+    let author = match reason.author(&console.operator) {
+        Ok(author) => author,
+        Err(notice) => return view(&console, &notice).await,
     };
-    let Some(switch) = KillSwitch::parse(&name) else {
-        let problem = Notice::Refused(StatusCode::BAD_REQUEST, format!("There is no kill switch or country {name}."));
-        return view(&console, &problem).await;
-    };
-    let change = KillSwitchChange { at: console.now(), by, name, off: to == Position::Off, why };
-    console.operator.store.controls.switch(&switch, change).await.map_err(|error| Failure::of(&error))?;
-    Ok(console.done(View::Switches.named().0))
+    if KillSwitch::parse(&name).is_none() {
+        return view(&console, &Notice::refused(format!("There is no kill switch or country {name}."))).await;
+    }
+    let is_off = to == Position::Off;
+    switches::switch(&console.operator.store.controls, (&name, is_off), &author, console.now()).await?;
+    Ok(console.done(back.view().named().0))
 }
 
 async fn view(console: &Console, notice: &Notice) -> Result<Response, Failure> {
-    let record = console.operator.store.controls.kill_switches().await.map_err(|error| Failure::of(&error))?;
+    let record = switches::kill_switches(&console.operator.store.controls).await?;
     let named = all();
     let countries: Vec<_> = record.off.iter().filter(|name| named.iter().all(|(known, _)| known != name)).collect();
     let content = html! {
@@ -79,14 +98,14 @@ async fn view(console: &Console, notice: &Notice) -> Result<Response, Failure> {
         section aria-labelledby="switches" {
             h2 id="switches" { "Flows and channels" }
             ul.cards {
-                @for (name, what) in &named { (switch(console, name, what, record.off.contains(*name))) }
+                @for (name, what) in &named { (switch(console, name, what, record.off.iter().any(|off| off == name))) }
             }
         }
         section aria-labelledby="countries" {
             h2 id="countries" { "Countries" }
             ul.cards {
                 @for name in countries { (switch(console, name, "A country", true)) }
-                li.card { (block_country(console)) }
+                li.card { (block_country(console, Back::Switches)) }
             }
         }
         (changes(&record))
@@ -95,18 +114,24 @@ async fn view(console: &Console, notice: &Notice) -> Result<Response, Failure> {
 }
 
 /// A form that switches off a country that is yet to be named.
-fn block_country(console: &Console) -> Markup {
+pub(super) fn block_country(console: &Console, back: Back) -> Markup {
     let fields = html! {
+        (hidden(back))
         input type="hidden" name="to" value="off";
         label for="country" { "Country, two letters" }
         input id="country" name="name" required minlength="2" maxlength="2" autocomplete="off" size="4";
     };
-    change_form(console, "block", ("/switches", "Block a country", true), &fields)
+    change_form(console, "block", ("/switches", "Block another country", true), &fields)
+}
+
+fn hidden(back: Back) -> Markup {
+    html! { @if back == Back::Countries { input type="hidden" name="back" value="countries"; } }
 }
 
 /// The form that switches this off or on.
-pub(super) fn toggle(console: &Console, name: &str, is_off: bool, label: &str) -> Markup {
+pub(super) fn toggle(console: &Console, (name, back): (&str, Back), is_off: bool, label: &str) -> Markup {
     let fields = html! {
+        (hidden(back))
         input type="hidden" name="name" value=(name);
         input type="hidden" name="to" value=(if is_off { "on" } else { "off" });
     };
@@ -122,19 +147,19 @@ fn switch(console: &Console, name: &str, what: &str, is_off: bool) -> Markup {
                 @if is_off { span.mark.bad { "Off" } } @else { span.mark.good { "On" } }
             }
             p.soft { (what) }
-            (toggle(console, name, is_off, &label))
+            (toggle(console, (name, Back::Switches), is_off, &label))
         }
     }
 }
 
-fn changes(record: &KillSwitchRecord) -> Markup {
+fn changes(record: &KillSwitchReport) -> Markup {
     let rows = html! {
-        @for change in record.changes.iter().rev().take(crate::LISTED) {
+        @for change in record.changes.iter().take(crate::LISTED) {
             tr {
                 td { (time(change.at)) }
                 td { code { (change.name) } (if change.off { " off" } else { " on" }) }
-                td { (change.by) }
-                td { (change.why) }
+                td.text { (change.by) }
+                td.text { (change.why) }
             }
         }
     };
