@@ -74,7 +74,7 @@ fn spent(codes: &[BudgetReport], messages: &BudgetReport) -> Markup {
                         }
                     }
                     td { (window.window.as_str()) }
-                    td { (window.spent) " of " (window.budget) (meter(window.percent.unwrap_or(100))) }
+                    td.spent { (window.spent) " of " (window.budget) (meter(window.percent.unwrap_or(100))) }
                     td { (window.percent.map_or_else(|| "–".to_owned(), |percent| format!("{percent} %"))) }
                     td { (time(window.ends)) }
                 }

@@ -117,7 +117,7 @@ pub(super) fn page(console: &Console, view: View, notice: &Notice, content: &Mar
                     (content)
                 }
                 footer.wrap {
-                    p { "Times are UTC. You act as " (who(console)) ". Each change is recorded with its reason." }
+                    p { "Times are UTC. Each change is recorded with your reason and " (who(console)) "." }
                 }
             }
         }
@@ -130,7 +130,7 @@ fn who(console: &Console) -> Markup {
     html! {
         @match &console.operator.arn {
             Some(arn) => code { (arn) },
-            None => { "whoever you say" }
+            None => { "the name that you give" }
         }
     }
 }
