@@ -19,8 +19,17 @@ use tokio::sync::watch;
 use crate::metrics::CountedMetrics;
 
 /// The names of all functions.
-pub const NAMES: [&str; 8] =
-    ["register", "login-phone", "login-password", "login-code", "send-message", "session", "authorizer", "account"];
+pub const NAMES: [&str; 9] = [
+    "register",
+    "login-phone",
+    "login-password",
+    "login-code",
+    "send-message",
+    "session",
+    "authorizer",
+    "account",
+    "plivo-events",
+];
 
 /// The name under which [`FALLBACK`] is invoked for a path without a route, so that the log does not blame the function.
 pub(crate) const NO_ROUTE: &str = "gateway";
@@ -29,7 +38,7 @@ pub(crate) const NO_ROUTE: &str = "gateway";
 pub fn timeout(function: &str) -> Duration {
     match function {
         "send-message" => send_message::queue::TIMEOUT,
-        "session" => Duration::from_secs(25),
+        "session" | "plivo-events" => Duration::from_secs(25),
         "authorizer" => Duration::from_secs(10),
         _ => Duration::from_secs(29),
     }
@@ -80,6 +89,7 @@ impl Functions {
                 "session" => session::SECRETS,
                 "authorizer" => authorizer::SECRETS,
                 "account" => account::SECRETS,
+                "plivo-events" => plivo_events::SECRETS,
                 other => unreachable!("{other} has no handler"),
             };
             app.warm_up(secrets).await;
@@ -117,6 +127,7 @@ impl Functions {
             "session" => respond(app, name, event, session::handle).await,
             "authorizer" => return Ok(authorizer::respond(app, &event.payload).await),
             "account" => respond(app, name, event, account::handle).await,
+            "plivo-events" => respond(app, name, event, plivo_events::handle).await,
             _ => return Err(unknown()),
         };
         self.in_background(app.background.take());

@@ -486,6 +486,7 @@ pub fn environment(url: &str, dynamodb: &str, secrets: &str, sqs: &str) -> HashM
         // All clients here have the address of this machine.
         ("STARTS_PER_ADDRESS", "10000"),
         ("PLIVO_API_URL", url),
+        ("PLIVO_CALLBACK_URL", url),
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "local"),
         ("AWS_SECRET_ACCESS_KEY", "local"),

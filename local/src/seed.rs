@@ -240,6 +240,7 @@ async fn add_challenge(app: &App, keys: &Keys, seed: &SeedChallenge) -> Result<(
         attempts,
         redeemed_by: used,
         user: seed.object_id.clone(),
+        send: None,
         test: false,
     };
     update(app, key, |record| drop(record.challenges.insert(flow.into(), challenge.clone()))).await

@@ -54,7 +54,10 @@ impl Template {
                 let function = Function {
                     logical_id: logical_id.clone(),
                     binary: text(&resource["Metadata"]["BuildProperties"]["Binary"]).unwrap_or_default(),
-                    routes: routes(&properties["Events"]),
+                    routes: [routes(&properties["Events"]), plain_routes(&document, logical_id)]
+                        .concat()
+                        .into_iter()
+                        .collect(),
                     permissions: permissions(&role, &document["Resources"][&role])?,
                     timeout: properties["Timeout"].as_u64().unwrap_or_default(),
                     memory: properties["MemorySize"].as_u64().unwrap_or_default(),
@@ -78,7 +81,7 @@ impl Template {
 }
 
 /// The routes of a function at the gateway. SAM would create a second gateway for an event without `ApiId`, so such an event is not a route.
-fn routes(events: &Value) -> BTreeSet<String> {
+fn routes(events: &Value) -> Vec<String> {
     let events = events.as_object().into_iter().flatten().map(|(_, event)| &event["Properties"]);
     let events = events.filter(|event| event["ApiId"] == json!({ "Ref": "Api" }));
     let route = |event: &Value| match (&event["Method"], &event["Path"]) {
@@ -86,6 +89,19 @@ fn routes(events: &Value) -> BTreeSet<String> {
         _ => "$default".to_owned(),
     };
     events.map(route).collect()
+}
+
+/// The routes of a function at a gateway that is made without SAM.
+fn plain_routes(document: &Value, function: &str) -> Vec<String> {
+    let resources = &document["Resources"];
+    let leads_here = |route: &&Value| {
+        let target = route["Properties"]["Target"]["Fn::Sub"].as_str().unwrap_or_default();
+        let integration = target.trim_start_matches("integrations/${").trim_end_matches('}');
+        reference(&resources[integration]["Properties"]["IntegrationUri"]).as_deref() == Some(function)
+    };
+    let all = resources.as_object().into_iter().flatten().map(|(_, resource)| resource);
+    let routes = all.filter(|resource| resource["Type"] == "AWS::ApiGatewayV2::Route").filter(leads_here);
+    routes.filter_map(|route| text(&route["Properties"]["RouteKey"])).collect()
 }
 
 /// The resource of an action that takes none.

@@ -64,7 +64,12 @@ impl App {
             secrets: Secrets::new(aws.clone(), settings.resources.clone()),
             store: Store::new(&aws.dynamodb(), &settings.resources),
             captcha: settings.captcha.clone().map(|settings| captcha::Client::new(http.clone(), settings)),
-            plivo: plivo::Client::new(http, settings.plivo_api_url.clone(), settings.sender.clone()),
+            plivo: plivo::Client::new(
+                http,
+                settings.plivo_api_url.clone(),
+                settings.sender.clone(),
+                settings.resources.plivo_callback_url.clone(),
+            ),
             padding: ResponsePadding::default(),
             background: BackgroundTasks::default(),
             metrics: Metrics::new(settings.resources.metrics_namespace.clone(), sink),

@@ -108,6 +108,21 @@ pub enum NotSentReason {
     Race,
 }
 
+impl NotSentReason {
+    /// The name in a phone's events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoUser => "no_user",
+            Self::UnknownAddress => "unknown_address",
+            Self::TestNumber => "test_number",
+            Self::UserDisabled => "user_disabled",
+            Self::UnconfirmedLimit => "unconfirmed_messages_per_day",
+            Self::Suppressed(rule) => rule.as_str(),
+            Self::Race => "race",
+        }
+    }
+}
+
 /// Why a code was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeRejection {

@@ -14,6 +14,7 @@
 //! | [`switches`] | kill switches |
 //! | [`texts`] | checks of one's own texts |
 //! | [`user`] | finding and changing users |
+//! | [`why`] | what happened to a phone, and what holds it up |
 
 pub mod audit;
 pub mod console;
@@ -25,6 +26,7 @@ pub mod stack;
 pub mod switches;
 pub mod texts;
 pub mod user;
+pub mod why;
 
 use std::fmt;
 

@@ -90,6 +90,15 @@ enum Command {
         /// The file.
         file: PathBuf,
     },
+    /// Print what happened to a phone and what holds it up, by phone like +14155550100, e-mail address or objectId. There need be no user. Uses the
+    /// secret ROOT_SECRET and the tables USERS_TABLE, PHONES_TABLE, COUNTERS_TABLE and CONTROLS_TABLE.
+    Why {
+        /// Phone, e-mail address or objectId.
+        who: String,
+    },
+    /// Clear the limits of a phone, by phone, e-mail address or objectId: starts, wrong codes, wrong passwords. Not those of its devices. Uses
+    /// the same as why.
+    Unblock(UserChange),
     /// Find or change a user, by phone like +14155550100, e-mail address or objectId. Uses the secret ROOT_SECRET and the tables USERS_TABLE,
     /// SESSIONS_TABLE, PHONES_TABLE and CONTROLS_TABLE, in which each change is recorded.
     #[command(subcommand)]
@@ -219,6 +228,8 @@ async fn run(arguments: Arguments) -> Result<String, Box<dyn Error>> {
         Command::Off(change) => switch(true, change, (&account, lookup), show).await,
         Command::On(change) => switch(false, change, (&account, lookup), show).await,
         Command::Lint { file } => show.text(&otpost::texts::lint(&std::fs::read_to_string(file)?, lookup)?),
+        Command::Why { who } => why(&who, None, (&account, lookup), show).await,
+        Command::Unblock(UserChange { who, stated }) => why(&who, Some(&stated), (&account, lookup), show).await,
         Command::User(command) => user(command, (&account, lookup), show).await,
         Command::Replay => {
             let rules = spend_rules(lookup)?;
@@ -308,6 +319,23 @@ async fn user(
         Ok(found) => show.text(&UserReport::from(&found)),
         Err(_) => show.text(&Deleted { object_id: found.id().to_owned(), deleted: true }),
     }
+}
+
+/// Prints what happened to a phone; clears its limits before, where somebody says why.
+async fn why(
+    who: &str,
+    unblocks: Option<&Stated>,
+    (account, lookup): (&Account, Lookup<'_>),
+    show: Show,
+) -> Result<String, Box<dyn Error>> {
+    let needed = ["USERS_TABLE", "PHONES_TABLE", "COUNTERS_TABLE", "CONTROLS_TABLE", "ROOT_SECRET"];
+    let (store, keys) = account.store_and_keys(lookup, &needed).await?;
+    let rules = otpost::why::Rules::of(lookup)?;
+    if let Some(stated) = unblocks {
+        let author = account.author(stated).await?;
+        otpost::why::unblock(&store, &keys, rules.default_country, who, &author, SystemClock.now()).await?;
+    }
+    show.text(&otpost::why::why(&store, &keys, &rules, who, SystemClock.now()).await?)
 }
 
 async fn switch(

@@ -67,6 +67,16 @@ impl Found {
     pub fn profile(&self) -> &Profile {
         &self.profile
     }
+
+    /// The phone (E.164).
+    pub fn phone(&self) -> &str {
+        &self.profile.phone
+    }
+
+    /// The e-mail address.
+    pub fn email(&self) -> Option<&str> {
+        self.profile.email.as_deref()
+    }
 }
 
 /// Finds a user by phone (`+…`), e-mail address, or objectId.
@@ -74,6 +84,19 @@ impl Found {
 /// # Errors
 /// When there is none, or storage fails.
 pub async fn find(store: &Store, keys: &Keys, country: Country, who: &str) -> Result<Found, Box<dyn Error>> {
+    Ok(find_if_any(store, keys, country, who).await?.ok_or("there is no such user")?)
+}
+
+/// The same; `None` where there is no such user.
+///
+/// # Errors
+/// When it is neither phone nor e-mail address but looks like one, or storage fails.
+pub async fn find_if_any(
+    store: &Store,
+    keys: &Keys,
+    country: Country,
+    who: &str,
+) -> Result<Option<Found>, Box<dyn Error>> {
     let id = if who.contains('@') {
         let email = Email::parse(who).ok_or("that is no e-mail address")?;
         store.users.identity_owner(&keys.identity(email.identity())).await?
@@ -83,10 +106,10 @@ pub async fn find(store: &Store, keys: &Keys, country: Country, who: &str) -> Re
     } else {
         Some(who.to_owned())
     };
-    let id = id.ok_or("there is no such user")?;
-    let profile = store.users.profile(&id).await?.ok_or("there is no such user")?;
+    let Some(id) = id else { return Ok(None) };
+    let Some(profile) = store.users.profile(&id).await? else { return Ok(None) };
     let identity = profile.email.as_deref().and_then(Email::parse).map(|email| keys.identity(email.identity()));
-    Ok(Found { phone: keys.phone(&profile.phone), id, profile, identity })
+    Ok(Some(Found { phone: keys.phone(&profile.phone), id, profile, identity }))
 }
 
 /// What is known of a user, for the operator.

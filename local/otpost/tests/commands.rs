@@ -8,13 +8,16 @@ use std::time::Duration;
 use aws_sdk_cloudformation::types::{Output as StackOutput, Parameter, Stack as CloudFormationStack};
 use local::clock::Pace;
 use local::{Options, Stack};
+use otpost::audit::Author;
 use otpost::conversion::{Conversion, Suspension, conversion};
 use otpost::spend::{BudgetReport, SpendReport, spend};
 use otpost::stack::DeployedStack;
+use otpost::why::{Holdup, Line, Rules, WhyReport, unblock, why};
+use phone_number::Country;
 use regex::Regex;
 use serde_json::{Value, json};
 use shared::clock::Clock as _;
-use shared::store::KillSwitchChange;
+use shared::store::{DeliveryState, KillSwitchChange, Part, PhoneKey, Report};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -603,4 +606,187 @@ async fn every_command_prints_one_document_with_iso_times() {
     assert!(is_iso(&document(&stack, &["spend"]).await["at"]));
     assert!(is_iso(&document(&stack, &["conversion"]).await["at"]));
     assert!(is_iso(&document(&stack, &["audit"]).await["changes"][0]["at"]));
+}
+
+/// Plivo reports only what a test says.
+const NO_REPORTS: (&str, &str) = ("PLIVO_CALLBACK_URL", "http://127.0.0.1:9");
+
+async fn post(stack: &Stack, path: &str, body: &Value) -> (u16, Value) {
+    let url = format!("{}/api/{path}", stack.config.url);
+    let answer = local::http_client().unwrap().post(url).body(body.to_string()).send().await.unwrap();
+    let (status, bytes) = (answer.status().as_u16(), answer.bytes().await.unwrap());
+    stack.settle().await;
+    (status, serde_json::from_slice(&bytes).unwrap())
+}
+
+async fn login(stack: &Stack, phone: &str) -> (u16, Value) {
+    post(stack, "services/Plivo/loginWithPhoneNumber", &json!(phone)).await
+}
+
+/// Enters a code, or a wrong one.
+async fn enter(stack: &Stack, started: &Value, code: Option<&str>) -> u16 {
+    let body = json!({ "transactionId": started["transactionId"], "code": code.unwrap_or("000000") });
+    post(stack, "services/Plivo/loginWithCode", &body).await.0
+}
+
+fn sent_code(stack: &Stack, phone: &str) -> String {
+    stack.simulator.messages(Some(phone))[0].text.chars().take_while(char::is_ascii_digit).collect()
+}
+
+/// Plivo reports about the phone's last message.
+async fn report(stack: &Stack, phone: &str, state: DeliveryState, error: Option<&str>) {
+    let now = stack.clock.now();
+    let keys = stack.app.secrets.keys(now).await.unwrap();
+    let (key, phones) = (PhoneKey(keys.phone(phone).short()), &stack.app.store.phones);
+    let record = phones.get(key).await.unwrap();
+    let (send, _) = record.sends.iter().max_by_key(|(_, send)| send.at).unwrap();
+    let (uuid, error) = ("3e1f".to_owned(), error.map(str::to_owned));
+    let content = Part { uuid, state, sequence: 100, error, at: now };
+    phones.record_report(key, send, &Report { part: (1, 1), content }).await.unwrap().unwrap();
+}
+
+/// What is told of somebody at the stack's time.
+async fn told(stack: &Stack, who: &str) -> WhyReport {
+    let now = stack.clock.now();
+    let keys = stack.app.secrets.keys(now).await.unwrap();
+    let rules = Rules::of(&|name| stack.settings.get(name).cloned()).unwrap();
+    why(&stack.app.store, &keys, &rules, who, now).await.unwrap()
+}
+
+/// Flow and text of each line of the story of a phone.
+fn texts(report: &WhyReport) -> Vec<String> {
+    let line = |line: &Line| format!("{}: {}", line.flow.unwrap_or("-"), line.text);
+    report.stories[0].lines.iter().map(line).collect()
+}
+
+fn names(holdups: &[Holdup]) -> Vec<&str> {
+    holdups.iter().map(|holdup| holdup.name.as_str()).collect()
+}
+
+#[tokio::test]
+async fn why_is_told_of_a_phone_without_a_user_and_of_nobody_else() {
+    let stack = start(&[NO_REPORTS]).await;
+    for who in ["+1", "no id", "05B7783C-430E-7891-EBD1-17375DFED31B"] {
+        let output = otpost(&stack, &["why", who]).await;
+        assert!(!output.status.success() && !output.stderr.is_empty(), "{who}");
+    }
+    assert!(!otpost(&stack, &["unblock", PHONE]).await.status.success(), "without --by and --why");
+    let text = printed(&stack, &["why", PHONE]).await;
+    assert!(text.starts_with(PHONE) && text.contains("No user") && text.contains("Nothing has happened"), "{text}");
+    login(&stack, PHONE).await;
+    let text = printed(&stack, &["why", PHONE]).await;
+    assert!(text.contains("login: started, and nothing was sent: no user has this phone [network "), "{text}");
+    let unknown = document(&stack, &["why", "nobody@example.com"]).await;
+    assert_eq!((&unknown["phone"], &unknown["user"]), (&Value::Null, &Value::Null));
+}
+
+#[tokio::test]
+async fn a_story_has_starts_codes_and_sessions_and_the_same_by_phone_address_and_id() {
+    let stack = start_at(Pace::Stands, &[NO_REPORTS]).await;
+    let (id, _) = user(&stack, "jane@example.com").await;
+    stack.clock.advance(Duration::from_secs(86_400));
+    let (_, started) = login(&stack, PHONE).await;
+    stack.clock.advance(Duration::from_secs(3));
+    report(&stack, PHONE, DeliveryState::Delivered, None).await;
+    assert_eq!(login(&stack, PHONE).await.0, 429);
+    assert_eq!(enter(&stack, &started, None).await, 401);
+    assert_eq!(enter(&stack, &started, Some(&sent_code(&stack, PHONE))).await, 200);
+    let report = told(&stack, PHONE).await;
+    let since = texts(&report).len() - 6;
+    assert_eq!(
+        texts(&report)[since..],
+        [
+            "login: started, and a message was to go out",
+            "login: refused: too soon after the last start",
+            "login: a wrong code was entered (1 of 5)",
+            "login: the right code was entered",
+            "login: logged in, a session began",
+            "login: Plivo reports the sms delivered, 3 s after the start (message 3e1f)",
+        ]
+    );
+    assert_eq!(report.user.as_ref().map(|user| user.object_id.as_str()), Some(id.as_str()));
+    for who in [id.as_str(), "jane@example.com"] {
+        let other = told(&stack, who).await;
+        assert_eq!((texts(&other), other.stories[1].of), (texts(&report), "email"), "{who}");
+    }
+}
+
+#[tokio::test]
+async fn a_story_says_that_a_code_failed_expired_or_was_refused_by_the_carrier() {
+    let stack = start_at(Pace::Stands, &[NO_REPORTS]).await;
+    assert_eq!(register(&stack, PHONE).await, 200);
+    assert_eq!(texts(&told(&stack, PHONE).await)[1], "register: Plivo has reported nothing about the sms");
+    report(&stack, PHONE, DeliveryState::Undelivered, Some("80")).await;
+    stack.clock.advance(Duration::from_secs(300));
+    assert_eq!(
+        texts(&told(&stack, PHONE).await)[1..],
+        [
+            "register: Plivo reports the sms undelivered: the phone is switched off or has no reception (Plivo's error 80), \
+             0 s after the start (message 3e1f)",
+            "register: the code expired, and was not entered right"
+        ]
+    );
+    let other = "+14155550102";
+    assert_eq!(register(&stack, other).await, 200);
+    report(&stack, other, DeliveryState::Undelivered, Some("200")).await;
+    assert!(texts(&told(&stack, other).await)[1].contains("the phone has opted out by STOP"));
+}
+
+#[tokio::test]
+async fn a_story_says_why_nothing_was_sent_and_what_holds_up_everybody() {
+    let stack = start_at(Pace::Stands, &[NO_REPORTS]).await;
+    user(&stack, "jane@example.com").await;
+    printed(&stack, &["user", "disable", PHONE, "--by", "Jane", "--why", "asked"]).await;
+    stack.clock.advance(Duration::from_secs(60));
+    login(&stack, PHONE).await;
+    let report = told(&stack, PHONE).await;
+    let last = texts(&report).pop().unwrap();
+    assert_eq!(last, "login: started, and nothing was sent: the user is disabled");
+    assert_eq!(report.service, []);
+    printed(&stack, &["off", "login", "--by", "Jane", "--why", "an attack"]).await;
+    let stack = start_at(Pace::Stands, &[NO_REPORTS, ("BUDGET", "0/0/0"), ("SMS_COUNTRIES", "US")]).await;
+    assert_eq!(login(&stack, PHONE).await.0, 503);
+    let report = told(&stack, PHONE).await;
+    assert_eq!(texts(&report), ["login: refused: the budget is spent"]);
+    assert_eq!(names(&report.service), ["budget"]);
+    assert!(report.service[0].until.is_some() && report.service[0].who.contains("register, login"));
+    assert_eq!(names(&told(&stack, "+4915112345678").await.service), ["country_not_served", "budget"]);
+}
+
+#[tokio::test]
+async fn the_limits_in_force_end_when_the_report_says_or_by_an_unblock_that_is_in_the_audit_log() {
+    let stack = start_at(Pace::Stands, &[NO_REPORTS]).await;
+    user(&stack, "jane@example.com").await;
+    printed(&stack, &["off", "DE", "--by", "Jane", "--why", "an attack"]).await;
+    stack.clock.advance(Duration::from_secs(86_400));
+    for _ in 0..5 {
+        let (status, started) = login(&stack, PHONE).await;
+        assert_eq!(status, 200);
+        for _ in 0..5 {
+            assert_eq!(enter(&stack, &started, None).await, 401);
+        }
+        stack.clock.advance(Duration::from_secs(2000));
+    }
+    let report = told(&stack, PHONE).await;
+    assert_eq!(names(&report.stories[0].holdups), ["wrong_codes"]);
+    let until = report.stories[0].holdups[0].until.unwrap().0;
+    assert_eq!(login(&stack, PHONE).await.0, 429);
+    assert_eq!(report.service, [], "Germany's kill switch is not this phone's");
+    let now = stack.clock.now();
+    stack.clock.advance(now.until(until) - Duration::from_secs(1));
+    assert_eq!(names(&told(&stack, PHONE).await.stories[0].holdups), ["wrong_codes"]);
+    assert_eq!(login(&stack, PHONE).await.0, 429);
+    let keys = stack.app.secrets.keys(now).await.unwrap();
+    let (key, author) = (PhoneKey(keys.phone(PHONE).short()), Author::new("Jane", "the owner asked", None).unwrap());
+    let before = stack.app.store.phones.get(key).await.unwrap();
+    let country = Country::parse("US").unwrap();
+    unblock(&stack.app.store, &keys, country, PHONE, &author, stack.clock.now()).await.unwrap();
+    assert_eq!(told(&stack, PHONE).await.stories[0].holdups, []);
+    assert_eq!(login(&stack, PHONE).await.0, 200);
+    let after = stack.app.store.phones.get(key).await.unwrap();
+    assert_eq!(after.devices, before.devices);
+    let text = printed(&stack, &["audit"]).await;
+    assert!(Regex::new("unblock [0-9A-F-]{36}, by Jane: the owner asked").unwrap().is_match(&text), "{text}");
+    let text = printed(&stack, &["unblock", PHONE, "--by", "Jane", "--why", "again"]).await;
+    assert!(text.contains("Held up: nothing in force"), "{text}");
 }

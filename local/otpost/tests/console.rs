@@ -353,10 +353,53 @@ async fn a_person_is_found_by_phone_address_and_id_and_nobody_else_is() {
         let answer = ask(&stack, "/people", Some(&[("who", who)])).await;
         assert!(answer.status == 200 && answer.text.contains(PHONE), "{who}: {}", answer.text);
     }
-    for who in ["+14155550102", "joe@example.com", "CBFA6722-58AD-12BE-FF80-28999D7D0200", "@", "+1", ""] {
+    for who in ["+14155550102", "joe@example.com"] {
         let answer = ask(&stack, "/people", Some(&[("who", who)])).await;
-        assert!(answer.status == 404 && !answer.text.contains(&id), "{who}");
+        assert!(answer.status == 200 && answer.text.contains("No user") && !answer.text.contains(&id), "{who}");
     }
+    for who in ["CBFA6722-58AD-12BE-FF80-28999D7D0200", "@", "+1", ""] {
+        let answer = ask(&stack, "/people", Some(&[("who", who)])).await;
+        assert!(answer.status == 404 && answer.text.contains("role=\"alert\""), "{who}");
+    }
+}
+
+#[tokio::test]
+async fn a_timeline_says_why_there_was_no_code_and_unblocking_is_recorded() {
+    let stack = start(&[]).await;
+    let id = register(&stack, "Jane").await;
+    stack.clock.advance(Duration::from_secs(60));
+    for _ in 0..2 {
+        call(&stack, "services/Plivo/loginWithPhoneNumber", json!({ "phoneNumber": PHONE })).await;
+    }
+    let text = shown(&stack, &format!("/people/{id}")).await;
+    for part in [
+        "start_spacing",
+        "too soon after the last start",
+        "registered",
+        "a message was to go out",
+        "Plivo reports the sms",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    change(&stack, "/unblock", &[("who", &id)]).await;
+    assert!(shown(&stack, &format!("/people/{id}")).await.contains("None: a start would be allowed."));
+
+    // A phone without a user stands in no address of a page.
+    call(&stack, "users/register", json!({ "phoneNumber": "+14155550102" })).await;
+    let found = ask(&stack, "/people", Some(&[("who", "+14155550102")])).await.text;
+    assert!(found.contains("No user") && found.contains("start_spacing"), "{found}");
+    let form = [("who", "+14155550102"), ("by", "Jane"), ("why", "asked")];
+    let answer = ask(&stack, "/unblock", Some(&form)).await;
+    assert!(answer.status == 200 && answer.text.contains("Done."), "{}", answer.text);
+    assert!(answer.text.contains("None: a start would be allowed."));
+    let actions: Vec<_> = audited(&stack).await.into_iter().map(|(action, by, ..)| (action, by)).collect();
+    let unblocked = || ("unblock".to_owned(), "Jane".to_owned());
+    assert_eq!(actions, [unblocked(), unblocked()]);
+    assert!(!shown(&stack, "/audit").await.contains("+1415555"), "the log names no phone");
+    for form in [&[("who", "+14155550102"), ("by", "Jane")][..], &[("who", "@"), ("by", "Jane"), ("why", "x")]] {
+        assert!(ask(&stack, "/unblock", Some(form)).await.status.is_client_error());
+    }
+    assert_eq!(audited(&stack).await.len(), 2);
 }
 
 #[tokio::test]

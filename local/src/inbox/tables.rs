@@ -328,6 +328,7 @@ mod tests {
             attempts: [("wrong".to_owned(), at(10)), ("right".to_owned(), at(20))].into(),
             redeemed_by: Some("right".to_owned()),
             user: None,
+            send: None,
             test: false,
         };
         record.challenges.insert(Flow::Login.into(), challenge.clone());

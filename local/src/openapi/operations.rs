@@ -195,7 +195,21 @@ fn registration_and_login() -> Vec<Operation> {
             .answer("User", [("logged in", user_with(&[("___jsonclass", json!("Users")), ("user-token", json!("B83FA46D-A19A-A8CE-FF2B-976B7A1D8100"))]))])
             .takes_code()
             .reasons(&[&[UnknownField, UserDisabled]]),
+        Operation::new("GET", "/services/Plivo/status/{transactionId}", "transactionStatus", "Registration and login")
+            .text(
+                "Get what became of a code",
+                "Poll it every few seconds while the user waits. `retryAt` is when the phone's limits admit the next start. A phone without a user gets an answer like any other.",
+            )
+            .answer("TransactionStatus", [("delivered", transaction_status())])
+            .reasons(&[&[TransactionNotFound]]),
     ]
+}
+
+fn transaction_status() -> Value {
+    json!({
+        "state": "delivered", "channel": "sms", "message": "Your code has been delivered.", "retryAt": 1_590_527_563_000_i64,
+        "voice": false, "expires": 1_590_527_833_000_i64,
+    })
 }
 
 fn message() -> Vec<Operation> {

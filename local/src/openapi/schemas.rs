@@ -136,6 +136,27 @@ pub(super) struct Transaction {
     transaction_id: String,
 }
 
+/// What became of a transaction's code.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct TransactionStatus {
+    /// `queued`, `sent`, `delivered`, `failed` or `unknown`.
+    state: String,
+    /// `sms` or `voice`.
+    channel: String,
+    /// Why it failed: a reason of docs/status.md.
+    #[schema(nullable = false)]
+    reason: Option<String>,
+    /// The state in words for a person, in English.
+    message: String,
+    /// When the next start is admitted, in epoch milliseconds.
+    retry_at: i64,
+    /// Whether a call can read the code instead.
+    voice: bool,
+    /// When the code expires, in epoch milliseconds.
+    expires: i64,
+}
+
 /// A user, with the app's custom properties.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]

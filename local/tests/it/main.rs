@@ -38,6 +38,7 @@ mod sessions;
 mod silence;
 mod sources;
 mod stack;
+mod status;
 mod support;
 mod template;
 mod test_numbers;

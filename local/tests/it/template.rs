@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use shared::aws::secrets::PlivoCredentials;
 use shared::config::{NAMES, RESOURCE_NAMES};
 use shared::flow::Flow;
-use shared::http::routes::{FALLBACK, ROUTES, Route};
+use shared::http::routes::{FALLBACK, FROM_PLIVO, ROUTES, Route};
 use shared::metrics::Metric;
 
 /// The namespace of the metrics that the functions write.
@@ -78,11 +78,13 @@ fn every_setting_has_a_variable_that_refers_to_the_resource_or_parameter_of_its_
     let names = names.filter(|name| !["ALLOWED_ORIGINS", "AWS_CA_BUNDLE"].contains(name));
     assert_eq!(template.environment.keys().map(String::as_str).collect::<BTreeSet<_>>(), names.collect());
     for (name, value) in &template.environment {
-        if name != "METRICS_NAMESPACE" {
+        if !["METRICS_NAMESPACE", "PLIVO_CALLBACK_URL"].contains(&name.as_str()) {
             assert_eq!(value.to_uppercase(), name.replace('_', ""));
         }
     }
     assert_eq!(template.environment["METRICS_NAMESPACE"], NAMESPACE);
+    let address = "https://${PlivoApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}";
+    assert_eq!(template.environment["PLIVO_CALLBACK_URL"], address);
 }
 
 #[test]
@@ -94,6 +96,8 @@ fn every_function_has_time_for_its_calls_and_writes_to_its_own_log() {
         let calls_plivo = permissions.iter().any(|(_, resource)| resource == "PlivoSecret");
         let slowest = match name.as_str() {
             "authorizer" => 6.8,
+            // It only checks Plivo's signature.
+            "plivo-events" => 20.4,
             _ if calls_plivo => 28.4,
             _ => 20.4,
         };
@@ -158,7 +162,11 @@ fn every_route_that_sends_and_the_rest_have_the_lower_rate() {
     let settings = api["RouteSettings"].as_object().unwrap();
     let sends = |route: &&Route| {
         let of_account = route.method == "PUT" || route.path.contains("restorepassword");
-        !["session", "login-code", "account"].contains(&route.function) || route.function == "account" && of_account
+        match route.function {
+            "account" => of_account,
+            "session" | "login-code" | FROM_PLIVO => false,
+            _ => route.method == "POST",
+        }
     };
     let mut expected: BTreeSet<_> = ROUTES.iter().filter(sends).flat_map(keys).collect();
     expected.insert("$default".to_owned());
@@ -179,6 +187,22 @@ fn the_gateway_answers_browsers_as_the_local_one_does() {
     assert!(cors["AllowCredentials"].is_null());
 }
 
+/// Plivo is given its address with each message, wherever the other one is closed, and no proxy stands before it.
+#[test]
+fn plivo_s_gateway_is_always_open_and_throttled() {
+    let template = template();
+    let properties = |name: &str| &template.document["Resources"][name]["Properties"];
+    assert!(properties("PlivoApi")["DisableExecuteApiEndpoint"].is_null());
+    let stage = properties("PlivoStage");
+    assert_eq!((&stage["StageName"], &stage["AutoDeploy"]), (&json!("$default"), &json!(true)), "no path before ours");
+    let rate = json!({ "Ref": "RatePerSecond" });
+    let expected = json!({ "ThrottlingBurstLimit": rate, "ThrottlingRateLimit": rate });
+    assert_eq!(stage["DefaultRouteSettings"], expected);
+    assert_eq!(properties("PlivoIntegration")["PayloadFormatVersion"], "2.0");
+    let mut routes = template.of_type("AWS::ApiGatewayV2::Route");
+    assert!(routes.all(|(_, route)| reference(&route["ApiId"]).as_deref() == Some("PlivoApi")));
+}
+
 /// SAM has no property for it, and without it no client has an IPv6 address.
 #[test]
 fn the_gateway_is_reached_by_ipv6_and_its_own_address_can_be_closed() {
@@ -192,9 +216,12 @@ fn the_gateway_is_reached_by_ipv6_and_its_own_address_can_be_closed() {
 #[test]
 fn the_access_log_holds_no_path_and_no_client() {
     let template = template();
-    let format = template.document["Resources"]["Api"]["Properties"]["AccessLogSettings"]["Format"].as_str().unwrap();
     let personal = ["context.path", "identity", "authorizer", "$request", "$input"];
-    assert!(!personal.iter().any(|variable| format.contains(variable)), "{format}");
+    for logs in ["Api", "PlivoStage"] {
+        let settings = &template.document["Resources"][logs]["Properties"]["AccessLogSettings"];
+        let format = settings["Format"].as_str().unwrap();
+        assert!(!personal.iter().any(|variable| format.contains(variable)), "{format}");
+    }
 }
 
 #[test]
@@ -386,9 +413,12 @@ fn queues_refuse_plain_http_and_only_events_of_this_stack_are_let_in() {
         assert_eq!(queue["SqsManagedSseEnabled"], true, "{logical_id}");
     }
     assert_eq!(encrypted, template.of_type("AWS::SQS::Queue").map(|(logical_id, _)| logical_id.to_owned()).collect());
-    for (logical_id, permission) in template.of_type("AWS::Lambda::Permission") {
-        assert_eq!(reference(&permission["SourceArn"]).as_deref(), Some("SendMessageRule"), "{logical_id}");
-    }
+    let permissions: Vec<_> = template.of_type("AWS::Lambda::Permission").collect();
+    let [(_, of_plivo), (_, of_rule)] = permissions[..] else { panic!("{permissions:?}") };
+    assert_eq!(reference(&of_rule["SourceArn"]).as_deref(), Some("SendMessageRule"));
+    assert_eq!(reference(&of_plivo["FunctionName"]).as_deref(), Some("PlivoEvents"));
+    let arn = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${PlivoApi}/*";
+    assert_eq!(of_plivo["SourceArn"]["Fn::Sub"], arn);
 }
 
 /// Whether a condition of a rule holds with these parameters.

@@ -144,6 +144,8 @@ SUCCESSES = {
     ("login-password", None): is_challenge,
     ("login-code", None): is_logged_in,
     ("login-code", "second-factor"): is_logged_in,
+    # What a seed holds was never sent.
+    ("login-code", "status"): lambda body: body["state"] == "unknown",
     ("send-message", None): is_accepted,
     ("send-message", "media"): is_accepted,
     ("send-message", "idempotency-key"): is_accepted,

@@ -115,6 +115,7 @@ describe('each view', () => {
         }
         await find(phone);
         await page.getByRole('heading', { name: phone }).waitFor();
+        await page.getByText('<script>alert(1)</script>').waitFor();
         await fits();
         await isAccessible();
         await picture(`person-${name}-${colorScheme}`);
@@ -192,7 +193,18 @@ describe('changes, without JavaScript', () => {
     await change('Delete', { 'The last four digits': phone.slice(-4) });
     await page.getByText('Done.').waitFor();
     await find(phone);
-    await page.getByRole('alert').getByText('there is no such user').waitFor();
+    await page.getByText('No user').waitFor();
+  });
+
+  test('a phone without a user has a timeline, and is unblocked', async () => {
+    const phone = newNumber();
+    await call('users/register', { phoneNumber: phone });
+    await find(phone);
+    await page.getByRole('row', { name: /start_spacing/ }).waitFor();
+    await page.getByRole('listitem').filter({ hasText: 'a message was to go out' }).waitFor();
+    await change('Unblock');
+    await page.getByText('None: a start would be allowed.').waitFor();
+    assert.equal(page.url(), `${CONSOLE}/unblock`);
   });
 
   test('a text is tried', async () => {

@@ -21,7 +21,7 @@ use std::time::Duration;
 use super::limits::{self, ATTEMPTS_PER_CHALLENGE, Limit, Limited, check_spacing};
 use crate::clock::Timestamp;
 use crate::flow::Flow;
-use crate::store::{Challenge, ChallengeKey, PhoneRecord};
+use crate::store::{Challenge, ChallengeKey, Channel, CodeSend, Delivery, PhoneAction, PhoneRecord};
 
 /// A code with less life than this is not sent again: its reader could not type it in time.
 const USEFUL_LIFE: Duration = Duration::from_secs(60);
@@ -40,6 +40,8 @@ pub(super) struct ChallengeRequest<'a> {
     pub life: Duration,
     /// Whether the phone is a test number: its starts and its attempts count in no limit, and send nothing.
     pub test: bool,
+    /// The id of this start's send.
+    pub send: &'a str,
 }
 
 /// The id and the code of a new challenge, in case there is none to repeat.
@@ -65,6 +67,8 @@ pub(super) struct IssuedChallenge {
     pub challenge: Challenge,
     /// Whether it was live before.
     pub is_repeated: bool,
+    /// The send that brought its code before this one.
+    pub previous_send: Option<String>,
     /// Whether the code goes out.
     pub will_send: bool,
 }
@@ -112,7 +116,7 @@ pub(super) fn issue(
     let ChallengeRequest { key, now, .. } = *request;
     let admitted = check_phone_limits(record, request, is_usable)?;
     let (is_repeated, will_send) = (admitted.repeated.is_some(), spend_allows && admitted.phone_allows);
-    let challenge = admitted.repeated.unwrap_or_else(|| Challenge {
+    let mut challenge = admitted.repeated.unwrap_or_else(|| Challenge {
         id: new.id.to_owned(),
         code: Some(new.sealed_code.to_owned()),
         expires: now.plus(request.life),
@@ -120,8 +124,10 @@ pub(super) fn issue(
         attempts: BTreeMap::new(),
         redeemed_by: None,
         user: request.user.map(str::to_owned),
+        send: None,
         test: request.test,
     });
+    let previous_send = challenge.send.replace(request.send.to_owned());
     record.challenges.insert(key, challenge.clone());
     if !request.test {
         record.limits(key.device).counts(key.flow).starts.push(now);
@@ -129,7 +135,16 @@ pub(super) fn issue(
     if will_send && !request.is_confirmed {
         record.unconfirmed_sends.push(now);
     }
-    Ok(IssuedChallenge { challenge, is_repeated, will_send })
+    let send =
+        CodeSend { at: now, flow: key.flow, channel: Channel::Sms, sent: will_send, delivery: Delivery::default() };
+    record.add_send(request.send, send);
+    Ok(IssuedChallenge { challenge, is_repeated, previous_send, will_send })
+}
+
+/// When the phone's limits would next admit such a start.
+pub(super) fn next_start(record: &PhoneRecord, request: &ChallengeRequest<'_>) -> Timestamp {
+    let admitted = check_phone_limits(&mut record.clone(), request, |_| true);
+    admitted.map_or_else(|limited| limited.again, |_| request.now)
 }
 
 /// Refuses by the limits of starts.
@@ -139,8 +154,14 @@ fn check_starts(record: &mut PhoneRecord, key: ChallengeKey, now: Timestamp) -> 
     limits::check_all([check_spacing(starts, verified, now), Limit::StartsPerDay.rule().check(starts, now)])
 }
 
-/// Undoes a start whose message did not go out, so that it counts in no limit.
-pub(super) fn rollback(record: &mut PhoneRecord, key: ChallengeKey, issued: &IssuedChallenge, sent: Timestamp) {
+/// Undoes a start whose message did not go out, so that it counts in no limit. `why` is kept for the operator.
+pub(super) fn rollback(
+    record: &mut PhoneRecord,
+    key: ChallengeKey,
+    issued: &IssuedChallenge,
+    sent: Timestamp,
+    why: &str,
+) {
     let remove = |times: &mut Vec<Timestamp>| {
         if let Some(position) = times.iter().rposition(|time| *time == sent) {
             times.remove(position);
@@ -148,14 +169,28 @@ pub(super) fn rollback(record: &mut PhoneRecord, key: ChallengeKey, issued: &Iss
     };
     remove(&mut record.limits(key.device).counts(key.flow).starts);
     remove(&mut record.unconfirmed_sends);
+    let failed = issued.challenge.send.as_ref();
+    if let Some(send) = failed.and_then(|id| record.sends.get_mut(id)) {
+        send.sent = false;
+    }
+    for event in &mut record.events {
+        if let PhoneAction::Started { send, not_sent, .. } = &mut event.what
+            && Some(&*send) == failed
+        {
+            *not_sent = Some(why.to_owned());
+        }
+    }
     let is_untouched = |challenge: &Challenge| challenge.id == issued.challenge.id && challenge.attempts.is_empty();
     if !issued.is_repeated && record.challenges.get(&key).is_some_and(is_untouched) {
         record.challenges.remove(&key);
     }
+    if let Some(challenge) = record.challenges.get_mut(&key).filter(|challenge| challenge.send.as_ref() == failed) {
+        challenge.send.clone_from(&issued.previous_send);
+    }
 }
 
 /// Closes challenges that have ended, and prunes what no longer counts.
-fn close_ended(record: &mut PhoneRecord, now: Timestamp) {
+pub(super) fn close_ended(record: &mut PhoneRecord, now: Timestamp) {
     let ended = record.challenges.iter().filter(|(_, challenge)| !is_live(challenge, now));
     for (key, challenge) in ended.map(|(key, challenge)| (*key, challenge.clone())).collect::<Vec<_>>() {
         close(record, key, &challenge);
@@ -234,7 +269,7 @@ mod tests {
     /// For a phone with a user, who is not named.
     fn request(flow: Flow, seconds: u64) -> ChallengeRequest<'static> {
         let (key, now) = (flow.into(), at(seconds));
-        ChallengeRequest { key, user: None, is_confirmed: true, now, life: LIFE, test: false }
+        ChallengeRequest { key, user: None, is_confirmed: true, now, life: LIFE, test: false, send: "send" }
     }
 
     /// As the store's condition does it.
@@ -347,8 +382,10 @@ mod tests {
         let mut request = request(Flow::Register, 0);
         request.is_confirmed = false;
         let issued = issue_as(&mut record, &request, "id").unwrap();
-        rollback(&mut record, Flow::Register.into(), &issued, at(0));
-        assert_eq!(record, PhoneRecord::default());
+        rollback(&mut record, Flow::Register.into(), &issued, at(0), "rejected");
+        assert!(record.sends.values().all(|send| !send.sent));
+        let sends = std::mem::take(&mut record.sends);
+        assert_eq!((record, sends.len()), (PhoneRecord::default(), 1));
     }
 
     #[test]
@@ -432,11 +469,12 @@ mod tests {
     fn a_start_that_is_rolled_back_counts_nowhere() {
         let mut record = PhoneRecord::default();
         let issued = ask(&mut record, Flow::Register, 0).unwrap();
-        rollback(&mut record, Flow::Register.into(), &issued, at(0));
+        rollback(&mut record, Flow::Register.into(), &issued, at(0), "rejected");
+        record.sends.clear();
         assert_eq!(record, PhoneRecord::default());
         let first = ask(&mut record, Flow::Register, 1).unwrap();
         let again = ask(&mut record, Flow::Register, 40).unwrap();
-        rollback(&mut record, Flow::Register.into(), &again, at(40));
+        rollback(&mut record, Flow::Register.into(), &again, at(40), "rejected");
         assert_eq!(
             record.challenges.get(&Flow::Register.into()).map(|challenge| &challenge.id),
             Some(&first.challenge.id),

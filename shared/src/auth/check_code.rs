@@ -16,7 +16,7 @@ use crate::hints::{CodeRejection, Hint};
 use crate::logging;
 use crate::metrics::Metric;
 use crate::store::{
-    Attempt, Challenge, ChallengeKey, ClientKey, ClientRecord, CodeState, NotCounted, PhoneKey, PhoneTag,
+    Attempt, Challenge, ChallengeKey, ClientKey, ClientRecord, CodeState, NotCounted, PhoneEvent, PhoneKey, PhoneTag,
 };
 
 /// A code that a client has sent.
@@ -119,9 +119,11 @@ async fn compare(
     now: Timestamp,
 ) -> Result<RightCode, AuthError> {
     let id = entered.challenge.text();
+    let network = keys.client(entered.requester.network.as_str()).short_text();
     let mut cause = CodeRejection::Unknown;
     for (phone, key) in entered.opened {
-        let attempt = match app.store.phones.begin_attempt(*phone, *key, &id, now).await? {
+        let by = PhoneEvent::by(key.device, &network);
+        let attempt = match app.store.phones.begin_attempt(*phone, *key, &id, &by, now).await? {
             Ok(attempt) => attempt,
             Err(NotCounted(found)) => {
                 cause = why_not_live(found.as_ref(), &id, now);

@@ -16,6 +16,9 @@ pub enum AuthError {
     /// The code is wrong, or its challenge is unknown, expired, redeemed or out of attempts. Neither the answer nor the log says which.
     #[error("code rejected")]
     CodeRejected(CodeRejection),
+    /// There is no challenge of this id any more, or there never was.
+    #[error("challenge not found")]
+    ChallengeNotFound,
     /// There is no such user, or the password is wrong. The answer does not say which.
     #[error("login rejected")]
     LoginRejected,
@@ -96,4 +99,18 @@ pub enum AuthError {
     /// A code that was just sealed does not open.
     #[error(transparent)]
     Seal(#[from] SealError),
+}
+
+impl AuthError {
+    /// The limit or rule by which a start was refused; `None` where it is another's failure, or what was entered was wrong.
+    pub(super) fn rule(&self) -> Option<&'static str> {
+        match self {
+            Self::Limited(limited) => Some(limited.rule.limit.name()),
+            Self::CaptchaRequired => Some("captcha_required"),
+            Self::SpendRefused { rule, .. } => Some(rule.as_str()),
+            Self::SwitchedOff => Some("switched_off"),
+            Self::SmsDown { .. } => Some("sms_down"),
+            _ => None,
+        }
+    }
 }

@@ -121,7 +121,7 @@ impl LimitRule {
     /// Limited until this moment.
     pub fn until(self, now: Timestamp, again: Timestamp) -> Limited {
         let millis = u64::try_from(now.until(again).as_millis()).unwrap_or(u64::MAX);
-        Limited { rule: self, retry_after: millis.div_ceil(1000).max(1) }
+        Limited { rule: self, again, retry_after: millis.div_ceil(1000).max(1) }
     }
 }
 
@@ -166,7 +166,9 @@ pub fn check_all<const N: usize>(checks: [Result<(), Limited>; N]) -> Result<(),
 pub struct Limited {
     /// Which, and its numbers.
     pub rule: LimitRule,
-    /// When it is worth asking again, in whole seconds, at least 1.
+    /// The moment from which on it is worth asking again.
+    pub again: Timestamp,
+    /// How long that is, in whole seconds, at least 1.
     pub retry_after: u64,
 }
 

@@ -11,6 +11,7 @@
 //! | `challenge`, [`challenge_id`] | what a start changes about a phone, and the id that the client gets |
 //! | `check_code` | whether an entered code is right |
 //! | [`otp`], `otp_message`, `texts`, [`text_lint`] | the code and its text in each language |
+//! | [`in_force`], [`status`] | what holds a phone up, for the operator; what became of a code, for the app |
 //! | `circuit_breaker` | whether Plivo is down |
 //! | [`response_padding`] | when answers leave |
 //! | [`password`], `argon2id`, [`email`], [`properties`] | what a user is made of |
@@ -25,11 +26,14 @@ pub mod challenge_id;
 mod check_code;
 mod circuit_breaker;
 mod client_limits;
+pub mod delivery_timeline;
 mod device;
 pub mod email;
 mod error;
+pub mod failure_reason;
 pub mod finish_login;
 mod guessing;
+pub mod in_force;
 pub mod jwt;
 pub mod limits;
 mod notice;
@@ -44,6 +48,7 @@ pub mod reset_password;
 pub mod response_padding;
 pub mod session;
 pub mod start;
+pub mod status;
 mod test_number;
 pub mod text_lint;
 mod texts;

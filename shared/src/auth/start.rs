@@ -1,6 +1,7 @@
 //! How a flow starts: a code goes to a phone. Each flow is one pipeline:
 //!
-//! 1. read what is known about the phone, the client, the budgets and Plivo, in one call; a start that is refused by it has written nothing;
+//! 1. read what is known about the phone, the client, the budgets and Plivo, in one call; a start that is refused by it has written nothing
+//!    but an event for the operator, after the answer (`store::PhoneEvent`);
 //! 2. count the client's start (and the attempt of a password, before it is compared); if its network is over the limit or the number is suspended,
 //!    a captcha lets it pass, where one is set up;
 //! 3. decide by budget and volume whether the message goes out;
@@ -57,8 +58,8 @@ use crate::spend::pumping::{Decision, Outcome, Rule};
 use crate::spend::reservation::Reservation;
 use crate::spend::{Decided, SpendRequest, retry_after};
 use crate::store::{
-    Challenge, ChallengeKey, ClientKey, ClientRecord, CounterKey, DecisionLogEntry, PhoneKey, PhoneRecord, StartKeys,
-    StartState, StoreError,
+    Challenge, ChallengeKey, ClientKey, ClientRecord, CounterKey, DecisionLogEntry, PhoneAction, PhoneEvent, PhoneKey,
+    PhoneRecord, SendId, StartKeys, StartState, StoreError, is_new_refusal,
 };
 
 /// Starts a registration: sends a code to the phone, whether or not it has a user. Only whoever can read the code learns whether it has one.
@@ -105,11 +106,7 @@ pub async fn reset_of_password(
                 Start::load_by(app, (Flow::ResetPassword, None), &phone, Some((address, is_known)), requester).await?
             }
         };
-        let admitted = start.admit(&start.state.phone)?;
-        let captcha = start.admit_client().await?;
-        let send = start.decide_send(&admitted, captcha)?;
-        let issued = start.issue(start.state.phone.clone(), send).await?;
-        Ok(issued.send_after_answer())
+        Ok(start.prepare().await?.send_after_answer())
     };
     app.padding.arrival().padded(pipeline).await
 }
@@ -166,10 +163,7 @@ async fn start_unconfirmed(
 ) -> Result<String, AuthError> {
     let pipeline = async {
         let start = Start::load(app, (flow, user), phone, requester).await?;
-        let admitted = start.admit(&start.state.phone)?;
-        let captcha = start.admit_client().await?;
-        let send = start.decide_send(&admitted, captcha)?;
-        let issued = start.issue(start.state.phone.clone(), send).await?;
+        let issued = start.prepare().await?;
         if start.answers_before_sending() { Ok(issued.send_after_answer()) } else { issued.send().await }
     };
     app.padding.arrival().padded(pipeline).await
@@ -183,11 +177,7 @@ async fn start_unconfirmed(
 pub async fn login(app: &Arc<App>, phone: &PhoneNumber, requester: &Requester) -> Result<String, AuthError> {
     let pipeline = async {
         let start = Start::load(app, (Flow::Login, None), phone, requester).await?;
-        let admitted = start.admit(&start.state.phone)?;
-        let captcha = start.admit_client().await?;
-        let send = start.decide_send(&admitted, captcha)?;
-        let issued = start.issue(start.state.phone.clone(), send).await?;
-        Ok(issued.send_after_answer())
+        Ok(start.prepare().await?.send_after_answer())
     };
     app.padding.arrival().padded(pipeline).await
 }
@@ -206,21 +196,13 @@ pub async fn second_factor(
     let arrival = app.padding.arrival();
     let pipeline = async {
         let start = Start::load(app, (Flow::SecondFactor, None), phone, requester).await?;
-        let record = start.count_client_and_password().await?;
-        arrival.pad().await;
-        start.verify(password).await?;
-        let send =
-            match start.admit(&record).and_then(|admitted| start.decide_send(&admitted, CaptchaOutcome::NotVerified)) {
-                Ok(send) => send,
-                Err(refused) => {
-                    // The password was right, so it must not stay counted as wrong, even though the start is refused.
-                    start
-                        .adjust_wrong_passwords(record, |record| password_throttle::forgive(record, start.guesser()))
-                        .await;
-                    return Err(refused);
-                }
-            };
-        start.issue(record, send).await?.send().await
+        let prepared = async {
+            let record = start.count_client_and_password().await?;
+            arrival.pad().await;
+            start.verify(password).await?;
+            start.prepare_after_password(record).await
+        };
+        start.noting_a_refusal(prepared).await?.send().await
     };
     arrival.padded(pipeline).await
 }
@@ -248,6 +230,8 @@ struct Start {
     /// Whether it is for an e-mail address that no user has, whose phone is made up.
     is_unknown_address: bool,
     state: StartState,
+    /// The id under which Plivo reports what became of the message.
+    send_id: String,
     /// Its entry, if the phone is a test number.
     test: Option<TestNumber>,
 }
@@ -322,13 +306,14 @@ impl Start {
         };
         let state = app.store.load_start_state(&items, now).await?;
         app.store.users.compare_root_key(&keys)?;
-        admission::check_kill_switches(&state.status, flow, phone.country())?;
+        let is_on = admission::check_kill_switches(&state.status, flow, phone.country());
         let token = requester.device_token.as_ref().filter(|_| flow.is_for_confirmed_phones());
         let find = |token: &SecretString| {
             device::find(&keys, &app.settings.app_id, (items.phone, &state.phone), token.expose_secret(), now)
         };
         let key = ChallengeKey { flow, device: token.and_then(find) };
         let test = test_entry(app, phone, &state, address_is_known, now);
+        let send_id = SendId::new(&keys, items.phone).text();
         let (app, phone, country) = (Arc::clone(app), phone.clone(), phone.country().code());
         let (network, captcha_token) = (client.short_text(), requester.captcha_token.clone());
         let user = user.map(str::to_owned);
@@ -349,10 +334,13 @@ impl Start {
             segments: 1,
             is_unknown_address: address_is_known == Some(false),
             state,
+            send_id,
             test,
         };
         start.segments = start.longest_segments();
-        Ok(Arc::new(start))
+        let start = Arc::new(start);
+        start.noting_a_refusal(async { is_on }).await?;
+        Ok(start)
     }
 
     fn guesser(&self) -> Guesser<'_> {
@@ -387,7 +375,62 @@ impl Start {
             // A fixed code ends with its entry.
             life: self.test.as_ref().map_or(life, |test| life.min(self.now.until(test.end))),
             test: self.test.is_some(),
+            send: &self.send_id,
         }
+    }
+
+    /// Goes through all rules and issues the challenge.
+    async fn prepare(self: &Arc<Self>) -> Result<PreparedSend, AuthError> {
+        self.noting_a_refusal(async {
+            let admitted = self.admit(&self.state.phone)?;
+            let captcha = self.admit_client().await?;
+            let send = self.decide_send(&admitted, captcha)?;
+            self.issue(self.state.phone.clone(), send).await
+        })
+        .await
+    }
+
+    /// The same once the password was right. `record`: where it was counted as a wrong one.
+    async fn prepare_after_password(self: &Arc<Self>, record: PhoneRecord) -> Result<PreparedSend, AuthError> {
+        let decided = self.admit(&record).and_then(|admitted| self.decide_send(&admitted, CaptchaOutcome::NotVerified));
+        match decided {
+            Ok(send) => self.issue(record, send).await,
+            Err(refused) => {
+                // The password was right, so it must not stay counted as wrong, even though the start is refused.
+                self.adjust_wrong_passwords(record, |record| password_throttle::forgive(record, self.guesser())).await;
+                Err(refused)
+            }
+        }
+    }
+
+    /// Notes a refusal by a rule for the operator: after the answer, and the same one once an hour.
+    async fn noting_a_refusal<T>(
+        self: &Arc<Self>,
+        pipeline: impl Future<Output = Result<T, AuthError>>,
+    ) -> Result<T, AuthError> {
+        let result = pipeline.await;
+        let Some(reason) = result.as_ref().err().and_then(AuthError::rule) else { return result };
+        let refused = self.event(PhoneAction::Refused { flow: self.flow, reason: reason.to_owned() });
+        if is_new_refusal(&self.state.phone.events, &refused.what, self.now) {
+            let start = Arc::clone(self);
+            self.app.background.spawn(async move { start.note(refused).await });
+        }
+        result
+    }
+
+    async fn note(&self, refused: PhoneEvent) {
+        let decide = |record: &mut PhoneRecord| {
+            let is_new = is_new_refusal(&record.events, &refused.what, self.now);
+            is_new.then(|| record.add_event(refused.clone())).ok_or(())
+        };
+        if let Err(error) = self.update_phone(self.state.phone.clone(), decide).await {
+            tracing::warn!(cause = logging::chain(&error), "a refusal is not noted");
+        }
+    }
+
+    /// An event that this client causes now.
+    fn event(&self, what: PhoneAction) -> PhoneEvent {
+        PhoneEvent { at: self.now, by: PhoneEvent::by(self.key.device, &self.network), what }
     }
 
     /// Whether the circuit breaker and the phone's limits, as they were read, allow the start.
@@ -589,7 +632,12 @@ impl Start {
             if self.flow == Flow::SecondFactor {
                 password_throttle::forgive(record, self.guesser());
             }
-            challenge::issue(record, &request, new, planned.spend_allows, |challenge| self.is_usable(challenge))
+            let allowed = planned.spend_allows;
+            let issued = challenge::issue(record, &request, new, allowed, |challenge| self.is_usable(challenge))?;
+            let (flow, send, expires) = (self.flow, self.send_id.clone(), issued.challenge.expires);
+            let not_sent = (!issued.will_send).then(|| self.not_sent_reason(&planned).as_str().to_owned());
+            record.add_event(self.event(PhoneAction::Started { flow, send, expires, not_sent }));
+            Ok::<_, Limited>(issued)
         };
         let (written, reserved) = tokio::join!(self.update_phone(record, decide), self.reserve(&planned.reservation));
         match (written.map_err(AuthError::from).and_then(|decided| Ok(decided?)), reserved) {
@@ -601,7 +649,7 @@ impl Start {
                 Ok(PreparedSend { start: Arc::clone(self), issued, planned, shard, text: text.into() })
             }
             (Ok((issued, _)), none) => {
-                self.rollback(&issued).await;
+                self.rollback(&issued, Rule::Budget.as_str()).await;
                 none?;
                 Err(AuthError::SpendRefused { rule: Rule::Budget, retry_after: retry_after(Window::Hour, self.now) })
             }
@@ -641,9 +689,9 @@ impl Start {
         self.update_phone(record, decide).await.map(drop)
     }
 
-    /// Removes a start whose message was not sent from the phone's counts.
-    async fn rollback(&self, issued: &IssuedChallenge) {
-        let change = |record: &mut PhoneRecord| challenge::rollback(record, self.key, issued, self.now);
+    /// Removes a start whose message was not sent from the phone's counts. `why` is kept for the operator.
+    async fn rollback(&self, issued: &IssuedChallenge, why: &str) {
+        let change = |record: &mut PhoneRecord| challenge::rollback(record, self.key, issued, self.now, why);
         let rolled_back =
             async { self.update_phone_item(self.app.store.phones.get(self.items.phone).await?, change).await };
         if let Err(error) = rolled_back.await {
@@ -659,7 +707,12 @@ impl Start {
     }
 
     /// Sends the message and returns Plivo's answer, or calls Plivo as a decoy. For a test number, nobody is called.
-    async fn call_plivo(&self, entry: &DecisionLogEntry, text: &SecretString) -> Result<Option<Accepted>, PlivoError> {
+    async fn call_plivo(
+        &self,
+        issued: &IssuedChallenge,
+        entry: &DecisionLogEntry,
+        text: &SecretString,
+    ) -> Result<Option<Accepted>, PlivoError> {
         let App { plivo, metrics, settings, .. } = &*self.app;
         if self.test.is_some() {
             tracing::info!(flow = self.flow.as_str(), "a test number's start, nothing is sent");
@@ -669,7 +722,16 @@ impl Start {
             metrics.count(Metric::Decoy, self.now);
             return plivo.decoy(&self.plivo).await.map(|()| None);
         }
-        let message = Message { to: self.phone.e164(), text: text.expose_secret(), media: &[], keep_text: false };
+        let callback = format!("codes/{}", self.send_id);
+        let message = Message {
+            to: self.phone.e164(),
+            text: text.expose_secret(),
+            media: &[],
+            keep_text: false,
+            callback: &callback,
+            // A code that comes after its end is of no use.
+            expiry: Some(self.now.until(issued.challenge.expires)),
+        };
         let outcome = plivo.send(&self.plivo, message).await.map(Some);
         let price = settings.spend.price(&self.country) * segments(message.text);
         metrics.count_send(self.flow.as_str(), message, price, outcome.as_ref().err(), self.now);
@@ -743,7 +805,7 @@ impl PreparedSend {
         let id = issued.challenge.id.clone();
         Arc::clone(&start).app.background.spawn(async move {
             start.record(&planned).await;
-            let outcome = start.call_plivo(&planned.entry, &text).await;
+            let outcome = start.call_plivo(&issued, &planned.entry, &text).await;
             start.tell(&issued, &planned, &outcome);
             if let Err(error) = outcome {
                 tracing::error!(cause = logging::chain(&error), "code message not sent, the client is not told");
@@ -760,17 +822,18 @@ impl PreparedSend {
             return Ok(self.send_after_answer());
         }
         let Self { start, issued, planned, shard, text } = self;
-        let (outcome, is_counted) = tokio::join!(start.call_plivo(&planned.entry, &text), start.record(&planned));
-        let was_not_sent = outcome.as_ref().is_err_and(|error| !error.may_have_arrived());
+        let (outcome, is_counted) =
+            tokio::join!(start.call_plivo(&issued, &planned.entry, &text), start.record(&planned));
+        let failure = outcome.as_ref().err().filter(|error| !error.may_have_arrived());
         let rolled_back = async {
-            if was_not_sent {
+            if let Some(failure) = failure {
                 let prefix = async {
                     if is_counted && planned.entry.decision.outcome == Outcome::Send {
                         start.release(CounterKey::Prefix(start.items.prefix), &planned.prefix).await;
                     }
                 };
                 let money = start.release(CounterKey::Shard(shard), &planned.reservation.additions);
-                tokio::join!(start.rollback(&issued), money, prefix);
+                tokio::join!(start.rollback(&issued, failure.as_str()), money, prefix);
             }
         };
         let (controls, failures) = (&start.app.store.controls, start.state.status.failures.as_ref());

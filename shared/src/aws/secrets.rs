@@ -67,6 +67,17 @@ pub struct PlivoCredentials {
     pub auth_id: SecretString,
     /// The token.
     pub auth_token: SecretString,
+    /// Further tokens by which Plivo may sign what it sends us: the main account's beside a subaccount's, or the other one while the token is
+    /// changed.
+    #[serde(default)]
+    pub callback_tokens: Vec<SecretString>,
+}
+
+impl PlivoCredentials {
+    /// All tokens by which Plivo may sign.
+    pub fn signing_tokens(&self) -> impl Iterator<Item = &SecretString> {
+        std::iter::once(&self.auth_token).chain(&self.callback_tokens)
+    }
 }
 
 /// A secret that a function uses.
@@ -105,7 +116,8 @@ impl Content for PlivoCredentials {
 
     fn parse(value: &str) -> Result<Self, String> {
         // serde's errors can quote the text, so only the position is reported.
-        serde_json::from_str(value).map_err(|error| format!("not {{authId, authToken}} (column {})", error.column()))
+        serde_json::from_str(value)
+            .map_err(|error| format!("not {{authId, authToken, callbackTokens?}} (column {})", error.column()))
     }
 }
 
@@ -375,9 +387,23 @@ mod tests {
 
     #[test]
     fn credentials_do_not_print() {
-        let credentials: PlivoCredentials =
-            serde_json::from_str(r#"{"authId":"MAXXXXXXXXXXXXXXXXXX","authToken":"very-secret"}"#).unwrap();
+        let credentials: PlivoCredentials = serde_json::from_str(
+            r#"{"authId":"MAXXXXXXXXXXXXXXXXXX","authToken":"very-secret","callbackTokens":["other-secret"]}"#,
+        )
+        .unwrap();
         let printed = format!("{credentials:?}");
-        assert!(!printed.contains("very-secret") && !printed.contains("MAXX"), "{printed}");
+        assert!(!printed.contains("-secret") && !printed.contains("MAXX"), "{printed}");
+    }
+
+    #[test]
+    fn plivo_signs_by_its_token_and_by_further_ones() {
+        let tokens = |more: &str| {
+            let text = format!(r#"{{"authId":"MA","authToken":"one"{more}}}"#);
+            let credentials = PlivoCredentials::parse(&text).unwrap();
+            credentials.signing_tokens().map(|token| token.expose_secret().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(tokens(""), ["one"]);
+        assert_eq!(tokens(r#","callbackTokens":["two","three"]"#), ["one", "two", "three"]);
+        assert!(PlivoCredentials::parse(r#"{"authId":"MA","authToken":"one","callbackTokens":"two"}"#).is_err());
     }
 }

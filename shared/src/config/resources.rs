@@ -46,6 +46,8 @@ resources! {
     counters_table = "COUNTERS_TABLE";
     /// How each send was decided; expires.
     decisions_table = "DECISIONS_TABLE";
+    /// Scheme and host at which Plivo reaches us, like `https://abc.execute-api.us-east-1.amazonaws.com`.
+    plivo_callback_url = "PLIVO_CALLBACK_URL";
     /// URL of the queue of messages that were not sent, with the reason.
     dead_letter_queue = "DEAD_LETTER_QUEUE";
     /// URL of the same for those that came by a FIFO queue.

@@ -64,6 +64,8 @@ pub struct Keys {
     message: hmac::Key,
     prefix: hmac::Key,
     client: hmac::Key,
+    decoy: hmac::Key,
+    send: hmac::Key,
     password: [u8; 32],
     device: LessSafeKey,
     check: [u8; 32],
@@ -91,6 +93,8 @@ impl Keys {
             message: hmac_key(&users, "message")?,
             prefix: hmac_key(&users, "prefix")?,
             client: hmac_key(&users, "client")?,
+            decoy: hmac_key(&users, "decoy")?,
+            send: hmac_key(&users, "send")?,
             password: expand(&users, "password")?,
             device: aead_key(&users, "device")?,
             check: expand(&users, "check")?,
@@ -129,9 +133,19 @@ impl Keys {
         KeyedHash::of(&self.client, network)
     }
 
+    /// A keyed hash that draws what is told of a message that was not sent: always the same for the same text.
+    pub(crate) fn decoy(&self, text: &str) -> KeyedHash {
+        KeyedHash::of(&self.decoy, text)
+    }
+
     /// The keyed hash that stands for an idempotency key, or for a message.
     pub fn message(&self, text: &str) -> KeyedHash {
         KeyedHash::of(&self.message, text)
+    }
+
+    /// Eight bytes that mask the phone's key in a send's id, derived from the id's first half.
+    pub(crate) fn send_mask(&self, nonce: &[u8; 8]) -> [u8; 8] {
+        KeyedHash::of(&self.send, nonce).short()
     }
 
     /// Encrypts a one-time code for its challenge: another challenge's id does not open it. Only the key and the row together reveal it.

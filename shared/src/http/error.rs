@@ -166,6 +166,7 @@ impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
         match error {
             AuthError::CodeRejected(_) => Self::new(Reason::CodeRejected),
+            AuthError::ChallengeNotFound => Self::new(Reason::TransactionNotFound),
             AuthError::LoginRejected => Self::new(Reason::LoginRejected),
             AuthError::UserExists => Self::new(Reason::UserExists),
             AuthError::UserDisabled => Self::new(Reason::UserDisabled),

@@ -2,6 +2,7 @@
 
 use lambda_http::{Body, Request};
 use serde_json::{Map, Value};
+use url::form_urlencoded;
 
 use super::json::{self, JsonError};
 use super::{MAX_BODY_BYTES, Problem, Reason};
@@ -15,16 +16,19 @@ pub enum Duplicates {
     Registration,
 }
 
-/// A body's bytes, within bounds and not empty.
-fn bytes(request: &Request) -> Result<&[u8], Problem> {
+/// A body's bytes, within bounds.
+fn bounded(request: &Request) -> Result<&[u8], Problem> {
     let bytes: &[u8] = match request.body() {
         Body::Text(text) => text.as_bytes(),
         Body::Binary(bytes) => bytes,
         _ => &[],
     };
-    if bytes.len() > MAX_BODY_BYTES {
-        return Err(Problem::new(Reason::BodyTooLarge));
-    }
+    if bytes.len() > MAX_BODY_BYTES { Err(Problem::new(Reason::BodyTooLarge)) } else { Ok(bytes) }
+}
+
+/// A body's bytes, within bounds and not empty.
+fn bytes(request: &Request) -> Result<&[u8], Problem> {
+    let bytes = bounded(request)?;
     if bytes.trim_ascii().is_empty() {
         return Err(Problem::new(Reason::EmptyBody));
     }
@@ -46,6 +50,14 @@ fn object(bytes: &[u8], duplicates: Duplicates) -> Result<Fields, Problem> {
 /// Too large, empty, not JSON, a name twice, not an object.
 pub fn body(request: &Request, duplicates: Duplicates) -> Result<Fields, Problem> {
     object(bytes(request)?, duplicates)
+}
+
+/// The names and values of a form, decoded, in the order of the body; none where it is empty.
+///
+/// # Errors
+/// Too large.
+pub fn form(request: &Request) -> Result<Vec<(String, String)>, Problem> {
+    Ok(form_urlencoded::parse(bounded(request)?).into_owned().collect())
 }
 
 /// The fields of a JSON object that came in a text, not in a request.

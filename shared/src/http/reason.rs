@@ -62,6 +62,8 @@ reasons! {
     ProxyRequired = "proxy_required", FORBIDDEN, 14008, "Access denied: the request has not come through the proxy";
     /// The code is wrong, or its challenge is unknown, of another phone, expired, redeemed or out of attempts.
     CodeRejected = "code_rejected", UNAUTHORIZED, 14000, "The code is wrong or no longer valid";
+    /// No transaction has this id any more, or none ever had.
+    TransactionNotFound = "transaction_not_found", NOT_FOUND, 14000, "There is no such transaction";
     /// No such user, or another password.
     LoginRejected = "login_rejected", UNAUTHORIZED, 3003, "Invalid login or password";
     /// A registration has no password.
@@ -112,6 +114,10 @@ reasons! {
     NotOwn = "not_own", FORBIDDEN, 14008, "Access denied: users can reach their own data only";
     /// The key of sendMessage is missing or wrong.
     AccessDenied = "access_denied", UNAUTHORIZED, 14008, "Access denied";
+    /// What comes over Plivo's paths is not signed by Plivo, or is signed for something else.
+    SignatureInvalid = "signature_invalid", UNAUTHORIZED, 14008, "Access denied: this is not signed by Plivo";
+    /// Plivo has no message of this id for us, or it is older than 30 days.
+    MessageNotFound = "message_not_found", NOT_FOUND, 14000, "There is no such message";
     /// A start for this phone came too soon after the last one, or after ten in a day.
     TooManyMessages = "too_many_messages", TOO_MANY_REQUESTS, 14000, "Too many messages to this phone. Try again later.";
     /// A limit of this network or a suspension refuses, unless the header `captcha-token` shows that a person asks.
@@ -179,7 +185,7 @@ impl Reason {
             | Self::CaptchaRequired
             | Self::BudgetSpent
             | Self::NumbersSuspended => Some("excess_rate_limit_exceeded"),
-            Self::AccessDenied | Self::NotOwn | Self::ProxyRequired => Some("authz_fail"),
+            Self::AccessDenied | Self::NotOwn | Self::ProxyRequired | Self::SignatureInvalid => Some("authz_fail"),
             Self::SessionInvalid => Some("session_use_after_expire"),
             other if other.status().as_u16() == 400 => Some("input_validation_fail"),
             _ => None,

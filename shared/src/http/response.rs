@@ -14,6 +14,7 @@ use super::routes::JWKS;
 use crate::auth::finish_login::LoggedIn;
 use crate::auth::jwt;
 use crate::auth::register::NewAccount;
+use crate::auth::status::Status;
 use crate::config::{Identity, Settings};
 use crate::store::{Profile, Session, SessionEntry};
 
@@ -31,6 +32,11 @@ impl IntoResponse for LambdaResponse {
 /// A 200 with this body.
 pub fn ok(body: &Value) -> Response<Body> {
     Response::new(Body::from(body.to_string()))
+}
+
+/// A 200 without a body.
+pub fn done() -> Response<Body> {
+    Response::new(Body::Empty)
 }
 
 /// A 200 with this body, which anybody may keep for an hour: back ends ask again for a key that they do not know.
@@ -107,6 +113,19 @@ pub fn columns(settings: &Settings) -> Value {
 /// The body of `users/token`.
 pub fn jwt(token: &str) -> Value {
     json!({ "token": token, "expiresIn": jwt::LIFE.as_secs() })
+}
+
+/// The body of `services/Plivo/status`.
+pub fn status(status: &Status) -> Value {
+    let channel: &str = status.channel.into();
+    let mut body = json!({
+        "state": status.state.as_str(), "channel": channel, "message": status.message(), "retryAt": status.retry_at,
+        "voice": status.voice, "expires": status.expires,
+    });
+    if let Some(reason) = status.reason {
+        body["reason"] = json!(reason.as_str());
+    }
+    body
 }
 
 /// Where the keys for JWTs are (OpenID Connect Discovery 1.0; only what concerns keys, since nobody is sent here to log in).

@@ -26,15 +26,39 @@ const fn route(method: &'static str, path: &'static str, function: &'static str)
 /// The path of the public keys for JWTs.
 pub const JWKS: &str = "/.well-known/jwks.json";
 
+/// What became of the code of a transaction.
+pub const TRANSACTION_STATUS: &str = "/services/Plivo/status/{transactionId}";
+/// What became of a message of `sendMessage`.
+pub const MESSAGE_STATUS: &str = "/services/Plivo/message/{uuid}";
+
+/// The function that Plivo calls, behind a gateway of its own.
+pub const FROM_PLIVO: &str = "plivo-events";
+/// A delivery report of a code's SMS.
+pub const CODE_REPORT: &str = "/plivo/codes/{sendId}";
+/// A delivery report of a message of `sendMessage`.
+pub const MESSAGE_REPORT: &str = "/plivo/messages/{sendId}";
+/// A message to our number.
+pub const INBOUND: &str = "/plivo/inbound";
+/// A call was answered.
+pub const CALL_ANSWER: &str = "/plivo/calls/{sendId}/answer";
+/// A call has ended.
+pub const CALL_HANGUP: &str = "/plivo/calls/{sendId}/hangup";
+
+const fn from_plivo(path: &'static str) -> Route {
+    Route { method: "POST", roots: &[""], path, function: FROM_PLIVO }
+}
+
 /// All routes.
-pub const ROUTES: [Route; 32] = [
+pub const ROUTES: [Route; 39] = [
     route("POST", "/users/register", "register"),
     // The Backendless page's own example lacks a root.
     Route { roots: &[""], ..route("POST", "/users/register", "register") },
     route("POST", "/services/Plivo/loginWithPhoneNumber", "login-phone"),
     route("POST", "/services/Plivo/loginWithPhoneNumberAndPassword", "login-password"),
     route("POST", "/services/Plivo/loginWithCode", "login-code"),
+    route("GET", TRANSACTION_STATUS, "login-code"),
     route("POST", "/services/Plivo/sendMessage", "send-message"),
+    route("GET", MESSAGE_STATUS, "send-message"),
     route("GET", "/info", "session"),
     route("GET", "/users/isvalidusertoken/{token}", "session"),
     route("GET", "/users/logout", "session"),
@@ -63,6 +87,11 @@ pub const ROUTES: [Route; 32] = [
     route("GET", "/users/export", "account"),
     route("GET", "/users/restorepassword/{identity}", "account"),
     route("POST", "/services/Plivo/resetPassword", "account"),
+    from_plivo(CODE_REPORT),
+    from_plivo(MESSAGE_REPORT),
+    from_plivo(INBOUND),
+    from_plivo(CALL_ANSWER),
+    from_plivo(CALL_HANGUP),
 ];
 
 /// The function that answers what no route takes.
@@ -164,7 +193,10 @@ mod tests {
                 .replace("{token}", "T")
                 .replace("{objectId}", "T")
                 .replace("{sessionId}", "T")
-                .replace("{identity}", "T");
+                .replace("{identity}", "T")
+                .replace("{transactionId}", "T")
+                .replace("{uuid}", "T")
+                .replace("{sendId}", "T");
             let parameter = route.path.contains('{').then_some("T");
             let rooted = match route.roots {
                 [_, _] => vec![(format!("/api{path}"), None), (format!("/A/B{path}"), Some(("A", "B")))],

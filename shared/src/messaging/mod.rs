@@ -22,7 +22,7 @@ use crate::config::Settings;
 use crate::logging;
 use crate::plivo::{self, Accepted, PlivoError};
 use crate::spend::kill_switch;
-use crate::store::{Claim, Claimed, MessageLimits, MessageState, Messages, PhoneKey, StoreError};
+use crate::store::{Claim, Claimed, MessageLimits, MessageState, Messages, PhoneKey, SendId, StoreError};
 use phone_number::PhoneNumber;
 
 /// A message was refused or failed.
@@ -164,7 +164,15 @@ pub async fn send(app: &App, key: &IdempotencyKey, message: &Message) -> Result<
             return Err(refused);
         }
     };
-    let wire = plivo::Message { to: message.to.e164(), text: &message.text, media: &message.media, keep_text: true };
+    let callback = format!("messages/{}", SendId::new(&keys, phone).text());
+    let wire = plivo::Message {
+        to: message.to.e164(),
+        text: &message.text,
+        media: &message.media,
+        keep_text: true,
+        callback: &callback,
+        expiry: None,
+    };
     let outcome = app.plivo.send(&credentials, wire).await;
     app.metrics.count_send(kill_switch::MESSAGE, wire, reserved.price(), outcome.as_ref().err(), now);
     let was_not_sent = outcome.as_ref().is_err_and(|error| !error.may_have_arrived());

@@ -2,6 +2,7 @@
 //! `messaging`.
 
 mod error;
+pub mod signature;
 
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ use crate::config::Sender;
 /// For a whole call. Plivo takes 50 to 500 ms; Lambda's and the gateway's own limits are longer.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(8);
 
+/// The least and the most that `message_expiry` may be, in seconds ("Plivo: Send a message" page).
+const EXPIRY: (u64, u64) = (5, 10_799);
+
 /// A message to send, already checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
@@ -31,6 +35,10 @@ pub struct Message<'a> {
     pub media: &'a [url::Url],
     /// Whether Plivo may keep the text in its own logs. Codes stay out of them.
     pub keep_text: bool,
+    /// Where Plivo reports what becomes of it: the path below `/plivo/` at `PLIVO_CALLBACK_URL`.
+    pub callback: &'a str,
+    /// After this long, it is not to be delivered any more; Plivo's own default is three hours.
+    pub expiry: Option<Duration>,
 }
 
 /// Plivo's answer to a message; `sendMessage` returns it unchanged.
@@ -50,13 +58,15 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     sender: Sender,
+    callbacks: String,
     timeout: Duration,
 }
 
 impl Client {
-    /// `http` opens a connection for each request; `base` is scheme and host, like `https://api.plivo.com`.
-    pub fn new(http: reqwest::Client, base: String, sender: Sender) -> Self {
-        Self { http, base, sender, timeout: TIMEOUT }
+    /// `http` opens a connection for each request; `base` is scheme and host, like `https://api.plivo.com`. `callbacks`: scheme and host at which
+    /// Plivo reaches us.
+    pub fn new(http: reqwest::Client, base: String, sender: Sender, callbacks: String) -> Self {
+        Self { http, base, sender, callbacks, timeout: TIMEOUT }
     }
 
     /// Sends a message, once: a call that fails may still have arrived ([`PlivoError::may_have_arrived`]), so nothing here
@@ -72,9 +82,13 @@ impl Client {
         // `number_only` keeps the number for the owner's bookkeeping and the text out.
         let log = if message.keep_text { "true" } else { "number_only" };
         let kind = if message.media.is_empty() { "sms" } else { "mms" };
-        let mut body = json!({ sender: source, "dst": message.to, "text": message.text, "type": kind, "log": log });
+        let mut body = json!({ sender: source, "dst": message.to, "text": message.text, "type": kind, "log": log,
+            "url": format!("{}/plivo/{}", self.callbacks, message.callback) });
         if !message.media.is_empty() {
             body["media_urls"] = json!(message.media);
+        }
+        if let Some(expiry) = message.expiry {
+            body["message_expiry"] = json!(expiry.as_secs().clamp(EXPIRY.0, EXPIRY.1));
         }
         let (status, answer) = self.call(Method::POST, credentials, "Message/", Some(&body)).await?;
         read(status, &answer)
@@ -130,13 +144,20 @@ mod tests {
     use crate::http_client;
     use crate::tests;
 
+    const MESSAGE: Message<'_> =
+        Message { to: "+14155550100", text: "x", media: &[], keep_text: false, callback: "codes/x", expiry: None };
+
+    fn credentials() -> PlivoCredentials {
+        PlivoCredentials { auth_id: "MA".into(), auth_token: "secret".into(), callback_tokens: Vec::new() }
+    }
+
     async fn send_to(base: String) -> PlivoError {
         let http = http_client::without_pool(&|_| None).unwrap();
-        let client =
-            Client { timeout: Duration::from_millis(50), ..Client::new(http, base, Sender::Source("Otpost".into())) };
-        let credentials = PlivoCredentials { auth_id: "MA".into(), auth_token: "secret".into() };
-        let message = Message { to: "+14155550100", text: "x", media: &[], keep_text: false };
-        client.send(&credentials, message).await.unwrap_err()
+        let client = Client {
+            timeout: Duration::from_millis(50),
+            ..Client::new(http, base, Sender::Source("Otpost".into()), String::new())
+        };
+        client.send(&credentials(), MESSAGE).await.unwrap_err()
     }
 
     #[tokio::test]
@@ -150,11 +171,11 @@ mod tests {
     async fn no_message_goes_out_on_a_connection_that_was_idle() {
         let accepted = r#"{"message":"message(s) queued","message_uuid":["x"],"api_id":"y"}"#;
         let (url, connections) = tests::drops_idle_connections(202, accepted).await;
-        let client = Client::new(http_client::without_pool(&|_| None).unwrap(), url, Sender::Source("Otpost".into()));
-        let credentials = PlivoCredentials { auth_id: "MA".into(), auth_token: "secret".into() };
-        let message = Message { to: "+14155550100", text: "x", media: &[], keep_text: false };
-        client.send(&credentials, message).await.unwrap();
-        client.send(&credentials, message).await.unwrap();
+        let http = http_client::without_pool(&|_| None).unwrap();
+        let client = Client::new(http, url, Sender::Source("Otpost".into()), String::new());
+        let credentials = credentials();
+        client.send(&credentials, MESSAGE).await.unwrap();
+        client.send(&credentials, MESSAGE).await.unwrap();
         assert_eq!(connections.load(Ordering::Relaxed), 2);
     }
 

@@ -9,10 +9,13 @@ mod clients;
 mod controls;
 mod counters;
 mod decision_log;
+mod delivery;
 mod messages;
 mod optimistic;
+mod phone_event;
 mod phone_messages;
 mod phones;
+mod send_id;
 mod sessions;
 mod start_state;
 mod table;
@@ -33,14 +36,17 @@ pub use controls::{
 };
 pub use counters::{CounterKey, Counters, PrefixCounter};
 pub use decision_log::{DecisionLog, DecisionLogEntry};
+pub use delivery::{Delivery, DeliveryState, Part, Report};
 #[cfg(test)]
 pub(crate) use messages::LEASE;
 pub use messages::{Claim, Claimed, MessageState, Messages};
+pub use phone_event::{PhoneAction, PhoneEvent, is_new_refusal};
 pub use phone_messages::{PhoneMessages, PhoneMessagesTable};
 pub use phones::{
-    Attempt, Challenge, ChallengeKey, DEVICE_LIFE, Device, DeviceSlot, NotCounted, PhoneCounts, PhoneKey, PhoneLimits,
-    PhoneRecord, Phones, VerifiedCode,
+    Attempt, Challenge, ChallengeKey, Channel, CodeSend, DEVICE_LIFE, Device, DeviceSlot, NotCounted, PhoneCounts,
+    PhoneKey, PhoneLimits, PhoneRecord, Phones, VerifiedCode,
 };
+pub use send_id::SendId;
 pub use sessions::{NewSession, Session, SessionEntry, Sessions};
 pub use start_state::{CodeState, MessageLimits, StartKeys, StartState};
 pub use users::{
@@ -198,6 +204,7 @@ mod tests {
             attempts: [].into(),
             redeemed_by: None,
             user: None,
+            send: None,
             test: false,
         };
         let record = store.phones.get(PHONE).await.unwrap();
@@ -209,7 +216,7 @@ mod tests {
     }
 
     pub(super) async fn attempt(store: &Store, flow: Flow) -> Attempt {
-        store.phones.begin_attempt(PHONE, flow.into(), CHALLENGE, NOW).await.unwrap().unwrap()
+        store.phones.begin_attempt(PHONE, flow.into(), CHALLENGE, "network a", NOW).await.unwrap().unwrap()
     }
 
     /// What happens to a call.

@@ -10,6 +10,8 @@
 //! | `unconfirmed_sends` | times of the code messages of the last day while the phone had no user |
 //! | `last_verified` | when a right code last came back |
 //! | `devices` | by slot, 1 to 5: the `id` of a device, `since` when, and its own `limits`, like `shared` |
+//! | `sends` | by send id, the last 20: `at`, `flow`, `channel`, whether it was `sent`, and what Plivo reported of its `parts` (`delivery`) |
+//! | `events` | the last 20 things that have happened, oldest first, each with `at` and `by` whom ([`PhoneEvent`]) |
 //! | `challenges` | the challenge of each flow (`login`), and of each flow and device (`login#2`) |
 //! | `expires_at` | for TTL, seconds |
 
@@ -18,11 +20,14 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
+use strum::IntoStaticStr;
 
+use super::delivery::{Delivery, Report};
 use super::optimistic::{self, Versioned};
+use super::phone_event::{EVENTS_RETENTION, MAX_EVENTS, PhoneAction, PhoneEvent, short_id};
 use super::table::{Consistency, Table, Written, write};
 use super::{StoreError, names, number, text, values};
 use crate::clock::Timestamp;
@@ -38,13 +43,17 @@ const WRONG_CODES_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long wrong passwords are kept: the longest window of a limit that counts them.
 const WRONG_PASSWORDS_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// The most sends that are kept for a phone: the oldest goes.
+const MAX_SENDS: usize = 20;
+
 /// The key of a phone's item: 64 bits of its keyed hash. Two phones with the same key (one pair in 30,000,000 deployments of a million
 /// users) would share their limits and challenges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PhoneKey(pub [u8; 8]);
 
 impl PhoneKey {
-    pub(super) fn id(self) -> String {
+    /// The key as text, by which logs and decisions name the phone, too.
+    pub fn id(self) -> String {
         format!("{:016x}", u64::from_be_bytes(self.0))
     }
 }
@@ -133,6 +142,9 @@ pub struct Challenge {
     /// Who logs in; nobody for a registration, or where the phone has no user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The id of the send that brought the code last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send: Option<String>,
     /// Whether the code is the fixed one of a test number, which is not sent. Its attempts count in no limit of the phone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub test: bool,
@@ -192,6 +204,33 @@ impl Device {
     }
 }
 
+/// How a code goes to a phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Channel {
+    /// As an SMS.
+    Sms,
+    /// In a call, which reads it.
+    Voice,
+}
+
+/// One try to bring a code to a phone, whether or not anything went out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeSend {
+    /// The time of the start.
+    pub at: Timestamp,
+    /// What the code is for.
+    pub flow: Flow,
+    /// How it goes.
+    pub channel: Channel,
+    /// Whether anything was to go out: not where there is no user, or to a test number.
+    pub sent: bool,
+    /// What Plivo reported.
+    #[serde(flatten)]
+    pub delivery: Delivery,
+}
+
 /// All that is kept about a phone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhoneRecord {
@@ -209,6 +248,12 @@ pub struct PhoneRecord {
     /// The devices. Always written, so that an expression can set one.
     #[serde(default)]
     pub devices: BTreeMap<DeviceSlot, Device>,
+    /// The last sends, by id. Always written, so that a report's condition can look into it.
+    #[serde(default)]
+    pub sends: BTreeMap<String, CodeSend>,
+    /// What has happened, oldest first.
+    #[serde(default)]
+    pub events: Vec<PhoneEvent>,
     /// The challenges.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub challenges: BTreeMap<ChallengeKey, Challenge>,
@@ -223,11 +268,34 @@ impl PhoneRecord {
         }
     }
 
+    /// Clears what is counted for everybody without a device token, so that the phone may start, and enter codes and passwords, at once. What
+    /// devices and live challenges count stays.
+    pub fn clear_limits(&mut self) {
+        self.shared = PhoneLimits::default();
+        self.unconfirmed_sends.clear();
+    }
+
+    /// Adds a send, in place of the oldest where there are enough.
+    pub fn add_send(&mut self, id: &str, send: CodeSend) {
+        self.sends.insert(id.to_owned(), send);
+        while self.sends.len() > MAX_SENDS {
+            let oldest = self.sends.iter().min_by_key(|(_, send)| send.at).map(|(id, _)| id.clone());
+            self.sends.retain(|id, _| Some(id) != oldest.as_ref());
+        }
+    }
+
+    /// Adds an event, in place of the oldest where there are enough.
+    pub fn add_event(&mut self, event: PhoneEvent) {
+        self.events.push(event);
+        self.events.drain(..self.events.len().saturating_sub(MAX_EVENTS));
+    }
+
     /// When TTL may remove the item: not before `expires`, and later where something in it counts for longer.
     fn expires(&self, expires: Timestamp) -> Timestamp {
         let devices = self.devices.values().map(|device| device.since.plus(DEVICE_LIFE));
         let wrong = self.shared.wrong_passwords.iter().map(|(time, _)| time.plus(WRONG_PASSWORDS_RETENTION));
-        devices.chain(wrong).fold(expires, Timestamp::max)
+        let events = self.events.last().map(|event| event.at.plus(EVENTS_RETENTION));
+        devices.chain(wrong).chain(events).fold(expires, Timestamp::max)
     }
 }
 
@@ -246,6 +314,7 @@ pub struct Attempt {
     pub id: String,
     /// The challenge as it stood then.
     pub challenge: Challenge,
+    by: String,
     devices: BTreeMap<DeviceSlot, Device>,
 }
 
@@ -272,6 +341,14 @@ pub struct VerifiedCode<'a> {
     pub attempt: &'a Attempt,
     /// The id of a new device that it was entered on. Of two logins at once, one may replace the other's: then that token counts for nothing.
     pub device: Option<&'a str>,
+}
+
+/// Appends to the events. Between two starts, which keep the last of them, only a few codes can be entered.
+const ADD_EVENT: &str = "events = list_append(if_not_exists(events, :none), :event)";
+
+/// An event as a list of one.
+fn new_events(event: PhoneEvent) -> serde_dynamo::Result<AttributeValue> {
+    to_attribute_value([event])
 }
 
 /// The phones table.
@@ -310,6 +387,14 @@ impl Phones {
     /// [`StoreError`].
     pub async fn forget_devices(&self, phone: PhoneKey, now: Timestamp) -> Result<(), StoreError> {
         self.forget(phone, now, |record| record.devices.clear()).await
+    }
+
+    /// Clears what is counted for everybody without a device token ([`PhoneRecord::clear_limits`]).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn clear_limits(&self, phone: PhoneKey, now: Timestamp) -> Result<(), StoreError> {
+        self.forget(phone, now, PhoneRecord::clear_limits).await
     }
 
     /// Forgets the devices of a phone whose user has changed or is gone, and its challenges that expire by then: a code that was asked for
@@ -352,7 +437,7 @@ impl Phones {
     }
 
     /// Counts one attempt to enter a code, before anybody compares it: on condition that the challenge is there, is not redeemed, has not
-    /// expired and has attempts left. [`NotCounted`] when one of these does not hold.
+    /// expired and has attempts left. [`NotCounted`] when one of these does not hold. `by`: who enters it, for the event.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -361,12 +446,17 @@ impl Phones {
         phone: PhoneKey,
         key: ChallengeKey,
         challenge: &str,
+        by: &str,
         now: Timestamp,
     ) -> Result<Result<Attempt, NotCounted>, StoreError> {
         let id = identifier::random();
+        let entered = PhoneAction::Entered { flow: key.flow, attempt: short_id(&id) };
+        let event = new_events(PhoneEvent { at: now, by: by.to_owned(), what: entered });
+        let event = event.map_err(|error| StoreError::malformed("phones", error))?;
+        let changes = "SET challenges.#key.attempts.#attempt = :now, #version = :attempt, ".to_owned() + ADD_EVENT;
         let update = self
             .table
-            .update(&phone.id(), "SET challenges.#key.attempts.#attempt = :now, #version = :attempt")
+            .update(&phone.id(), &changes)
             // Nothing is written a second time where a response was lost: the version would be set back, and others have read it.
             .condition_expression(
                 "challenges.#key.id = :challenge AND challenges.#key.expires > :now \
@@ -383,6 +473,8 @@ impl Phones {
                 (":attempt", text(&id)),
                 (":now", number(now.as_millis())),
                 (":challenge", text(challenge)),
+                (":event", event),
+                (":none", AttributeValue::L(Vec::new())),
             ]))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -393,10 +485,50 @@ impl Phones {
         let mut record: PhoneRecord = optimistic::read(item)?;
         Ok(match record.challenges.remove(&key) {
             Some(challenge) if written || challenge.attempts.contains_key(&id) => {
-                Ok(Attempt { id, challenge, devices: record.devices })
+                Ok(Attempt { id, challenge, by: by.to_owned(), devices: record.devices })
             }
             challenge => Err(NotCounted(challenge)),
         })
+    }
+
+    /// Records a report about a part of a send: on condition that the phone has this send, and no report of the part with as high a sequence.
+    /// Returns the send as it is then; `None` when the condition does not hold, and nothing is changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn record_report(
+        &self,
+        phone: PhoneKey,
+        send: &str,
+        report: &Report,
+    ) -> Result<Option<CodeSend>, StoreError> {
+        let (number, count) = report.part;
+        let part = to_attribute_value(&report.content).map_err(|error| StoreError::malformed("phones", error))?;
+        let update = self
+            .table
+            .update(
+                &phone.id(),
+                "SET sends.#send.parts.#part = :part, sends.#send.part_count = :count, #version = :version",
+            )
+            .condition_expression(
+                "attribute_exists(sends.#send) AND (attribute_not_exists(sends.#send.parts.#part) \
+                 OR sends.#send.parts.#part.#sequence < :sequence)",
+            )
+            .set_expression_attribute_names(names([
+                ("#send", send),
+                ("#part", &number.to_string()),
+                ("#sequence", "sequence"),
+                ("#version", "version"),
+            ]))
+            .set_expression_attribute_values(values([
+                (":part", part),
+                (":count", super::number(count.into())),
+                (":sequence", super::number(report.content.sequence.into())),
+                (":version", text(identifier::random())),
+            ]))
+            .return_values(ReturnValue::AllNew);
+        let Written::Done(output) = write(|| update.clone().send()).await? else { return Ok(None) };
+        Ok(optimistic::read::<PhoneRecord>(output.attributes)?.sends.remove(send))
     }
 
     /// Whether this very attempt redeemed the code: what became of a transaction whose response was lost for good.
@@ -410,6 +542,8 @@ impl Phones {
     pub(super) fn redeem(&self, code: VerifiedCode<'_>, now: Timestamp) -> Result<TransactWriteItem, BuildError> {
         let VerifiedCode { phone, key, attempt, device } = code;
         let slot = key.device.unwrap_or_else(|| attempt.slot());
+        let redeemed = PhoneAction::Redeemed { flow: key.flow, attempt: short_id(&attempt.id) };
+        let event = new_events(PhoneEvent { at: now, by: attempt.by.clone(), what: redeemed });
         let mut names = HashMap::from([("#key".to_owned(), key.into()), ("#version".to_owned(), "version".to_owned())]);
         let mut values = HashMap::from([
             (":attempt".to_owned(), text(&attempt.id)),
@@ -418,10 +552,13 @@ impl Phones {
             (":expires".to_owned(), number(now.plus(DEVICE_LIFE).as_seconds())),
             (":version".to_owned(), text(identifier::random())),
             (":now".to_owned(), number(now.as_millis())),
+            (":event".to_owned(), event.map_err(BuildError::other)?),
+            (":none".to_owned(), AttributeValue::L(Vec::new())),
         ]);
         let mut changes = "SET challenges.#key.redeemed_by = :attempt, last_verified = :now, expires_at = :expires, \
-                           #version = :version"
-            .to_owned();
+                           #version = :version, "
+            .to_owned()
+            + ADD_EVENT;
         if let Some(id) = device {
             let device = Device { id: id.to_owned(), since: now, limits: PhoneLimits::default() };
             changes += ", devices.#slot = :device";
@@ -442,6 +579,7 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::super::Store;
+    use super::super::delivery::{DeliveryState, Part};
     use super::super::table::Transacted;
     use super::super::tests::{CHALLENGE, CHALLENGE_LIFE, Fault, NOW, PHONE, after, attempt, issue, start};
     use super::*;
@@ -482,15 +620,22 @@ mod tests {
             ("another flow of users", PHONE, Flow::SecondFactor, CHALLENGE, NOW),
             ("expired", PHONE, Flow::Login, CHALLENGE, last),
         ] {
-            let begun = store.phones.begin_attempt(phone, flow.into(), challenge, now).await.unwrap();
+            let begun = store.phones.begin_attempt(phone, flow.into(), challenge, "network a", now).await.unwrap();
             assert!(begun.is_err(), "{case}");
             assert_eq!(store.phones.get(PHONE).await.unwrap(), before, "{case}");
             assert_eq!(store.phones.get(PhoneKey([0; 8])).await.unwrap(), PhoneRecord::default(), "{case}");
         }
         let almost = Timestamp::from_millis(last.as_millis() - 1);
-        assert!(store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, almost).await.unwrap().is_ok());
         assert!(
-            store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, NOW).await.unwrap().is_err(),
+            store
+                .phones
+                .begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, "network a", almost)
+                .await
+                .unwrap()
+                .is_ok()
+        );
+        assert!(
+            store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, "network a", NOW).await.unwrap().is_err(),
             "none left"
         );
     }
@@ -516,7 +661,9 @@ mod tests {
         let (store, _) = start().await;
         issue(&store, Flow::Login, 5).await;
         assert!(redeem(&store, &attempt(&store, Flow::Login).await, "home", NOW).await);
-        assert!(store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, NOW).await.unwrap().is_err());
+        assert!(
+            store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, "network a", NOW).await.unwrap().is_err()
+        );
     }
 
     #[tokio::test]
@@ -568,7 +715,7 @@ mod tests {
     async fn of_attempts_at_once_no_more_begin_than_are_left() {
         let (store, _) = start().await;
         issue(&store, Flow::Login, 3).await;
-        let begin = || store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, NOW);
+        let begin = || store.phones.begin_attempt(PHONE, Flow::Login.into(), CHALLENGE, "network a", NOW);
         let begun = join_all((0..8).map(|_| begin())).await;
         assert_eq!(begun.into_iter().filter(|begun| matches!(begun, Ok(Ok(_)))).count(), 3);
     }
@@ -680,5 +827,62 @@ mod tests {
         for text in ["", "other", "login#0", "login#6", "login#", "login#1#1"] {
             assert!(ChallengeKey::try_from(text.to_owned()).is_err(), "{text}");
         }
+    }
+
+    fn report(sequence: u32, state: DeliveryState, part: (u8, u8)) -> Report {
+        let (uuid, error) = (format!("uuid {}", part.0), state.is_failure().then(|| "80".to_owned()));
+        Report { part, content: Part { uuid, state, sequence, error, at: NOW } }
+    }
+
+    async fn add_send(store: &Store, id: &str, at: Timestamp) {
+        let send = CodeSend { at, flow: Flow::Login, channel: Channel::Sms, sent: true, delivery: Delivery::default() };
+        let record = store.phones.get(PHONE).await.unwrap();
+        change(store, record, |record| record.add_send(id, send.clone())).await;
+    }
+
+    #[tokio::test]
+    async fn a_report_of_an_unknown_send_or_a_late_one_changes_nothing() {
+        let (store, _) = start().await;
+        let sent = report(2, DeliveryState::Sent, (1, 1));
+        assert_eq!(store.phones.record_report(PHONE, "send", &sent).await.unwrap(), None, "no phone");
+        add_send(&store, "send", NOW).await;
+        assert_eq!(store.phones.record_report(PHONE, "another", &sent).await.unwrap(), None, "no send");
+        let delivered = report(3, DeliveryState::Delivered, (1, 1));
+        let send = store.phones.record_report(PHONE, "send", &delivered).await.unwrap().unwrap();
+        assert_eq!(send.delivery.state(), Some(DeliveryState::Delivered));
+        let before = store.phones.get(PHONE).await.unwrap();
+        for late in [report(1, DeliveryState::Queued, (1, 1)), sent, delivered] {
+            assert_eq!(store.phones.record_report(PHONE, "send", &late).await.unwrap(), None);
+        }
+        assert_eq!(store.phones.get(PHONE).await.unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn a_report_is_one_write_and_a_start_at_the_same_time_loses_none() {
+        let (store, http) = start().await;
+        add_send(&store, "send", NOW).await;
+        let record = store.phones.get(PHONE).await.unwrap();
+        http.take_calls();
+        let undelivered = report(3, DeliveryState::Undelivered, (2, 2));
+        store.phones.record_report(PHONE, "send", &undelivered).await.unwrap().unwrap();
+        assert_eq!(http.take_calls(), ["UpdateItem"]);
+        // A start that has read the item before.
+        change(&store, record, |record| record.unconfirmed_sends.push(NOW)).await;
+        let record = store.phones.get(PHONE).await.unwrap();
+        assert_eq!(record.unconfirmed_sends, [NOW]);
+        assert_eq!(record.sends["send"].delivery.failure(), Some(&undelivered.content));
+    }
+
+    #[test]
+    fn the_last_twenty_sends_are_kept() {
+        let mut record = PhoneRecord::default();
+        for second in (0..25).rev() {
+            let (at, flow, channel) = (after(second), Flow::Login, Channel::Sms);
+            record.add_send(
+                &second.to_string(),
+                CodeSend { at, flow, channel, sent: true, delivery: Delivery::default() },
+            );
+        }
+        assert_eq!((record.sends.len(), record.sends.values().map(|send| send.at).min()), (20, Some(after(5))));
     }
 }

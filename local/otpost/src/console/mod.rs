@@ -104,6 +104,7 @@ pub fn router(operator: Operator, base: &str) -> Router {
         .route("/people", get(people::show).post(people::search))
         .route("/people/{user}", get(people::show_user))
         .route("/people/{user}/{action}", post(people::change))
+        .route("/unblock", post(people::clear))
         .route("/countries", get(countries::show))
         .route("/switches", get(switches::show).post(switches::change))
         .route("/test-numbers", get(test_numbers::show))

@@ -6,12 +6,14 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
+use shared::crypto::identifier;
 use shared::flow::Flow;
 use shared::store::{ENABLED, Profile, Session, StoreError};
 
 use super::page::{Notice, View, change_form, maybe_time, page, table, time};
-use super::{Console, Failure, Outcome, Reason, Shared};
+use super::{Console, Failure, Operator, Outcome, Reason, Shared};
 use crate::user::{self, Action, Found};
+use crate::why::{Holdup, Rules, Story, WhyReport, in_words, unblock, why};
 
 /// Who is looked for: a phone like `+14155550100`, an e-mail address or an objectId.
 #[derive(Debug, Deserialize)]
@@ -26,6 +28,14 @@ pub(super) struct Change {
     /// The last four digits of the user's phone, which confirm a deletion.
     #[serde(default)]
     digits: String,
+    #[serde(flatten)]
+    reason: Reason,
+}
+
+/// Whose limits are cleared.
+#[derive(Debug, Deserialize)]
+pub(super) struct Unblock {
+    who: String,
     #[serde(flatten)]
     reason: Reason,
 }
@@ -79,6 +89,26 @@ pub(super) async fn change(
     Ok(console.done(&if action == Action::Delete { view.to_owned() } else { format!("{view}/{id}") }))
 }
 
+/// `POST /unblock` clears somebody's limits.
+pub(super) async fn clear(
+    State(console): Shared,
+    Form(Unblock { who, reason }): Form<Unblock>,
+) -> Result<Response, Failure> {
+    let author = match reason.author(&console.operator) {
+        Ok(author) => author,
+        Err(notice) => return person(&console, &who, notice).await,
+    };
+    let keys = console.keys().await?;
+    let Operator { store, settings, .. } = &console.operator;
+    let cleared = unblock(store, &keys, settings.default_country, &who, &author, console.now()).await;
+    match cleared.map_err(split) {
+        Ok(()) if identifier::parse(&who).is_some() => Ok(console.done(&format!("{}/{who}", View::People.named().0))),
+        // Not by an address, in which the number would stand.
+        Ok(()) => person(&console, &who, Notice::Done).await,
+        Err(problem) => Ok(view(&console, &who, &Notice::Refused(StatusCode::NOT_FOUND, problem?), &html! {})),
+    }
+}
+
 fn action_of(name: &str) -> Option<Action> {
     match name {
         "disable" => Some(Action::Disable),
@@ -110,21 +140,34 @@ async fn find(console: &Console, who: &str) -> Result<Result<Found, Notice>, Fai
     }
 }
 
-/// The view of a person; where there is none, the search with what is wrong.
+/// The view of a person, who need not be a user; where there is none, the search with what is wrong.
 async fn person(console: &Console, who: &str, notice: Notice) -> Result<Response, Failure> {
-    let found = match find(console, who).await? {
-        Ok(found) => found,
-        Err(problem) => return Ok(view(console, who, &problem, &html! {})),
+    let (keys, now) = (console.keys().await?, console.now());
+    let Operator { store, settings, .. } = &console.operator;
+    let report = match why(store, &keys, &Rules::from(settings), who, now).await.map_err(split) {
+        Ok(report) => report,
+        Err(problem) => {
+            return Ok(view(console, who, &Notice::Refused(StatusCode::NOT_FOUND, problem?), &html! {}));
+        }
     };
-    let operator = &console.operator;
-    let sessions = operator.store.sessions.list(&found.profile().session_entries(), console.now()).await;
+    let found = user::find_if_any(store, &keys, settings.default_country, who).await?;
+    let sessions = match &found {
+        Some(found) => store.sessions.list(&found.profile().session_entries(), now).await,
+        None => Ok(Vec::new()),
+    };
     let sessions = sessions.map_err(|error| Failure::of(&error))?;
     let content = html! {
-        (described(&found))
-        (actions(console, &found))
-        (session_table(&found, &sessions))
+        @match &found {
+            Some(found) => (described(found)),
+            None => (stranger(&report, who))
+        }
+        (held_up(&report))
+        (actions(console, found.as_ref(), who))
+        @if let Some(found) = &found { (session_table(found, &sessions)) }
+        @for story in &report.stories { (timeline(story)) }
     };
-    Ok(view(console, "", &notice, &content))
+    // The number of a user stands in the page, and need not stand in its form as well.
+    Ok(view(console, if found.is_some() { "" } else { who }, &notice, &content))
 }
 
 fn view(console: &Console, who: &str, notice: &Notice, content: &Markup) -> Response {
@@ -171,7 +214,85 @@ fn properties(profile: &Profile) -> Vec<(String, String)> {
     properties.into_iter().map(|(name, value)| (name, text(value))).collect()
 }
 
-fn actions(console: &Console, found: &Found) -> Markup {
+fn stranger(report: &WhyReport, who: &str) -> Markup {
+    html! {
+        section.card aria-labelledby="user" {
+            div.row {
+                h2 id="user" { (report.phone.as_deref().unwrap_or(who)) }
+                span.mark { "No user" }
+            }
+        }
+    }
+}
+
+/// What is in force, and when each ends.
+fn held_up(report: &WhyReport) -> Markup {
+    let list = |holdups: &[Holdup], of: &str| {
+        html! {
+            @for holdup in holdups {
+                tr {
+                    td.text { (in_words(&holdup.name)) " " code { (holdup.name) } }
+                    td { (of) }
+                    td { (holdup.who) }
+                    td { @match holdup.until { Some(until) => (time(until)), None => { "It is changed" } } }
+                }
+            }
+        }
+    };
+    let is_free = report.service.is_empty() && report.stories.iter().all(|story| story.holdups.is_empty());
+    let rows = html! {
+        (list(&report.service, "every phone like it"))
+        @for story in &report.stories { (list(&story.holdups, story.of)) }
+    };
+    html! {
+        section.card aria-labelledby="limits" {
+            h2 id="limits" { "Limits in force" }
+            @if let Some(until) = report.test_number_until { p { "A test number until " (time(until)) "." } }
+            @if is_free { p.soft { "None: a start would be allowed." } } @else { (table("Limits in force", &["Limit", "Of", "For", "Until"], &rows)) }
+        }
+    }
+}
+
+/// What has happened under a key, newest first.
+fn timeline(story: &Story) -> Markup {
+    let id = format!("story-{}", story.of);
+    html! {
+        section.card aria-labelledby=(id) {
+            h2 id=(id) { "What happened, by " (story.of) }
+            @if story.lines.is_empty() { p.soft { "Nothing lately." } }
+            ol.story {
+                @for line in story.lines.iter().rev() {
+                    li {
+                        (time(line.at))
+                        p {
+                            @if let Some(flow) = line.flow { code { (flow) } ": " }
+                            (line.text)
+                            @if let Some(by) = &line.by { " " span.by { (by) } }
+                        }
+                    }
+                }
+            }
+            p.fine { "Key " code { (story.key) } ", as logs and decisions have it. Networks are keyed hashes." }
+        }
+    }
+}
+
+/// The forms of all changes that this person allows.
+fn actions(console: &Console, found: Option<&Found>, who: &str) -> Markup {
+    let who = found.map_or(who, Found::id);
+    let fields = html! { input type="hidden" name="who" value=(who); };
+    html! {
+        section aria-labelledby="changes" {
+            h2 id="changes" { "Change" }
+            div.changes {
+                (change_form(console, "unblock", ("/unblock", "Unblock", false), &fields))
+                @if let Some(found) = found { (user_actions(console, found)) }
+            }
+        }
+    }
+}
+
+fn user_actions(console: &Console, found: &Found) -> Markup {
     let profile = found.profile();
     let form = |action: &str, label: &str, is_grave: bool, fields: &Markup| {
         change_form(console, action, (&format!("/people/{}/{action}", found.id()), label, is_grave), fields)
@@ -182,19 +303,10 @@ fn actions(console: &Console, found: &Found) -> Markup {
         input id="digits" name="digits" required inputmode="numeric" pattern="[0-9]{4}" maxlength="4" size="4" autocomplete="off";
     };
     html! {
-        section aria-labelledby="changes" {
-            h2 id="changes" { "Change" }
-            div.changes {
-                @if profile.status == ENABLED {
-                    (form("disable", "Disable", true, &none))
-                } @else {
-                    (form("enable", "Enable", false, &none))
-                }
-                (form("sign-out", "Sign out everywhere", false, &none))
-                @if profile.email.is_some() { (form("release-email", "Release the e-mail address", false, &none)) }
-                (form("delete", "Delete", true, &digits))
-            }
-        }
+        @if profile.status == ENABLED { (form("disable", "Disable", true, &none)) } @else { (form("enable", "Enable", false, &none)) }
+        (form("sign-out", "Sign out everywhere", false, &none))
+        @if profile.email.is_some() { (form("release-email", "Release the e-mail address", false, &none)) }
+        (form("delete", "Delete", true, &digits))
     }
 }
 
