@@ -13,7 +13,7 @@ use aws_types::SdkConfig;
 use clap::{Parser, Subcommand};
 use otpost::audit::{Author, caller_arn};
 use otpost::console::figures::Counts;
-use otpost::console::serve;
+use otpost::console::{cloudwatch, serve};
 use otpost::stack::DeployedStack;
 use otpost::switches;
 use serde::Serialize;
@@ -287,7 +287,11 @@ async fn console(
             std::future::pending::<()>().await;
         }
     };
-    let operator = |stopped| serve::operator(clients, lookup, (arn, place), Counts::none(), stopped);
+    let counts = stack.map_or_else(
+        || Counts::none("What was sent and refused is shown with --stack only: its metrics are in CloudWatch."),
+        |stack| cloudwatch::counts(aws_sdk_cloudwatch::Client::new(&config), format!("Otpost/{stack}")),
+    );
+    let operator = |stopped| serve::operator(clients, lookup, (arn, place), counts, stopped);
     serve::serve(operator, port, say, stop).await?;
     Ok(String::new())
 }

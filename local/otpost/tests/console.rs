@@ -106,7 +106,7 @@ fn protected(stack: &Stack, arn: Option<&str>) -> (Router, String) {
         arn: arn.map(str::to_owned),
         place: "a test".to_owned(),
         links: Vec::new(),
-        counts: Counts::none(),
+        counts: Counts::none("nobody <counts>"),
         refresh: Duration::from_secs(60),
         stopped: watch::channel(()).1,
     };

@@ -20,7 +20,7 @@ pub(super) struct Series {
     pub(super) values: Vec<u64>,
 }
 
-const COLOURS: [&str; 3] = ["base", "one", "three"];
+const COLOURS: [&str; 4] = ["base", "pale", "one", "three"];
 
 /// Bars by the hour, with a table of the same. `id` tells this chart from others; `hours` names the columns.
 pub(super) fn by_hour(id: &str, caption: &str, hours: &[String], series: &[Series]) -> Markup {

@@ -31,9 +31,9 @@ impl Counted {
         else {
             return;
         };
-        let dimensions = metrics["Dimensions"].as_array().and_then(|sets| sets.last()).and_then(Value::as_array);
-        // Of several dimensions, the first.
-        let value = dimensions.and_then(|names| names.first()).and_then(|name| line[name.as_str()?].as_str());
+        // By the first dimension: the others count the same once more.
+        let mut dimensions = metrics["Dimensions"].as_array().into_iter().flatten().filter_map(|set| set[0].as_str());
+        let value = dimensions.next().and_then(|name| line[name].as_str());
         self.add(Timestamp::from_millis(at), name, value.unwrap_or_default(), line[name].as_u64().unwrap_or_default());
     }
 
@@ -73,9 +73,9 @@ impl Counts {
         Self(Arc::new(read))
     }
 
-    /// Nothing: where nobody counts.
-    pub fn none() -> Self {
-        Self::from_fn(|_| Box::pin(async { Ok(Counted::default()) }))
+    /// None, for this reason.
+    pub fn none(why: &'static str) -> Self {
+        Self::from_fn(move |_| Box::pin(async move { Err(why.to_owned()) }))
     }
 
     pub(super) async fn read(&self, now: Timestamp) -> Result<Counted, String> {

@@ -11,11 +11,12 @@
 //! | `page` | the frame of each page, and its parts |
 //! | `chart` | bars, as SVG |
 //! | `overview`, `people`, `countries`, `switches`, `test_numbers`, `texts`, `audit` | the views |
-//! | [`figures`] | what the overview counts |
+//! | [`figures`], [`cloudwatch`] | what the overview counts |
 
 pub mod access;
 mod audit;
 mod chart;
+pub mod cloudwatch;
 mod countries;
 pub mod figures;
 mod overview;

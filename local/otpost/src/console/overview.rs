@@ -52,11 +52,14 @@ pub(super) async fn events(State(console): Shared) -> Response {
 async fn figures(console: &Console) -> Result<Markup, Failure> {
     let now = console.now();
     let Operator { store, settings, counts, .. } = &console.operator;
-    let counted = counts.read(now).await.map_err(Failure)?;
-    let budgets = budgets(store, &settings.spend, &settings.messages, now).await;
+    let budgets = budgets(store, &settings.spend, &settings.messages, now);
+    let (counted, budgets) = tokio::join!(counts.read(now), budgets);
     let (codes, messages) = budgets.map_err(|error| Failure::of(&error))?;
     Ok(html! {
-        (of_the_day(&counted, now))
+        @match counted {
+            Ok(counted) => (of_the_day(&counted, now)),
+            Err(why) => p.note.bad data-summary=(why) { (why) }
+        }
         (spent(&codes, &messages))
     })
 }
@@ -99,25 +102,29 @@ fn name(scope: &str) -> &str {
 }
 
 fn of_the_day(counted: &Counted, now: Timestamp) -> Markup {
-    let series = |name: &'static str, metric| Series { name, values: counted.by_hour(metric, now) };
     let sums = |metric| counted.by_hour(metric, now).iter().sum::<u64>();
-    let (sent, verified, refused) = (sums("Sent"), sums("Verified"), sums("Refused"));
-    let said = format!("In 24 hours: {sent} sent, {verified} verified, {refused} refused.");
+    let (sent, delivered, verified, refused) = (sums("Sent"), sums("Delivered"), sums("Verified"), sums("Refused"));
+    let said = format!("In 24 hours: {sent} sent, {delivered} delivered, {verified} verified, {refused} refused.");
+    let bars =
+        ["Sent", "Delivered", "Verified", "Refused"].map(|name| Series { name, values: counted.by_hour(name, now) });
     let hours: Vec<_> = (hour_of(now) - HOURS + 1..=hour_of(now)).map(hour).collect();
     html! {
         dl.figures data-summary=(said) {
             div { dt { "Sent" } dd { (sent) small { "in 24 hours" } } }
+            div { dt { "Delivered" } dd { (delivered) small { (share(delivered, sent)) } } }
             div { dt { "Verified" } dd { (verified) small { (share(verified, sent)) } } }
-            div { dt { "Not sent" } dd { (sums("NotSent")) small { "by Plivo's word or silence" } } }
+            div { dt { "Lost" } dd { (sums("NotSent") + sums("Undelivered")) small { "not taken by Plivo, or not delivered" } } }
             div { dt { "Refused" } dd { (refused) small { "requests" } } }
         }
         section.card aria-labelledby="day" {
             h2 id="day" { "The last 24 hours" }
-            (by_hour("hours", "Messages by the hour", &hours, &[series("Sent", "Sent"), series("Verified", "Verified"), series("Refused", "Refused")]))
+            (by_hour("hours", "Messages by the hour", &hours, &bars))
         }
         div.two-columns {
             (by_value("refused", "Refused, by reason", "Reason", &counted.by_value("Refused", now)))
             (by_value("sent", "Sent, by flow", "Flow", &counted.by_value("Sent", now)))
+            (by_value("delivered", "Delivered, by country", "Country", &counted.by_value("Delivered", now)))
+            (by_value("lost", "Not taken by Plivo, by reason", "Reason", &counted.by_value("NotSent", now)))
         }
     }
 }

@@ -162,9 +162,9 @@ async fn person(console: &Console, who: &str, notice: Notice) -> Result<Response
             None => (stranger(&report, who))
         }
         (held_up(&report))
+        @for story in &report.stories { (timeline(story)) }
         (actions(console, found.as_ref(), who))
         @if let Some(found) = &found { (session_table(found, &sessions)) }
-        @for story in &report.stories { (timeline(story)) }
     };
     // The number of a user stands in the page, and need not stand in its form as well.
     Ok(view(console, if found.is_some() { "" } else { who }, &notice, &content))
@@ -232,23 +232,22 @@ fn held_up(report: &WhyReport) -> Markup {
             @for holdup in holdups {
                 tr {
                     td.text { (in_words(&holdup.name)) " " code { (holdup.name) } }
-                    td { (of) }
-                    td { (holdup.who) }
-                    td { @match holdup.until { Some(until) => (time(until)), None => { "It is changed" } } }
+                    td { @match holdup.until { Some(until) => (time(until)), None => { "it is changed" } } }
+                    td { (of) ", " (holdup.who) }
                 }
             }
         }
     };
     let is_free = report.service.is_empty() && report.stories.iter().all(|story| story.holdups.is_empty());
     let rows = html! {
-        (list(&report.service, "every phone like it"))
+        (list(&report.service, "phones like it"))
         @for story in &report.stories { (list(&story.holdups, story.of)) }
     };
     html! {
         section.card aria-labelledby="limits" {
             h2 id="limits" { "Limits in force" }
             @if let Some(until) = report.test_number_until { p { "A test number until " (time(until)) "." } }
-            @if is_free { p.soft { "None: a start would be allowed." } } @else { (table("Limits in force", &["Limit", "Of", "For", "Until"], &rows)) }
+            @if is_free { p.soft { "None: a start would be allowed." } } @else { (table("Limits in force", &["Limit", "Until", "For"], &rows)) }
         }
     }
 }
