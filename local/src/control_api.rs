@@ -1,5 +1,5 @@
-//! The stack's own API for programs: `GET /_local/config`, `GET /_local/environment`, `POST /_local/clock`, and Plivo's faults at
-//! `/_local/plivo`.
+//! The stack's own API for programs: `GET /_local/config`, `GET /_local/environment`, `POST /_local/clock`, `POST /_local/inbound`, and Plivo's
+//! faults at `/_local/plivo`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::clock::MovableClock;
 use crate::inbox::refusal;
-use crate::simulator::{FaultPlan, Simulator};
+use crate::simulator::{FaultPlan, NotWritten, Simulator};
 use crate::{Config, event_sources, sqs};
 
 /// How far the clock may be moved at once, in seconds: a hundred years.
@@ -27,6 +27,15 @@ struct ClockRequest {
     advance: u64,
 }
 
+/// What a phone writes, and to which number; without one, to the number that wrote to it last.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InboundRequest {
+    from: String,
+    text: String,
+    to: Option<String>,
+}
+
 /// The routes.
 pub(crate) fn router(
     config: Config,
@@ -35,10 +44,12 @@ pub(crate) fn router(
     simulator: Simulator,
 ) -> Router {
     let environment = environment_file(settings, &config.url);
+    let phones = simulator.clone();
     Router::new()
         .route("/_local/environment", get(move || async move { environment }))
         .route("/_local/config", get(move || async move { Json(config) }))
-        .route("/_local/clock", post(move |body: Bytes| async move { advance(&clock, &simulator, &body) }))
+        .route("/_local/clock", post(move |body: Bytes| async move { advance(&clock, &simulator, &body).await }))
+        .route("/_local/inbound", post(move |body: Bytes| async move { write(&phones, &body).await }))
 }
 
 /// `POST /_local/plivo` injects a fault into Plivo, `GET` shows what is left of it, `DELETE` ends it. It waits for no background task: one
@@ -88,14 +99,32 @@ fn environment_file(settings: &HashMap<String, String>, url: &str) -> String {
     lines.concat()
 }
 
-/// Moves the clock. The body is JSON whatever its content type: `curl -d` calls it a form.
-fn advance(clock: &MovableClock, simulator: &Simulator, body: &[u8]) -> Response {
+/// Moves the clock, and responds when all callbacks that are then due are answered. The body is JSON whatever its content type: `curl -d` calls
+/// it a form.
+async fn advance(clock: &MovableClock, simulator: &Simulator, body: &[u8]) -> Response {
     match serde_json::from_slice(body) {
         Ok(ClockRequest { advance }) if advance <= MAX_ADVANCE => {
             let now = clock.advance(Duration::from_secs(advance));
+            simulator.deliver_due().await;
             simulator.wake();
             Json(json!({ "now": now })).into_response()
         }
         _ => refusal(StatusCode::BAD_REQUEST, "invalid_advance", "The body must be {\"advance\": SECONDS}."),
+    }
+}
+
+/// Writes a message as a phone, and responds when the application has answered it.
+async fn write(simulator: &Simulator, body: &[u8]) -> Response {
+    const FORM: &str = "The body must be {\"from\": NUMBER, \"text\": TEXT}, and may hold \"to\": a number of yours.";
+    let written = match serde_json::from_slice(body) {
+        Ok(InboundRequest { from, text, to }) => simulator.write(&from, to.as_deref(), &text),
+        Err(_) => Err(NotWritten(FORM)),
+    };
+    match written {
+        Ok(id) => {
+            simulator.deliver_due().await;
+            Json(json!({ "id": id })).into_response()
+        }
+        Err(NotWritten(why)) => refusal(StatusCode::BAD_REQUEST, "invalid_message", why),
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::StackError;
 
 /// The tables, and whether their items expire.
-pub const TABLES: [(&str, bool); 7] = [
+pub const TABLES: [(&str, bool); 8] = [
     ("users", false),
     ("phones", true),
     ("sessions", true),
@@ -24,6 +24,7 @@ pub const TABLES: [(&str, bool); 7] = [
     ("messages", true),
     ("counters", true),
     ("decisions", true),
+    ("consents", true),
 ];
 
 /// How often expired items are removed. This only saves memory, and it reads all items: a million take many seconds.

@@ -63,6 +63,8 @@ pub enum Expected {
     Count(u64),
     /// Everything that is kept about a user.
     Export,
+    /// What a phone has agreed to.
+    Consents,
     /// That a password is right.
     ValidPassword,
     /// A list of sessions.
@@ -173,6 +175,7 @@ fn parse(name: &str) -> Option<(&'static str, Expected)> {
         ("send-message", None | Some("media" | "idempotency-key" | "eventbridge" | "scheduler" | "direct")) => {
             Expected::Accepted
         }
+        ("send-message", Some("consent" | "consents")) => Expected::Consents,
         ("send-message", Some("sns")) => Expected::Null,
         ("send-message", Some("sqs" | "sqs-poisoned" | "sqs-unknown" | "sqs-fifo")) => Expected::Again(0),
         ("send-message", Some("sqs-in-flight")) => Expected::Again(1),
@@ -227,7 +230,10 @@ fn is_success(answer: Expected, body: &Value) -> bool {
         Expected::Authorized(authorized) => body["isAuthorized"] == authorized,
         Expected::List => body.as_array().is_some_and(|list| !list.is_empty()),
         Expected::Count(count) => *body == count,
-        Expected::Export => has_fields(body, &["user", "sessions", "phone", "messages"]) && is_user(&body["user"]),
+        Expected::Export => {
+            has_fields(body, &["user", "sessions", "phone", "messages", "consents"]) && is_user(&body["user"])
+        }
+        Expected::Consents => has_fields(body, &["optedOut", "records"]),
         Expected::ValidPassword => *body == json!({ "valid": true }),
         Expected::Sessions => body.as_array().is_some_and(|sessions| {
             sessions.iter().all(|one| has_fields(one, &["id", "device", "created", "lastSeen", "current"]))

@@ -7,13 +7,13 @@
 //! | `server` | where the gateway listens |
 //! | [`functions`] | runs the functions' handlers as Lambda does |
 //! | [`dynamodb`], [`secrets`], [`sqs`] | the APIs of DynamoDB, Secrets Manager and SQS |
-//! | [`simulator`] | Plivo's API |
+//! | [`simulator`] | Plivo's API and its callbacks |
 //! | [`event_sources`] | EventBridge, SNS and Lambda as far as they send messages |
 //! | [`captcha`] | a captcha service |
 //! | [`inbox`] | the messages that the simulator delivered, what happened behind the responses, and what the tables hold |
 //! | `home` | the page at `/` |
 //! | `console` | the operator's console at `/_local/console` |
-//! | `control_api` | `/_local/config`, `/_local/environment`, `/_local/clock`, `/_local/plivo` |
+//! | `control_api` | `/_local/config`, `/_local/environment`, `/_local/clock`, `/_local/inbound`, `/_local/plivo` |
 //! | [`differences`] | the settings that differ from a deployment's |
 //! | [`seed`] | loads users, challenges, counts and sessions from a file |
 //! | `demo` | a page with the web component `<phone-login>` |
@@ -266,6 +266,11 @@ impl Stack {
         app.password_cost = options.password_cost;
         let app = Arc::new(app);
         let simulator = make_simulator(&clock, &options.data)?;
+        let callback_url = settings.get("PLIVO_CALLBACK_URL").filter(|base| !base.is_empty()).unwrap_or(&url);
+        simulator.set_application(&format!("{callback_url}/plivo/inbound"), &settings["PLIVO_SENDER"]);
+        if options.pace == Pace::Runs {
+            simulator.deliver_until(clock.subscribe(), stopped.clone());
+        }
         let starts = Starts::new(simulator.clone(), options.print);
         starts.print_until(stopped.clone());
         let functions = Functions::new(&settings, clock.clone(), &metrics, &starts.hints(), options.password_cost);
@@ -470,6 +475,7 @@ pub fn environment(url: &str, dynamodb: &str, secrets: &str, sqs: &str) -> HashM
         ("MESSAGES_TABLE", "messages"),
         ("COUNTERS_TABLE", "counters"),
         ("DECISIONS_TABLE", "decisions"),
+        ("CONSENTS_TABLE", "consents"),
         ("DEAD_LETTER_QUEUE", &dead_letters),
         ("DEAD_LETTER_FIFO_QUEUE", &dead_letters_fifo),
         ("METRICS_NAMESPACE", "Otpost/local"),

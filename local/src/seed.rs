@@ -17,9 +17,10 @@ use shared::auth::properties::Properties;
 use shared::crypto::Keys;
 use shared::crypto::identifier;
 use shared::flow::Flow;
-use shared::messaging::{IdempotencyKey, Message};
+use shared::messaging::{IdempotencyKey, Message, consent};
 use shared::store::{
-    Challenge, Claimed, ENABLED, MessageState, NewSession, NewUser, PhoneCounts, PhoneKey, PhoneRecord, Profile,
+    Challenge, Claimed, ENABLED, MessageState, NewSession, NewUser, OptOut, PhoneConsents, PhoneCounts, PhoneKey,
+    PhoneRecord, Profile,
 };
 
 use crate::StackError;
@@ -113,6 +114,9 @@ pub struct SeedPhone {
     /// Wrong passwords.
     #[serde(default)]
     pub wrong_passwords: usize,
+    /// Whether it has opted out of messages.
+    #[serde(default)]
+    pub opted_out: bool,
 }
 
 /// A message that was requested before.
@@ -248,6 +252,9 @@ async fn add_challenge(app: &App, keys: &Keys, seed: &SeedChallenge) -> Result<(
 
 async fn add_phone(app: &App, keys: &Keys, seed: &SeedPhone) -> Result<(), StackError> {
     let then = app.clock.now().minus(AGO);
+    if seed.opted_out {
+        opt_out(app, keys, &seed.phone_number).await?;
+    }
     update(app, key(app, keys, &seed.phone_number)?, |record| {
         let counts =
             |messages, wrong_codes| PhoneCounts { starts: vec![then; messages], wrong_codes: vec![then; wrong_codes] };
@@ -256,6 +263,19 @@ async fn add_phone(app: &App, keys: &Keys, seed: &SeedPhone) -> Result<(), Stack
         record.shared.wrong_passwords = vec![(then, "seed".to_owned()); seed.wrong_passwords];
     })
     .await
+}
+
+/// Opts a phone out of messages.
+async fn opt_out(app: &App, keys: &Keys, number: &str) -> Result<(), StackError> {
+    let phone = consent::key(keys, phone(app, number)?.e164());
+    let record = app.store.consents.get(phone).await.map_err(StackError::new("storage"))?;
+    let now = app.clock.now();
+    let decide = |record: &mut PhoneConsents| {
+        record.opted_out = Some(OptOut { at: now, by: "STOP".to_owned(), uuid: "seeded".to_owned() });
+        Ok::<_, Infallible>(())
+    };
+    let changed = app.store.consents.update(phone, record, now, decide).await;
+    changed.map(drop).map_err(StackError::new("a seed's opt-out"))
 }
 
 /// Updates a phone's record.

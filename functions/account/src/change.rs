@@ -37,8 +37,7 @@ fn read(app: &App, mut fields: Fields) -> Result<ProfileChange, Problem> {
     let phone = phone.map(|phone| http::phone_number(settings, &settings.phone_column, &phone)).transpose()?;
     let email = fields.optional_string("email")?.filter(|text| !text.is_empty());
     let email = email.map(|text| Email::parse(&text).ok_or_else(|| Problem::new(Reason::InvalidEmail))).transpose()?;
-    let locale = fields.optional_string("blUserLocale")?;
-    let locale = locale.filter(|text| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_lowercase()));
+    let locale = fields.optional_string("blUserLocale")?.as_deref().and_then(http::locale);
     let current = fields.optional_string("currentPassword")?.map(|text| Password::entered(&text));
     let password = fields.optional_string("password")?.filter(|text| !text.is_empty());
     let password = password.map(|text| Password::chosen(&text)).transpose()?;

@@ -2,6 +2,8 @@
 //! be signed by Plivo for its very address and parameters; until that is known, nothing is looked up. What is signed but unknown, late or
 //! repeated has no effect and gets the same 200, so that Plivo does not repeat it.
 
+mod report;
+
 use std::sync::Arc;
 
 use lambda_http::Request;
@@ -9,7 +11,10 @@ use shared::app::App;
 use shared::aws::secrets::Secret;
 use shared::http::routes::{self, CALL_ANSWER, CALL_HANGUP, CODE_REPORT, Found, INBOUND, MESSAGE_REPORT, Match};
 use shared::http::{self, HandlerResult, Problem, Reason};
+use shared::messaging::consent;
+use shared::plivo::inbound::{Inbound, NO_ANSWER};
 use shared::plivo::signature::Signed;
+use shared::store::SendId;
 
 /// The secrets to fetch at the cold start.
 pub const SECRETS: &[Secret] = &[Secret::Plivo, Secret::RootKey];
@@ -27,12 +32,24 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     else {
         return Err(Problem::new(Reason::NotFound));
     };
-    let _id = parameter.unwrap_or_default();
-    match route.path {
-        CODE_REPORT | MESSAGE_REPORT | INBOUND | CALL_ANSWER | CALL_HANGUP => drop(form),
+    // An id that is not one of ours leads nowhere.
+    let send = parameter.and_then(SendId::parse);
+    match (route.path, send) {
+        (CODE_REPORT, Some(send)) => report::of_code(&app, send, &form).await?,
+        (MESSAGE_REPORT, Some(send)) => report::of_message(&app, send, &form).await?,
+        (INBOUND, _) => return inbound(&app, &form).await,
+        (CALL_ANSWER | CALL_HANGUP, _) | (_, None) => {}
         _ => return Err(Problem::new(Reason::NotFound)),
     }
     Ok(http::done())
+}
+
+/// A message to our number: STOP, START and HELP have an effect. What cannot be recorded now fails, so that Plivo repeats it.
+async fn inbound(app: &App, form: &Form) -> HandlerResult {
+    let parameter = |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let Some(inbound) = Inbound::read(parameter) else { return Ok(http::xml(NO_ANSWER)) };
+    let answer = consent::receive(app, &inbound).await?;
+    Ok(http::xml(answer.map_or_else(|| NO_ANSWER.to_owned(), |text| inbound.answer(&text))))
 }
 
 /// The form of a request that Plivo has signed. The address under the signature is the one that we gave Plivo, whatever the client calls.

@@ -125,8 +125,6 @@ fn password(fields: &mut Fields) -> Result<Option<Password>, Problem> {
     }
 }
 
-/// The locale: two letters.
 fn locale(value: Option<Value>) -> Option<String> {
-    let sent = value.as_ref().and_then(Value::as_str).map(str::to_ascii_lowercase);
-    sent.filter(|text| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_lowercase()))
+    value.as_ref().and_then(Value::as_str).and_then(http::locale)
 }

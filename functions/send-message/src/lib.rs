@@ -1,12 +1,15 @@
-//! Sends the app's own SMS and MMS, for `POST services/Plivo/sendMessage` and for the events of other AWS services. All carry messages of
+//! Sends the app's own SMS and MMS, for `POST services/Plivo/sendMessage` and for the events of other AWS services, and says what became of
+//! them. All carry messages of
 //! one schema (`docs/message.schema.json`), and no message is sent twice.
 //!
 //! | module | for |
 //! |---|---|
+//! | `consent` | what phones have consented to |
 //! | `event` | the kinds of events |
 //! | `message` | parses a message |
 //! | `queue` | batches from SQS |
 
+mod consent;
 pub mod event;
 pub mod message;
 pub mod queue;
@@ -20,8 +23,9 @@ use shared::app::App;
 use shared::aws::dead_letters::DeadLetters;
 use shared::aws::secrets::Secret;
 use shared::clock::Timestamp;
+use shared::http::routes::{self, CONSENT, CONSENTS, Found, MESSAGE_STATUS};
 use shared::http::{self, Duplicates, HandlerResult, Problem, Reason};
-use shared::messaging::{self, IdempotencyKey};
+use shared::messaging::{self, IdempotencyKey, delivery};
 
 use event::{Carried, Event};
 use queue::Batch;
@@ -77,14 +81,28 @@ fn deadline(millis: u64, now: Timestamp) -> Option<Timestamp> {
     (now < deadline).then_some(deadline)
 }
 
-/// `POST services/Plivo/sendMessage`, for clients that have the key. Responds with Plivo's response.
+/// Responds according to the route, to clients that have the key.
 ///
 /// # Errors
 /// [`Problem`].
 pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     messaging::authorize(&app.secrets, http::bearer_token(&request).as_ref(), app.clock.now()).await?;
-    let header = http::idempotency_key(&request)?;
-    let (message, own) = message::read(&app.settings, http::body(&request, Duplicates::Service)?)?;
+    let Found::Route(found) = routes::find(request.method().as_str(), request.uri().path()) else {
+        return Err(Problem::new(Reason::NotFound));
+    };
+    let parameter = found.parameter.unwrap_or_default();
+    match found.route.path {
+        CONSENT => consent::add(&app, &request).await,
+        CONSENTS => consent::show(&app, parameter).await,
+        MESSAGE_STATUS => Ok(http::ok(&http::message_status(parameter, &delivery::status(&app, parameter).await?))),
+        _ => send_one(&app, &request).await,
+    }
+}
+
+/// `POST services/Plivo/sendMessage`: responds with Plivo's response.
+async fn send_one(app: &App, request: &Request) -> HandlerResult {
+    let header = http::idempotency_key(request)?;
+    let (message, own) = message::read(&app.settings, http::body(request, Duplicates::Service)?)?;
     let key = match (header, own) {
         (Some(header), Some(own)) if header != own => {
             return Err(Problem::field(Reason::InvalidIdempotencyKey, "idempotencyKey"));
@@ -95,7 +113,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
             IdempotencyKey::of("invocation", &context.request_id)
         }
     };
-    let accepted = messaging::send(&app, &key, &message).await?;
+    let accepted = messaging::send(app, &key, &message).await?;
     Ok(http::ok(&json!(accepted)))
 }
 

@@ -80,8 +80,8 @@ impl Batch<'_> {
             return false;
         }
         // Its own key is free, or never to be used again.
-        let keeps_key =
-            problem.is_retryable() || [Reason::SmsUnknown, Reason::TooManyMessages].contains(&problem.reason());
+        let keeps_key = problem.is_retryable()
+            || [Reason::SmsUnknown, Reason::TooManyMessages, Reason::OptedOut].contains(&problem.reason());
         self.dead_letter(record, problem.reason(), key.filter(|_| keeps_key)).await
     }
 

@@ -17,6 +17,7 @@
 //! | [`why`] | what happened to a phone, and what holds it up |
 
 pub mod audit;
+pub mod consent;
 pub mod console;
 pub mod conversion;
 pub mod exposure;

@@ -27,6 +27,7 @@ use shared::config::{
 use shared::crypto::Keys;
 use shared::http_client::AwsHttpClient;
 use shared::logging::chain;
+use shared::messaging::consent::Consent;
 use shared::store::Store;
 
 /// Operate Otpost. Names of tables and secrets, and settings, come from a deployed stack (--stack), otherwise from the environment, as for the
@@ -100,9 +101,35 @@ enum Command {
     /// the same as why.
     Unblock(UserChange),
     /// Find or change a user, by phone like +14155550100, e-mail address or objectId. Uses the secret ROOT_SECRET and the tables USERS_TABLE,
-    /// SESSIONS_TABLE, PHONES_TABLE and CONTROLS_TABLE, in which each change is recorded.
+    /// SESSIONS_TABLE, PHONES_TABLE, CONSENTS_TABLE and CONTROLS_TABLE, in which each change is recorded.
     #[command(subcommand)]
     User(UserCommand),
+    /// Record or show what a phone has agreed to, by phone, e-mail address or objectId. Uses the secret ROOT_SECRET and the tables
+    /// CONSENTS_TABLE, USERS_TABLE and CONTROLS_TABLE, in which each change is recorded.
+    #[command(subcommand)]
+    Consent(ConsentCommand),
+}
+
+#[derive(Subcommand)]
+enum ConsentCommand {
+    /// Record a consent. It lifts no opt-out: only the phone does, by START.
+    Add {
+        /// Phone, e-mail address or objectId.
+        who: String,
+        /// What the phone's owner was shown, up to 500 characters.
+        #[arg(long)]
+        text: String,
+        /// Where, like the address of the page, up to 100 characters.
+        #[arg(long)]
+        source: String,
+    },
+    /// Print a phone's opt-out and its records.
+    Show {
+        /// Phone, e-mail address or objectId.
+        who: String,
+    },
+    /// Print what all phones have agreed to, one line of JSON for each. Reads the table CONSENTS_TABLE.
+    Export,
 }
 
 #[derive(Subcommand)]
@@ -231,6 +258,7 @@ async fn run(arguments: Arguments) -> Result<String, Box<dyn Error>> {
         Command::Why { who } => why(&who, None, (&account, lookup), show).await,
         Command::Unblock(UserChange { who, stated }) => why(&who, Some(&stated), (&account, lookup), show).await,
         Command::User(command) => user(command, (&account, lookup), show).await,
+        Command::Consent(command) => consent(command, (&account, lookup), show).await,
         Command::Replay => {
             let rules = spend_rules(lookup)?;
             let store = account.store(lookup, &["DECISIONS_TABLE"]).await?;
@@ -302,7 +330,7 @@ async fn user(
     show: Show,
 ) -> Result<String, Box<dyn Error>> {
     use otpost::user::{Action, Deleted, UserReport, change, find};
-    let needed = ["USERS_TABLE", "SESSIONS_TABLE", "PHONES_TABLE", "CONTROLS_TABLE", "ROOT_SECRET"];
+    let needed = ["USERS_TABLE", "SESSIONS_TABLE", "PHONES_TABLE", "CONTROLS_TABLE", "CONSENTS_TABLE", "ROOT_SECRET"];
     let (store, keys) = account.store_and_keys(lookup, &needed).await?;
     let country = default_country(lookup, "DEFAULT_COUNTRY")?;
     let (what, action) = match command {
@@ -340,6 +368,25 @@ async fn why(
         otpost::why::unblock(&store, &keys, rules.default_country, who, &author, SystemClock.now()).await?;
     }
     show.text(&otpost::why::why(&store, &keys, &rules, who, SystemClock.now()).await?)
+}
+
+async fn consent(
+    command: ConsentCommand,
+    (account, lookup): (&Account, Lookup<'_>),
+    show: Show,
+) -> Result<String, Box<dyn Error>> {
+    use otpost::consent::{add, export, number, show as find};
+    let needed = ["CONSENTS_TABLE", "USERS_TABLE", "CONTROLS_TABLE", "ROOT_SECRET"];
+    let (who, added) = match command {
+        ConsentCommand::Export => return export(&account.store(lookup, &needed[..1]).await?).await,
+        ConsentCommand::Show { who } => (who, None),
+        ConsentCommand::Add { who, text, source } => (who, Some((Consent::new(&text, &source)?, source))),
+    };
+    let (store, keys) = account.store_and_keys(lookup, &needed).await?;
+    let number = number(&store, &keys, default_country(lookup, "DEFAULT_COUNTRY")?, &who).await?;
+    let Some((consent, source)) = added else { return show.text(&find(&store, &keys, number).await?) };
+    let author = account.author(&Stated { by: source, why: "a consent".to_owned() }).await?;
+    show.text(&add(&store, &keys, number, &consent, &author, SystemClock.now()).await?)
 }
 
 async fn switch(

@@ -10,7 +10,8 @@ use serde::Serialize;
 use shared::auth::email::Email;
 use shared::clock::Timestamp;
 use shared::crypto::{KeyedHash, Keys};
-use shared::store::{PhoneKey, Profile, Store};
+use shared::messaging::consent;
+use shared::store::{ConsentKey, PhoneKey, Profile, Store};
 
 use crate::audit::Author;
 use crate::{Iso, listed};
@@ -55,6 +56,7 @@ pub struct Found {
     profile: Profile,
     phone: KeyedHash,
     identity: Option<KeyedHash>,
+    consents: ConsentKey,
 }
 
 impl Found {
@@ -109,7 +111,8 @@ pub async fn find_if_any(
     let Some(id) = id else { return Ok(None) };
     let Some(profile) = store.users.profile(&id).await? else { return Ok(None) };
     let identity = profile.email.as_deref().and_then(Email::parse).map(|email| keys.identity(email.identity()));
-    Ok(Some(Found { phone: keys.phone(&profile.phone), id, profile, identity }))
+    let consents = consent::key(keys, &profile.phone);
+    Ok(Some(Found { phone: keys.phone(&profile.phone), id, profile, identity, consents }))
 }
 
 /// What is known of a user, for the operator.
@@ -194,7 +197,7 @@ pub async fn change(
     author: &Author,
     now: Timestamp,
 ) -> Result<(), Box<dyn Error>> {
-    let Found { id, profile, phone, identity } = found;
+    let Found { id, profile, phone, identity, consents } = found;
     store.controls.record_audit(&author.entry(action.words(), Some(id), now)).await?;
     let users = &store.users;
     let is_done = match action {
@@ -213,6 +216,7 @@ pub async fn change(
             for item in std::iter::once(phone).chain(identity) {
                 store.phones.forget_devices_and_codes(PhoneKey(item.short()), tomorrow, now).await?;
             }
+            consent::forget_texts(store, *consents, now).await?;
             is_done
         }
         Action::ReleaseEmail => {

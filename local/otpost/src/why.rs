@@ -19,6 +19,7 @@ use shared::config::{
 };
 use shared::crypto::Keys;
 use shared::flow::Flow;
+use shared::plivo::message_error;
 use shared::spend::SpendRules;
 use shared::spend::budget::shards_of;
 use shared::store::{
@@ -353,10 +354,10 @@ fn reports(send: &CodeSend) -> Vec<Line> {
     let report = |(number, part): (&String, &shared::store::Part)| {
         let state: &str = part.state.into();
         let why = part.error.as_deref().filter(|_| part.state.is_failure());
-        let why = why.map(|code| format!(": {} (Plivo's error {code})", plivo_error(code))).unwrap_or_default();
+        let why = why.map(|code| format!(" {} (error {code})", message_error::in_words(code))).unwrap_or_default();
         let seconds = send.at.until(part.at).as_secs();
         let text = format!(
-            "Plivo reports the {channel}{} {state}{why}, {seconds} s after the start (message {})",
+            "Plivo reported the {channel}{} {state}, {seconds} s after the start (message {}).{why}",
             of(number),
             part.uuid
         );
@@ -426,24 +427,6 @@ pub(crate) fn in_words(name: &str) -> &str {
         "rejected" => "Plivo refused the message",
         "unavailable" => "Plivo was not available",
         other => other,
-    }
-}
-
-/// What one of Plivo's error codes means.
-fn plivo_error(code: &str) -> &'static str {
-    match code {
-        "20" => "network error",
-        "30" => "taken for spam",
-        "40" => "invalid source number",
-        "50" => "not a mobile number",
-        "70" | "90" => "no way to the phone",
-        "80" => "the phone is switched off or has no reception",
-        "100" => "blocked by the carrier",
-        "200" => "the phone has opted out by STOP",
-        "420" => "given up when the code had expired",
-        "450" => "the account may not send to this country",
-        "900" => "the account has no credit",
-        _ => "no further reason",
     }
 }
 

@@ -573,6 +573,46 @@ async fn a_change_has_the_caller_s_arn_where_aws_says_it_and_is_made_where_not()
 }
 
 #[tokio::test]
+async fn what_a_phone_has_agreed_to_is_recorded_shown_and_exported_and_its_texts_end_with_the_user() {
+    let stack = start(&[]).await;
+    let (id, _) = user(&stack, "jane@example.com").await;
+    let too_long = "a".repeat(501);
+    for arguments in [
+        &["consent", "add", PHONE, "--text", "", "--source", "form"][..],
+        &["consent", "add", PHONE, "--text", &too_long, "--source", "form"],
+        &["consent", "add", PHONE, "--text", "Text me.", "--source", ""],
+        &["consent", "add", "joe@example.com", "--text", "Text me.", "--source", "form"],
+        &["consent", "add", "+1", "--text", "Text me.", "--source", "form"],
+        &["consent", "show", "nobody"],
+    ] {
+        assert!(!otpost(&stack, arguments).await.status.success(), "{arguments:?}");
+    }
+    assert_eq!(printed(&stack, &["consent", "export"]).await, "");
+    for who in [PHONE, "jane@example.com"] {
+        let text = printed(&stack, &["consent", "add", who, "--text", "Text\nme.", "--source", "form"]).await;
+        assert!(text.starts_with(&format!("{PHONE} has not opted out of messages\n  20")), "{text}");
+        assert!(text.ends_with("Z: consent, form: Text me.\n"), "{text}");
+    }
+    let shown = document(&stack, &["consent", "show", &id]).await;
+    assert_eq!(
+        (&shown["phone"], &shown["optedOut"], shown["records"].as_array().unwrap().len()),
+        (&json!(PHONE), &Value::Null, 2)
+    );
+    let record = &shown["records"][0];
+    assert!(
+        record["at"].as_str().unwrap().ends_with('Z') && record["text"] == "Text\nme." && record["source"] == "form"
+    );
+    let line: Value = serde_json::from_str(&printed(&stack, &["consent", "export"]).await).unwrap();
+    assert_eq!(line["records"], shown["records"]);
+    assert!(Regex::new("^[0-9a-f]{16}$").unwrap().is_match(line["phone"].as_str().unwrap()), "{line}");
+    let log = stack.app.store.controls.audit_log().await.unwrap();
+    assert!(log.len() == 2 && log.iter().all(|entry| entry.action == "consent add" && entry.by == "form"), "{log:?}");
+    printed(&stack, &["user", "delete", PHONE, "--by", "Jane", "--why", "asked"]).await;
+    let shown = printed(&stack, &["consent", "show", PHONE]).await;
+    assert!(shown.contains("form: (text removed)") && !shown.contains("Text me"), "{shown}");
+}
+
+#[tokio::test]
 async fn every_command_prints_one_document_with_iso_times() {
     let stack = start(&[]).await;
     let (id, _) = user(&stack, "jane@example.com").await;
@@ -641,7 +681,7 @@ async fn report(stack: &Stack, phone: &str, state: DeliveryState, error: Option<
     let record = phones.get(key).await.unwrap();
     let (send, _) = record.sends.iter().max_by_key(|(_, send)| send.at).unwrap();
     let (uuid, error) = ("3e1f".to_owned(), error.map(str::to_owned));
-    let content = Part { uuid, state, sequence: 100, error, at: now };
+    let content = Part { uuid, state, sequence: 100, error, carrier: None, at: now };
     phones.record_report(key, send, &Report { part: (1, 1), content }).await.unwrap().unwrap();
 }
 
@@ -701,7 +741,7 @@ async fn a_story_has_starts_codes_and_sessions_and_the_same_by_phone_address_and
             "login: a wrong code was entered (1 of 5)",
             "login: the right code was entered",
             "login: logged in, a session began",
-            "login: Plivo reports the sms delivered, 3 s after the start (message 3e1f)",
+            "login: Plivo reported the sms delivered, 3 s after the start (message 3e1f).",
         ]
     );
     assert_eq!(report.user.as_ref().map(|user| user.object_id.as_str()), Some(id.as_str()));
@@ -721,15 +761,15 @@ async fn a_story_says_that_a_code_failed_expired_or_was_refused_by_the_carrier()
     assert_eq!(
         texts(&told(&stack, PHONE).await)[1..],
         [
-            "register: Plivo reports the sms undelivered: the phone is switched off or has no reception (Plivo's error 80), \
-             0 s after the start (message 3e1f)",
+            "register: Plivo reported the sms undelivered, 0 s after the start (message 3e1f). The phone could not be reached. \
+             It may be switched off or out of coverage. (error 80)",
             "register: the code expired, and was not entered right"
         ]
     );
     let other = "+14155550102";
     assert_eq!(register(&stack, other).await, 200);
     report(&stack, other, DeliveryState::Undelivered, Some("200")).await;
-    assert!(texts(&told(&stack, other).await)[1].contains("the phone has opted out by STOP"));
+    assert!(texts(&told(&stack, other).await)[1].contains("has opted out of messages from this sender. (error 200)"));
 }
 
 #[tokio::test]

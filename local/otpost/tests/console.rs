@@ -3,21 +3,30 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_cloudwatch::primitives::DateTime;
+use aws_sdk_cloudwatch::types::MetricDataResult;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
+use local::clock::Pace;
 use local::{Options, Stack};
 use otpost::console::figures::{Counted, Counts, HOURS};
-use otpost::console::{COLOURS, Operator, access};
+use otpost::console::{COLOURS, Operator, access, cloudwatch};
+use phone_number::Country;
 use serde_json::{Value, json};
 use shared::aws::AwsClients;
 use shared::aws::secrets::Secrets;
 use shared::clock::Timestamp;
+use shared::flow::Flow;
 use shared::http_client::AwsHttpClient;
+use shared::metrics::Metric;
 use shared::store::Store;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
@@ -29,7 +38,7 @@ const VIEWS: [&str; 7] = ["", "/people", "/countries", "/switches", "/test-numbe
 
 async fn start(settings: &[(&str, &str)]) -> Stack {
     let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Stack::start(Options { settings, ..Options::default() }).await.unwrap()
+    Stack::start(Options { settings, pace: Pace::Stands, ..Options::default() }).await.unwrap()
 }
 
 /// An answer of the console.
@@ -368,6 +377,7 @@ async fn a_timeline_says_why_there_was_no_code_and_unblocking_is_recorded() {
     let stack = start(&[]).await;
     let id = register(&stack, "Jane").await;
     stack.clock.advance(Duration::from_secs(60));
+    stack.simulator.deliver_due().await;
     for _ in 0..2 {
         call(&stack, "services/Plivo/loginWithPhoneNumber", json!({ "phoneNumber": PHONE })).await;
     }
@@ -416,8 +426,11 @@ async fn the_overview_counts_and_its_events_bring_the_same() {
     let stack = start(&[]).await;
     register(&stack, "Jane").await;
     call(&stack, "users/register", json!({ "phoneNumber": "+4915112345678" })).await;
+    stack.clock.advance(Duration::from_secs(60));
+    stack.simulator.deliver_due().await;
+    stack.settle().await;
     let page = shown(&stack, "").await;
-    assert!(page.contains("In 24 hours: 1 sent, 1 verified, 1 refused."), "{page}");
+    assert!(page.contains("In 24 hours: 1 sent, 1 delivered, 1 verified, 1 refused."), "{page}");
     assert!(page.contains("country_not_served") && page.contains("0.0077 of 5.00"), "{page}");
 
     let mut events =
@@ -427,7 +440,7 @@ async fn the_overview_counts_and_its_events_bring_the_same() {
     while !text.contains("\n\n") {
         text += std::str::from_utf8(&events.chunk().await.unwrap().unwrap()).unwrap();
     }
-    assert!(text.starts_with("event: figures\ndata: ") && text.contains("In 24 hours: 1 sent, 1 verified"), "{text}");
+    assert!(text.starts_with("event: figures\ndata: ") && text.contains("In 24 hours: 1 sent, 1 delivered"), "{text}");
     assert!(page.contains(text["event: figures\ndata: ".len()..].trim_end()), "the page has what the event brings");
 }
 
@@ -462,6 +475,81 @@ async fn it_ends_while_a_page_still_listens() {
     while events.chunk().await.unwrap().is_some() {}
 }
 
+#[tokio::test]
+async fn where_nobody_counts_the_overview_says_so_and_shows_the_budgets() {
+    let stack = start(&[]).await;
+    let (router, opening) = protected(&stack, None);
+    let (base, cookie) = open(&router, &opening).await;
+    let page = send(&router, get(&base, OWN, &cookie)).await.text;
+    assert!(page.contains("nobody &lt;counts&gt;") && page.contains("0.00 of 5.00"), "{page}");
+}
+
+#[tokio::test]
+async fn the_command_prints_the_address_and_ends_by_an_interrupt() {
+    let stack = start(&[]).await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_otpost"));
+    let command = command.env_clear().envs(&stack.settings).arg("console").stdout(Stdio::piped()).kill_on_drop(true);
+    let mut running = command.spawn().unwrap();
+    let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
+    let line = lines.next_line().await.unwrap().unwrap();
+    let url = line.strip_prefix("Open ").unwrap();
+    assert!(url.starts_with("http://127.0.0.1:") && url.contains("/open/"), "{line}");
+
+    let client = local::http_client().unwrap();
+    let opened = client.get(url).send().await.unwrap();
+    let cookie = opened.headers()[header::SET_COOKIE].to_str().unwrap().to_owned();
+    let base = cookie.split("Path=").nth(1).unwrap().split(';').next().unwrap();
+    let origin = url.split("/open/").next().unwrap();
+    let get = |path: &str| {
+        client.get(format!("{origin}{base}{path}")).header(header::COOKIE, cookie.split(';').next().unwrap())
+    };
+    let page = get("").send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("Tables in us-east-1") && page.contains("with --stack only"), "{page}");
+    // A page that listens does not keep it from ending.
+    let mut events = get("/events").send().await.unwrap();
+    events.chunk().await.unwrap().unwrap();
+    let interrupt = Command::new("kill").args(["-INT", &running.id().unwrap().to_string()]).status();
+    assert!(interrupt.await.unwrap().success() && running.wait().await.unwrap().success());
+}
+
+#[test]
+fn cloudwatch_is_asked_for_what_the_functions_count() {
+    let us = Country::parse("US").unwrap();
+    let counted = [
+        Metric::Sent("login"),
+        Metric::Delivered(us, true),
+        Metric::Undelivered(us),
+        Metric::Verified(Flow::Login, us),
+        Metric::NotSent("x"),
+        Metric::Refused("x"),
+    ];
+    assert_eq!(cloudwatch::SHOWN, counted.map(|metric| (metric.fields().0, metric.fields().2[0].0)));
+    let queries = cloudwatch::queries("Otpost/otpost");
+    let (first, label) = (queries[0].expression().unwrap(), queries[0].label().unwrap());
+    assert_eq!(first, "SEARCH('{\"Otpost/otpost\",Flow} MetricName=\"Sent\"', 'Sum', 3600)");
+    assert_eq!(label, "${PROP('Dim.Flow')}");
+
+    let now = Timestamp::from_millis(1_000_000 * 3_600_000);
+    let mut found = Counted::default();
+    for (id, label, sums) in [
+        ("m0", "login", [3.0, 2.0]),
+        ("m0", "register", [0.0, 1.0]),
+        ("m5", "budget", [7.0, 0.0]),
+        ("x", "x", [9.0, 9.0]),
+    ] {
+        let hours = [now, now.minus(Duration::from_secs(3600))].map(|at| DateTime::from_millis(at.as_millis()));
+        let result = MetricDataResult::builder()
+            .id(id)
+            .label(label)
+            .set_timestamps(Some(hours.into()))
+            .set_values(Some(sums.into()));
+        cloudwatch::add(&mut found, &result.build());
+    }
+    assert_eq!(found.by_hour("Sent", now)[22..], [3, 3]);
+    assert_eq!(found.by_value("Sent", now), [("login".to_owned(), 5), ("register".to_owned(), 1)]);
+    assert_eq!(found.by_value("Refused", now), [("budget".to_owned(), 7)]);
+}
+
 #[test]
 fn counts_are_those_of_a_day_and_by_the_hour() {
     let hour = 3_600_000;
@@ -484,6 +572,10 @@ fn counts_are_those_of_a_day_and_by_the_hour() {
         line(at(1), "Sent", Some(("Flow", "register")), 2),
         line(at(0), "Sent", Some(("Flow", "login")), 3),
         line(at(0), "Decoys", None, 7),
+        json!({
+            "_aws": {"Timestamp": at(0), "CloudWatchMetrics": [{"Dimensions": [["Flow"], ["Country"]], "Metrics": [{"Name": "Verified"}]}]},
+            "Verified": 1, "Flow": "login", "Country": "US",
+        }),
         json!({ "level": "INFO" }),
     ] {
         counted.add_line(&line);
@@ -492,5 +584,6 @@ fn counts_are_those_of_a_day_and_by_the_hour() {
     assert_eq!((by_hour.len(), by_hour[0], &by_hour[22..]), (24, 1, &[2, 3][..]));
     assert_eq!(counted.by_value("Sent", now), [("login".to_owned(), 4), ("register".to_owned(), 2)]);
     assert_eq!(counted.by_value("Decoys", now), [(String::new(), 7)]);
+    assert_eq!(counted.by_value("Verified", now), [("login".to_owned(), 1)], "counted once, by the first dimension");
     assert_eq!(counted.by_value("Nothing", now), []);
 }

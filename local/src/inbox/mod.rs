@@ -25,7 +25,7 @@ use serde_json::json;
 
 pub use self::starts::Print;
 use self::starts::Starts;
-use crate::simulator::Simulator;
+use crate::simulator::{InboxMessage, Simulator};
 
 /// The colours of the pages, in place of `/*colours*/`.
 pub(crate) const COLOURS: &str = otpost::console::COLOURS;
@@ -35,6 +35,9 @@ static PAGE: LazyLock<String> = LazyLock::new(|| include_str!("page.html").repla
 
 /// The timeout of a long poll.
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The fewest digits of a code.
+const SHORTEST_CODE: usize = 6;
 
 /// What the messages and the rest come from.
 #[derive(Clone)]
@@ -186,14 +189,24 @@ async fn list_starts(State(Inbox { starts, .. }): State<Inbox>, pairs: Pairs) ->
 async fn code(State(Inbox { simulator, starts }): State<Inbox>, pairs: Pairs) -> Response {
     let to = parameter(&pairs, "to");
     let newest = simulator.newest_messages(to, 1);
-    let code = newest.first().and_then(|message| message.text.split_whitespace().next());
-    let why = match code.filter(|code| code.bytes().all(|byte| byte.is_ascii_digit())) {
-        Some(code) => return code.to_owned().into_response(),
+    let why = match newest.first().and_then(code_of) {
+        Some(code) => return code.into_response(),
         None if !newest.is_empty() => "The newest message is no code; /_local/starts says why.",
         None if !starts.list(to, 1).is_empty() => "No message to this number; /_local/starts says why.",
         None => "No message to this number yet.",
     };
     refusal(StatusCode::NOT_FOUND, "no_code", why)
+}
+
+/// The number that begins a message, or the first digits that are read out one by one in a call.
+fn code_of(InboxMessage { kind, text, .. }: &InboxMessage) -> Option<String> {
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    if *kind == "call" {
+        let runs = text.split(|c: char| !c.is_ascii_digit() && !" ,.".contains(c));
+        return runs.map(digits).find(|code| code.len() >= SHORTEST_CODE);
+    }
+    let first = text.split_whitespace().next()?;
+    Some(digits(first)).filter(|digits| digits == first)
 }
 
 /// A long poll: responds as soon as a message has arrived after version `?after=` (at once without it), and after [`LONG_POLL_TIMEOUT`] at the latest.
@@ -388,6 +401,21 @@ mod tests {
         assert_eq!((status, code.as_str()), (200, "678901"));
         send(&simulator, "15550001111", "Hello").await;
         assert_eq!(json_of(&simulator, "/_local/code?to=+15550001111").await.1["errorData"]["reason"], "no_code");
+    }
+
+    #[test]
+    fn a_code_that_was_read_out_is_found() {
+        let simulator = simulator();
+        simulator.write("15550001111", Some("14155550100"), "x").unwrap();
+        let call =
+            |text: &str| InboxMessage { kind: "call", text: text.to_owned(), ..simulator.messages(None).remove(0) };
+        assert_eq!(
+            code_of(&call("Your code is 1, 2, 3, 4, 5, 6. Once more: 1, 2, 3, 4, 5, 6.")).as_deref(),
+            Some("123456")
+        );
+        for text in ["", "Call 911", "1, 2, 3"] {
+            assert_eq!(code_of(&call(text)), None, "{text}");
+        }
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! What happened behind the responses, in words: each start with what became of its message, and each rejected code or password. The inbox
 //! shows it beside the messages, and the terminal prints it. It comes from the functions of this process, and is kept in memory.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -131,8 +132,8 @@ impl Starts {
         while arrivals.changed().await.is_ok() {
             let messages = self.simulator.newest_messages(None, PRINTED);
             let new = messages.iter().take_while(|message| Some(&message.id) != last.as_ref());
-            for InboxMessage { created, to, text, .. } in new.collect::<Vec<_>>().into_iter().rev() {
-                self.print(*created, to, text);
+            for message in new.collect::<Vec<_>>().into_iter().rev() {
+                self.print(message.created, message.phone(), &printed(message));
             }
             last = messages.into_iter().next().map(|message| message.id).or(last);
         }
@@ -225,6 +226,17 @@ impl Starts {
     /// Locks even after a panic, since no holder leaves a partial change behind.
     fn lock(&self) -> MutexGuard<'_, VecDeque<Entry>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A message as the terminal shows it.
+fn printed(message: &InboxMessage) -> Cow<'_, str> {
+    let text = message.text.as_str();
+    match (message.is_from_phone(), message.kind) {
+        (true, _) => format!("wrote: {text}").into(),
+        (false, "call") if text.is_empty() => format!("call: {}", message.state).into(),
+        (false, "call") => format!("heard in a call: {text}").into(),
+        (false, _) => text.into(),
     }
 }
 

@@ -21,6 +21,7 @@ use shared::auth::limits::{self, Limit, LimitRule, Limited};
 use shared::clock::Timestamp;
 use shared::flow::Flow;
 use shared::logging::chain;
+use shared::messaging::consent;
 use shared::store::{Challenge, ChallengeKey, Item, PhoneKey, PhoneOwner, PhoneRecord, Profile, Session, Store};
 
 use super::starts::Starts;
@@ -150,7 +151,7 @@ impl Tables {
     async fn phones(&self) -> Result<Vec<Value>, Failure> {
         let now = self.app.clock.now();
         let users: BTreeMap<_, _> = self.profiles().await?.into_iter().map(|(id, user, _)| (user.phone, id)).collect();
-        let messages = self.simulator.messages(None).into_iter().map(|message| message.to);
+        let messages = self.simulator.messages(None).into_iter().map(|message| message.phone().to_owned());
         let numbers: BTreeSet<_> = users.keys().cloned().chain(messages).chain(self.starts.phones()).collect();
         let store = Store::new(&self.client, &self.app.settings.resources);
         let keys = self.app.secrets.keys(now).await?;
@@ -158,7 +159,9 @@ impl Tables {
         for number in numbers.into_iter().take(MOST_PHONES) {
             let Ok(phone) = PhoneNumber::parse(&number, self.app.settings.default_country) else { continue };
             let key = PhoneKey(keys.phone(phone.e164()).short());
-            let (record, messages) = (store.phones.get(key).await?, store.load_message_limits(key, now).await?);
+            let consents = consent::key(&keys, phone.e164());
+            let messages = store.load_message_limits((key, consents), now).await?;
+            let record = store.phones.get(key).await?;
             let max = self.app.settings.messages.per_phone;
             let user = users.get(phone.e164());
             let mut limits = limits_of(&record, user.is_none(), now);

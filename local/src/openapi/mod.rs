@@ -37,7 +37,7 @@ pub(crate) fn router(settings: &Settings, url: &str) -> Router {
 }
 
 /// The groups of operations, in the order of the page.
-pub const TAGS: [&str; 5] = ["Registration and login", "Session", "Account", "Messages", "Back end"];
+pub const TAGS: [&str; 6] = ["Registration and login", "Session", "Account", "Messages", "Back end", "From Plivo"];
 
 /// The phone's property where it is not renamed.
 const PHONE: &str = "phoneNumber";
@@ -89,12 +89,18 @@ fn build_operation(operation: &Operation, url: &str) -> OperationBuilder {
     if let Some((schema, examples)) = &operation.body {
         // A query may be empty.
         let required = if *schema == "Query" { Required::False } else { Required::True };
-        let body = RequestBodyBuilder::new().content("application/json", content(schema, examples));
+        let kind = match operation.security {
+            Security::Plivo => "application/x-www-form-urlencoded",
+            _ => "application/json",
+        };
+        let body = RequestBodyBuilder::new().content(kind, content(schema, examples));
         builder = builder.request_body(Some(body.required(Some(required)).build()));
     }
     if let Some((schema, examples)) = &operation.answer {
         let ok = ResponseBuilder::new().description("OK").content("application/json", content(schema, examples));
         builder = builder.response("200", ok.build());
+    } else if operation.security == Security::Plivo {
+        builder = builder.response("200", ResponseBuilder::new().description("OK").build());
     } else {
         builder = builder.deprecated(Some(Deprecated::True));
     }
@@ -112,7 +118,7 @@ fn build_operation(operation: &Operation, url: &str) -> OperationBuilder {
 
 /// True if the path has no root.
 fn has_no_root(operation: &Operation) -> bool {
-    ROUTES.iter().any(|route| route.path == operation.path && route.roots == [""] && operation.path.starts_with("/."))
+    ROUTES.iter().filter(|route| route.path == operation.path).all(|route| route.roots == [""])
 }
 
 fn requirements(security: Security) -> Vec<SecurityRequirement> {
@@ -122,6 +128,7 @@ fn requirements(security: Security) -> Vec<SecurityRequirement> {
         Security::Session => vec![session()],
         Security::OptionalSession => vec![SecurityRequirement::default(), session()],
         Security::MessageKey => vec![SecurityRequirement::new("messageKey", [""; 0])],
+        Security::Plivo => vec![SecurityRequirement::new("plivoSignature", [""; 0])],
     }
 }
 
@@ -132,6 +139,9 @@ fn parameters(operation: &Operation) -> Vec<Parameter> {
         let (description, example) = match name {
             "objectId" => ("The user's id.", "CBFA6722-58AD-12BE-FF80-28999D7D0200"),
             "sessionId" => ("The session's id, from `/users/sessions`.", "3f1c"),
+            "phone" => ("The phone, E.164, URL-encoded.", "+14155550100"),
+            "uuid" => ("The message's id, from `sendMessage`.", "8b9cdb3e-0b0f-11f0-8ee3-0242ac110004"),
+            "sendId" => ("What Plivo was given with the message.", "E6C1E533-AE95-3881-9FBC-162AAF6951B2"),
             "identity" => ("The user's phone or e-mail address, URL-encoded.", "+14155550100"),
             _ => ("The session's token.", "B83FA46D-A19A-A8CE-FF2B-976B7A1D8100"),
         };
@@ -232,6 +242,11 @@ fn components(settings: &Settings) -> Components {
     components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Header(session)));
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The message key."));
     components.add_security_scheme("messageKey", SecurityScheme::Http(bearer.build()));
+    let plivo = ApiKeyValue::with_description(
+        "x-plivo-signature-v3",
+        "Plivo's signature; or `-ma-v3`, by the main account's token.",
+    );
+    components.add_security_scheme("plivoSignature", SecurityScheme::ApiKey(ApiKey::Header(plivo)));
     components
 }
 
@@ -240,8 +255,10 @@ fn schemas(settings: &Settings) -> BTreeMap<String, RefOr<Schema>> {
     use schemas::*;
     let mut all = BTreeMap::new();
     macro_rules! add { ($($kind:ident)+) => { $(all.insert(<$kind as ToSchema>::name().into_owned(), <$kind as PartialSchema>::schema());)+ } }
-    add!(Registration Phone PhoneAndPassword TransactionCode PasswordReset PasswordVerification UserChange Message Query Transaction TransactionStatus);
-    add!(User Session UserExport Column Info Jwt OpenidConfiguration Jwks PasswordCheck DeletionResult MessageAccepted);
+    add!(Registration Phone PhoneAndPassword TransactionCode PasswordReset PasswordVerification UserChange Message Consent Query);
+    add!(Transaction TransactionStatus);
+    add!(User Session UserExport Column Info Jwt OpenidConfiguration Jwks PasswordCheck DeletionResult MessageAccepted MessageStatus PlivoForm);
+    add!(Consents OptOut ConsentRecord);
     add!(ErrorResponse ErrorData);
     let empty = ObjectBuilder::new().schema_type(Type::Object).description(Some("Nothing."));
     all.insert("Empty".to_owned(), RefOr::T(empty.into()));

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use shared::auth::jwt;
 use shared::http::Reason::{self, *};
-use shared::http::routes::JWKS;
+use shared::http::routes::{
+    CALL_ANSWER, CALL_HANGUP, CODE_REPORT, CONSENT, CONSENTS, INBOUND, JWKS, MESSAGE_REPORT, MESSAGE_STATUS,
+};
 
 /// How a request is authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub enum Security {
     OptionalSession,
     /// By the message key.
     MessageKey,
+    /// By Plivo's signature.
+    Plivo,
 }
 
 /// An operation of the API.
@@ -143,7 +147,8 @@ impl Operation {
 
 /// All operations, in the order of the routes.
 pub fn operations() -> Vec<Operation> {
-    [registration_and_login(), message(), sessions(), tokens(), profile(), queries(), passwords()].concat()
+    [registration_and_login(), message(), sessions(), tokens(), profile(), queries(), passwords(), from_plivo()]
+        .concat()
 }
 
 fn registration_and_login() -> Vec<Operation> {
@@ -224,10 +229,78 @@ fn message() -> Vec<Operation> {
         .answer("MessageAccepted", [("accepted", accepted)])
         .reasons(&[NUMBER, &[UnknownField, AccessDenied, MessageEmpty, MessageTooLong, MessageNotText]])
         .reasons(&[&[TooManyMediaUrls, InvalidMediaUrl, MediaNotServed, InvalidIdempotencyKey, IdempotencyKeyReused]])
-        .reasons(&[&[MessageInFlight, BudgetSpent, TooManyMessages, MessageRejected, SwitchedOff]])
+        .reasons(&[&[MessageInFlight, OptedOut, BudgetSpent, TooManyMessages, MessageRejected, SwitchedOff]])
         .reasons(&[&[SmsUnavailable, SmsUnknown]]);
     (operation.security, operation.headers) = (Security::MessageKey, &["idempotency-key"]);
-    vec![operation]
+    [vec![operation, message_status()], consents()].concat()
+}
+
+fn consents() -> Vec<Operation> {
+    let (text, source) = ("Text me when my table is ready.", "https://example.com/book");
+    let consent = json!({ "phoneNumber": "+14155550100", "text": text, "source": source });
+    let record = json!({ "at": 1_590_527_533_000_i64, "kind": "consent", "text": text, "source": source });
+    let kept = json!({ "optedOut": null, "records": [record] });
+    let add = Operation::new("POST", CONSENT, "addConsent", "Messages")
+        .text(
+            "Record what a phone's owner has agreed to",
+            "For your own servers. The last 50 records of a phone are kept. It lifts no opt-out: only the phone does, by START.",
+        )
+        .body("Consent", [("a consent", consent)])
+        .answer("Consents", [("recorded", kept.clone())])
+        .reasons(&[&[UnknownField]]);
+    let show = Operation::new("GET", CONSENTS, "getConsents", "Messages")
+        .text("Get a phone's consents, and whether it has opted out", "For your own servers.")
+        .answer("Consents", [("one consent", kept)]);
+    let with_key = |operation: Operation| {
+        let operation = operation.reasons(&[&[InvalidPhoneNumber, NumberNotServed, AccessDenied]]);
+        Operation { security: Security::MessageKey, ..operation }
+    };
+    [add, show].map(with_key).to_vec()
+}
+
+fn message_status() -> Operation {
+    let status = json!({
+        "message_uuid": "8b9cdb3e-0b0f-11f0-8ee3-0242ac110004", "state": "undelivered", "errorCode": "80",
+        "reason": "The phone could not be reached. It may be switched off or out of coverage.", "segments": 1,
+        "created": 1_590_527_843_419_i64, "updated": 1_590_527_903_419_i64,
+    });
+    let mut operation = Operation::new("GET", MESSAGE_STATUS, "messageStatus", "Messages")
+        .text(
+            "Ask what became of a message",
+            "By the `message_uuid` that `sendMessage` has answered, for 30 days. `unknown`: no final report came within four hours.",
+        )
+        .answer("MessageStatus", [("not delivered", status)])
+        .reasons(&[&[AccessDenied, MessageNotFound]]);
+    operation.security = Security::MessageKey;
+    operation
+}
+
+/// What Plivo calls, at an address of its own.
+fn from_plivo() -> Vec<Operation> {
+    let report = json!({
+        "MessageUUID": "8b9cdb3e-0b0f-11f0-8ee3-0242ac110004", "From": "14155550199", "To": "14155550100", "Status": "delivered",
+        "Sequence": "3", "PartInfo": "1 of 1", "ErrorCode": "000", "MCC": "310", "MNC": "260", "TotalAmount": "0.00770",
+    });
+    let inbound = json!({ "MessageUUID": "8b9cdb3e-0b0f-11f0-8ee3-0242ac110004", "From": "14155550100", "To": "14155550199", "Text": "STOP" });
+    let call =
+        json!({ "CallUUID": "8b9cdb3e-0b0f-11f0-8ee3-0242ac110004", "From": "14155550199", "To": "14155550100" });
+    let operation = |path, id, summary, example| {
+        let operation = Operation::new("POST", path, id, "From Plivo").text(
+            summary,
+            "For Plivo only, which signs it (V3). Known, unknown, late and repeated ones are all answered with 200.",
+        );
+        let mut operation = operation.without(&[UnknownApplication, ProxyRequired]);
+        operation.body = Some(("PlivoForm", vec![("a request", example)]));
+        operation.security = Security::Plivo;
+        operation.reasons(&[&[BodyTooLarge, SignatureInvalid]])
+    };
+    vec![
+        operation(CODE_REPORT, "reportCode", "Report what became of a code's SMS", report.clone()),
+        operation(MESSAGE_REPORT, "reportMessage", "Report what became of a message of sendMessage", report),
+        operation(INBOUND, "receiveMessage", "Pass on a message to our number", inbound),
+        operation(CALL_ANSWER, "answerCall", "Ask what a call that was answered is to say", call.clone()),
+        operation(CALL_HANGUP, "endCall", "Report the end of a call", call),
+    ]
 }
 
 fn sessions() -> Vec<Operation> {
@@ -377,7 +450,7 @@ fn passwords() -> Vec<Operation> {
         operation
     };
     let reset = json!({ "transactionId": TRANSACTION, "code": "012345", "password": "battery staple horse" });
-    let export = json!({ "user": user(), "sessions": [], "phone": {}, "messages": [1_590_527_843_419_i64] });
+    let export = json!({ "user": user(), "sessions": [], "phone": {}, "messages": [1_590_527_843_419_i64], "consents": { "optedOut": null, "records": [] } });
     vec![
         verify("/users/verifypassword", "verifyPassword", "A wrong password counts as a failed login."),
         verify("/users/verifypassowrd", "verifyPassowrd", "The Backendless SDK's spelling of `verifypassword`."),

@@ -110,6 +110,20 @@ pub(super) struct Message {
     idempotency_key: Option<String>,
 }
 
+/// What a phone's owner has agreed to.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Consent {
+    /// The phone, E.164, or as it is dialled in the default country.
+    phone_number: String,
+    /// What the owner was shown, up to 500 characters.
+    #[schema(max_length = 500)]
+    text: String,
+    /// Where, like the address of the page, up to 100 characters.
+    #[schema(max_length = 100)]
+    source: String,
+}
+
 /// A query over users. It finds only the session's user.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
@@ -225,6 +239,8 @@ pub(super) struct UserExport {
     phone: HashMap<String, Value>,
     /// When messages went to the phone, in milliseconds since 1970.
     messages: Vec<i64>,
+    /// What the phone has agreed to.
+    consents: Consents,
 }
 
 /// A column of users.
@@ -322,6 +338,64 @@ pub(super) struct MessageAccepted {
     /// The id of the request at Plivo.
     api_id: String,
 }
+
+/// What a phone has agreed to.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Consents {
+    /// The phone's opt-out from messages; null if there is none.
+    #[schema(required)]
+    opted_out: Option<OptOut>,
+    /// The last 50 records, oldest first.
+    records: Vec<ConsentRecord>,
+}
+
+/// An opt-out from messages.
+#[derive(ToSchema)]
+pub(super) struct OptOut {
+    /// When, in milliseconds since 1970.
+    at: i64,
+    /// The word that the phone sent, or `plivo_200` where Plivo has blocked a message.
+    by: String,
+}
+
+/// A record of a consent, an opt-out or its end.
+#[derive(ToSchema)]
+pub(super) struct ConsentRecord {
+    /// When, in milliseconds since 1970.
+    at: i64,
+    /// `consent`, `opt_out` or `opt_in`.
+    kind: String,
+    /// What the owner was shown or wrote; null once the user is deleted.
+    #[schema(required)]
+    text: Option<String>,
+    /// Where it comes from.
+    source: String,
+}
+
+/// What became of a message.
+#[derive(ToSchema)]
+pub(super) struct MessageStatus {
+    /// Its id at Plivo.
+    message_uuid: String,
+    /// `queued`, `sent`, `delivered`, `undelivered`, `failed`, or `unknown`.
+    state: String,
+    /// Plivo's error code, if it failed.
+    #[schema(rename = "errorCode")]
+    error_code: Option<String>,
+    /// What the code means.
+    reason: Option<String>,
+    /// How many segments it has, once a report has said it.
+    segments: Option<u8>,
+    /// When it was sent, in epoch milliseconds.
+    created: i64,
+    /// When the state last changed.
+    updated: i64,
+}
+
+/// What Plivo tells: its own names and values.
+#[derive(ToSchema)]
+pub(super) struct PlivoForm(HashMap<String, String>);
 
 /// Why a request was refused.
 #[derive(ToSchema)]

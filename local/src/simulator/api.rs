@@ -7,13 +7,15 @@ use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, RawPathPara
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use serde_json::{Map, Value, json};
 
-use super::Simulator;
+use super::call::CallRequest;
+use super::fault::Fault;
 use super::list::Listing;
 use super::request::Outgoing;
 use super::response::{self, Refused};
+use super::{Course, Simulator, Subject};
 
 /// The simulator's own limit: room for a thousand numbers, the longest text and ten long links, with every character escaped.
 const MAX_BODY: usize = 256 * 1_024;
@@ -26,6 +28,8 @@ pub(super) fn router(simulator: Simulator) -> Router {
         .route("/v1/Account/{account}/Message/", get(list_messages).post(send_message))
         .route("/v1/Account/{account}/Message/{uuid}/", get(one_message))
         .route("/v1/Account/{account}/Message/{uuid}/Media/", get(media_of_message))
+        .route("/v1/Account/{account}/Call/", post(make_call))
+        .route("/v1/Account/{account}/Call/{uuid}/", get(one_call))
         .route("/v1/Account/{account}/{*resource}", any(not_found))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -92,31 +96,58 @@ async fn account(_: Authorized, State(simulator): State<Simulator>) -> Response 
 }
 
 async fn send_message(
-    State(simulator): State<Simulator>,
+    simulator: State<Simulator>,
     authorized: Result<Authorized, Unauthorized>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    simulator.count_message_call();
+    process(&simulator, Subject::Message, authorized, &headers, body).await
+}
+
+async fn make_call(
+    simulator: State<Simulator>,
+    authorized: Result<Authorized, Unauthorized>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    process(&simulator, Subject::Call, authorized, &headers, body).await
+}
+
+/// Counts the request, and responds to it by the fault that is injected.
+async fn process(
+    simulator: &Simulator,
+    subject: Subject,
+    authorized: Result<Authorized, Unauthorized>,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    simulator.count_request(subject);
     if let Err(unauthorized) = authorized {
         return unauthorized.into_response();
     }
-    let fault = simulator.fault_of_sending(body.as_deref().unwrap_or_default());
+    let bytes = body.as_deref().unwrap_or_default();
+    let parameters = parameters(headers, bytes);
+    let numbers = if subject == Subject::Call { "to" } else { "dst" };
+    let numbers = parameters.as_ref().ok().and_then(|parameters| parameters.get(numbers)?.as_str());
+    let fault = simulator.fault_of(subject, numbers.unwrap_or_default(), bytes);
     if let Some(answer) = fault.instead() {
         return answer;
     }
-    let answer = match body {
-        Ok(body) => accept(&simulator, &headers, &body).unwrap_or_else(IntoResponse::into_response),
-        Err(rejection) => response::error(rejection.status(), "request body cannot be read or is too large"),
+    let accept = if subject == Subject::Call { accept_call } else { accept_message };
+    let answer = match (&body, parameters) {
+        (Ok(_), Ok(parameters)) => accept(simulator, &parameters, &fault).unwrap_or_else(IntoResponse::into_response),
+        (Ok(_), Err(refused)) => refused.into_response(),
+        (Err(rejection), _) => response::error(rejection.status(), "request body cannot be read or is too large"),
     };
     fault.spoil(answer).await
 }
 
 /// Keeps the messages of a good request, and responds to it.
-fn accept(simulator: &Simulator, headers: &HeaderMap, body: &[u8]) -> Result<Response, Refused> {
-    let mut outgoing = Outgoing::parse(&parameters(headers, body)?)?;
+fn accept_message(simulator: &Simulator, parameters: &Map<String, Value>, fault: &Fault) -> Result<Response, Refused> {
+    let mut outgoing = Outgoing::parse(parameters)?;
     let invalid = std::mem::take(&mut outgoing.invalid);
-    let uuids = simulator.keep(outgoing);
+    let (outcome, waits, callbacks) = (fault.outcome(), fault.waits(), fault.callbacks());
+    let uuids = simulator.keep(outgoing, Course { outcome, waits, callbacks, ignores_block: false });
     tracing::debug!(messages = uuids.len(), first_uuid = uuids.first(), "simulator.kept");
 
     let mut fields = json!({"message": "message(s) queued", "message_uuid": uuids});
@@ -124,6 +155,34 @@ fn accept(simulator: &Simulator, headers: &HeaderMap, body: &[u8]) -> Result<Res
         fields["invalid_number"] = invalid.into();
     }
     Ok(response::object(StatusCode::ACCEPTED, fields))
+}
+
+/// Makes the calls of a good request, and responds to it.
+fn accept_call(simulator: &Simulator, parameters: &Map<String, Value>, fault: &Fault) -> Result<Response, Refused> {
+    let (request, numbers) = CallRequest::parse(parameters)?;
+    let mut uuids = simulator.call(request, numbers, fault.call(), fault.callbacks());
+    let fields = match uuids.pop() {
+        Some(uuid) if uuids.is_empty() => json!({"message": "call fired", "request_uuid": uuid}),
+        last => {
+            uuids.extend(last);
+            json!({"message": "calls fired", "request_uuid": uuids})
+        }
+    };
+    Ok(response::object(StatusCode::CREATED, fields))
+}
+
+/// Plivo has records of calls that have ended.
+async fn one_call(
+    _: Authorized,
+    State(simulator): State<Simulator>,
+    Path((_, uuid)): Path<(String, String)>,
+) -> Response {
+    let message = simulator.find(&uuid);
+    let ended = message.as_ref().and_then(|message| message.call()).filter(|call| call.at <= simulator.now());
+    match (&message, ended) {
+        (Some(message), Some(call)) => response::object(StatusCode::OK, call.record(simulator.auth_id(), message)),
+        _ => response::of_status(StatusCode::NOT_FOUND),
+    }
 }
 
 /// The parameters of a body: JSON, which Plivo documents, or a form.
@@ -163,7 +222,8 @@ async fn list_messages(
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Refused> {
     let listing = Listing::parse(&query)?;
-    let messages = simulator.all();
+    let mut messages = simulator.all();
+    messages.retain(|message| message.call().is_none());
     let place = (simulator.auth_id(), raw.as_deref().unwrap_or(""));
     let page = listing.page(messages.iter().map(AsRef::as_ref), simulator.now(), place);
     Ok(response::object(StatusCode::OK, page))
@@ -174,7 +234,7 @@ async fn one_message(
     State(simulator): State<Simulator>,
     Path((_, uuid)): Path<(String, String)>,
 ) -> Response {
-    match simulator.find(&uuid) {
+    match simulator.find(&uuid).filter(|message| message.call().is_none()) {
         Some(message) => response::object(StatusCode::OK, message.record(simulator.auth_id(), simulator.now())),
         None => response::of_status(StatusCode::NOT_FOUND),
     }
@@ -210,7 +270,7 @@ mod tests {
             ("POST", &format!("{own}Message/"), None),
             ("GET", &format!("{own}Message/"), None),
             ("DELETE", &format!("{own}Message/"), None),
-            ("GET", &format!("{own}Call/"), None),
+            ("POST", &format!("{own}Call/"), None),
         ] {
             let answer = read(&simulator, method, path, authorization, "{}").await;
             assert_eq!(
@@ -223,15 +283,20 @@ mod tests {
                 "Could not verify your access level for that URL. You have to login with proper credentials"
             );
         }
-        assert_eq!(simulator.message_calls(), 1, "refused calls count too");
+        assert_eq!((simulator.message_calls(), simulator.call_requests()), (1, 1), "refused requests count too");
     }
 
     #[tokio::test]
     async fn other_resources_and_methods_are_refused_in_json() {
         let (simulator, _) = at(1_000);
-        for resource in
-            ["Call/", "Verify/Session/", "Message", "Message/unknown/", "Message/unknown/Media/", "Message/a/b/c/"]
-        {
+        for resource in [
+            "Call/unknown/",
+            "Verify/Session/",
+            "Message",
+            "Message/unknown/",
+            "Message/unknown/Media/",
+            "Message/a/b/c/",
+        ] {
             let answer = get(&simulator, resource).await;
             assert_eq!((answer.status, &answer.json["error"]), (404, &json!("not found")), "{resource}");
             assert!(answer.json["api_id"].is_string());
@@ -242,6 +307,8 @@ mod tests {
             ("POST", ""),
             ("POST", "Message/x/"),
             ("POST", "Message/x/Media/"),
+            ("GET", "Call/"),
+            ("DELETE", "Call/x/"),
         ] {
             let answer = request(&simulator, method, resource, "{}").await;
             assert_eq!(

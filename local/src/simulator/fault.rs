@@ -6,6 +6,9 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::call::CallFault;
+use super::callback::CallbackFault;
+use super::message::Outcome;
 use super::response::{self, Refused};
 
 /// A fault to inject when a client with the right credentials sends a message or reads the account.
@@ -34,6 +37,14 @@ pub enum Fault {
     SlowBetween(Duration, Duration),
     /// The message is kept, and the connection closes without a response.
     HangUp,
+    /// The message is accepted, and this becomes of it.
+    Outcome(Outcome),
+    /// The message is accepted, and waits this much longer at Plivo before it is sent.
+    Queued(Duration),
+    /// The call is accepted, and nobody takes it.
+    Call(CallFault),
+    /// What Plivo tells about the message or call, or the phone's message that it brings.
+    Callbacks(CallbackFault),
 }
 
 impl Fault {
@@ -65,7 +76,28 @@ impl Fault {
             }
             Self::Redirect(to) => Some(redirect(to)),
             Self::None | Self::To(..) | Self::Nonsense | Self::Slow(_) | Self::SlowBetween(..) | Self::HangUp => None,
+            Self::Outcome(_) | Self::Queued(_) | Self::Call(_) | Self::Callbacks(_) => None,
         }
+    }
+
+    /// What becomes of an accepted message.
+    pub(super) fn outcome(&self) -> Outcome {
+        if let Self::Outcome(outcome) = self { *outcome } else { Outcome::default() }
+    }
+
+    /// How many milliseconds an accepted message waits longer.
+    pub(super) fn waits(&self) -> i64 {
+        if let Self::Queued(time) = self { i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 4) } else { 0 }
+    }
+
+    /// Why nobody takes the call.
+    pub(super) fn call(&self) -> Option<CallFault> {
+        if let Self::Call(fault) = self { Some(*fault) } else { None }
+    }
+
+    /// What goes wrong with callbacks.
+    pub(super) fn callbacks(&self) -> CallbackFault {
+        if let Self::Callbacks(fault) = self { *fault } else { CallbackFault::None }
     }
 
     /// Applies the fault to the response of a request that was processed.

@@ -31,7 +31,8 @@ enum Condition {
     ErrorCode(String),
     Powerpack(String),
     Time(Comparison, i64),
-    /// Matches no message: none is inbound, and none belongs to a sub-account.
+    Inbound(bool),
+    /// Matches no message: none belongs to a sub-account.
     Never,
 }
 
@@ -98,10 +99,7 @@ impl Condition {
         let condition = match name {
             "message_state" => Self::State(one_of(name, value, &STATES)?),
             "message_type" => Self::Type(one_of(name, value, &TYPES)?),
-            "message_direction" => match one_of(name, value, &DIRECTIONS)?.as_str() {
-                "outbound" => return Ok(None),
-                _ => Self::Never,
-            },
+            "message_direction" => Self::Inbound(one_of(name, value, &DIRECTIONS)? == "inbound"),
             "subaccount" => Self::Never,
             "from_number" => Self::FromNumber(value.to_owned()),
             "to_number" => Self::ToNumber(value.to_owned()),
@@ -123,9 +121,10 @@ impl Condition {
             Self::Type(kind) => message.kind() == kind,
             Self::FromNumber(from) => message.sender_number().is_some_and(|number| same_number(number, from)),
             Self::ToNumber(to) => same_number(&message.recipient_number(), to),
-            Self::ErrorCode(code) => message.error_code(now) == Some(code),
+            Self::ErrorCode(code) => message.error_code(now).as_ref() == Some(code),
             Self::Powerpack(id) => message.powerpack_id() == Some(id),
             Self::Time(comparison, time) => comparison.holds(message.created, *time),
+            Self::Inbound(inbound) => message.is_inbound() == *inbound,
             Self::Never => false,
         }
     }

@@ -5,15 +5,21 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
+use super::call::Ended;
+use super::callback::Target;
 use super::number::{Sender, international, mask};
 use super::request::{Content, Kind, Log, Outgoing};
 use super::response::uuid;
 use super::text::Length;
 use super::time;
 
-/// The simulator's own choice: a message is sent, then delivered, this many milliseconds after its arrival.
+/// The simulator's own choice: a message is sent this many milliseconds after its arrival, and delivered as many later.
 const SENT_AFTER: i64 = 1_000;
-const DELIVERED_AFTER: i64 = 2_000;
+const DELIVERED_AFTER: i64 = 1_000;
+
+/// Plivo's errors ("Plivo: Error codes" page).
+const BLOCKED_BY_STOP: u16 = 200;
+const EXPIRED: u16 = 420;
 
 /// The simulator's own prices per unit in hundred-thousandths of a dollar, close to those in the United States.
 const SMS_RATE: usize = 550;
@@ -29,20 +35,69 @@ pub struct InboxMessage {
     pub from: String,
     /// The number it went to, with its `+`.
     pub to: String,
-    /// The full text, whatever Plivo was asked to log.
+    /// The full text, whatever Plivo was asked to log; of a call, what was spoken.
     pub text: String,
-    /// `sms` or `mms`.
+    /// `sms`, `mms` or `call`.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// Links to its media.
     pub media_urls: Vec<String>,
-    /// `queued`, `sent` or `delivered`.
+    /// `queued`, `sent`, `delivered`, `undelivered` or `failed`; `received` if a phone wrote it; of a call `in-progress`, `completed`, `busy`,
+    /// `no-answer` or `failed`.
     pub state: &'static str,
-    /// Epoch milliseconds of its arrival.
+    /// Epoch milliseconds of its arrival; of a call, when it was answered or given up.
     pub created: i64,
+    /// Plivo's error if it was not delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<u16>,
 }
 
-/// One message to one recipient.
+impl InboxMessage {
+    /// The phone that received or wrote it.
+    pub(crate) fn phone(&self) -> &str {
+        if self.is_from_phone() { &self.from } else { &self.to }
+    }
+
+    /// Whether a phone wrote it.
+    pub(crate) fn is_from_phone(&self) -> bool {
+        self.state == RECEIVED
+    }
+}
+
+const RECEIVED: &str = "received";
+
+/// What becomes of a message that Plivo has accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The phone receives it.
+    #[default]
+    Delivered,
+    /// The carrier reports this error.
+    Undelivered(u16),
+    /// Plivo does not send it, with this error.
+    Failed(u16),
+}
+
+/// Who wrote a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Direction {
+    /// The application.
+    #[default]
+    Outbound,
+    /// A phone.
+    Inbound,
+}
+
+/// A change of a message's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    /// Epoch milliseconds.
+    pub(super) at: i64,
+    pub(super) state: &'static str,
+    pub(super) error: Option<u16>,
+}
+
+/// One message to one recipient, a message from a phone, or what was spoken in a call.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Message {
     pub(super) uuid: String,
@@ -51,6 +106,15 @@ pub(super) struct Message {
     pub(super) created: i64,
     #[serde(serialize_with = "by_reference", deserialize_with = "shared")]
     content: Arc<Content>,
+    #[serde(default)]
+    direction: Direction,
+    #[serde(default)]
+    outcome: Outcome,
+    /// How many milliseconds it waits at Plivo before it is sent.
+    #[serde(default)]
+    waits: i64,
+    #[serde(default)]
+    call: Option<Ended>,
 }
 
 fn by_reference<S: Serializer>(content: &Arc<Content>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -63,27 +127,94 @@ fn shared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Content>, D:
 
 impl Message {
     /// The messages of one request, in the order of its recipients.
-    pub(super) fn for_each_recipient(outgoing: Outgoing, created: i64) -> Vec<Self> {
+    pub(super) fn for_each_recipient(outgoing: Outgoing, created: i64, outcome: Outcome, waits: i64) -> Vec<Self> {
         let content = Arc::new(outgoing.content);
-        let message = |to| Self { uuid: uuid(), to, created, content: Arc::clone(&content) };
+        let message = |to| Self { outcome, waits, ..Self::new(to, created, Arc::clone(&content)) };
         outgoing.recipients.into_iter().map(message).collect()
     }
 
-    /// The state at a time. If the clock was set back, the message is queued again.
+    /// A message that a phone wrote. Both numbers are digits.
+    pub(super) fn from_phone(from: &str, to: &str, text: &str, created: i64) -> Self {
+        let content = Content::plain(Sender::Number(from.to_owned()), Kind::Sms, text.to_owned());
+        Self { direction: Direction::Inbound, ..Self::new(to.to_owned(), created, Arc::new(content)) }
+    }
+
+    /// What was spoken in a call, which has this ID. Both numbers are digits.
+    pub(super) fn of_call(uuid: &str, from: &str, to: &str, text: String, ended: Ended) -> Self {
+        let content = Content::plain(Sender::Number(from.to_owned()), Kind::Call, text);
+        let created = ended.answered.unwrap_or(ended.at);
+        Self { uuid: uuid.to_owned(), call: Some(ended), ..Self::new(to.to_owned(), created, Arc::new(content)) }
+    }
+
+    fn new(to: String, created: i64, content: Arc<Content>) -> Self {
+        let (direction, outcome) = (Direction::default(), Outcome::default());
+        Self { uuid: uuid(), to, created, content, direction, outcome, waits: 0, call: None }
+    }
+
+    /// Lets the message fail, because the phone wants none from this sender.
+    pub(super) fn block(&mut self) {
+        self.outcome = Outcome::Failed(BLOCKED_BY_STOP);
+    }
+
+    /// The states of a message to a phone, oldest first.
+    pub(super) fn steps(&self) -> Vec<Step> {
+        let step = |at, state, error| Step { at, state, error };
+        let (queued, sent) = (step(self.created, "queued", None), self.created + self.waits + SENT_AFTER);
+        let expires = self.content.expiry.map(|seconds| self.created + seconds * 1_000);
+        if let Some(expires) = expires.filter(|expires| *expires < sent) {
+            return vec![queued, step(expires, "failed", Some(EXPIRED))];
+        }
+        let (last, error) = match self.outcome {
+            Outcome::Failed(code) => return vec![queued, step(sent, "failed", Some(code))],
+            Outcome::Undelivered(code) => ("undelivered", Some(code)),
+            Outcome::Delivered => ("delivered", None),
+        };
+        vec![queued, step(sent, "sent", None), step(sent + DELIVERED_AFTER, last, error)]
+    }
+
+    /// The newest of [`Self::steps`] at a time. If the clock was set back, the message is queued again.
+    fn step(&self, now: i64) -> Step {
+        let steps = self.steps();
+        let newest = steps.iter().rfind(|step| step.at <= now).or(steps.first());
+        newest.copied().unwrap_or(Step { at: self.created, state: "queued", error: None })
+    }
+
+    /// The state at a time.
     pub(super) fn state(&self, now: i64) -> &'static str {
-        match now - self.created {
-            DELIVERED_AFTER.. => "delivered",
-            SENT_AFTER.. => "sent",
-            _ => "queued",
+        match (&self.call, self.direction) {
+            (Some(call), _) => call.state(now),
+            (None, Direction::Inbound) => RECEIVED,
+            (None, Direction::Outbound) => self.step(now).state,
         }
     }
 
-    /// `sms` or `mms`.
+    /// `sms`, `mms` or `call`.
     pub(super) fn kind(&self) -> &'static str {
         match self.content.kind {
             Kind::Sms => "sms",
             Kind::Mms => "mms",
+            Kind::Call => "call",
         }
+    }
+
+    /// The call that it was.
+    pub(super) fn call(&self) -> Option<&Ended> {
+        self.call.as_ref()
+    }
+
+    /// Whether a phone wrote it.
+    pub(super) fn is_inbound(&self) -> bool {
+        self.direction == Direction::Inbound
+    }
+
+    /// The text.
+    pub(super) fn text(&self) -> &str {
+        &self.content.text
+    }
+
+    /// Where its reports go.
+    pub(super) fn callback(&self) -> Option<&Target> {
+        self.content.callback.as_ref()
     }
 
     /// The sender as records show it. The simulator cannot know which number of a powerpack Plivo would pick.
@@ -110,37 +241,46 @@ impl Message {
         }
     }
 
-    /// `000` once it is delivered ("Plivo: The Message Object" page).
-    pub(super) fn error_code(&self, now: i64) -> Option<&'static str> {
-        (self.state(now) == "delivered").then_some("000")
+    /// `000` once it is delivered ("Plivo: The Message Object" page), or the error.
+    pub(super) fn error_code(&self, now: i64) -> Option<String> {
+        match self.step(now) {
+            _ if self.is_inbound() => None,
+            Step { error: Some(error), .. } => Some(error.to_string()),
+            Step { state: "delivered", .. } => Some("000".to_owned()),
+            Step { .. } => None,
+        }
+    }
+
+    /// The number of units, and the price of one and of all, as Plivo writes them.
+    pub(super) fn price(&self) -> (usize, String, String) {
+        let (units, rate) = match self.content.kind {
+            _ if self.is_inbound() => (Length::of(&self.content.text).units(), 0),
+            Kind::Sms => (Length::of(&self.content.text).units(), SMS_RATE),
+            Kind::Mms => (1, MMS_RATE),
+            Kind::Call => (1, 0),
+        };
+        (units, dollars(rate), dollars(rate * units))
     }
 
     /// Plivo's record of the message, without the `api_id` that each response adds.
     pub(super) fn record(&self, auth_id: &str, now: i64) -> Value {
-        let (units, rate) = match self.content.kind {
-            Kind::Sms => (Length::of(&self.content.text).units(), SMS_RATE),
-            Kind::Mms => (1, MMS_RATE),
-        };
+        let (units, rate, amount) = self.price();
         let dlt = &self.content.dlt;
-        let updated = match self.state(now) {
-            "delivered" => DELIVERED_AFTER,
-            "sent" => SENT_AFTER,
-            _ => 0,
-        };
+        let sent = self.steps().into_iter().find(|step| step.state == "sent" && step.at <= now);
         json!({
             "message_uuid": self.uuid,
             "resource_uri": format!("/v1/Account/{auth_id}/Message/{}/", self.uuid),
             "from_number": self.sender_number(),
             "to_number": self.recipient_number(),
-            "message_direction": "outbound",
+            "message_direction": if self.is_inbound() { "inbound" } else { "outbound" },
             "message_type": self.kind(),
             "message_state": self.state(now),
             "message_time": time::format(self.created),
-            "message_sent_time": (updated > 0).then(|| time::format(self.created + SENT_AFTER)),
-            "message_updated_time": time::format(self.created + updated),
+            "message_sent_time": sent.filter(|_| !self.is_inbound()).map(|step| time::format(step.at)),
+            "message_updated_time": time::format(if self.is_inbound() { self.created } else { self.step(now).at }),
             "units": units,
-            "total_rate": dollars(rate),
-            "total_amount": dollars(rate * units),
+            "total_rate": rate,
+            "total_amount": amount,
             "carrier_fees": dollars(0),
             "carrier_fees_rate": dollars(0),
             "error_code": self.error_code(now),
@@ -198,12 +338,13 @@ impl Message {
             media_urls: self.content.media.iter().map(|media| media.url.clone()).collect(),
             state: self.state(now),
             created: self.created,
+            error_code: if self.call.is_none() && !self.is_inbound() { self.step(now).error } else { None },
         }
     }
 }
 
 /// Hundred-thousandths of a dollar, as Plivo writes amounts: `0.00550`.
-fn dollars(amount: usize) -> String {
+pub(super) fn dollars(amount: usize) -> String {
     format!("{}.{:05}", amount / 100_000, amount % 100_000)
 }
 
@@ -232,7 +373,7 @@ mod tests {
             body[name] = value.clone();
         }
         let outgoing = Outgoing::parse(body.as_object().unwrap()).unwrap();
-        Message::for_each_recipient(outgoing, 10_000).remove(0)
+        Message::for_each_recipient(outgoing, 10_000, Outcome::Delivered, 0).remove(0)
     }
 
     #[test]
@@ -272,6 +413,24 @@ mod tests {
         assert_eq!(delivered["error_code"], "000");
         assert_eq!(delivered["message_sent_time"], "1970-01-01 00:00:11.000000+00:00");
         assert_eq!(delivered["message_updated_time"], "1970-01-01 00:00:12.000000+00:00");
+    }
+
+    #[test]
+    fn a_message_that_waits_beyond_its_expiry_fails_then() {
+        let waiting = |waits| Message { waits, ..message(json!({"message_expiry": 60})) };
+        let last = |message: &Message| message.steps().pop().map(|step| (step.at, step.state, step.error));
+        assert_eq!(last(&waiting(59_001)), Some((70_000, "failed", Some(420))));
+        assert_eq!(last(&waiting(59_000)), Some((71_000, "delivered", None)));
+        let record = waiting(60_000).record("MA", 70_000);
+        assert_eq!((&record["message_state"], &record["error_code"]), (&json!("failed"), &json!("420")));
+        assert_eq!((&record["message_sent_time"], waiting(60_000).state(69_999)), (&Value::Null, "queued"));
+    }
+
+    #[test]
+    fn a_message_of_an_earlier_version_s_file_is_read() {
+        let line = r#"{"uuid":"5ec4c8c9-cd74-42b5-9e41-0d7670d6bb46","to":"15550001111","created":1000,"content":{"sender":{"Number":"14155550100"},"kind":"Sms","text":"hello","media":[],"log":"Everything","dlt":{"entity_id":null,"template_id":null,"template_category":null}}}"#;
+        let message: Message = serde_json::from_str(line).unwrap();
+        assert_eq!((message.state(3_000), message.is_inbound(), message.callback()), ("delivered", false, None));
     }
 
     #[test]

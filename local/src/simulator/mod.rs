@@ -1,9 +1,10 @@
-//! A simulator of Plivo: the part of its REST API that sends messages and reads them back. Messages are kept in memory, and
-//! in a file if there is one.
+//! A simulator of Plivo: the part of its REST API that sends messages, makes calls and reads both back, and the requests by which Plivo calls
+//! an application back. Messages are kept in memory, and in a file if there is one.
 //!
 //! Our client and the official SDKs talk to it over HTTP, so it refuses what Plivo refuses and responds in Plivo's shapes. It serves
-//! `/v1/Account/{auth_id}/…` and is independent of the rest of the stack: [`Simulator::new`] takes the credentials and the clock, and
-//! [`Simulator::messages`] returns what was sent. Calls and Verify sessions are not simulated.
+//! `/v1/Account/{auth_id}/…` and is independent of the rest of the stack: [`Simulator::new`] takes the credentials and the clock,
+//! [`Simulator::messages`] returns what was sent, [`Simulator::write`] writes as a phone, and [`Simulator::deliver_due`] calls the application
+//! back with what is due. Verify sessions are not simulated.
 //!
 //! * `api`: the resources and their handlers
 //! * `request`: the checks of a request to send
@@ -11,41 +12,56 @@
 //! * `message`: a message, as Plivo reports it and as the phone shows it
 //! * `list`: filters and pages of the message list
 //! * `response`: the shapes of responses
+//! * `callback`: calls the application back, in order and by the clock
+//! * `report`: delivery reports
+//! * `inbound`: messages that phones write, and opt-outs
+//! * `call`: calls
+//! * `xml`: what an application answers
 //! * `fault`: faults to inject
 //! * `plan`: the fault that people inject
 //! * `time`: Plivo's format of times
 
 mod api;
+mod call;
+mod callback;
 mod fault;
+mod inbound;
 mod journal;
 mod list;
 mod message;
 mod number;
 mod parameter;
 mod plan;
+mod report;
 mod request;
 mod response;
 #[cfg(test)]
 mod testing;
 mod text;
 mod time;
+mod xml;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::Router;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
+pub use call::CallFault;
+pub use callback::CallbackFault;
 pub use fault::Fault;
-pub use message::InboxMessage;
+pub use inbound::NotWritten;
+pub use message::{InboxMessage, Outcome};
 pub use plan::FaultPlan;
 
+use callback::{Queue, Target};
 use journal::Journal;
 use message::Message;
+use number::Sender;
 use request::Outgoing;
 
 /// Epoch milliseconds of the stack's movable clock.
@@ -60,18 +76,51 @@ pub struct Simulator {
     inner: Arc<Inner>,
 }
 
+/// What a fault is injected into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject {
+    /// A request to send a message.
+    Message,
+    /// A request to call.
+    Call,
+    /// A message that a phone writes.
+    Inbound,
+}
+
+/// How the messages of a request go on.
+#[derive(Clone, Copy, Default)]
+struct Course {
+    outcome: Outcome,
+    waits: i64,
+    callbacks: CallbackFault,
+    /// Whether the phone gets it although it wants no message.
+    ignores_block: bool,
+}
+
 struct Inner {
     auth_id: String,
+    auth_token: String,
     /// What follows `Basic ` in the header of a client that knows the credentials.
     credentials: String,
     now: Now,
     fault: Mutex<Fault>,
     plan: Mutex<Option<FaultPlan>>,
     message_calls: AtomicUsize,
+    call_requests: AtomicUsize,
     /// Newest first.
     kept: Mutex<VecDeque<Arc<Message>>>,
     journal: Mutex<Option<Journal>>,
     arrivals: watch::Sender<u64>,
+    /// Numbers of the application and phones that want no message from them.
+    blocked: Mutex<HashSet<(String, String)>>,
+    /// Where messages of phones go, and the number that they are written to.
+    application: Mutex<Option<(Target, Option<Sender>)>>,
+    queue: Mutex<Queue>,
+    /// Wakes whoever waits for the queue.
+    added: Notify,
+    /// Held while callbacks are sent, so that they stay in order.
+    delivering: tokio::sync::Mutex<()>,
+    http: OnceLock<Option<reqwest::Client>>,
 }
 
 impl Simulator {
@@ -80,14 +129,22 @@ impl Simulator {
         Self {
             inner: Arc::new(Inner {
                 auth_id: auth_id.to_owned(),
+                auth_token: auth_token.to_owned(),
                 credentials: STANDARD.encode(format!("{auth_id}:{auth_token}")),
                 now,
                 fault: Mutex::new(Fault::None),
                 plan: Mutex::default(),
                 message_calls: AtomicUsize::new(0),
+                call_requests: AtomicUsize::new(0),
                 kept: Mutex::new(VecDeque::new()),
                 journal: Mutex::default(),
                 arrivals: watch::Sender::new(0),
+                blocked: Mutex::default(),
+                application: Mutex::default(),
+                queue: Mutex::default(),
+                added: Notify::new(),
+                delivering: tokio::sync::Mutex::default(),
+                http: OnceLock::new(),
             }),
         }
     }
@@ -95,6 +152,7 @@ impl Simulator {
     /// Keeps the messages in this file from now on, and adds those that are in it.
     pub(crate) fn keep_in(&self, file: &Path) -> std::io::Result<()> {
         let (journal, messages) = Journal::open(file)?;
+        messages.iter().for_each(|message| self.apply_intent(message));
         let mut kept = lock(&self.inner.kept);
         kept.extend(messages.into_iter().rev().map(Arc::new));
         kept.truncate(KEPT);
@@ -107,7 +165,7 @@ impl Simulator {
         api::router(self.clone())
     }
 
-    /// The messages that phones received, newest first. `to` compares digits only, so `+1555…`, `1555…` and ` 1555…` (a plus that a query
+    /// The messages that phones received and wrote, and their calls, newest first. `to` compares digits only, so `+1555…`, `1555…` and ` 1555…` (a plus that a query
     /// decoder turned into a space) are the same number.
     pub fn messages(&self, to: Option<&str>) -> Vec<InboxMessage> {
         self.newest_messages(to, usize::MAX)
@@ -157,6 +215,11 @@ impl Simulator {
         self.inner.message_calls.load(Ordering::Relaxed)
     }
 
+    /// The number of requests to call, whatever the response was.
+    pub fn call_requests(&self) -> usize {
+        self.inner.call_requests.load(Ordering::Relaxed)
+    }
+
     /// Wakes the inbox's long polls, because the clock was moved or the stack stops.
     pub(crate) fn wake(&self) {
         self.inner.arrivals.send_modify(|version| *version = version.wrapping_add(1));
@@ -184,22 +247,42 @@ impl Simulator {
         lock(&self.inner.fault).clone()
     }
 
-    /// The fault of a request to send.
-    fn fault_of_sending(&self, body: &[u8]) -> Fault {
+    /// The fault of a request about these numbers, joined by `<`.
+    fn fault_of(&self, subject: Subject, numbers: &str, body: &[u8]) -> Fault {
         let mut plan = lock(&self.inner.plan);
-        let (planned, left) = plan.take().map_or((None, None), |plan| plan.apply(body));
+        let (planned, left) = plan.take().map_or((None, None), |plan| plan.apply(subject, numbers));
         *plan = left;
         planned.unwrap_or_else(|| self.fault().of_sending(body))
     }
 
-    fn count_message_call(&self) {
-        self.inner.message_calls.fetch_add(1, Ordering::Relaxed);
+    fn count_request(&self, subject: Subject) {
+        let counter = match subject {
+            Subject::Call => &self.inner.call_requests,
+            Subject::Message | Subject::Inbound => &self.inner.message_calls,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Keeps one message per recipient and returns their IDs in the recipients' order.
-    fn keep(&self, outgoing: Outgoing) -> Vec<String> {
-        let messages = Message::for_each_recipient(outgoing, self.now());
+    /// Keeps one message per recipient, schedules their reports, and returns their IDs in the recipients' order.
+    fn keep(&self, outgoing: Outgoing, course: Course) -> Vec<String> {
+        let mut messages = Message::for_each_recipient(outgoing, self.now(), course.outcome, course.waits);
         let uuids = messages.iter().map(|message| message.uuid.clone()).collect();
+        for message in &mut messages {
+            if !course.ignores_block && self.is_blocked(message) {
+                message.block();
+            }
+            self.schedule_reports(message.reports(), course.callbacks);
+        }
+        self.keep_messages(messages);
+        uuids
+    }
+
+    fn is_blocked(&self, message: &Message) -> bool {
+        let pair = message.sender_number().map(|from| (from.to_owned(), message.to.clone()));
+        pair.is_some_and(|pair| lock(&self.inner.blocked).contains(&pair))
+    }
+
+    fn keep_messages(&self, messages: Vec<Message>) {
         {
             let mut kept = lock(&self.inner.kept);
             if let Some(Err(error)) = lock(&self.inner.journal).as_mut().map(|journal| journal.append(&messages)) {
@@ -211,7 +294,6 @@ impl Simulator {
             kept.truncate(KEPT);
         }
         self.inner.arrivals.send_modify(|version| *version += 1);
-        uuids
     }
 
     fn find(&self, uuid: &str) -> Option<Arc<Message>> {
@@ -280,7 +362,7 @@ mod tests {
             Outgoing::parse(body.as_object().unwrap()).unwrap()
         };
         for index in 0..KEPT + 5 {
-            simulator.keep(outgoing(index.to_string()));
+            simulator.keep(outgoing(index.to_string()), Course::default());
         }
 
         let messages = simulator.messages(None);

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::callback::Target;
 use super::number::{Sender, is_destination, is_north_american, strip};
 use super::parameter::{is_url, is_uuid, list, refused, string};
 use super::response::{Refused, uuid};
@@ -37,6 +38,20 @@ pub(super) struct Content {
     pub(super) media: Vec<Media>,
     pub(super) log: Log,
     pub(super) dlt: Dlt,
+    /// Where reports go.
+    #[serde(default)]
+    pub(super) callback: Option<Target>,
+    /// After how many seconds it is no longer sent.
+    #[serde(default)]
+    pub(super) expiry: Option<i64>,
+}
+
+impl Content {
+    /// Content without media and options.
+    pub(super) fn plain(sender: Sender, kind: Kind, text: String) -> Self {
+        let (media, log, dlt) = (Vec::new(), Log::Everything, Dlt::default());
+        Self { sender, kind, text, media, log, dlt, callback: None, expiry: None }
+    }
 }
 
 /// A link of an MMS, and the ID under which Plivo lists it.
@@ -46,11 +61,12 @@ pub(super) struct Media {
     pub(super) url: String,
 }
 
-/// The kind of a message. WhatsApp is not simulated.
+/// The kind of a message. WhatsApp is not simulated. A call is kept like a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Kind {
     Sms,
     Mms,
+    Call,
 }
 
 /// What Plivo may log of a message. Records never contain the text, so this only decides whether the number is masked.
@@ -71,10 +87,16 @@ pub(super) struct Dlt {
 }
 
 impl Outgoing {
+    /// An SMS from one number to another.
+    pub(super) fn plain(from: &str, to: &str, text: &str) -> Self {
+        let content = Content::plain(Sender::Number(from.to_owned()), Kind::Sms, text.to_owned());
+        Self { content, recipients: vec![to.to_owned()], invalid: Vec::new() }
+    }
+
     /// Checks a request's parameters. Like Plivo, it ignores unknown ones.
     pub(super) fn parse(body: &Map<String, Value>) -> Result<Self, Refused> {
         let sender = sender(body)?;
-        let (recipients, invalid) = recipients(body)?;
+        let (recipients, invalid) = recipients(body, "dst")?;
         if let Sender::Number(number) = &sender
             && recipients.contains(number)
         {
@@ -84,8 +106,10 @@ impl Outgoing {
         let media = media(body)?;
         check_media(kind, &media, &sender, &recipients)?;
         let text = text(body, kind, &media)?;
-        check_options(body)?;
-        let content = Content { sender, kind, text, media, log: log(body)?, dlt: dlt(body)? };
+        check_trackable(body)?;
+        let callback = Target::parse(body, "url", "method")?;
+        let (log, dlt, expiry) = (log(body)?, dlt(body)?, expiry(body)?);
+        let content = Content { sender, kind, text, media, log, dlt, callback, expiry };
         Ok(Self { content, recipients, invalid })
     }
 }
@@ -100,17 +124,17 @@ fn sender(body: &Map<String, Value>) -> Result<Sender, Refused> {
     }
 }
 
-/// Valid and invalid destinations. The official Python SDK sends a list in its printed form (`['1555…', '1555…']`), which is refused like
+/// Valid and invalid destinations of a message or call. The official Python SDK sends a list in its printed form (`['1555…', '1555…']`), which is refused like
 /// any other text that is not a number.
-fn recipients(body: &Map<String, Value>) -> Result<(Vec<String>, Vec<String>), Refused> {
-    let Some(dst) = string(body, "dst")? else {
-        return refused("dst parameter not present");
+pub(super) fn recipients(body: &Map<String, Value>, name: &str) -> Result<(Vec<String>, Vec<String>), Refused> {
+    let Some(dst) = string(body, name)? else {
+        return refused(format!("{name} parameter not present"));
     };
     let mut seen = HashSet::new();
     let all = dst.split('<').map(strip).filter(|number| !number.is_empty() && seen.insert(number.clone()));
     let (good, bad): (Vec<_>, Vec<_>) = all.partition(|number| is_destination(number));
     if good.len() + bad.len() > MAX_RECIPIENTS {
-        return refused(format!("dst cannot hold more than {MAX_RECIPIENTS} numbers"));
+        return refused(format!("{name} cannot hold more than {MAX_RECIPIENTS} numbers"));
     }
     if good.is_empty() {
         let first = bad.first().map_or("", String::as_str);
@@ -160,7 +184,7 @@ fn check_media(kind: Kind, media: &[Media], sender: &Sender, recipients: &[Strin
         Kind::Mms if !recipients.iter().all(|number| is_north_american(number)) => {
             refused("mms can only be sent to numbers of the US and Canada")
         }
-        Kind::Mms => Ok(()),
+        Kind::Mms | Kind::Call => Ok(()),
     }
 }
 
@@ -184,22 +208,20 @@ fn log(body: &Map<String, Value>) -> Result<Log, Refused> {
     }
 }
 
-/// Checks the parameters that have no effect here. Status callbacks are not sent.
-fn check_options(body: &Map<String, Value>) -> Result<(), Refused> {
-    if string(body, "url")?.is_some_and(|url| !is_url(&url)) {
-        return refused("url is not a valid url");
-    }
-    if string(body, "method")?.is_some_and(|method| !["GET", "POST"].contains(&method.to_ascii_uppercase().as_str())) {
-        return refused("method must be GET or POST");
-    }
+/// Whether conversions will be reported has no effect here.
+fn check_trackable(body: &Map<String, Value>) -> Result<(), Refused> {
     if string(body, "trackable")?.is_some_and(|flag| !["true", "false"].contains(&flag.to_ascii_lowercase().as_str())) {
         return refused("trackable must be true or false");
     }
-    let expiry = string(body, "message_expiry")?.map(|seconds| seconds.parse::<i64>());
-    if expiry.is_some_and(|seconds| seconds.map_or(true, |seconds| !EXPIRY_SECONDS.contains(&seconds))) {
-        return refused("message_expiry must be between 5 and 10799");
-    }
     Ok(())
+}
+
+fn expiry(body: &Map<String, Value>) -> Result<Option<i64>, Refused> {
+    match string(body, "message_expiry")?.map(|seconds| seconds.parse::<i64>()) {
+        None => Ok(None),
+        Some(Ok(seconds)) if EXPIRY_SECONDS.contains(&seconds) => Ok(Some(seconds)),
+        Some(_) => refused("message_expiry must be between 5 and 10799"),
+    }
 }
 
 fn dlt(body: &Map<String, Value>) -> Result<Dlt, Refused> {

@@ -20,6 +20,11 @@ pub(super) fn format(time: i64) -> String {
     time.and_then(|time| time.format(WRITTEN).ok()).unwrap_or_default()
 }
 
+/// Like [`format()`], without the offset, as callbacks have it.
+pub(super) fn format_local(time: i64) -> String {
+    format(time).trim_end_matches("+00:00").to_owned()
+}
+
 /// Parses `YYYY-MM-DD[ HH:MM[:SS[.ffffff]]]`, in UTC, to epoch milliseconds.
 pub(super) fn parse(text: &str) -> Option<i64> {
     let text = text.trim();

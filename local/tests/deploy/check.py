@@ -45,6 +45,7 @@ def main(tools):
         without_a_terminal_what_is_missing_is_refused(copy)
         at_a_terminal_four_things_are_asked(copy, aws, starts)
         an_update_asks_and_changes_nothing(copy, aws)
+        own_texts_are_checked_before_the_build(copy, folder)
         an_ended_deployment_leaves_no_file(copy, folder)
         changed_settings_are_shown_and_confirmed(copy, aws)
         a_captcha_on_a_deployed_stack_needs_its_key_before_the_build(copy, aws)
@@ -128,11 +129,12 @@ class Copy:
 
     def __init__(self, folder, tools, endpoint, url):
         self.top, self.record = folder / "repository", folder / "record"
-        (self.top / "docs").mkdir(parents=True)
+        for name in ["docs", "shared"]:
+            (self.top / name).mkdir(parents=True)
         self.record.mkdir()
         self.temporary = folder / "temporary"
         self.temporary.mkdir()
-        for name in ["deploy", "deploy.env", "samconfig.toml", "docs/cost.md"]:
+        for name in ["deploy", "deploy.env", "samconfig.toml", "docs/cost.md", "shared/texts.json"]:
             shutil.copy(TOP / name, self.top / name)
         shutil.copy(TOP / "template.yaml", self.top / "real.yaml")
         self.write("template.yaml", stand_in(url))
@@ -289,7 +291,7 @@ def a_plan_makes_nothing(copy, aws):
     shown = copy.run("--plan", environment=nowhere | {"AWS_EC2_METADATA_DISABLED": "true"})
     start = "Cannot read your AWS account, so the plan comes from template.yaml only: no AWS region"
     check(shown.startswith(start), "another start", shown)
-    for line in ["  7  AWS::DynamoDB::Table\n", "together", "3.45", "7.89"]:
+    for line in ["  8  AWS::DynamoDB::Table\n", "together", "3.45", "7.89"]:
         check(line in shown, f"no {line}", shown)
     stand_in = (copy.top / "template.yaml").read_text()
     shutil.copy(copy.top / "real.yaml", copy.top / "template.yaml")
@@ -399,6 +401,35 @@ def an_update_asks_and_changes_nothing(copy, aws):
     check("Not sent: 400" in shown and "phone_invalid" in shown and "docs/errors.md" in shown, "no reason", shown)
     check(aws.stack()["Parameters"] == before["Parameters"], "other parameters", aws.stack()["Parameters"])
     passed("a second deployment keeps what was answered, asks for nothing without a terminal, and changes nothing")
+
+
+def own_texts_are_checked_before_the_build(copy, folder):
+    # A cargo that has built otpost, in the repository, and runs it in the copy.
+    subprocess.run(["cargo", "build", "--quiet", "--locked", "--package", "otpost"], cwd=TOP, check=True)
+    programs = folder / "cargo"
+    programs.mkdir()
+    (programs / "cargo").write_text(f"""#!/bin/sh
+[ "$1 $2 $3 $4 $5 $6" = "run --quiet --locked --package otpost --" ] || exit 1
+shift 6
+echo "$@" > {copy.record / "otpost"}
+exec {stack.TARGET / "debug" / "otpost"} "$@"
+""")
+    (programs / "cargo").chmod(0o755)
+    environment = copy.environment | {"PATH": f"{programs}:{copy.environment['PATH']}"}
+    good, texts = copy.settings, (copy.top / "shared" / "texts.json").read_text()
+    copy.settings = f"{good}APP_NAME={ODD}\n"
+    own = lambda text: copy.write("shared/texts.json", json.dumps({"en": {"login": text}}))
+    own("{code} opens {app}: bit.ly/x")
+    shown = copy.run("--yes", code=1, environment=environment)
+    check("en login: has a link" in shown and not copy.was_built(), "not refused, or built", shown)
+    own("{code} opens {app} for {life}.")
+    shown = copy.run("--yes", environment=environment)
+    check(f"en login: 000000 opens {ODD} for <1 min." in shown and copy.was_built(), "not shown, or not built", shown)
+    copy.settings = good
+    copy.write("shared/texts.json", texts)
+    copy.run("--yes", environment=environment)
+    check(not (copy.record / "otpost").exists() and copy.was_built(), "no texts were checked")
+    passed("one's own texts are checked by the settings before the build, and stop it")
 
 
 def an_ended_deployment_leaves_no_file(copy, folder):

@@ -9,7 +9,7 @@ use crate::support::{PASSWORD, TestApp, log};
 
 const PHONE: &str = "+14155550101";
 
-async fn switch(app: &TestApp, name: &str, off: bool) {
+pub(crate) async fn switch(app: &TestApp, name: &str, off: bool) {
     let change = KillSwitchChange {
         at: Timestamp::from_millis(0),
         by: "a test".to_owned(),

@@ -144,7 +144,7 @@ fn numbers_have_the_bounds_of_the_code() {
 }
 
 /// Values that the template and the code accept.
-const GOOD: [(&str, &[&str]); 23] = [
+const GOOD: [(&str, &[&str]); 25] = [
     ("PlivoSender", &["+14155550100", "14155550100", "Otpost", "5ec4c8c9-cd74-42b5-9e41-0d7670d6bb46"]),
     ("PlivoApiUrl", &["https://api.plivo.com/v1/Account/", "https://proxy.example:8443/plivo"]),
     ("AppName", &["Jane's Shop & Co."]),
@@ -162,6 +162,8 @@ const GOOD: [(&str, &[&str]); 23] = [
     ("MmsPrice", &["0.02", "1.5"]),
     ("PumpingPrefix", &["1/0/100"]),
     ("PumpingCountry", &["250/10/9"]),
+    ("OptOutWords", &["", "BASTA", "basta ya,GENUG"]),
+    ("HelpText", &["", "Codes to log in to Jane's Shop. Reply STOP to end messages."]),
     ("PhoneColumn", &["mobile_1"]),
     ("TestNumbers", &["", "+14155550123=123456@2027-12-31,+447700900123=654321@2028-02-29"]),
     ("WebOtpHost", &["app.example.com"]),

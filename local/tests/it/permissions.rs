@@ -10,6 +10,8 @@ use local::simulator::Fault;
 use local::template::Template;
 use serde_json::json;
 
+use crate::deliveries::report;
+use crate::opt_out;
 use crate::support::{PASSWORD, TestApp, challenge_id, wrong};
 
 const PHONE: &str = "+14155550101";
@@ -64,14 +66,30 @@ async fn flows(iam: &Iam) {
     app.advance(60);
     let token = app.log_in(PHONE).await;
     app.get("/api/users/logout", Some(&token)).await.ok();
+    // The phone that the user will have when it is deleted.
+    let consent = json!({"phoneNumber": "+14155550108", "text": "Text me.", "source": "test"});
+    let request = app.request(reqwest::Method::POST, "/api/services/Plivo/consent").bearer_auth(local::MESSAGE_KEY);
+    app.send(request.body(consent.to_string())).await.ok();
     account(&app, user["objectId"].as_str().unwrap()).await;
     app.message(&json!({"phoneNumber": PHONE, "message": "Hello"})).await.ok();
+    for word in ["STOP", "HELP"] {
+        opt_out::text(&app, word, "+14155550109", word).await;
+    }
+    reports(&app).await;
     for queue in ["messages", "messages.fifo"] {
         let arn = format!("arn:aws:sqs:us-east-1:000000000000:{queue}");
         let poison = json!({"eventSource": "aws:sqs", "eventSourceARN": arn, "messageId": queue, "body": "poison",
             "attributes": {"MessageGroupId": "a"}});
         app.stack.invoke("send-message", json!({ "Records": [poison] })).await.unwrap();
     }
+}
+
+/// What became of a code that did not arrive, and of a message.
+async fn reports(app: &TestApp) {
+    let path = app.code_path("+14155550106").await;
+    app.report(&path, &report("+14155550106", "undelivered", 3, &[])).await;
+    app.report(&app.message_path(PHONE), &report(PHONE, "delivered", 3, &[("MessageUUID", "a")])).await;
+    assert_eq!(app.message_status("a").await.ok()["state"], "delivered");
 }
 
 /// What users do with their account: a new password tells the phone, and that can fail.

@@ -9,6 +9,8 @@ use ring::hmac;
 use serde_json::json;
 use shared::crypto::Keys;
 
+use crate::deliveries::report;
+use crate::opt_out;
 use crate::support::{PASSWORD, TestApp, challenge_id, log, remember, secrets, wrong};
 
 const PHONE: &str = "+14155550142";
@@ -33,6 +35,7 @@ async fn all_flows() -> TestApp {
     let (put, delete) = (reqwest::Method::PUT, reqwest::Method::DELETE);
     let own = app.register("+14155550145", "joe@example.com").await;
     let token = app.log_in("+14155550145").await;
+    consents(&app, "+14155550145").await;
     let path = format!("/api/users/{}", own["objectId"].as_str().unwrap());
     for (method, body) in [(put, json!({"password": "another horse battery"})), (delete, json!({}))] {
         app.send(app.request(method, &path).header("user-token", &token).body(body.to_string())).await.ok();
@@ -58,6 +61,11 @@ async fn all_flows() -> TestApp {
     app.register_start(OTHER).await;
     app.login_start("+14155550144").await;
     app.texts(OTHER);
+    let path = app.code_path("+14155550146").await;
+    for (phone, path) in [("+14155550146", path), (OTHER, app.message_path(OTHER))] {
+        app.report(&path, &report(phone, "undelivered", 3, &[("ErrorCode", "70")])).await;
+        app.message_status("5b40a428-bfc7-4daf-9d06-726c558bf3b8").await;
+    }
     for secret in [
         local::MESSAGE_KEY,
         local::ROOT_KEY,
@@ -67,10 +75,29 @@ async fn all_flows() -> TestApp {
         jwt.as_str(),
         "nobody's business",
         "not a number",
+        // Of a report.
+        "14155550146",
+        "14155550199",
     ] {
         remember(secret);
     }
     app
+}
+
+/// What phones agree to: this one, whose user is deleted afterwards, and others who write to us.
+async fn consents(app: &TestApp, phone: &str) {
+    let consent = json!({"phoneNumber": phone, "text": "Text me about shoes.", "source": "test"});
+    let request = app.request(reqwest::Method::POST, "/api/services/Plivo/consent").bearer_auth(local::MESSAGE_KEY);
+    app.send(request.body(consent.to_string())).await.ok();
+    for (uuid, from, text) in
+        [("one", phone, "STOP"), ("two", "+14155550146", "HELP"), ("three", "+14155550147", "a secret for nobody")]
+    {
+        opt_out::text(app, uuid, from, text).await;
+        remember(&from[1..]);
+    }
+    app.message(&json!({"phoneNumber": phone, "message": "Hello"})).await.refused(403, 14000, "opted_out");
+    remember("about shoes");
+    remember("a secret for nobody");
 }
 
 #[tokio::test]
@@ -188,15 +215,22 @@ async fn items_that_expire_say_when() {
     let now = app.stack.clock.advance(std::time::Duration::ZERO).as_seconds();
     for (table, item) in app.dump().await {
         let expires = item["expires_at"]["N"].as_str().map(|seconds| seconds.parse::<i64>().unwrap());
-        let is_kept = table == "users" || table == "controls" && item["count"].is_null();
+        let has_consents = item["opted_out"].is_object() || item["records"]["L"] != json!([]);
+        let is_kept = match table {
+            "users" => true,
+            "controls" => item["count"].is_null(),
+            "consents" => has_consents,
+            _ => false,
+        };
         assert_eq!(expires.is_none(), is_kept, "{table}");
         let longest = match (table, item["state"]["S"].as_str()) {
             ("messages", Some("unknown")) => 367,
+            ("messages", _) if item["created"].is_object() => 31,
             ("messages", _) => 16,
             // The devices of an owner are kept for longer.
             ("phones", _) if item["last_verified"].is_object() => 181,
             ("counters", _) => 41,
-            ("decisions", _) => 31,
+            ("decisions" | "consents", _) => 31,
             _ => 8,
         };
         assert!(expires.is_none_or(|at| at > now && at < now + longest * 86_400), "{table}: {item}");

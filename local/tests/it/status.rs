@@ -44,6 +44,7 @@ pub(crate) async fn report(app: &TestApp, phone: &str, state: DeliveryState, err
         state,
         sequence: 100,
         error: error.map(str::to_owned),
+        carrier: None,
         at: app.stack.clock.now(),
     };
     let recorded = Report { part: (1, 1), content };
@@ -113,7 +114,7 @@ async fn report_later(app: &TestApp) {
     let (send, _) = record.sends.iter().next().unwrap();
     let at = app.stack.clock.now();
     let (uuid, state) = ("3e1f".to_owned(), DeliveryState::Delivered);
-    let content = Part { uuid, state, sequence: 101, error: None, at };
+    let content = Part { uuid, state, sequence: 101, error: None, carrier: None, at };
     let phone = phone_key(app, UNKNOWN).await;
     app.stack.app.store.phones.record_report(phone, send, &Report { part: (1, 1), content }).await.unwrap().unwrap();
 }

@@ -6,13 +6,14 @@ use std::path::Path;
 use local::dynamodb::TABLES;
 use local::gateway::cors;
 use local::template::{Template, reference};
+use phone_number::Country;
 use regex::Regex;
 use send_message::queue::{BATCH_SIZE, FIFO_BATCH_SIZE, VISIBILITY_TIMEOUT};
 use serde_json::{Value, json};
 use shared::aws::secrets::PlivoCredentials;
 use shared::config::{NAMES, RESOURCE_NAMES};
 use shared::flow::Flow;
-use shared::http::routes::{FALLBACK, FROM_PLIVO, ROUTES, Route};
+use shared::http::routes::{CONSENT, FALLBACK, FROM_PLIVO, ROUTES, Route};
 use shared::metrics::Metric;
 
 /// The namespace of the metrics that the functions write.
@@ -165,7 +166,7 @@ fn every_route_that_sends_and_the_rest_have_the_lower_rate() {
         match route.function {
             "account" => of_account,
             "session" | "login-code" | FROM_PLIVO => false,
-            _ => route.method == "POST",
+            _ => route.method == "POST" && route.path != CONSENT,
         }
     };
     let mut expected: BTreeSet<_> = ROUTES.iter().filter(sends).flat_map(keys).collect();
@@ -264,7 +265,7 @@ fn users_and_their_keys_outlive_the_stack_and_the_code_reads_plivo_s_secret() {
     let kept = |policy: &str| {
         resources.iter().filter(|(_, one)| one[policy] == "Retain").map(|(id, _)| id.as_str()).collect::<Vec<_>>()
     };
-    assert_eq!(kept("DeletionPolicy"), ["UsersTable", "RootSecret", "MessageSecret"]);
+    assert_eq!(kept("DeletionPolicy"), ["UsersTable", "ConsentsTable", "RootSecret", "MessageSecret"]);
     assert_eq!(kept("DeletionPolicy"), kept("UpdateReplacePolicy"));
     assert_eq!(resources["UsersTable"]["Properties"]["DeletionProtectionEnabled"], true);
     // CloudFormation generates a new key when these properties change, and then all users are lost.
@@ -276,18 +277,24 @@ fn users_and_their_keys_outlive_the_stack_and_the_code_reads_plivo_s_secret() {
 }
 
 /// One of each metric that functions write.
-const METRICS: [Metric; 10] = [
-    Metric::Sent(""),
-    Metric::Cost("", 1),
-    Metric::NotSent(""),
-    Metric::Verified(Flow::Login),
-    Metric::Refused(""),
-    Metric::DeadLettered(""),
-    Metric::Decoy,
-    Metric::Budget("", 0),
-    Metric::WrongCodes(0),
-    Metric::Suspected(""),
-];
+fn metrics() -> [Metric; 13] {
+    let country = Country::parse("US").unwrap();
+    [
+        Metric::Sent(""),
+        Metric::Cost("", 1),
+        Metric::NotSent(""),
+        Metric::Verified(Flow::Login, country),
+        Metric::Delivered(country, true),
+        Metric::Undelivered(country),
+        Metric::ReportedCost(country, 1),
+        Metric::Refused(""),
+        Metric::DeadLettered(""),
+        Metric::Decoy,
+        Metric::Budget("", 0),
+        Metric::WrongCodes(0),
+        Metric::Suspected(""),
+    ]
+}
 
 #[test]
 fn the_dashboard_shows_the_metrics_that_functions_write() {
@@ -296,18 +303,34 @@ fn the_dashboard_shows_the_metrics_that_functions_write() {
     serde_json::from_str::<Value>(body).unwrap();
     let count = |text: String| body.matches(&text).count();
     let mut known = 0;
-    for (name, _, dimension) in METRICS.map(Metric::fields) {
-        let rows = dimension.map_or_else(
-            || count(format!(r#"["{NAMESPACE}", "{name}", {{"#)),
-            |(dimension, _)| {
-                count(format!(r#"["{NAMESPACE}", "{name}", "{dimension}", "#))
-                    + count(format!(r#"SEARCH('{{\"{NAMESPACE}\",{dimension}}} MetricName=\"{name}\"'"#))
-            },
-        );
-        assert!(rows > 0, "no widget shows {name}");
-        known += rows;
+    for (name, _, dimensions) in metrics().map(Metric::fields) {
+        let by = |(dimension, _): &(&str, &str)| {
+            count(format!(r#"["{NAMESPACE}", "{name}", "{dimension}", "#))
+                + count(format!(r#"SEARCH('{{\"{NAMESPACE}\",{dimension}}} MetricName=\"{name}\"'"#))
+        };
+        let alone = || vec![count(format!(r#"["{NAMESPACE}", "{name}", {{"#))];
+        let rows = if dimensions.is_empty() { alone() } else { dimensions.iter().map(by).collect() };
+        assert!(rows.iter().all(|rows| *rows > 0), "no widget shows {name}: {rows:?}");
+        known += rows.iter().sum::<usize>();
     }
     assert_eq!(count(NAMESPACE.to_owned()), known, "a widget shows a metric that no function writes");
+}
+
+/// A saved query and a widget are one query, of the logs of the functions that write its lines.
+#[test]
+fn the_cost_of_a_verified_login_is_a_query_of_the_metrics_lines() {
+    let template = template();
+    let resources = &template.document["Resources"];
+    let saved = &resources["VerifiedCostQuery"]["Properties"];
+    let query = saved["QueryString"].as_str().unwrap();
+    let logs = saved["LogGroupNames"].as_array().unwrap().iter().map(|group| reference(group).unwrap());
+    let sources: String = logs.map(|group| format!("SOURCE '${{{group}}}' | ")).collect();
+    let body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].as_str().unwrap();
+    assert!(body.contains(&format!("{sources}{query}")), "{sources}{query}");
+    let written: Vec<_> = metrics().into_iter().map(|metric| metric.fields().0).collect();
+    for field in ["ReportedCostMillionths", "Verified"] {
+        assert!(written.contains(&field) && query.contains(&format!("sum({field})")), "{field}");
+    }
 }
 
 #[test]
@@ -325,7 +348,7 @@ fn alarms_watch_every_function_and_queue() {
         for metric in parts.chain([alarm]).filter(|metric| metric["MetricName"].is_string()) {
             let name = metric["MetricName"].as_str().unwrap();
             let own = metric["Namespace"]["Fn::Sub"] == NAMESPACE;
-            assert!(!own || METRICS.iter().any(|metric| metric.fields().0 == name), "no function writes {name}");
+            assert!(!own || metrics().iter().any(|metric| metric.fields().0 == name), "no function writes {name}");
             watched.insert((name, reference(&metric["Dimensions"][0]["Value"]).unwrap_or_default()));
         }
     }
@@ -362,7 +385,8 @@ fn each_formula_uses_ids_of_its_own_widget_or_alarm() {
     let body = template.document["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].as_str().unwrap();
     let body: Value = serde_json::from_str(body).unwrap();
     let widgets = body["widgets"].as_array().unwrap().iter().map(|widget| {
-        let rows = widget["properties"]["metrics"].as_array().unwrap().iter().filter_map(|row| row.as_array()?.last());
+        let rows = widget["properties"]["metrics"].as_array().into_iter().flatten();
+        let rows = rows.filter_map(|row| row.as_array()?.last());
         rows.map(|row| (&row["id"], &row["expression"])).collect::<Vec<_>>()
     });
     let alarms = template.of_type("AWS::CloudWatch::Alarm").map(|(_, alarm)| {

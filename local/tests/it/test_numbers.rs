@@ -153,6 +153,72 @@ async fn five_wrong_codes_void_a_transaction_and_count_for_the_network() {
     app.enter_from("198.51.100.2", &challenge, CODE).await.refused(401, 14000, "code_rejected");
 }
 
+/// A code that leaked is changed. Who logged in with it on a device must not have that device's limits to guess the new one.
+#[tokio::test]
+async fn a_device_gets_no_token_and_guesses_under_everybody_s_limits() {
+    let app = with(&[]).await;
+    register(&app, FILM, "tester@example.com", CODE).await;
+    let challenge = challenge_id(&app.login_start(FILM).await.ok());
+    assert!(app.enter_with(&challenge, CODE, "new").await.ok()["device-token"].is_null());
+    // One from the time when the number was not listed.
+    let data = || Data::At(app.stack.config.dynamodb_endpoint.clone());
+    let unlisted = TestApp::options(Options { data: data(), ..Options::default() }).await;
+    let challenge = challenge_id(&unlisted.login_start(FILM).await.ok());
+    let user = unlisted.enter_with(&challenge, &unlisted.last_code(FILM), "new").await.ok();
+    let token = user["device-token"].as_str().unwrap();
+    remember(token);
+    let mut wrong_codes = 0;
+    let limited = loop {
+        let start = app.request(Method::POST, "/api/services/Plivo/loginWithPhoneNumber").header("device-token", token);
+        let challenge = challenge_id(&app.send(start.body(json!(FILM).to_string())).await.ok());
+        let entered = app.enter_with(&challenge, &wrong(CODE), token).await;
+        if entered.status == 429 {
+            break entered;
+        }
+        entered.refused(401, 14000, "code_rejected");
+        wrong_codes += 1;
+    };
+    limited.limited("too_many_wrong_codes");
+    assert_eq!(wrong_codes, 25);
+}
+
+/// Otherwise any user could become one whom everybody with the code can be.
+#[tokio::test]
+async fn a_fixed_code_moves_no_other_user_to_its_number() {
+    let app = with(&[]).await;
+    app.register(PHONE, "jane@example.com").await;
+    let challenge = challenge_id(&app.login_start(PHONE).await.ok());
+    let user = app.enter(&challenge, &app.last_code(PHONE)).await.ok();
+    let path = format!("/api/users/{}", user["objectId"].as_str().unwrap());
+    let request = app.request(Method::PUT, &path).header("user-token", user["user-token"].as_str().unwrap());
+    let started = app.send(request.body(json!({"phoneNumber": FILM}).to_string())).await.ok();
+    assert_ne!(app.last_code(FILM), CODE, "an ordinary number for this user");
+    let proof = json!({
+        "phoneNumber": FILM, "transactionId": started["transactionId"], "transactionCode": CODE,
+    });
+    let request = app.request(Method::PUT, &path).header("user-token", user["user-token"].as_str().unwrap());
+    app.send(request.body(proof.to_string())).await.refused(401, 14000, "code_rejected");
+}
+
+/// A person whose number is listed by mistake is not shut out for longer than a day.
+#[tokio::test]
+async fn a_proof_lasts_a_day_however_often_somebody_starts() {
+    let app = with(&[]).await;
+    app.register(PERSON, "jane@example.com").await;
+    let challenge = challenge_id(&app.login_start(PERSON).await.ok());
+    let user = app.enter(&challenge, &app.last_code(PERSON)).await.ok();
+    own(&app, &user, Method::DELETE, &json!({})).await;
+    let sent = app.sent();
+    for _ in 0..2 {
+        app.advance(40_000);
+        app.register_start(PERSON).await.ok();
+    }
+    assert_eq!(app.sent(), sent, "a test number for a day");
+    app.advance(10_000);
+    app.register_start(PERSON).await.ok();
+    assert_eq!(app.sent(), sent + 1);
+}
+
 /// Otherwise a fixed code, which has no limit a day, could be guessed by many networks.
 #[tokio::test]
 async fn while_guessing_is_throttled_a_short_fixed_code_is_rejected() {

@@ -119,6 +119,10 @@ def is_accepted(body):
     return list(body) == ["message", "message_uuid", "api_id"]
 
 
+def is_consents(body):
+    return list(body) == ["optedOut", "records"]
+
+
 def is_info(body):
     return list(body) == ["appId", "apiKey", "rtURL", "version"]
 
@@ -152,6 +156,8 @@ SUCCESSES = {
     ("send-message", "eventbridge"): is_accepted,
     ("send-message", "scheduler"): is_accepted,
     ("send-message", "direct"): is_accepted,
+    ("send-message", "consent"): is_consents,
+    ("send-message", "consents"): is_consents,
     ("send-message", "sns"): lambda body: body is None,
     ("send-message", "sqs"): again(0),
     ("send-message", "sqs-poisoned"): again(0),
@@ -225,6 +231,9 @@ class Flows:
             for phone in self.PHONES[root]:
                 client.register(phone)
         self.client("").register(self.WITHOUT_ROOT)
+        for path in ["codes/A", "messages/A", "inbound", "calls/A/answer", "calls/A/hangup"]:
+            refused = self.client("").call("POST", f"/plivo/{path}", {})
+            check(refused.status == 401, "a report that nobody has signed", refused)
         print("ok      registration under each root, and under none")
 
     def log_in(self):
@@ -253,7 +262,20 @@ class Flows:
             accepted = client.send({"phoneNumber": self.MESSAGED, "message": f"Hello from {root}"}).ok()
             check(is_accepted(accepted), "not Plivo's answer", accepted)
             check(self.plivo.messages(self.MESSAGED)[0]["text"] == f"Hello from {root}", "the message did not arrive")
-            print(f"ok      both logins, sessions, accounts and a message under the root {root}")
+            path, key = f"/services/Plivo/message/{accepted['message_uuid'][0]}", {"authorization": f"Bearer {client.message_key}"}
+            status = client.call("GET", path, **key).ok()
+            check(status["state"] == "queued", "another state", status)
+            client.call("GET", f"/services/Plivo/status/{challenge}")
+            self.record_consent(client)
+            print(f"ok      both logins, sessions, accounts, a message and a consent under the root {root}")
+
+    def record_consent(self, client):
+        key = {"Authorization": f"Bearer {client.message_key}"}
+        consent = {"phoneNumber": self.MESSAGED, "text": "Text me.", "source": "check"}
+        kept = client.service("consent", consent, **key).ok()
+        check(is_consents(kept) and kept["records"][-1]["text"] == "Text me.", "the consent is not kept", kept)
+        shown = client.call("GET", f"/services/Plivo/consent/{self.MESSAGED}", **key).ok()
+        check(shown == kept, "other consents", shown)
 
     def use_account(self, client, user):
         """What a user reads and changes of its account."""

@@ -16,7 +16,7 @@ import stack
 from stack import TARGET, TOP, Client, Failed, Plivo, check
 
 REGION = "us-east-1"
-TABLES = ["users", "phones", "sessions", "controls", "messages", "counters", "decisions"]
+TABLES = ["users", "phones", "sessions", "controls", "messages", "counters", "decisions", "consents"]
 EXPIRING = ["phones", "sessions", "messages", "counters", "decisions"]
 ROOT_KEY = "a-root-key-for-moto-0123456789abcdef0123456789"
 SENDER = "+14155550199"

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import {
-  CODE_REJECTED, DAY, NOT_FOUND, PASSWORD, SESSION_INVALID, SPACING, TOO_MANY_MESSAGES, advance, codeSentTo, config, messagesTo, newNumber, now,
+  CODE_REJECTED, DAY, NOT_FOUND, PASSWORD, SESSION_INVALID, SPACING, TOO_MANY_MESSAGES, advance, codeSentTo, config, injectFault, messagesTo, newNumber, now,
   otherThan, url,
 } from './support.mjs';
 
@@ -34,7 +34,9 @@ const app = `<!doctype html>
   );
 </script>`;
 
+const SPEECH = '<Response><Speak>Your code is 1, 2, 3, 4, 5, 6</Speak></Response>';
 const server = createServer((request, answer) => {
+  if (request.url === '/speech') { answer.setHeader('Content-Type', 'text/xml').end(SPEECH); return; }
   const script = request.url === '/backendless.min.js';
   answer.setHeader('Content-Type', script ? 'text/javascript' : 'text/html; charset=utf-8').end(script ? sdk : app);
 });
@@ -282,12 +284,59 @@ describe('the inbox', () => {
 
   test('a message that may have arrived is not said to be none', async () => {
     const { phoneNumber } = await newUser();
-    await fetch(`${url}/_local/plivo`, { method: 'POST', body: JSON.stringify({ hangUp: true, to: phoneNumber, times: 1 }) });
+    await injectFault({ hangUp: true }, phoneNumber);
     await page.goto(`${url}/_local/`);
     await login(phoneNumber);
     const told = card(phoneNumber).filter({ has: page.getByRole('heading', { name: `Perhaps an SMS · ${phoneNumber}` }) });
     await told.getByText("Plivo's response was lost; the message may have arrived.", { exact: false }).waitFor();
     await card(phoneNumber).getByText('is your Otpost code to log in.', { exact: false }).waitFor();
+    onlyTheStack();
+  });
+
+  test('a phone answers by keyboard, and the conversation is shown', async () => {
+    await page.setViewportSize({ width: 390, height: 740 });
+    const number = newNumber();
+    await send(number, 'Are you coming?');
+    await page.goto(`${url}/_local/`);
+    const from = (word) => page.getByRole('article').filter({ has: page.getByRole('heading', { name: `${word} ${number}` }) });
+    const button = from('To').getByRole('button', { name: 'Answer as this phone' });
+    await button.focus();
+    await page.keyboard.press('Enter');
+    assert.equal(await button.getAttribute('aria-expanded'), 'true');
+    await fits();
+    await isAccessible();
+    await picture('inbox-answer');
+    assert.equal(await page.evaluate(() => document.activeElement.labels?.[0].textContent), `Answer as ${number}`, 'the field has the focus');
+    await page.keyboard.type('Yes, at eight');
+    await page.keyboard.press('Enter');
+    await from('From').getByText('Yes, at eight', { exact: true }).waitFor();
+    await from('From').getByText('Received', { exact: true }).waitFor();
+    await page.keyboard.press('Escape');
+    assert.deepEqual([await button.getAttribute('aria-expanded'), await page.getByRole('textbox').count()], ['false', 0]);
+    await fits();
+    onlyTheStack();
+  });
+
+  test('a message that was not delivered says why, and a call shows what was spoken', async () => {
+    const [unreached, called] = [newNumber(), newNumber()];
+    await injectFault({ failed: 30 }, unreached);
+    await send(unreached, 'Hello');
+    const { plivoAuthId, plivoAuthToken } = config;
+    const call = await fetch(`${url}/v1/Account/${plivoAuthId}/Call/`, {
+      method: 'POST', headers: { Authorization: `Basic ${btoa(`${plivoAuthId}:${plivoAuthToken}`)}` },
+      body: JSON.stringify({ from: '+14155550199', to: called, answer_url: `${origin}/speech` }),
+    });
+    assert.equal(call.status, 201);
+    await page.goto(`${url}/_local/`);
+    await card(unreached).getByText('Failed · 30', { exact: true }).waitFor();
+    await card(called).getByText('Your code is 1, 2, 3, 4, 5, 6', { exact: true }).waitFor();
+    await card(called).getByText('Call', { exact: false }).first().waitFor();
+    await card(called).getByRole('button', { name: 'Copy code 123456' }).waitFor();
+    assert.equal(await (await fetch(`${url}/_local/code?to=${encodeURIComponent(called)}`)).text(), '123456');
+    await advance(8);
+    await card(called).getByText('Call ended', { exact: true }).waitFor();
+    await isAccessible();
+    await picture('inbox-call');
     onlyTheStack();
   });
 

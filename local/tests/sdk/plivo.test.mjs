@@ -1,9 +1,11 @@
 // Drives the simulated Plivo with the official Plivo SDK for Node, and reads with it what the service sent.
 
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { after, afterEach, before, describe, test } from 'node:test';
 import plivo from 'plivo';
-import { UUID, advance, config, messagesTo, newNumber, url } from './support.mjs';
+import { UUID, advance, config, injectFault, messagesTo, newNumber, url } from './support.mjs';
 
 const { plivoAuthId, plivoAuthToken } = config;
 const clientWith = (token) => new plivo.Client(plivoAuthId, token, { url: `${url}/v1/Account/${plivoAuthId}` });
@@ -152,5 +154,80 @@ describe('what the service sent', () => {
     assert.deepEqual([fromNumber, toNumber, messageType], ['14155550199', digits(to), 'mms']);
     assert.deepEqual((await client.messages.listMedia(id)).objects.map(({ mediaUrl }) => mediaUrl), MEDIA);
     assert.deepEqual((await client.messages.list({ to_number: digits(to) })).map(({ messageUuid }) => messageUuid), [id]);
+  });
+});
+
+describe('what Plivo tells an application', () => {
+  const SPEECH = '<Response><Speak loop="2">Your code is 1, 2, 3, 4, 5, 6</Speak></Response>';
+  const received = [];
+  const server = createServer(async (request, answer) => {
+    const chunks = await request.toArray();
+    received.push({ path: request.url, headers: request.headers, params: Object.fromEntries(new URLSearchParams(Buffer.concat(chunks).toString())) });
+    answer.setHeader('Content-Type', 'text/xml').end(request.url.startsWith('/answer') ? SPEECH : '');
+  });
+  let application;
+  before(async () => {
+    await new Promise((ready) => { server.listen(0, '127.0.0.1', ready); });
+    application = `http://127.0.0.1:${server.address().port}`;
+  });
+  after(() => { server.closeAllConnections(); server.close(); });
+  afterEach(() => { received.length = 0; });
+
+  /** Whether the SDK takes a request for Plivo's, by each header. */
+  const accepted = ({ path, headers, params }) => ['x-plivo-signature-v3', 'x-plivo-signature-ma-v3'].map((name) => (
+    plivo.validateV3Signature('POST', application + path, headers['x-plivo-signature-v3-nonce'], plivoAuthToken, headers[name], params)
+  ));
+
+  test('reports of a message are signed', async () => {
+    const to = newNumber();
+    const id = await uuidOf(client.messages.create(SENDER, to, 'Grüße, é 🦦', { url: `${application}/report/a%20b?of=shop+1&b`, method: 'POST' }));
+    await advance(2);
+    assert.deepEqual(received.map(({ params }) => [params.MessageUUID, params.Status, params.To]), [
+      [id, 'queued', digits(to)], [id, 'sent', digits(to)], [id, 'delivered', digits(to)],
+    ]);
+    assert.deepEqual(received.map(accepted), [[true, true], [true, true], [true, true]]);
+    const [{ params, ...request }] = received;
+    assert.deepEqual(accepted({ ...request, params: { ...params, Status: 'delivered' } }), [false, false], 'of these parameters only');
+  });
+
+  test('a forged report is not accepted', async () => {
+    const to = newNumber();
+    await injectFault({ callbacks: 'forged' }, to);
+    await client.messages.create(SENDER, to, 'Hello', { url: `${application}/report` });
+    await advance(0);
+    assert.deepEqual(received.map(accepted), [[false, false]]);
+  });
+
+  test('a message that is not delivered can be read with its error', async () => {
+    const to = newNumber();
+    await injectFault({ undelivered: 30 }, to);
+    const id = await uuidOf(client.messages.create(SENDER, to, 'Hello'));
+    const { state, errorCode } = await delivered(to);
+    assert.deepEqual([state, errorCode], ['undelivered', 30]);
+    const { messageState, errorCode: code } = await client.messages.get(id);
+    assert.deepEqual([messageState, code], ['undelivered', '30']);
+  });
+
+  test('a call asks what to say, says it, and tells its end', async () => {
+    // The SDK has no option for the address of calls.
+    const axios = createRequire(createRequire(import.meta.url).resolve('plivo'))('axios');
+    const send = axios.getAdapter(axios.defaults.adapter);
+    axios.defaults.adapter = (request) => send({ ...request, url: request.url.replace(/^https:\/\/[^/]+\/v1\/Account/, `${url}/v1/Account`) });
+    const to = newNumber();
+    const { message, requestUuid } = await client.calls.create(SENDER, to, `${application}/answer`, { hangupUrl: `${application}/hangup` });
+    assert.equal(message, 'call fired');
+    assert.match(requestUuid, UUID);
+    await advance(2);
+    const { created, ...call } = (await messagesTo(to))[0];
+    assert.deepEqual(call, {
+      id: requestUuid, from: SENDER, to, text: 'Your code is 1, 2, 3, 4, 5, 6', type: 'call', mediaUrls: [], state: 'in-progress',
+    });
+    await advance(8);
+    assert.deepEqual(received.map(({ path, params }) => [path, params.CallUUID, params.CallStatus]), [
+      ['/answer', requestUuid, 'in-progress'], ['/hangup', requestUuid, 'completed'],
+    ]);
+    assert.deepEqual(received.map(accepted), [[true, true], [true, true]]);
+    const { callUuid, toNumber, callDuration, hangupCauseName } = await client.calls.get(requestUuid);
+    assert.deepEqual([callUuid, toNumber, callDuration, hangupCauseName], [requestUuid, digits(to), 8, 'End Of XML Instructions']);
   });
 });

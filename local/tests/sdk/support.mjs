@@ -42,6 +42,12 @@ export const codeSentTo = async (number, aim) => {
   return code;
 };
 
+/** Lets Plivo do something else than usual, with the next request about this number. */
+export const injectFault = (fault, to) => local('plivo', { method: 'POST', body: JSON.stringify({ ...fault, to, times: 1 }) });
+
+/** A phone writes to the service. */
+export const write = (from, text) => local('inbound', { method: 'POST', body: JSON.stringify({ from, text }) });
+
 /** A code of the same length that is not this one. */
 export const otherThan = (code) => code.replace(/\d$/, (digit) => (Number(digit) + 1) % 10);
 

@@ -5,13 +5,17 @@ OTPOST_URL must have the address of a new local stack; ./run starts one.
 
 import json
 import os
+import threading
 import unittest
-from urllib.parse import quote
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.error import HTTPError
+from urllib.parse import parse_qsl, quote, urlencode
 from urllib.request import Request, urlopen
 
 import plivo
 import plivo.rest.client
 from plivo.exceptions import AuthenticationError, ResourceNotFoundError, ValidationError
+from plivo.utils import signature_v3, validate_v3_signature
 
 URL = os.environ["OTPOST_URL"]
 SENDER = "+14155550001"
@@ -20,6 +24,7 @@ UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 # The SDK has no option for another address.
 plivo.rest.client.PLIVO_API_BASE_URI = f"{URL}/v1/Account"
+plivo.rest.client.API_VOICE_BASE_URI = f"{URL}/v1/Account"
 
 
 def ask(path, body=None, **headers):
@@ -176,6 +181,98 @@ class WhatTheServiceSent(PlivoTest):
         message = self.client.messages.get(answer["message_uuid"][0])
         self.assertEqual((message.from_number, message.to_number, message.message_type), ("14155550199", to[1:], "mms"))
         self.assertEqual([item["media_url"] for item in message.listMedia().objects], MEDIA)
+
+
+SPEECH = b"<Response><Speak>Your code is 1, 2, 3, 4, 5, 6</Speak></Response>"
+
+
+class Application(BaseHTTPRequestHandler):
+    """Keeps what Plivo tells it, and says what to say in a call."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.received.append((self.path, dict(self.headers), dict(parse_qsl(body, keep_blank_values=True))))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/xml")
+        self.end_headers()
+        self.wfile.write(SPEECH if self.path == "/answer" else b"")
+
+    def log_message(self, *_):
+        pass
+
+
+class WhatPlivoTells(PlivoTest):
+    def setUp(self):
+        super().setUp()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Application)
+        self.server.received = []
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.addCleanup(self.server.server_close)
+        self.addCleanup(self.server.shutdown)
+
+    def accepted(self):
+        """Whether the SDK takes each request for Plivo's, by each header."""
+        names = ("x-plivo-signature-v3", "x-plivo-signature-ma-v3")
+        return [
+            [
+                validate_v3_signature("POST", self.url + path, headers["x-plivo-signature-v3-nonce"], CONFIG["plivoAuthToken"], headers[name], params)
+                for name in names
+            ]
+            for path, headers, params in self.server.received
+        ]
+
+    def test_reports_of_a_message_are_signed(self):
+        to = new_number()
+        uuid = self.send(to, "Grüße 🦦", url=f"{self.url}/report/a%20b?of=shop+1&b")
+        ask("/_local/clock", {"advance": 2})
+        told = [(params["MessageUUID"], params["Status"]) for _, _, params in self.server.received]
+        self.assertEqual(told, [(uuid, "queued"), (uuid, "sent"), (uuid, "delivered")])
+        self.assertEqual(self.accepted(), [[True, True]] * 3)
+
+    def test_a_forged_report_is_not_accepted(self):
+        to = new_number()
+        ask("/_local/plivo", {"callbacks": "forged", "to": to, "times": 1})
+        self.send(to, "Hello", url=f"{self.url}/report")
+        ask("/_local/clock", {"advance": 0})
+        self.assertEqual(self.accepted(), [[False, False]])
+
+    def test_a_call_asks_what_to_say_says_it_and_tells_its_end(self):
+        to = new_number()
+        answer = self.client.calls.create(from_=SENDER, to_=to, answer_url=f"{self.url}/answer", hangup_url=f"{self.url}/hangup")
+        self.assertEqual(answer.message, "call fired")
+        ask("/_local/clock", {"advance": 2})
+        self.assertEqual(messages_to(to)[0]["text"], "Your code is 1, 2, 3, 4, 5, 6")
+        ask("/_local/clock", {"advance": 8})
+        self.assertEqual([path for path, _, _ in self.server.received], ["/answer", "/hangup"])
+        self.assertEqual(self.accepted(), [[True, True]] * 2)
+        call = self.client.calls.get(answer.request_uuid)
+        self.assertEqual((call.to_number, call.call_duration, call.hangup_cause_code), (to[1:], 8, 4010))
+
+
+class WhatTheServiceHears(unittest.TestCase):
+    """The service's own check of signatures, against those that the SDK computes."""
+
+    def status(self, token, params, nonce="12345678901234567890", header="X-Plivo-Signature-V3", sent=None):
+        url = f"{URL}/plivo/inbound"
+        text = signature_v3.construct_post_url(url, params).decode()
+        signature = signature_v3.get_signature_v3(token.encode(), text, nonce.encode()).decode()
+        request = Request(url, urlencode(sent or params).encode(), {header: signature, "X-Plivo-Signature-V3-Nonce": nonce})
+        try:
+            with urlopen(request) as answer:
+                return answer.status
+        except HTTPError as error:
+            with error:
+                return error.code
+
+    def test_only_plivo_is_heard(self):
+        message = {"MessageUUID": "5ec4c8c9-cd74-42b5-9e41-0d7670d6bb46", "From": "12125550111", "To": "14155550199", "Text": "Grüße & = 🦦", "Type": "sms"}
+        token = CONFIG["plivoAuthToken"]
+        self.assertEqual(self.status("wrong", message), 401)
+        self.assertEqual(self.status(token, message, sent={**message, "Text": "other"}), 401)
+        self.assertEqual(self.status(token, message, header="X-Plivo-Signature-V2"), 401)
+        for header in ("X-Plivo-Signature-V3", "X-Plivo-Signature-Ma-V3"):
+            self.assertEqual(self.status(token, message, header=header), 200)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,8 @@ impl Country {
         self.letters().to_owned()
     }
 
-    fn letters(self) -> &'static str {
+    /// The same without a copy.
+    pub fn letters(self) -> &'static str {
         let start = 3 * usize::from(self.0); // two letters and a space each
         KNOWN.get(start..start + 2).unwrap_or(NO_COUNTRY)
     }

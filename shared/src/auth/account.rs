@@ -16,14 +16,16 @@ use super::notice;
 use super::otp::OneTimeCode;
 use super::password::Password;
 use super::properties::Properties;
+use super::start::Changing;
 use super::{AuthError, Requester, own_password, session, start};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::config::{Identity, Purpose, Settings};
-use crate::crypto::KeyedHash;
+use crate::crypto::{KeyedHash, Keys};
 use crate::flow::Flow;
 use crate::hints::CodeRejection;
 use crate::logging;
+use crate::messaging::consent;
 use crate::store::{PhoneChange, PhoneKey, PhoneMoved, Profile, Session, UserChange, VerifiedCode};
 use phone_number::PhoneNumber;
 
@@ -87,7 +89,9 @@ pub async fn update(
         (Some(phone), None) => {
             let locale = change.locale.as_ref().unwrap_or(&profile.locale);
             let requester = requester.clone().in_locale(locale);
-            let challenge = start::change_of_phone(app, phone, user, &requester).await?;
+            let is_test = PhoneNumber::parse(&profile.phone, app.settings.default_country)
+                .is_ok_and(|present| app.settings.test_number(&present, app.clock.now()).is_some());
+            let challenge = start::change_of_phone(app, phone, Changing { user, is_test }, &requester).await?;
             Ok(Changed::CodeSent(profile, challenge))
         }
         (Some(phone), Some((challenge, code))) => {
@@ -240,12 +244,7 @@ pub async fn delete(app: &App, token: &str, user: &str) -> Result<Timestamp, Aut
         let owner = keys.phone(&profile.phone);
         let identity = profile.email.as_deref().and_then(Email::parse).map(|email| keys.identity(email.identity()));
         if app.store.users.delete(&app.store.sessions, user, &profile, &owner, identity.as_ref()).await? {
-            for item in notice::challenge_items(&keys, &profile) {
-                if let Err(error) = app.store.phones.forget_devices_and_codes(item, now.plus(ANY_CODE_LIFE), now).await
-                {
-                    tracing::warn!(cause = logging::chain(&error), "devices of a deleted user stay until they expire");
-                }
-            }
+            tokio::join!(forget_codes(app, &keys, &profile, now), forget_consents(app, &keys, &profile, now));
             logging::record_user(user);
             tracing::info!(event = "user_deleted", reason = "by its user", "deleted");
             return Ok(now);
@@ -253,6 +252,22 @@ pub async fn delete(app: &App, token: &str, user: &str) -> Result<Timestamp, Aut
         profile = session::enabled(app.store.users.profile(user).await?)?;
     }
     Err(AuthError::UserChanged)
+}
+
+/// Removes the devices and codes of a user that is deleted.
+async fn forget_codes(app: &App, keys: &Keys, profile: &Profile, now: Timestamp) {
+    for item in notice::challenge_items(keys, profile) {
+        if let Err(error) = app.store.phones.forget_devices_and_codes(item, now.plus(ANY_CODE_LIFE), now).await {
+            tracing::warn!(cause = logging::chain(&error), "devices of a deleted user stay until they expire");
+        }
+    }
+}
+
+/// Removes the texts that a user who is deleted has consented to. An opt-out stays.
+async fn forget_consents(app: &App, keys: &Keys, profile: &Profile, now: Timestamp) {
+    if let Err(error) = consent::forget_texts(&app.store, consent::key(keys, &profile.phone), now).await {
+        tracing::error!(cause = logging::chain(&error), "texts that a deleted user has consented to stay");
+    }
 }
 
 /// Everything that is kept about the own user.
@@ -268,10 +283,11 @@ pub async fn export(
     let now = app.clock.now();
     let keys = app.secrets.keys(now).await?;
     let phone = PhoneKey(keys.phone(&profile.phone).short());
+    let consents = consent::key(&keys, &profile.phone);
     let entries = profile.session_entries();
     let (record, limits, sessions) = tokio::try_join!(
         app.store.phones.get(phone),
-        app.store.load_message_limits(phone, now),
+        app.store.load_message_limits((phone, consents), now),
         app.store.sessions.list(&entries, now)
     )?;
     let device = |id: &str| entries.iter().find(|entry| entry.id == id).map(|entry| entry.device.as_str());
@@ -290,5 +306,6 @@ pub async fn export(
         ("sessions".to_owned(), json!(sessions)),
         ("phone".to_owned(), limits_of_phone),
         ("messages".to_owned(), json!(limits.phone.times)),
+        ("consents".to_owned(), consent::to_json(&limits.consents)),
     ])))
 }

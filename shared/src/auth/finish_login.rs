@@ -18,7 +18,7 @@ use crate::hints::CodeRejection;
 use crate::logging;
 use crate::metrics::Metric;
 use crate::spend::budget::shards_of;
-use crate::spend::counter::{country_volume_scope, volume_scope};
+use crate::spend::counter::{Field, country_volume_scope, volume_scope};
 use crate::store::{Attempt, ChallengeKey, CounterKey, ENABLED, NewSession, Profile, VerifiedCode};
 
 /// A user who has just logged in.
@@ -75,7 +75,9 @@ async fn log_in(
     let (idle, life) = (app.settings.session_idle, app.settings.session_life);
     let (device, flow) = (requester.user_agent.as_str(), key.flow);
     let session = NewSession { token: &token, user: &user, device, flow, now, idle, life };
-    let wants_token = requester.device_token.as_ref().is_some_and(|token| token.expose_secret() == "new");
+    let asks = requester.device_token.as_ref().is_some_and(|token| token.expose_secret() == "new");
+    // Whoever knows a fixed code is no owner of the phone.
+    let wants_token = asks && !attempt.challenge.test;
     let device = wants_token.then(|| NewDevice::of(&keys, &app.settings.app_id, phone)).transpose()?;
     let id = device.as_ref().map(|device| device.id.as_str());
     let verified = VerifiedCode { phone, key, attempt: &attempt, device: id };
@@ -119,14 +121,14 @@ pub(super) fn count_verified(
     if attempt.challenge.test {
         return;
     }
-    app.metrics.count(Metric::Verified(flow), now);
+    app.metrics.count_by(Metric::Verified(flow, phone.country()), attempt.carrier.as_deref(), now);
     let shards = shards_of(keys.phone(phone.e164()).short(), app.settings.spend.shards);
     let shard = CounterKey::Shard(shards.first().copied().unwrap_or_default());
     let prefix = CounterKey::Prefix(keys.prefix(phone.prefix()).short());
     let (counters, country) = (app.store.counters.clone(), country_volume_scope(flow, &phone.country().code()));
     app.background.spawn(async move {
-        let (country, prefix) =
-            tokio::join!(counters.count_verified(shard, &country), counters.count_verified(prefix, volume_scope(flow)));
+        let count = async |key, scope: &str| counters.count_one(key, Field::Verified, scope).await;
+        let (country, prefix) = tokio::join!(count(shard, &country), count(prefix, volume_scope(flow)));
         for error in [country, prefix].into_iter().filter_map(Result::err) {
             tracing::warn!(cause = logging::chain(&error), "a right code is not counted");
         }

@@ -60,5 +60,9 @@ async fn tell(app: &App, (notice, language): (Purpose, Language), number: &str) 
     }
     let text = text(&app.settings, notice, language);
     let message = Message::new(&app.settings, phone, text, Vec::new())?;
-    messaging::send(app, &IdempotencyKey::of("notice", &identifier::random()), &message).await.map(drop)
+    match messaging::send(app, &IdempotencyKey::of("notice", &identifier::random()), &message).await {
+        // It wants no messages.
+        Ok(_) | Err(MessageError::OptedOut) => Ok(()),
+        Err(error) => Err(error),
+    }
 }

@@ -71,6 +71,15 @@ pub async fn registration(app: &Arc<App>, phone: &PhoneNumber, requester: &Reque
     start_unconfirmed(app, (Flow::Register, None), phone, requester).await
 }
 
+/// Who changes the phone.
+#[derive(Debug, Clone, Copy)]
+pub struct Changing<'a> {
+    /// The user's objectId.
+    pub user: &'a str,
+    /// Whether the present phone's number is listed as a test number.
+    pub is_test: bool,
+}
+
 /// Starts a change of a user's phone: sends a code to the new one. The challenge is this user's. Otherwise as [`registration`].
 ///
 /// # Errors
@@ -78,10 +87,10 @@ pub async fn registration(app: &Arc<App>, phone: &PhoneNumber, requester: &Reque
 pub async fn change_of_phone(
     app: &Arc<App>,
     phone: &PhoneNumber,
-    user: &str,
+    changing: Changing<'_>,
     requester: &Requester,
 ) -> Result<String, AuthError> {
-    start_unconfirmed(app, (Flow::ChangePhone, Some(user)), phone, requester).await
+    start_unconfirmed(app, (Flow::ChangePhone, Some(changing)), phone, requester).await
 }
 
 /// Starts a reset of a forgotten password, by phone or by e-mail address: sends a code to the user's phone. Where there is no user, it looks the same
@@ -145,7 +154,8 @@ fn test_entry(
     // The made-up phone of an unknown address is none, whatever is listed.
     let entry = app.settings.test_number(phone, now).filter(|_| address_is_known != Some(false))?;
     // What came back for an e-mail address has proven whichever phone its user had then.
-    let is_proven = address_is_known.is_none() && state.phone.last_verified.is_some();
+    let is_recent = |at: Timestamp| now < at.plus(test_number::PROVEN_FOR);
+    let is_proven = address_is_known.is_none() && state.phone.last_verified.is_some_and(is_recent);
     let listed = ListedPhone { owner: state.owner.as_ref(), is_disabled: state.is_disabled, is_proven };
     test_number::is_test(entry, listed).then(|| entry.clone())
 }
@@ -157,12 +167,12 @@ fn decoy_phone(app: &App) -> Result<PhoneNumber, AuthError> {
 
 async fn start_unconfirmed(
     app: &Arc<App>,
-    (flow, user): (Flow, Option<&str>),
+    of: (Flow, Option<Changing<'_>>),
     phone: &PhoneNumber,
     requester: &Requester,
 ) -> Result<String, AuthError> {
     let pipeline = async {
-        let start = Start::load(app, (flow, user), phone, requester).await?;
+        let start = Start::load(app, of, phone, requester).await?;
         let issued = start.prepare().await?;
         if start.answers_before_sending() { Ok(issued.send_after_answer()) } else { issued.send().await }
     };
@@ -269,7 +279,7 @@ impl Start {
     /// Reads what is known, in the same call for every flow. Kill switches refuse here.
     async fn load(
         app: &Arc<App>,
-        of: (Flow, Option<&str>),
+        of: (Flow, Option<Changing<'_>>),
         phone: &PhoneNumber,
         requester: &Requester,
     ) -> Result<Arc<Self>, AuthError> {
@@ -283,7 +293,7 @@ impl Start {
     /// whose phone it belongs to.
     async fn load_by(
         app: &Arc<App>,
-        (flow, user): (Flow, Option<&str>),
+        (flow, changing): (Flow, Option<Changing<'_>>),
         phone: &PhoneNumber,
         address: Option<(KeyedHash, bool)>,
         requester: &Requester,
@@ -307,16 +317,20 @@ impl Start {
         let state = app.store.load_start_state(&items, now).await?;
         app.store.users.compare_root_key(&keys)?;
         let is_on = admission::check_kill_switches(&state.status, flow, phone.country());
-        let token = requester.device_token.as_ref().filter(|_| flow.is_for_confirmed_phones());
+        // Nobody becomes a test user, whom others can be, by a fixed code alone.
+        let may_be_test = changing.is_none_or(|changing| changing.is_test);
+        let test = test_entry(app, phone, &state, address_is_known, now).filter(|_| may_be_test);
+        // A fixed code is guessed under everybody's limits: a device has none of them.
+        let is_for_devices = flow.is_for_confirmed_phones() && test.is_none();
+        let token = requester.device_token.as_ref().filter(|_| is_for_devices);
         let find = |token: &SecretString| {
             device::find(&keys, &app.settings.app_id, (items.phone, &state.phone), token.expose_secret(), now)
         };
         let key = ChallengeKey { flow, device: token.and_then(find) };
-        let test = test_entry(app, phone, &state, address_is_known, now);
         let send_id = SendId::new(&keys, items.phone).text();
         let (app, phone, country) = (Arc::clone(app), phone.clone(), phone.country().code());
         let (network, captcha_token) = (client.short_text(), requester.captcha_token.clone());
-        let user = user.map(str::to_owned);
+        let user = changing.map(|changing| changing.user.to_owned());
         let mut start = Self {
             app,
             flow,

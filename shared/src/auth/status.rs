@@ -171,7 +171,7 @@ mod tests {
     fn send(at: Timestamp, sent: bool, report: Option<(DeliveryState, Timestamp, &str)>) -> CodeSend {
         let part = |(state, at, error): (DeliveryState, Timestamp, &str)| {
             let error = Some(error.to_owned()).filter(|error| !error.is_empty());
-            ("1".to_owned(), Part { uuid: "uuid".to_owned(), state, sequence: 3, error, at })
+            ("1".to_owned(), Part { uuid: "uuid".to_owned(), state, sequence: 3, error, carrier: None, at })
         };
         let parts: BTreeMap<_, _> = report.map(part).into_iter().collect();
         let delivery = Delivery { parts, part_count: Some(1) };

@@ -4,11 +4,16 @@
 //!
 //! **Nobody's number is taken over.** The operator may list a number by mistake, and testers know its code. So only numbers that are reserved for
 //! films are test numbers at once. Any other, which may be a person's, must have been proven: a code that was sent there came back. And since
-//! it may be the person who proved it, it must have no user, or one who was registered by the fixed code. A user who has proven a phone by a sent
-//! code is never reached by a fixed one. Otherwise the number is treated like any other.
+//! it may be the person who proved it, it must have no user, or one who was registered by the fixed code: who registers by a sent code is never
+//! reached by a fixed one. Nor does a fixed code move another user to the number. Otherwise the number is treated like any other.
+
+use std::time::Duration;
 
 use crate::config::TestNumber;
 use crate::store::PhoneOwner;
+
+/// How long a number is proven by a code that came back.
+pub(super) const PROVEN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is known of a phone whose number is listed.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +22,7 @@ pub(super) struct ListedPhone<'a> {
     pub owner: Option<&'a PhoneOwner>,
     /// Whether it has a user who may not log in.
     pub is_disabled: bool,
-    /// Whether a right code has come back for it.
+    /// Whether a code that was sent to it has come back within [`PROVEN_FOR`].
     pub is_proven: bool,
 }
 

@@ -48,7 +48,7 @@ impl Texts {
 
 const ENGLISH: Texts = Texts {
     code: "{code} is your {app} code to {aim}. Valid {life}. Do not share it.",
-    aims: ["sign up", "log in", "confirm login", "change phone", "new password"],
+    aims: ["sign up", "log in", "confirm login", "change phone", "set password"],
     minutes: "{n} min",
     under_a_minute: "<1 min",
     password_changed: "{app}: your password has been changed. If this was not you, contact us at once.",

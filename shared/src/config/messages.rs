@@ -2,7 +2,7 @@
 
 use super::{Lookup, SettingError, ensure, present, required, with_default};
 use crate::crypto::identifier;
-use crate::messaging::sms_encoding;
+use crate::messaging::{opt_out, sms_encoding};
 
 /// The longest `APP_NAME`, in GSM characters: with it, the texts of codes fit one segment in every language (`auth::otp_message` tests it).
 pub(crate) const MAX_APP_NAME_LENGTH: usize = 20;
@@ -24,6 +24,27 @@ pub(super) fn app_name(lookup: Lookup<'_>, name: &'static str) -> Result<String,
     let problem = format!("must be at most {MAX_APP_NAME_LENGTH} characters of the GSM alphabet");
     ensure(is_short && !app_name.contains(['\n', '\r']), name, problem)?;
     Ok(app_name)
+}
+
+/// Further words that opt out, as they are compared.
+pub(super) fn opt_out_words(lookup: Lookup<'_>, name: &'static str) -> Result<Vec<String>, SettingError> {
+    let Some(list) = present(lookup, name) else { return Ok(Vec::new()) };
+    let words: Vec<_> = list.split(',').map(opt_out::plain).collect();
+    ensure(words.iter().all(|word| !word.is_empty()), name, "must be words like BASTA,GENUG, separated by commas")?;
+    Ok(words)
+}
+
+/// What answers HELP.
+pub(super) fn help_text(lookup: Lookup<'_>, name: &'static str) -> Result<String, SettingError> {
+    let default = || {
+        let app_name = app_name(lookup, "APP_NAME")?;
+        Ok(format!("{app_name}: codes to log in, sent when you ask for them. Reply STOP to end messages."))
+    };
+    let text = present(lookup, name).map_or_else(default, Ok)?;
+    let is_short = sms_encoding::gsm_length(&text).is_some_and(|length| length <= sms_encoding::SINGLE_SEGMENT);
+    let problem = format!("must be at most {} characters of the GSM alphabet", sms_encoding::SINGLE_SEGMENT);
+    ensure(is_short, name, problem)?;
+    Ok(text)
 }
 
 pub(super) fn sender(lookup: Lookup<'_>, name: &'static str) -> Result<Sender, SettingError> {

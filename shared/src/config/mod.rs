@@ -137,6 +137,10 @@ settings! {
     /// What the app's own messages may take: `MESSAGE_BUDGET` (US$ an hour, a day and a month; default `25/100/1000`), `MESSAGES_PER_PHONE` (a
     /// day, 1 to 1000; default 100), `MMS_PRICE` (US$; default `0.02`).
     messages: MessageRules = |lookup, _| message_rules(lookup), "MESSAGE_BUDGET", "MESSAGES_PER_PHONE", "MMS_PRICE";
+    /// Further words that opt a phone out of messages when it answers with one of them, separated by commas. Default none.
+    opt_out_words: Vec<String> = messages::opt_out_words, "OPT_OUT_WORDS";
+    /// What answers HELP: one segment of GSM 03.38 characters. Default: `APP_NAME`, what it sends, and how to end it.
+    help_text: String = messages::help_text, "HELP_TEXT";
     /// Name of the phone in register bodies and user objects. Default `phoneNumber`.
     phone_column: String = users::phone_column, "PHONE_COLUMN";
     /// `email` (default) or the phone column.
@@ -303,6 +307,9 @@ mod tests {
             ("MESSAGES_PER_PHONE", "0"),
             ("MMS_PRICE", "0"),
             ("MMS_PRICE", "a"),
+            ("OPT_OUT_WORDS", "BASTA,"),
+            ("OPT_OUT_WORDS", "BASTA,!"),
+            ("HELP_TEXT", "наш"),
             ("STARTS_PER_ADDRESS", "0"),
             ("COUNTRIES_PER_ADDRESS", "0"),
             ("PUMPING_MODE", "off"),

@@ -46,6 +46,8 @@ resources! {
     counters_table = "COUNTERS_TABLE";
     /// How each send was decided; expires.
     decisions_table = "DECISIONS_TABLE";
+    /// Who has consented to messages or opted out of them; kept.
+    consents_table = "CONSENTS_TABLE";
     /// Scheme and host at which Plivo reaches us, like `https://abc.execute-api.us-east-1.amazonaws.com`.
     plivo_callback_url = "PLIVO_CALLBACK_URL";
     /// URL of the queue of messages that were not sent, with the reason.
@@ -54,7 +56,7 @@ resources! {
     dead_letter_fifo_queue = "DEAD_LETTER_FIFO_QUEUE";
     /// Under which metrics stand in CloudWatch.
     metrics_namespace = "METRICS_NAMESPACE";
-    /// Name or ARN of the secret `{"authId","authToken"}`.
+    /// Name or ARN of the secret `{"authId","authToken","callbackTokens"?}`.
     plivo_secret = "PLIVO_SECRET";
     /// Name or ARN of the root key from which all keys are derived.
     root_secret = "ROOT_SECRET";

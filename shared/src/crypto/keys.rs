@@ -65,6 +65,7 @@ pub struct Keys {
     prefix: hmac::Key,
     client: hmac::Key,
     decoy: hmac::Key,
+    consent: hmac::Key,
     send: hmac::Key,
     password: [u8; 32],
     device: LessSafeKey,
@@ -94,6 +95,7 @@ impl Keys {
             prefix: hmac_key(&users, "prefix")?,
             client: hmac_key(&users, "client")?,
             decoy: hmac_key(&users, "decoy")?,
+            consent: hmac_key(&users, "consent")?,
             send: hmac_key(&users, "send")?,
             password: expand(&users, "password")?,
             device: aead_key(&users, "device")?,
@@ -136,6 +138,11 @@ impl Keys {
     /// A keyed hash that draws what is told of a message that was not sent: always the same for the same text.
     pub(crate) fn decoy(&self, text: &str) -> KeyedHash {
         KeyedHash::of(&self.decoy, text)
+    }
+
+    /// The keyed hash that stands for a phone (E.164) where it has consented to messages or opted out of them.
+    pub fn consent(&self, e164: &str) -> KeyedHash {
+        KeyedHash::of(&self.consent, e164)
     }
 
     /// The keyed hash that stands for an idempotency key, or for a message.

@@ -15,6 +15,7 @@ use crate::auth::password::PasswordError;
 use crate::auth::properties::PropertyError;
 use crate::aws::secrets::SecretError;
 use crate::logging;
+use crate::messaging::consent::ConsentError;
 use crate::messaging::media::MediaError;
 use crate::messaging::{KeyError, MessageError};
 use crate::metrics::Metric;
@@ -244,10 +245,12 @@ impl From<MessageError> for Problem {
             MessageError::MediaCountry => Self::new(Reason::MediaNotServed),
             MessageError::CountryNotServed => Self::new(Reason::CountryNotServed),
             MessageError::SwitchedOff => Self::new(Reason::SwitchedOff),
+            MessageError::OptedOut => Self::new(Reason::OptedOut),
             MessageError::BudgetSpent { retry_after } => Self::new(Reason::BudgetSpent).retry_after(retry_after),
             MessageError::Limited(limited) => limited.into(),
             MessageError::OtherMessage => Self::new(Reason::IdempotencyKeyReused),
             MessageError::InFlight { retry_after } => Self::new(Reason::MessageInFlight).retry_after(retry_after),
+            MessageError::NotFound => Self::new(Reason::MessageNotFound),
             MessageError::Unknown => Self::new(Reason::SmsUnknown),
             MessageError::Secret(error) => error.into(),
             MessageError::Store(error) => error.into(),
@@ -271,6 +274,13 @@ impl From<PlivoError> for Problem {
 impl From<KeyError> for Problem {
     fn from(_: KeyError) -> Self {
         Self::field(Reason::InvalidIdempotencyKey, "idempotencyKey")
+    }
+}
+
+impl From<ConsentError> for Problem {
+    fn from(error: ConsentError) -> Self {
+        Self::field(Reason::WrongType, error.field)
+            .with_hint(&format!("at most {} characters, without control characters", error.max))
     }
 }
 

@@ -156,10 +156,38 @@ impl Fields {
     }
 }
 
+/// The two letters of a locale like `de` or `pt-BR`, as users keep them; `None` for what is no locale.
+pub fn locale(text: &str) -> Option<String> {
+    let language = text.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+    (language.len() == 2 && language.bytes().all(|byte| byte.is_ascii_lowercase())).then_some(language)
+}
+
 /// The value that is there. Both are a name that occurs twice.
 fn one_of<T>(name: &str, value: Option<T>, alias: Option<T>) -> Result<Option<T>, Problem> {
     match (value, alias) {
         (Some(_), Some(_)) => Err(Problem::duplicate(name, Duplicates::Service)),
         (value, alias) => Ok(value.or(alias)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::locale;
+
+    #[test]
+    fn a_locale_is_kept_as_two_letters() {
+        for (text, kept) in [
+            ("de", Some("de")),
+            ("DE", Some("de")),
+            ("pt-BR", Some("pt")),
+            ("zh_TW", Some("zh")),
+            ("", None),
+            ("deu", None),
+            ("d", None),
+            ("1e", None),
+            ("é", None),
+        ] {
+            assert_eq!(locale(text).as_deref(), kept, "{text}");
+        }
     }
 }

@@ -10,13 +10,13 @@ mod response;
 pub mod routes;
 
 pub use error::Problem;
-pub use fields::{Duplicates, Fields, body, fields, form, text_body};
+pub use fields::{Duplicates, Fields, body, fields, form, locale, text_body};
 pub use phone::phone_number;
 pub use reason::Reason;
 pub use request::{bearer_token, idempotency_key, requester, user_token};
 pub use response::{
-    LambdaResponse, columns, done, jwt, logged_in, ok, openid_configuration, options, public, registered, sessions,
-    status, user,
+    LambdaResponse, columns, done, jwt, logged_in, message_status, ok, openid_configuration, options, public,
+    registered, sessions, status, user, xml,
 };
 
 use std::convert::Infallible;

@@ -140,6 +140,8 @@ reasons! {
     InvalidMediaUrl = "invalid_media_url", BAD_REQUEST, 8008, "Invalid parameter '%s'";
     /// Media goes to the United States and Canada only.
     MediaNotServed = "media_not_served", BAD_REQUEST, 14000, "Media can be sent to the United States and Canada only";
+    /// The phone has opted out of messages: it answered STOP.
+    OptedOut = "opted_out", FORBIDDEN, 14000, "This phone has opted out of messages";
     /// The idempotency key has the wrong form, or two different ones are given.
     InvalidIdempotencyKey = "invalid_idempotency_key", BAD_REQUEST, 8008, "Invalid parameter '%s'";
     /// The idempotency key was another message's.

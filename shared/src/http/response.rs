@@ -16,6 +16,7 @@ use crate::auth::jwt;
 use crate::auth::register::NewAccount;
 use crate::auth::status::Status;
 use crate::config::{Identity, Settings};
+use crate::messaging::delivery::MessageStatus;
 use crate::store::{Profile, Session, SessionEntry};
 
 /// A response as it goes to Lambda. A plain `Response` has its text decoded by the character set that it may name first, which costs a cold
@@ -37,6 +38,26 @@ pub fn ok(body: &Value) -> Response<Body> {
 /// A 200 without a body.
 pub fn done() -> Response<Body> {
     Response::new(Body::Empty)
+}
+
+/// A 200 with XML, as Plivo takes it.
+pub fn xml(text: impl Into<String>) -> Response<Body> {
+    let mut response = Response::new(Body::from(text.into()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
+}
+
+/// What became of a message of `sendMessage`.
+pub fn message_status(uuid: &str, status: &MessageStatus) -> Value {
+    let mut body = json!({ "message_uuid": uuid, "state": status.state });
+    if let Some((code, words)) = &status.error {
+        (body["errorCode"], body["reason"]) = (json!(code), json!(words));
+    }
+    if let Some(segments) = status.segments {
+        body["segments"] = json!(segments);
+    }
+    (body["created"], body["updated"]) = (json!(status.created), json!(status.updated));
+    body
 }
 
 /// A 200 with this body, which anybody may keep for an hour: back ends ask again for a key that they do not know.

@@ -31,6 +31,11 @@ pub const TRANSACTION_STATUS: &str = "/services/Plivo/status/{transactionId}";
 /// What became of a message of `sendMessage`.
 pub const MESSAGE_STATUS: &str = "/services/Plivo/message/{uuid}";
 
+/// Records a consent.
+pub const CONSENT: &str = "/services/Plivo/consent";
+/// What a phone has agreed to.
+pub const CONSENTS: &str = "/services/Plivo/consent/{phone}";
+
 /// The function that Plivo calls, behind a gateway of its own.
 pub const FROM_PLIVO: &str = "plivo-events";
 /// A delivery report of a code's SMS.
@@ -49,7 +54,7 @@ const fn from_plivo(path: &'static str) -> Route {
 }
 
 /// All routes.
-pub const ROUTES: [Route; 39] = [
+pub const ROUTES: [Route; 41] = [
     route("POST", "/users/register", "register"),
     // The Backendless page's own example lacks a root.
     Route { roots: &[""], ..route("POST", "/users/register", "register") },
@@ -58,6 +63,8 @@ pub const ROUTES: [Route; 39] = [
     route("POST", "/services/Plivo/loginWithCode", "login-code"),
     route("GET", TRANSACTION_STATUS, "login-code"),
     route("POST", "/services/Plivo/sendMessage", "send-message"),
+    route("POST", CONSENT, "send-message"),
+    route("GET", CONSENTS, "send-message"),
     route("GET", MESSAGE_STATUS, "send-message"),
     route("GET", "/info", "session"),
     route("GET", "/users/isvalidusertoken/{token}", "session"),
@@ -194,6 +201,7 @@ mod tests {
                 .replace("{objectId}", "T")
                 .replace("{sessionId}", "T")
                 .replace("{identity}", "T")
+                .replace("{phone}", "T")
                 .replace("{transactionId}", "T")
                 .replace("{uuid}", "T")
                 .replace("{sendId}", "T");

@@ -1,7 +1,10 @@
 //! Messages that the app itself sends: what may be sent, to whom and how long, and that each is sent at most once.
 
+pub mod consent;
+pub mod delivery;
 mod idempotency_key;
 pub mod media;
+pub mod opt_out;
 mod reservation;
 pub mod sms_encoding;
 
@@ -52,6 +55,9 @@ pub enum MessageError {
     /// Messages, the country, or SMS or MMS are switched off.
     #[error("switched off")]
     SwitchedOff,
+    /// The phone has opted out of messages.
+    #[error("the phone has opted out")]
+    OptedOut,
     /// The budget of messages is spent.
     #[error("the budget of messages is spent")]
     BudgetSpent {
@@ -70,6 +76,9 @@ pub enum MessageError {
         /// When that will be over at the latest, in seconds.
         retry_after: u64,
     },
+    /// There is no message of this id, or it is too old.
+    #[error("no such message")]
+    NotFound,
     /// The function that sent it before ended without recording the outcome.
     #[error("the outcome of this message is unknown")]
     Unknown,
@@ -145,8 +154,10 @@ pub async fn send(app: &App, key: &IdempotencyKey, message: &Message) -> Result<
     app.store.users.check_root_key(&keys).await?;
     let (id, content) = (keys.message(key.as_str()), keys.message(&message.content()));
     let phone = PhoneKey(keys.phone(message.to.e164()).short());
-    let (claimed, known) =
-        tokio::join!(app.store.messages.claim(&id, &content, now), app.store.load_message_limits(phone, now));
+    let (claimed, known) = tokio::join!(
+        app.store.messages.claim(&id, &content, now),
+        app.store.load_message_limits((phone, consent::key(&keys, message.to.e164())), now)
+    );
     let claim = match claimed? {
         Claimed::Acquired(claim) => claim,
         Claimed::OtherMessage => return Err(MessageError::OtherMessage),
@@ -181,11 +192,19 @@ pub async fn send(app: &App, key: &IdempotencyKey, message: &Message) -> Result<
             reserved.release().await;
         }
     };
-    tokio::join!(record(&app.store.messages, &claim, &outcome, now), released);
+    tokio::join!(record(&app.store.messages, &claim, &outcome, now), note(app, &outcome, now), released);
     Ok(outcome?)
 }
 
-/// Lets a message go out that no kill switch stops, and for which the budget and its phone's limit have room.
+/// Notes what Plivo took, so that its status can be asked for before the first report. A report notes it, too.
+async fn note(app: &App, outcome: &Result<Accepted, PlivoError>, now: Timestamp) {
+    let Some(uuid) = outcome.as_ref().ok().and_then(|accepted| accepted.message_uuid.first()) else { return };
+    if let Err(error) = app.store.message_reports.note(uuid, now).await {
+        tracing::warn!(cause = logging::chain(&error), "a message has no status before its first report");
+    }
+}
+
+/// Lets a message go out to a phone that has not opted out.
 async fn admit<'a>(
     app: &'a App,
     message: &Message,
@@ -194,6 +213,20 @@ async fn admit<'a>(
     now: Timestamp,
 ) -> Result<Reserved<'a>, MessageError> {
     let known = known?;
+    if known.consents.opted_out.is_some() {
+        return Err(MessageError::OptedOut);
+    }
+    reserve(app, message, phone, known, now).await
+}
+
+/// Lets a message go out that no kill switch stops, and for which the budget and its phone's limit have room.
+async fn reserve<'a>(
+    app: &'a App,
+    message: &Message,
+    phone: PhoneKey,
+    known: MessageLimits,
+    now: Timestamp,
+) -> Result<Reserved<'a>, MessageError> {
     let channel = if message.media.is_empty() { kill_switch::SMS } else { kill_switch::MMS };
     if known.status.kill_switches.stop(kill_switch::MESSAGE, message.to.country(), channel) {
         return Err(MessageError::SwitchedOff);

@@ -2,6 +2,8 @@
 //! `messaging`.
 
 mod error;
+pub mod inbound;
+pub mod message_error;
 pub mod signature;
 
 use std::time::Duration;

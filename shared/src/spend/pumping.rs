@@ -5,6 +5,10 @@
 //! numbers) or a country is suspended while all three thresholds are crossed, in this hour and the one before together: the number of
 //! messages, their multiple of the usual number, and the percentage of codes that came back right. Only registrations are suspended. A login
 //! goes to a phone that somebody has confirmed here, at most ten times a day and within the budget; if it looks pumped, that is logged.
+//!
+//! A message that Plivo reports as failed or undelivered counts as one more for its prefix: ranges that are pumped are often not even in use, and
+//! a number that cannot get a code will never confirm one. So where nothing arrives, a prefix is suspended after half as many messages. It
+//! counts once for a send, and not for the country, where failures are part of the usual.
 
 use serde::{Deserialize, Serialize};
 

@@ -187,16 +187,16 @@ impl Counters {
         Ok(write(|| put.clone().send()).await?.conflicting_item())
     }
 
-    /// Counts a code that came back right.
+    /// Counts what became of a message that was counted there: a code that came back right, or one that was not delivered.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn count_verified(&self, key: CounterKey, scope: &str) -> Result<(), StoreError> {
+    pub async fn count_one(&self, key: CounterKey, field: Field, scope: &str) -> Result<(), StoreError> {
         let update = self
             .table
-            .update(&key.id(), "ADD #verified :one, #version :one")
+            .update(&key.id(), "ADD #field :one, #version :one")
             .condition_expression("attribute_exists(id)")
-            .set_expression_attribute_names(names([("#verified", &Field::Verified.of(scope)), ("#version", "version")]))
+            .set_expression_attribute_names(names([("#field", &field.of(scope)), ("#version", "version")]))
             .set_expression_attribute_values(values([(":one", number(1))]));
         write(|| update.clone().send()).await.map(drop)
     }
@@ -420,10 +420,10 @@ mod tests {
     #[tokio::test]
     async fn a_right_code_is_counted_only_where_a_message_was() {
         let (store, _) = start().await;
-        store.counters.count_verified(KEY, "login").await.unwrap();
+        store.counters.count_one(KEY, Field::Verified, "login").await.unwrap();
         assert_eq!(stored(&store, KEY).await, VersionedCounter::default());
         assert!(add(&store, &VersionedCounter::default(), &[addition(1, 9)], NOW).await);
-        store.counters.count_verified(KEY, "login").await.unwrap();
+        store.counters.count_one(KEY, Field::Verified, "login").await.unwrap();
         let VersionedCounter { version, counter } = stored(&store, KEY).await;
         assert_eq!((version, counter.get("login", Field::Verified)), (Some(2), 1));
     }

@@ -59,6 +59,9 @@ pub struct Part {
     /// Plivo's error code, where it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The carrier, by mobile country and network code, like `310-260`, where the report says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<String>,
     /// When the report came.
     pub at: Timestamp,
 }
@@ -85,6 +88,22 @@ impl Delivery {
         Some(if least == DeliveryState::Delivered && !is_whole { DeliveryState::Sent } else { least })
     }
 
+    /// The same after a report.
+    #[must_use]
+    pub fn after(&self, report: &Report) -> Self {
+        let (number, count) = report.part;
+        let mut after = self.clone();
+        after.parts.insert(number.to_string(), report.content.clone());
+        after.part_count = Some(count);
+        after
+    }
+
+    /// The final state, if there was none before.
+    pub fn ended(&self, before: &Self) -> Option<DeliveryState> {
+        let is_final = |state: &DeliveryState| state.is_final();
+        if before.state().as_ref().is_some_and(is_final) { None } else { self.state().filter(is_final) }
+    }
+
     /// The part that failed first, if any.
     pub fn failure(&self) -> Option<&Part> {
         self.parts.values().filter(|part| part.state.is_failure()).min_by_key(|part| part.at)
@@ -97,8 +116,14 @@ mod tests {
     use super::*;
 
     fn of(states: &[DeliveryState], count: u8) -> Option<DeliveryState> {
-        let part =
-            |state| Part { uuid: "u".to_owned(), state, sequence: 1, error: None, at: Timestamp::from_millis(0) };
+        let part = |state| Part {
+            uuid: "u".to_owned(),
+            state,
+            sequence: 1,
+            error: None,
+            carrier: None,
+            at: Timestamp::from_millis(0),
+        };
         let parts = states.iter().enumerate().map(|(number, state)| (number.to_string(), part(*state)));
         Delivery { parts: parts.collect(), part_count: Some(count) }.state()
     }
@@ -117,6 +142,23 @@ mod tests {
         ] {
             assert_eq!(of(states, count), whole, "{states:?} of {count}");
         }
+    }
+
+    #[test]
+    fn a_message_ends_once() {
+        let report = |part, state| {
+            let at = Timestamp::from_millis(0);
+            Report { part, content: Part { uuid: "u".to_owned(), state, sequence: 1, error: None, carrier: None, at } }
+        };
+        let reports = [((1, 2), Sent), ((1, 2), Delivered), ((2, 2), Failed), ((1, 2), Failed)];
+        let mut delivery = Delivery::default();
+        let ended = reports.map(|(part, state)| {
+            let after = delivery.after(&report(part, state));
+            let ended = after.ended(&delivery);
+            delivery = after;
+            ended
+        });
+        assert_eq!(ended, [None, None, Some(Failed), None]);
     }
 
     #[test]

@@ -6,10 +6,12 @@
 //! refused though the session is over; and a counter, which may count twice.
 
 mod clients;
+mod consents;
 mod controls;
 mod counters;
 mod decision_log;
 mod delivery;
+mod message_reports;
 mod messages;
 mod optimistic;
 mod phone_event;
@@ -30,6 +32,7 @@ use crate::aws::AwsError;
 use crate::config::Resources;
 
 pub use clients::{ClientKey, ClientRecord, Clients, PhoneTag};
+pub use consents::{ConsentEntry, ConsentKey, ConsentKind, Consents, OptOut, PhoneConsents};
 pub use controls::{
     AuditEntry, Controls, Failures, KillSwitchChange, KillSwitchRecord, MAX_AGE as SERVICE_STATUS_MAX_AGE,
     ServiceStatus,
@@ -37,6 +40,7 @@ pub use controls::{
 pub use counters::{CounterKey, Counters, PrefixCounter};
 pub use decision_log::{DecisionLog, DecisionLogEntry};
 pub use delivery::{Delivery, DeliveryState, Part, Report};
+pub use message_reports::{MessageRecord, MessageReports};
 #[cfg(test)]
 pub(crate) use messages::LEASE;
 pub use messages::{Claim, Claimed, MessageState, Messages};
@@ -70,6 +74,8 @@ pub struct Store {
     pub controls: Controls,
     /// Outcomes of messages.
     pub messages: Messages,
+    /// What Plivo reported of messages.
+    pub message_reports: MessageReports,
     /// What client networks asked for.
     pub clients: Clients,
     /// What was spent, sent and verified.
@@ -78,6 +84,8 @@ pub struct Store {
     pub phone_messages: PhoneMessagesTable,
     /// Decisions about messages.
     pub decision_log: DecisionLog,
+    /// Who has consented to messages or opted out of them.
+    pub consents: Consents,
 }
 
 impl Store {
@@ -90,10 +98,12 @@ impl Store {
             sessions: Sessions { table: table(&names.sessions_table) },
             controls: Controls::new(table(&names.controls_table)),
             messages: Messages { table: table(&names.messages_table) },
+            message_reports: MessageReports { table: table(&names.messages_table) },
             clients: Clients { table: table(&names.counters_table) },
             counters: Counters { table: table(&names.counters_table) },
             phone_messages: PhoneMessagesTable { table: table(&names.counters_table) },
             decision_log: DecisionLog { table: table(&names.decisions_table) },
+            consents: Consents { table: table(&names.consents_table) },
         }
     }
 }

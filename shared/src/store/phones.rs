@@ -290,6 +290,13 @@ impl PhoneRecord {
         self.events.drain(..self.events.len().saturating_sub(MAX_EVENTS));
     }
 
+    /// The carrier of the last message that went out for a flow, if a report has named it.
+    fn carrier(&self, flow: Flow) -> Option<String> {
+        let sent = self.sends.values().filter(|send| send.sent && send.flow == flow);
+        let parts = &sent.max_by_key(|send| send.at)?.delivery.parts;
+        parts.values().find_map(|part| part.carrier.clone())
+    }
+
     /// When TTL may remove the item: not before `expires`, and later where something in it counts for longer.
     fn expires(&self, expires: Timestamp) -> Timestamp {
         let devices = self.devices.values().map(|device| device.since.plus(DEVICE_LIFE));
@@ -314,6 +321,8 @@ pub struct Attempt {
     pub id: String,
     /// The challenge as it stood then.
     pub challenge: Challenge,
+    /// The carrier that has reported the code's message, if any has.
+    pub carrier: Option<String>,
     by: String,
     devices: BTreeMap<DeviceSlot, Device>,
 }
@@ -485,14 +494,15 @@ impl Phones {
         let mut record: PhoneRecord = optimistic::read(item)?;
         Ok(match record.challenges.remove(&key) {
             Some(challenge) if written || challenge.attempts.contains_key(&id) => {
-                Ok(Attempt { id, challenge, by: by.to_owned(), devices: record.devices })
+                let carrier = record.carrier(key.flow);
+                Ok(Attempt { id, challenge, carrier, by: by.to_owned(), devices: record.devices })
             }
             challenge => Err(NotCounted(challenge)),
         })
     }
 
     /// Records a report about a part of a send: on condition that the phone has this send, and no report of the part with as high a sequence.
-    /// Returns the send as it is then; `None` when the condition does not hold, and nothing is changed.
+    /// Returns the send before and after it; `None` when the condition does not hold, and nothing is changed.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -501,7 +511,7 @@ impl Phones {
         phone: PhoneKey,
         send: &str,
         report: &Report,
-    ) -> Result<Option<CodeSend>, StoreError> {
+    ) -> Result<Option<(CodeSend, CodeSend)>, StoreError> {
         let (number, count) = report.part;
         let part = to_attribute_value(&report.content).map_err(|error| StoreError::malformed("phones", error))?;
         let update = self
@@ -526,9 +536,13 @@ impl Phones {
                 (":sequence", super::number(report.content.sequence.into())),
                 (":version", text(identifier::random())),
             ]))
-            .return_values(ReturnValue::AllNew);
+            .return_values(ReturnValue::AllOld);
         let Written::Done(output) = write(|| update.clone().send()).await? else { return Ok(None) };
-        Ok(optimistic::read::<PhoneRecord>(output.attributes)?.sends.remove(send))
+        let before = optimistic::read::<PhoneRecord>(output.attributes)?.sends.remove(send);
+        Ok(before.map(|before| {
+            let after = CodeSend { delivery: before.delivery.after(report), ..before.clone() };
+            (before, after)
+        }))
     }
 
     /// Whether this very attempt redeemed the code: what became of a transaction whose response was lost for good.
@@ -555,10 +569,13 @@ impl Phones {
             (":event".to_owned(), event.map_err(BuildError::other)?),
             (":none".to_owned(), AttributeValue::L(Vec::new())),
         ]);
-        let mut changes = "SET challenges.#key.redeemed_by = :attempt, last_verified = :now, expires_at = :expires, \
-                           #version = :version, "
+        let mut changes = "SET challenges.#key.redeemed_by = :attempt, expires_at = :expires, #version = :version, "
             .to_owned()
             + ADD_EVENT;
+        // A fixed code proves no phone.
+        if !attempt.challenge.test {
+            changes += ", last_verified = :now";
+        }
         if let Some(id) = device {
             let device = Device { id: id.to_owned(), since: now, limits: PhoneLimits::default() };
             changes += ", devices.#slot = :device";
@@ -831,7 +848,7 @@ mod tests {
 
     fn report(sequence: u32, state: DeliveryState, part: (u8, u8)) -> Report {
         let (uuid, error) = (format!("uuid {}", part.0), state.is_failure().then(|| "80".to_owned()));
-        Report { part, content: Part { uuid, state, sequence, error, at: NOW } }
+        Report { part, content: Part { uuid, state, sequence, error, carrier: None, at: NOW } }
     }
 
     async fn add_send(store: &Store, id: &str, at: Timestamp) {
@@ -848,9 +865,10 @@ mod tests {
         add_send(&store, "send", NOW).await;
         assert_eq!(store.phones.record_report(PHONE, "another", &sent).await.unwrap(), None, "no send");
         let delivered = report(3, DeliveryState::Delivered, (1, 1));
-        let send = store.phones.record_report(PHONE, "send", &delivered).await.unwrap().unwrap();
-        assert_eq!(send.delivery.state(), Some(DeliveryState::Delivered));
+        let (before, after) = store.phones.record_report(PHONE, "send", &delivered).await.unwrap().unwrap();
+        assert_eq!((before.delivery.state(), after.delivery.state()), (None, Some(DeliveryState::Delivered)));
         let before = store.phones.get(PHONE).await.unwrap();
+        assert_eq!(before.sends["send"], after);
         for late in [report(1, DeliveryState::Queued, (1, 1)), sent, delivered] {
             assert_eq!(store.phones.record_report(PHONE, "send", &late).await.unwrap(), None);
         }

@@ -4,8 +4,8 @@ use super::controls::ServiceStatus;
 use super::counters::{self, CounterKey};
 use super::table::{Consistency, Key, get_all};
 use super::{
-    ClientKey, ClientRecord, PhoneKey, PhoneMessages, PhoneOwner, PhoneRecord, Store, StoreError, optimistic,
-    phone_messages, users,
+    ClientKey, ClientRecord, ConsentKey, Consents, PhoneConsents, PhoneKey, PhoneMessages, PhoneOwner, PhoneRecord,
+    Store, StoreError, optimistic, phone_messages, users,
 };
 use crate::clock::Timestamp;
 use crate::crypto::KeyedHash;
@@ -42,6 +42,8 @@ pub struct MessageLimits {
     pub budget: VersionedCounter,
     /// Those that the phone got.
     pub phone: PhoneMessages,
+    /// What the phone has consented to, and whether it has opted out.
+    pub consents: PhoneConsents,
     /// What concerns everybody.
     pub status: ServiceStatus,
 }
@@ -134,16 +136,22 @@ impl Store {
 }
 
 impl Store {
-    /// Reads what a message of the app's own depends on. All of it may be a moment late: what is decided on it is written on condition.
+    /// Reads what a message of the app's own depends on, in one call. Whether the phone has opted out is read strongly consistent, since nothing
+    /// is sent any more once an opt-out is confirmed. The rest may be a moment late: what is decided on it is written on condition.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn load_message_limits(&self, phone: PhoneKey, now: Timestamp) -> Result<MessageLimits, StoreError> {
-        let Self { controls, counters, .. } = self;
-        let (budget, phone) = (CounterKey::Messages.id(), phone_messages::id(phone));
+    pub async fn load_message_limits(
+        &self,
+        (phone, consents): (PhoneKey, ConsentKey),
+        now: Timestamp,
+    ) -> Result<MessageLimits, StoreError> {
+        let Self { controls, counters, consents: Consents { table }, .. } = self;
+        let (budget, phone, consents) = (CounterKey::Messages.id(), phone_messages::id(phone), consents.id());
         let cached = controls.cached(now);
         let key = |id: &str| Key { table: &counters.table, id: id.to_owned(), consistency: Consistency::Eventual };
-        let mut requested = vec![key(&budget), key(&phone)];
+        let opt_out = Key { table, id: consents.clone(), consistency: Consistency::Strong };
+        let mut requested = vec![key(&budget), key(&phone), opt_out];
         if cached.is_none() {
             requested.extend(controls.keys(now));
         }
@@ -151,6 +159,7 @@ impl Store {
         Ok(MessageLimits {
             budget: counters::read(found.take(&counters.table, &budget))?,
             phone: optimistic::read(found.take(&counters.table, &phone))?,
+            consents: optimistic::read(found.take(table, &consents))?,
             status: match cached {
                 Some(status) => status,
                 None => controls.take(&mut found, now)?,

@@ -255,7 +255,7 @@ impl Found {
     }
 }
 
-fn id_of(item: &Item) -> Option<String> {
+pub(super) fn id_of(item: &Item) -> Option<String> {
     match item.get("id") {
         Some(AttributeValue::S(id)) => Some(id.clone()),
         _ => None,

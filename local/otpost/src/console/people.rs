@@ -8,10 +8,11 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use shared::crypto::identifier;
 use shared::flow::Flow;
-use shared::store::{ENABLED, Profile, Session, StoreError};
+use shared::store::{ConsentKind, ENABLED, Profile, Session, StoreError};
 
 use super::page::{Notice, View, change_form, maybe_time, page, table, time};
 use super::{Console, Failure, Operator, Outcome, Reason, Shared};
+use crate::consent::{self, ConsentReport};
 use crate::user::{self, Action, Found};
 use crate::why::{Holdup, Rules, Story, WhyReport, in_words, unblock, why};
 
@@ -156,6 +157,10 @@ async fn person(console: &Console, who: &str, notice: Notice) -> Result<Response
         None => Ok(Vec::new()),
     };
     let sessions = sessions.map_err(|error| Failure::of(&error))?;
+    let consent = match report.phone.clone() {
+        Some(number) => Some(consent::show(store, &keys, number).await?),
+        None => None,
+    };
     let content = html! {
         @match &found {
             Some(found) => (described(found)),
@@ -164,6 +169,7 @@ async fn person(console: &Console, who: &str, notice: Notice) -> Result<Response
         (held_up(&report))
         @for story in &report.stories { (timeline(story)) }
         (actions(console, found.as_ref(), who))
+        @if let Some(consent) = &consent { (consents(consent)) }
         @if let Some(found) = &found { (session_table(found, &sessions)) }
     };
     // The number of a user stands in the page, and need not stand in its form as well.
@@ -272,6 +278,42 @@ fn timeline(story: &Story) -> Markup {
                 }
             }
             p.fine { "Key " code { (story.key) } ", as logs and decisions have it. Networks are keyed hashes." }
+        }
+    }
+}
+
+/// Whether the phone takes the app's own messages, and what it has agreed to.
+fn consents(consent: &ConsentReport) -> Markup {
+    let rows = html! {
+        @for record in consent.records.iter().rev() {
+            tr {
+                td { (time(record.at)) }
+                td {
+                    (match record.kind {
+                        ConsentKind::Consent => "Consent",
+                        ConsentKind::OptOut => "Opt-out",
+                        ConsentKind::OptIn => "Opt-in",
+                    })
+                }
+                td.text { (record.text.as_deref().unwrap_or("–")) }
+                td { (record.source) }
+            }
+        }
+    };
+    html! {
+        section.card aria-labelledby="consent" {
+            div.row {
+                h2 id="consent" { "The app's own messages" }
+                @if consent.opted_out.is_some() { span.mark.warn { "Opted out" } } @else { span.mark.good { "Not opted out" } }
+            }
+            @if let Some(opt_out) = &consent.opted_out {
+                p { "Opted out " (time(opt_out.at)) " by " code { (opt_out.by) } ". The phone lifts it with START." }
+            }
+            @if consent.records.is_empty() {
+                p.soft { "Nothing is recorded." }
+            } @else {
+                (table("Consent records, newest first", &["When", "What", "Text", "Source"], &rows))
+            }
         }
     }
 }

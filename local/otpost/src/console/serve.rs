@@ -19,11 +19,12 @@ use super::{Operator, access};
 use crate::texts::settings;
 
 /// What must be known of a stack.
-const NEEDED: [&str; 7] = [
+const NEEDED: [&str; 8] = [
     "USERS_TABLE",
     "SESSIONS_TABLE",
     "PHONES_TABLE",
     "CONTROLS_TABLE",
+    "CONSENTS_TABLE",
     "COUNTERS_TABLE",
     "DECISIONS_TABLE",
     "ROOT_SECRET",
