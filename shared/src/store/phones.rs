@@ -523,7 +523,7 @@ impl Phones {
         let event = new_events(event).map_err(|error| StoreError::malformed("phones", error))?;
         let update = self
             .table
-            .update(&phone.id(), &format!("SET #version = :version, {ADD_EVENT}"))
+            .update(&phone.id(), format!("SET #version = :version, {ADD_EVENT}"))
             .condition_expression(
                 "attribute_exists(#version) AND (attribute_not_exists(events) OR size(events) < :max)",
             )
@@ -641,7 +641,7 @@ impl Phones {
         let all = own.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect();
         let update = self
             .table
-            .update(&phone.id(), &format!("{change}{parts}"))
+            .update(&phone.id(), format!("{change}{parts}"))
             .condition_expression(format!("{condition} AND {forward}"))
             .set_expression_attribute_names(names([
                 ("#send", send),
