@@ -93,7 +93,7 @@ test('a user registers, logs in, changes everything, logs out and is deleted', a
 test('a forgotten password is replaced, which ends the session', async () => {
   const { client, phoneNumber } = await loggedIn();
   const transaction = await newClient().restorePassword(emailOf(phoneNumber));
-  await newClient().resetPassword(transaction, await codeSentTo(phoneNumber, 'new password'), 'battery staple horse');
+  await newClient().resetPassword(transaction, await codeSentTo(phoneNumber, 'set password'), 'battery staple horse');
   assert.equal(await client.isValid(), false);
   assert.equal(client.token, undefined, 'the client drops what is no longer valid');
   await advance(SPACING);

@@ -242,6 +242,25 @@ async fn a_phone_s_item_remembers_what_has_happened_and_by_whom() {
 }
 
 #[tokio::test]
+async fn a_code_that_comes_too_late_is_noted_once_an_hour() {
+    let app = start().await;
+    app.register(KNOWN, "jane@example.com").await;
+    let id = challenge_id(&app.login_start(KNOWN).await.ok());
+    let code = app.last_code(KNOWN);
+    app.enter("5E1F0B5C-0000-0000-0000-00000000BBBB", &code).await.refused(401, 14000, "code_rejected");
+    let before = record(&app, KNOWN).await;
+    app.advance(300);
+    for _ in 0..3 {
+        app.enter(&id, &code).await.refused(401, 14000, "code_rejected");
+    }
+    app.login_start(KNOWN).await.ok();
+    app.enter(&id, &code).await.refused(401, 14000, "code_rejected");
+    let after = words(&record(&app, KNOWN).await);
+    let since = ["login refused: code_expired", "login sent", "login refused: code_replaced"];
+    assert_eq!(after[before.events.len()..], since);
+}
+
+#[tokio::test]
 async fn a_refusal_is_noted_once_an_hour_also_where_nothing_was_known_of_the_phone() {
     let app = TestApp::with(&[NO_REPORTS, ("BUDGET", "0/0/0")]).await;
     for (wait, noted) in [(0, 1), (60, 1), (3600, 2)] {

@@ -323,6 +323,31 @@ async fn one_call_is_told_the_code_and_no_other() {
 }
 
 #[tokio::test]
+async fn what_plivo_tells_of_a_call_costs_one_write() {
+    let (app, proxy, _store) = TestApp::behind_fault_proxy_of(&ON).await;
+    let (_, _, send) = called(&app).await;
+    let path = |event: &str| format!("/plivo/calls/{send}/{event}");
+    let end = [("CallUUID", "first"), ("CallStatus", "completed")];
+    // The first request checks the root key.
+    ask(&app, "nonsense", "first").await;
+    for (event, is_signed, operations) in [
+        ("answer", false, &[][..]),
+        ("hangup", false, &[]),
+        ("answer", true, &["UpdateItem"]),
+        ("hangup", true, &["UpdateItem"]),
+    ] {
+        proxy.take_calls();
+        plivo_posts(&app, &path(event), &end, is_signed).await;
+        assert_eq!(proxy.take_operations(), operations, "{event}");
+    }
+    let before = app.dump().await;
+    for (event, end) in [("hangup", "completed"), ("hangup", "busy"), ("answer", "")] {
+        plivo_posts(&app, &path(event), &[("CallUUID", "first"), ("CallStatus", end)], true).await.ok();
+        assert!(app.dump().await == before, "repeated or late: {event} {end}");
+    }
+}
+
+#[tokio::test]
 async fn a_code_that_has_expired_or_is_out_of_attempts_is_not_read() {
     let app = with(&[]).await;
     let (id, code, send) = called(&app).await;

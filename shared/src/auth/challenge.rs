@@ -510,6 +510,23 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_finds_its_code_gone_is_not_made() {
+        let by_call = |seconds| {
+            let request = request(Flow::Register, seconds);
+            let send = NewSend { id: "call", channel: Channel::Voice, ..request.send };
+            ChallengeRequest { is_confirmed: false, send, ..request }
+        };
+        let mut record = PhoneRecord::default();
+        assert!(!repeats(&record, &by_call(0), |_| true));
+        let issued = issue_as(&mut record, &by_call(0), "id").unwrap();
+        assert!(!issued.will_send && !record.sends["call"].sent && record.unconfirmed_sends.is_empty());
+        assert!(repeats(&record, &by_call(40), |_| true));
+        assert!(issue_as(&mut record, &by_call(40), "another").unwrap().will_send);
+        let call = record.sends["call"].call.as_ref().unwrap();
+        assert_eq!((call.challenge.as_str(), call.expires), ("id", issued.challenge.expires));
+    }
+
+    #[test]
     fn a_start_that_is_rolled_back_counts_nowhere() {
         let mut record = PhoneRecord::default();
         let issued = ask(&mut record, Flow::Register, 0).unwrap();

@@ -296,7 +296,7 @@ impl PhoneRecord {
     /// Adds an event, in place of the oldest where there are enough.
     pub fn add_event(&mut self, event: PhoneEvent) {
         self.events.push(event);
-        self.events.drain(..self.events.len().saturating_sub(MAX_EVENTS));
+        self.events.drain(..self.events.len().saturating_sub(MAX_EVENTS.into()));
     }
 
     /// The carrier of the last message that went out for a flow, if a report has named it.
@@ -344,9 +344,14 @@ impl Attempt {
     }
 }
 
-/// An attempt for which there is no live challenge. What stands in the challenge's place, if anything.
+/// An attempt for which there is no live challenge.
 #[derive(Debug)]
-pub struct NotCounted(pub Option<Challenge>);
+pub struct NotCounted {
+    /// What stands in the challenge's place, if anything.
+    pub found: Option<Challenge>,
+    /// What has happened to the phone.
+    pub events: Vec<PhoneEvent>,
+}
 
 /// A right code that is to be redeemed.
 #[derive(Debug, Clone, Copy)]
@@ -506,8 +511,30 @@ impl Phones {
                 let carrier = record.carrier(key.flow);
                 Ok(Attempt { id, challenge, carrier, by: by.to_owned(), devices: record.devices })
             }
-            challenge => Err(NotCounted(challenge)),
+            found => Err(NotCounted { found, events: record.events }),
         })
+    }
+
+    /// Adds an event to a phone that is known, while there is room for one: until the next start there is for twice as many as are kept.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note(&self, phone: PhoneKey, event: PhoneEvent) -> Result<(), StoreError> {
+        let event = new_events(event).map_err(|error| StoreError::malformed("phones", error))?;
+        let update = self
+            .table
+            .update(&phone.id(), &format!("SET #version = :version, {ADD_EVENT}"))
+            .condition_expression(
+                "attribute_exists(#version) AND (attribute_not_exists(events) OR size(events) < :max)",
+            )
+            .set_expression_attribute_names(names([("#version", "version")]))
+            .set_expression_attribute_values(values([
+                (":version", text(identifier::random())),
+                (":event", event),
+                (":none", AttributeValue::L(Vec::new())),
+                (":max", number(2 * i64::from(MAX_EVENTS))),
+            ]));
+        write(|| update.clone().send()).await.map(drop)
     }
 
     /// Records a report about a part of a send: on condition that the phone has this send, and no report of the part with as high a sequence.
