@@ -333,8 +333,8 @@ async fn what_plivo_tells_of_a_call_costs_one_write() {
     for (event, is_signed, operations) in [
         ("answer", false, &[][..]),
         ("hangup", false, &[]),
-        ("answer", true, &["UpdateItem"]),
-        ("hangup", true, &["UpdateItem"]),
+        ("answer", true, &["write"]),
+        ("hangup", true, &["write"]),
     ] {
         proxy.take_calls();
         plivo_posts(&app, &path(event), &end, is_signed).await;
