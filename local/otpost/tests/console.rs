@@ -73,6 +73,8 @@ async fn change(stack: &Stack, path: &str, form: &[(&str, &str)]) {
     let answer = ask(stack, path, Some(&form)).await;
     assert_eq!(answer.status, 303, "{path}: {}", answer.text);
     assert!(answer.headers[header::LOCATION].to_str().unwrap().ends_with("?done=1"));
+    // So that the log is in order.
+    stack.clock.advance(Duration::from_secs(1));
 }
 
 async fn call(stack: &Stack, path: &str, body: Value) -> Value {

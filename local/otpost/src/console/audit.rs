@@ -23,8 +23,8 @@ pub(super) async fn show(State(console): Shared) -> Result<Response, Failure> {
             div.card { (table("Changes, newest first", &["When", "What", "Who", "Why"], &rows)) }
         }
         p.fine {
-            "Starts with a test number change nothing here: the decision log has them. "
-            a href=(console.path("/test-numbers")) { (operator.settings.test_numbers.len()) " test numbers" } " are configured."
+            a href=(console.path("/test-numbers")) { "Test numbers configured: " (operator.settings.test_numbers.len()) }
+            ". A start with one is in the decision log, with the outcome " code { "test" } "."
         }
     };
     Ok(page(&console, View::Audit, &Notice::None, &content))

@@ -167,7 +167,7 @@ async fn person(console: &Console, who: &str, notice: Notice) -> Result<Response
             None => (stranger(&report, who))
         }
         (held_up(&report))
-        @for story in &report.stories { (timeline(story)) }
+        @for story in report.stories.iter().filter(|story| story.of == "phone" || !story.lines.is_empty()) { (timeline(story)) }
         (actions(console, found.as_ref(), who))
         @if let Some(consent) = &consent { (consents(consent)) }
         @if let Some(found) = &found { (session_table(found, &sessions)) }
