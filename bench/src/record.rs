@@ -22,6 +22,7 @@ const REGISTER: &str = "/api/users/register";
 const LOGIN_PHONE: &str = "/api/services/Plivo/loginWithPhoneNumber";
 const LOGIN_PASSWORD: &str = "/api/services/Plivo/loginWithPhoneNumberAndPassword";
 const LOGIN_CODE: &str = "/api/services/Plivo/loginWithCode";
+const STATUS: &str = "/api/services/Plivo/status/";
 const SEND: &str = "/api/services/Plivo/sendMessage";
 const USER_TOKEN: HeaderName = HeaderName::from_static("user-token");
 
@@ -116,6 +117,8 @@ impl Recorder {
         self.wait();
         let started = self.carry_out("loginWithPhoneNumber, a user's", by_phone(USER), Success, Hashing::None).await?;
         self.carry_out("loginWithPhoneNumber, nobody's", by_phone(NOBODY), Success, Hashing::None).await?;
+        let ask = Ask::get(format!("{STATUS}{}", text(&started, "transactionId")?)).of(LoginCode, Method::GET);
+        self.carry_out("status", ask, Success, Hashing::None).await?;
         let ask = enter(&started, &self.last_code()?);
         self.carry_out("loginWithCode, after the phone", ask, Success, Hashing::None).await?;
 

@@ -35,6 +35,7 @@ const PHONES: usize = 200;
 /// What Plivo takes.
 const PLIVO: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
 const LOGIN: &str = "/api/services/Plivo/loginWithPhoneNumber";
+const STATUS: &str = "/api/services/Plivo/status/";
 const LOGIN_CODE: &str = "/api/services/Plivo/loginWithCode";
 const PASSWORD: &str = "correct horse battery";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -45,6 +46,17 @@ const DIFFERENT: f64 = 0.01;
 
 const COLUMNS: [&str; 7] =
     ["request", "pairs", "with a user, median", "without, median", "statistic", "p", "a shift that would show"];
+
+/// What is measured of a case.
+#[derive(Clone, Copy)]
+enum Measured {
+    /// The request itself.
+    Request,
+    /// A wrong code for the challenge that it makes.
+    WrongCode,
+    /// What became of the code of that challenge.
+    Status,
+}
 
 /// A kind of request.
 #[derive(Clone, Copy)]
@@ -62,8 +74,8 @@ struct Case {
     at_once: usize,
     /// `null` is none, and a GET.
     body: fn(&str) -> Value,
-    /// Whether what is measured is a wrong code for the challenge that such a request makes.
-    enters_code: bool,
+    /// What is measured.
+    measured: Measured,
     /// The expected status of a measured request; of the others it is 200.
     status: u16,
 }
@@ -76,7 +88,7 @@ const LOGIN_START: Case = Case {
     wait: PAST_ANY_WAIT,
     at_once: 1,
     body: |phone| json!(phone),
-    enters_code: false,
+    measured: Measured::Request,
     status: 200,
 };
 
@@ -87,7 +99,7 @@ const RESTORE: Case = Case {
     ..LOGIN_START
 };
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 9] = [
     LOGIN_START,
     Case {
         name: "loginWithPhoneNumber, too soon after the last",
@@ -97,7 +109,7 @@ const CASES: [Case; 8] = [
         wait: Duration::ZERO,
         at_once: 1,
         body: |phone| json!(phone),
-        enters_code: false,
+        measured: Measured::Request,
         status: 429,
     },
     Case {
@@ -109,10 +121,11 @@ const CASES: [Case; 8] = [
         at_once: 1,
         // Another each time, and each user has his own salt: where Argon2id reads its memory depends on both.
         body: |phone| json!({ "phoneNumber": phone, "password": identifier::random() }),
-        enters_code: false,
+        measured: Measured::Request,
         status: 401,
     },
-    Case { name: "loginWithCode, wrong code", enters_code: true, status: 401, ..LOGIN_START },
+    Case { name: "loginWithCode, wrong code", measured: Measured::WrongCode, status: 401, ..LOGIN_START },
+    Case { name: "status, of a login", measured: Measured::Status, ..LOGIN_START },
     Case {
         name: "users/register, first step",
         path: "/api/users/register",
@@ -121,7 +134,7 @@ const CASES: [Case; 8] = [
         wait: PAST_ANY_WAIT,
         at_once: 16,
         body: |phone| json!({ "phoneNumber": phone }),
-        enters_code: false,
+        measured: Measured::Request,
         status: 200,
     },
     Case {
@@ -132,7 +145,7 @@ const CASES: [Case; 8] = [
         wait: PAST_ANY_WAIT,
         at_once: 16,
         body: |phone| json!({ "phoneNumber": phone }),
-        enters_code: false,
+        measured: Measured::Request,
         status: 200,
     },
     RESTORE,
@@ -241,10 +254,11 @@ async fn measure(
                 let client = &clients[place / CODES_PER_ADDRESS];
                 async move {
                     let path = case.path.replace("{phone}", &phone).replace("{email}", &email(&phone));
-                    let time = if case.enters_code {
-                        enter_wrong_code(stack, client, case, &phone).await
-                    } else {
-                        ask(stack, client, &path, &(case.body)(&phone), expected).await.map(|(time, _)| time)
+                    let time = match case.measured {
+                        Measured::Request => {
+                            ask(stack, client, &path, &(case.body)(&phone), expected).await.map(|(time, _)| time)
+                        }
+                        Measured::WrongCode | Measured::Status => after_a_start(stack, client, case, &phone).await,
                     };
                     time.map(|time| (is_known, time)).map_err(|error| format!("{}: {error}", case.name))
                 }
@@ -274,13 +288,17 @@ fn order(phones: usize) -> Result<Vec<(bool, usize)>, Failure> {
     Ok(all)
 }
 
-/// Starts a login, waits until all that follows it is done, and times a wrong code for it.
-async fn enter_wrong_code(stack: &Stack, client: &Client, case: Case, phone: &str) -> Result<f64, Failure> {
+/// Starts a login, waits until all that follows it is done, and times what comes after it.
+async fn after_a_start(stack: &Stack, client: &Client, case: Case, phone: &str) -> Result<f64, Failure> {
     let (_, started) = ask(stack, client, case.path, &(case.body)(phone), 200).await?;
     stack.settle().await;
-    // Right once in a million times.
-    let body = json!({ "transactionId": started["transactionId"], "code": "000000" });
-    let (time, _) = ask(stack, client, LOGIN_CODE, &body, case.status).await?;
+    let id = &started["transactionId"];
+    let (path, body) = match case.measured {
+        Measured::Status => (format!("{STATUS}{}", id.as_str().ok_or("no transactionId")?), Value::Null),
+        // Right once in a million times.
+        _ => (LOGIN_CODE.to_owned(), json!({ "transactionId": id, "code": "000000" })),
+    };
+    let (time, _) = ask(stack, client, &path, &body, case.status).await?;
     stack.settle().await;
     Ok(time)
 }

@@ -67,6 +67,8 @@ pub enum Expected {
     Consents,
     /// That a password is right.
     ValidPassword,
+    /// What became of a code.
+    Status,
     /// A list of sessions.
     Sessions,
     /// A JWT.
@@ -172,6 +174,7 @@ fn parse(name: &str) -> Option<(&'static str, Expected)> {
         ("login-phone", None | Some("json-string" | "object" | "no-user")) => Expected::Challenge,
         ("login-password", None) => Expected::Challenge,
         ("login-code", None | Some("second-factor")) => Expected::LoggedIn,
+        ("login-code", Some("status")) => Expected::Status,
         ("send-message", None | Some("media" | "idempotency-key" | "eventbridge" | "scheduler" | "direct")) => {
             Expected::Accepted
         }
@@ -235,6 +238,7 @@ fn is_success(answer: Expected, body: &Value) -> bool {
         }
         Expected::Consents => has_fields(body, &["optedOut", "records"]),
         Expected::ValidPassword => *body == json!({ "valid": true }),
+        Expected::Status => has_fields(body, &["state", "channel", "message", "retryAt", "voice", "expires"]),
         Expected::Sessions => body.as_array().is_some_and(|sessions| {
             sessions.iter().all(|one| has_fields(one, &["id", "device", "created", "lastSeen", "current"]))
         }),

@@ -157,6 +157,19 @@ pub enum CodeRejection {
     NoUser,
 }
 
+impl CodeRejection {
+    /// The name in a phone's events, where its code was sent but is not good any more.
+    pub const fn too_late(self) -> Option<&'static str> {
+        match self {
+            Self::Replaced => Some("code_replaced"),
+            Self::Expired => Some("code_expired"),
+            Self::Used => Some("code_used"),
+            Self::NoAttemptsLeft => Some("no_attempts_left"),
+            _ => None,
+        }
+    }
+}
+
 /// Why a start with a password was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordRejection {

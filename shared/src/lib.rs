@@ -12,7 +12,8 @@
 //! | [`store`] | the tables; the only one that knows DynamoDB | `aws` |
 //! | [`plivo`], [`captcha`] | the SMS provider and the captcha service; the only ones that know them | `http_client` |
 //! | [`aws`] | the clients of AWS's SDK; secrets and dead letters | `http_client` |
-//! | [`config`], [`crypto`], [`flow`], [`language`] | settings, keys and random values, what codes are for, languages of texts | – |
+//! | [`config`], [`crypto`] | settings; keys and random values | – |
+//! | [`flow`], [`channel`], [`language`] | what codes are for, how they get to a phone, languages of texts | – |
 //! | [`http_client`], [`client_network`] | connections to others; where a request came from | – |
 //! | [`clock`], [`background`], [`logging`], [`metrics`] | time; work after the answer; logs; metrics | – |
 //! | [`hints`] | what only a developer's own machine tells | – |
@@ -22,6 +23,7 @@ pub mod auth;
 pub mod aws;
 pub mod background;
 pub mod captcha;
+pub mod channel;
 pub mod client_network;
 pub mod clock;
 pub mod config;

@@ -20,7 +20,7 @@ use crate::spend::price::Money;
 pub enum Metric {
     /// Plivo took a message of this flow, or one of the app's own (`message`).
     Sent(&'static str),
-    /// What a message that Plivo took costs by the owner's prices, in millionths of a US dollar; by its type, `sms` or `mms`.
+    /// What a message or a call that Plivo took costs by the owner's prices, in millionths of a US dollar; by its type, `sms`, `mms` or `voice`.
     Cost(&'static str, usize),
     /// Plivo refused a message, or the outcome is unknown; by `PlivoError::as_str`.
     NotSent(&'static str),
@@ -139,11 +139,27 @@ impl Metrics {
         error: Option<&PlivoError>,
         now: Timestamp,
     ) {
+        let kind = if message.media.is_empty() { kill_switch::SMS } else { kill_switch::MMS };
+        self.count_outcome(flow, kind, price, error, now);
+    }
+
+    /// Counts a call of this price that Plivo took, or did not.
+    pub(crate) fn count_call(&self, flow: &'static str, price: Money, error: Option<&PlivoError>, now: Timestamp) {
+        self.count_outcome(flow, kill_switch::VOICE, price, error, now);
+    }
+
+    fn count_outcome(
+        &self,
+        flow: &'static str,
+        kind: &'static str,
+        price: Money,
+        error: Option<&PlivoError>,
+        now: Timestamp,
+    ) {
         if let Some(error) = error {
             return self.count(Metric::NotSent(error.as_str()), now);
         }
         self.count(Metric::Sent(flow), now);
-        let kind = if message.media.is_empty() { kill_switch::SMS } else { kill_switch::MMS };
         self.count(Metric::Cost(kind, usize::try_from(price.as_millionths()).unwrap_or_default()), now);
     }
 }

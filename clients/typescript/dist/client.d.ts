@@ -69,6 +69,13 @@ export interface OtpostOptions {
 export interface CaptchaOptions {
     captchaToken?: string;
 }
+/** How a code is to come: by SMS, or by a call that reads the code that an SMS has brought before, where the service has calls. */
+export type Channel = 'sms' | 'voice';
+/** For requests that send a code. */
+export interface StartOptions extends CaptchaOptions {
+    /** `sms` by default. Without calls, the service sends an SMS whatever is asked for. */
+    channel?: Channel;
+}
 /** The second step of a registration. The app's own properties may stand beside these. */
 export type Registration = Schemas['Registration'] & Transaction & {
     transactionCode: string;
@@ -85,13 +92,13 @@ export declare class Otpost {
     /** The `objectId` of who is logged in. */
     get userId(): string | undefined;
     /** Sends a code to a phone that is to be registered. */
-    startRegistration(phoneNumber: string, options?: CaptchaOptions): Promise<Transaction>;
+    startRegistration(phoneNumber: string, options?: StartOptions): Promise<Transaction>;
     /** Creates the user. It also logs in where the service's setting `SESSION_AFTER_REGISTRATION` says so: see `token`. */
     finishRegistration({ phoneNumber, ...fields }: Registration, options?: CaptchaOptions): Promise<User>;
     /** Sends a code to a user's phone. The answer is the same for a phone without a user. */
-    loginWithPhoneNumber(phoneNumber: string, options?: CaptchaOptions): Promise<Transaction>;
+    loginWithPhoneNumber(phoneNumber: string, options?: StartOptions): Promise<Transaction>;
     /** Sends a code to a user's phone if the password is right. */
-    loginWithPhoneNumberAndPassword(phoneNumber: string, password: string, options?: CaptchaOptions): Promise<Transaction>;
+    loginWithPhoneNumberAndPassword(phoneNumber: string, password: string, options?: StartOptions): Promise<Transaction>;
     /** Finishes either login, and keeps the session. */
     loginWithCode({ transactionId }: Transaction, code: string, options?: CaptchaOptions): Promise<LoggedInUser>;
     /** Ends the session. */
@@ -103,7 +110,7 @@ export declare class Otpost {
     /** Changes properties, or the password. Pass `updated` of the user that you read to be refused if it has changed since. */
     update(change: UserChange): Promise<User>;
     /** Sends a code to the user's new phone. */
-    startPhoneChange(phoneNumber: string, { currentPassword, ...options }?: CaptchaOptions & {
+    startPhoneChange(phoneNumber: string, { currentPassword, channel, ...options }?: StartOptions & {
         currentPassword?: string;
     }): Promise<User & Transaction>;
     /** Changes the phone. */
@@ -115,7 +122,7 @@ export declare class Otpost {
     /** Whether this is the user's password. */
     verifyPassword(password: string): Promise<boolean>;
     /** Sends a code for a new password to the phone of the user with this phone number or e-mail address. */
-    restorePassword(identity: string, options?: CaptchaOptions): Promise<Transaction>;
+    restorePassword(identity: string, options?: StartOptions): Promise<Transaction>;
     /** Sets a new password. This ends all of the user's sessions. */
     resetPassword({ transactionId }: Transaction, code: string, password: string, options?: CaptchaOptions): Promise<void>;
     /** Where the user is logged in. */

@@ -56,7 +56,8 @@ export class Otpost {
     }
     /** Sends a code to a phone that is to be registered. */
     startRegistration(phoneNumber, options) {
-        return this.#request('POST', 'users/register', { body: { [this.#phoneColumn]: phoneNumber }, headers: captcha(options) });
+        const body = { [this.#phoneColumn]: phoneNumber, channel: options?.channel };
+        return this.#request('POST', 'users/register', { body, headers: captcha(options) });
     }
     /** Creates the user. It also logs in where the service's setting `SESSION_AFTER_REGISTRATION` says so: see `token`. */
     async finishRegistration({ phoneNumber, ...fields }, options) {
@@ -67,11 +68,11 @@ export class Otpost {
     }
     /** Sends a code to a user's phone. The answer is the same for a phone without a user. */
     loginWithPhoneNumber(phoneNumber, options) {
-        return this.#plivo('loginWithPhoneNumber', { phoneNumber }, captcha(options));
+        return this.#plivo('loginWithPhoneNumber', { phoneNumber, channel: options?.channel }, captcha(options));
     }
     /** Sends a code to a user's phone if the password is right. */
     loginWithPhoneNumberAndPassword(phoneNumber, password, options) {
-        return this.#plivo('loginWithPhoneNumberAndPassword', { phoneNumber, password }, captcha(options));
+        return this.#plivo('loginWithPhoneNumberAndPassword', { phoneNumber, password, channel: options?.channel }, captcha(options));
     }
     /** Finishes either login, and keeps the session. */
     async loginWithCode({ transactionId }, code, options) {
@@ -111,8 +112,8 @@ export class Otpost {
         return this.#request('PUT', this.#ownPath(), { body: change });
     }
     /** Sends a code to the user's new phone. */
-    startPhoneChange(phoneNumber, { currentPassword, ...options } = {}) {
-        const body = { [this.#phoneColumn]: phoneNumber, currentPassword };
+    startPhoneChange(phoneNumber, { currentPassword, channel, ...options } = {}) {
+        const body = { [this.#phoneColumn]: phoneNumber, currentPassword, channel };
         return this.#request('PUT', this.#ownPath(), { body, headers: captcha(options) });
     }
     /** Changes the phone. */
@@ -139,7 +140,8 @@ export class Otpost {
     }
     /** Sends a code for a new password to the phone of the user with this phone number or e-mail address. */
     restorePassword(identity, options) {
-        return this.#request('GET', `users/restorepassword/${encodeURIComponent(identity)}`, { headers: captcha(options) });
+        const query = options?.channel === undefined ? '' : `?channel=${encodeURIComponent(options.channel)}`;
+        return this.#request('GET', `users/restorepassword/${encodeURIComponent(identity)}${query}`, { headers: captcha(options) });
     }
     /** Sets a new password. This ends all of the user's sessions. */
     async resetPassword({ transactionId }, code, password, options) {

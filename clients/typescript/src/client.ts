@@ -75,6 +75,15 @@ export interface CaptchaOptions {
   captchaToken?: string;
 }
 
+/** How a code is to come: by SMS, or by a call that reads the code that an SMS has brought before, where the service has calls. */
+export type Channel = 'sms' | 'voice';
+
+/** For requests that send a code. */
+export interface StartOptions extends CaptchaOptions {
+  /** `sms` by default. Without calls, the service sends an SMS whatever is asked for. */
+  channel?: Channel;
+}
+
 /** The second step of a registration. The app's own properties may stand beside these. */
 export type Registration = Schemas['Registration'] & Transaction & { transactionCode: string };
 
@@ -125,8 +134,9 @@ export class Otpost {
   }
 
   /** Sends a code to a phone that is to be registered. */
-  startRegistration(phoneNumber: string, options?: CaptchaOptions): Promise<Transaction> {
-    return this.#request('POST', 'users/register', { body: { [this.#phoneColumn]: phoneNumber }, headers: captcha(options) });
+  startRegistration(phoneNumber: string, options?: StartOptions): Promise<Transaction> {
+    const body = { [this.#phoneColumn]: phoneNumber, channel: options?.channel };
+    return this.#request('POST', 'users/register', { body, headers: captcha(options) });
   }
 
   /** Creates the user. It also logs in where the service's setting `SESSION_AFTER_REGISTRATION` says so: see `token`. */
@@ -138,13 +148,13 @@ export class Otpost {
   }
 
   /** Sends a code to a user's phone. The answer is the same for a phone without a user. */
-  loginWithPhoneNumber(phoneNumber: string, options?: CaptchaOptions): Promise<Transaction> {
-    return this.#plivo('loginWithPhoneNumber', { phoneNumber }, captcha(options));
+  loginWithPhoneNumber(phoneNumber: string, options?: StartOptions): Promise<Transaction> {
+    return this.#plivo('loginWithPhoneNumber', { phoneNumber, channel: options?.channel }, captcha(options));
   }
 
   /** Sends a code to a user's phone if the password is right. */
-  loginWithPhoneNumberAndPassword(phoneNumber: string, password: string, options?: CaptchaOptions): Promise<Transaction> {
-    return this.#plivo('loginWithPhoneNumberAndPassword', { phoneNumber, password }, captcha(options));
+  loginWithPhoneNumberAndPassword(phoneNumber: string, password: string, options?: StartOptions): Promise<Transaction> {
+    return this.#plivo('loginWithPhoneNumberAndPassword', { phoneNumber, password, channel: options?.channel }, captcha(options));
   }
 
   /** Finishes either login, and keeps the session. */
@@ -188,9 +198,9 @@ export class Otpost {
   /** Sends a code to the user's new phone. */
   startPhoneChange(
     phoneNumber: string,
-    { currentPassword, ...options }: CaptchaOptions & { currentPassword?: string } = {},
+    { currentPassword, channel, ...options }: StartOptions & { currentPassword?: string } = {},
   ): Promise<User & Transaction> {
-    const body = { [this.#phoneColumn]: phoneNumber, currentPassword };
+    const body = { [this.#phoneColumn]: phoneNumber, currentPassword, channel };
     return this.#request('PUT', this.#ownPath(), { body, headers: captcha(options) });
   }
 
@@ -221,8 +231,9 @@ export class Otpost {
   }
 
   /** Sends a code for a new password to the phone of the user with this phone number or e-mail address. */
-  restorePassword(identity: string, options?: CaptchaOptions): Promise<Transaction> {
-    return this.#request('GET', `users/restorepassword/${encodeURIComponent(identity)}`, { headers: captcha(options) });
+  restorePassword(identity: string, options?: StartOptions): Promise<Transaction> {
+    const query = options?.channel === undefined ? '' : `?channel=${encodeURIComponent(options.channel)}`;
+    return this.#request('GET', `users/restorepassword/${encodeURIComponent(identity)}${query}`, { headers: captcha(options) });
   }
 
   /** Sets a new password. This ends all of the user's sessions. */

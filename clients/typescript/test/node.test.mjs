@@ -51,6 +51,24 @@ test("the README's example works", async () => {
   assert(read('README.md').includes(`\`\`\`js\n${read('example.mjs')}\`\`\``), 'the README shows example.mjs');
 });
 
+test('each start says how the code is to come, if it is told', async () => {
+  const asked = [];
+  const client = newClient({
+    fetch: async (address, { body }) => {
+      asked.push(new URL(address).searchParams.get('channel') ?? JSON.parse(body ?? '{}').channel);
+      return new Response('{"transactionId":"E6C1E533-AE95-3881-9FBC-162AAF6951B2"}');
+    },
+  });
+  for (const options of [undefined, { captchaToken: 'x' }, { channel: 'voice' }]) {
+    await client.startRegistration('+14155550100', options);
+    await client.loginWithPhoneNumber('+14155550100', options);
+    await client.loginWithPhoneNumberAndPassword('+14155550100', PASSWORD, options);
+    await client.startPhoneChange('+14155550100', options);
+    await client.restorePassword('+14155550100', options);
+  }
+  assert.deepEqual(asked, [...Array(10).fill(undefined), ...Array(5).fill('voice')]);
+});
+
 test('a user registers, logs in, changes everything, logs out and is deleted', async () => {
   const [client, phoneNumber] = [newClient(), newNumber()];
   const registered = await register(client, phoneNumber, { name: 'Jane' });
@@ -93,7 +111,7 @@ test('a user registers, logs in, changes everything, logs out and is deleted', a
 test('a forgotten password is replaced, which ends the session', async () => {
   const { client, phoneNumber } = await loggedIn();
   const transaction = await newClient().restorePassword(emailOf(phoneNumber));
-  await newClient().resetPassword(transaction, await codeSentTo(phoneNumber, 'new password'), 'battery staple horse');
+  await newClient().resetPassword(transaction, await codeSentTo(phoneNumber, 'set password'), 'battery staple horse');
   assert.equal(await client.isValid(), false);
   assert.equal(client.token, undefined, 'the client drops what is no longer valid');
   await advance(SPACING);

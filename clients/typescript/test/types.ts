@@ -9,6 +9,9 @@ export async function useClient(otpost: Otpost): Promise<[User, string[], number
   const user = await otpost.finishRegistration({ ...fields, ...registration, transactionCode: '123456' });
   const token: string = (await otpost.loginWithCode(registration, '123456'))['user-token'];
   await otpost.update({ ...user, name: token });
+  await otpost.loginWithPhoneNumber('+14155550100', { channel: 'voice' });
+  // @ts-expect-error there is no such channel
+  await otpost.loginWithPhoneNumber('+14155550100', { channel: 'fax' });
   const change = await otpost.startPhoneChange('+14155550101', { currentPassword: 'correct horse' });
   await otpost.finishPhoneChange('+14155550101', change, '123456');
   const { message_uuid: ids } = await otpost.sendMessage({ phoneNumber: '+14155550100', message: 'Hello' }, 'key');

@@ -21,7 +21,8 @@ pub(crate) async fn start(app: &Arc<App>, request: &Request, identity: Option<&s
     } else {
         ResetIdentity::Phone(http::phone_number(&app.settings, "phoneNumber", identity)?)
     };
-    let challenge = start::reset_of_password(app, &user, &http::requester(app, request)?).await?;
+    let requester = http::requester(app, request)?.by(http::query_channel(request)?);
+    let challenge = start::reset_of_password(app, &user, &requester).await?;
     Ok(json!({ "transactionId": challenge }))
 }
 

@@ -20,9 +20,10 @@ pub const SECRETS: &[Secret] = &[Secret::RootKey, Secret::Plivo];
 pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     let mut fields = http::body(&request, Duplicates::Service)?;
     let (phone, password) = (fields.string("phoneNumber")?, fields.string("password")?);
+    let channel = fields.channel()?;
     fields.finish()?;
     let phone = http::phone_number(&app.settings, "phoneNumber", &phone)?;
-    let challenge =
-        start::second_factor(&app, &phone, Password::entered(&password), &http::requester(&app, &request)?).await?;
+    let requester = http::requester(&app, &request)?.by(channel);
+    let challenge = start::second_factor(&app, &phone, Password::entered(&password), &requester).await?;
     Ok(http::ok(&json!({ "transactionId": challenge })))
 }

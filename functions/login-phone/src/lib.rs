@@ -17,8 +17,10 @@ pub const SECRETS: &[Secret] = &[Secret::RootKey, Secret::Plivo];
 /// # Errors
 /// [`http::Problem`].
 pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
-    let text = http::text_body(&request, "phoneNumber")?;
+    let (text, mut fields) = http::text_body(&request, "phoneNumber")?;
+    let channel = fields.channel()?;
+    fields.finish()?;
     let phone = http::phone_number(&app.settings, "phoneNumber", &text)?;
-    let challenge = start::login(&app, &phone, &http::requester(&app, &request)?).await?;
+    let challenge = start::login(&app, &phone, &http::requester(&app, &request)?.by(channel)).await?;
     Ok(http::ok(&json!({ "transactionId": challenge })))
 }

@@ -2,6 +2,7 @@
 //! be signed by Plivo for its very address and parameters; until that is known, nothing is looked up. What is signed but unknown, late or
 //! repeated has no effect and gets the same 200, so that Plivo does not repeat it.
 
+mod call;
 mod report;
 
 use std::sync::Arc;
@@ -38,7 +39,9 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
         (CODE_REPORT, Some(send)) => report::of_code(&app, send, &form).await?,
         (MESSAGE_REPORT, Some(send)) => report::of_message(&app, send, &form).await?,
         (INBOUND, _) => return inbound(&app, &form).await,
-        (CALL_ANSWER | CALL_HANGUP, _) | (_, None) => {}
+        (CALL_ANSWER, send) => return call::answer(&app, send, &form).await,
+        (CALL_HANGUP, Some(send)) => call::hang_up(&app, send, &form).await?,
+        (_, None) => {}
         _ => return Err(Problem::new(Reason::NotFound)),
     }
     Ok(http::done())

@@ -29,10 +29,7 @@ pub(crate) struct Reported {
 impl Reported {
     /// Reads a form; `None` where it is of no message, or in words that we do not know.
     pub(crate) fn read(app: &App, form: &Form, now: Timestamp) -> Option<Self> {
-        let value = |name: &str| {
-            let found = form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-            found.filter(|value| !value.is_empty() && value.len() <= LONGEST_VALUE)
-        };
+        let value = |name: &str| value(form, name);
         let digits = |name| value(name).filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
         let state: DeliveryState = value("Status")?.parse().ok()?;
         let uuid = value("MessageUUID")?;
@@ -93,6 +90,12 @@ const NO_ERROR: &str = "000";
 const BLOCKED_BY_STOP: &str = "200";
 /// No value that is used is longer: ids have 36 characters.
 const LONGEST_VALUE: usize = 64;
+
+/// The first value of a parameter, if it is one that we could use.
+pub(crate) fn value<'a>(form: &'a Form, name: &str) -> Option<&'a str> {
+    let found = form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    found.filter(|value| !value.is_empty() && value.len() <= LONGEST_VALUE)
+}
 
 /// `1 of 2`.
 fn part(text: &str) -> Option<(u8, u8)> {

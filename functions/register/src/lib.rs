@@ -31,9 +31,10 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     match fields.alias("transactionId", "transactioniId")? {
         None => {
             refuse_second_step(&fields, settings.code_length)?;
+            let channel = fields.channel()?;
             // What step 2 would refuse is refused before an SMS is paid for.
             let Details { locale, .. } = details(&app, &phone, fields)?;
-            let requester = http::requester(&app, &request)?.in_locale(&locale.unwrap_or_default());
+            let requester = http::requester(&app, &request)?.by(channel).in_locale(&locale.unwrap_or_default());
             let challenge = start::registration(&app, &phone, &requester).await?;
             Ok(http::ok(&json!({ "transactionId": challenge })))
         }

@@ -63,7 +63,7 @@ pub fn phone(bytes: &[u8]) {
 
 /// The body of `loginWithPhoneNumber`: a JSON string, an object or bare text.
 pub fn text_body(bytes: &[u8]) {
-    let Ok(text) = http::text_body(&request(bytes), "phoneNumber") else { return };
+    let Ok((text, _)) = http::text_body(&request(bytes), "phoneNumber") else { return };
     // Surrounding whitespace is ignored, even of kinds that JSON does not know.
     match serde_json::from_slice(bytes.trim_ascii()) {
         Ok(Value::String(string)) => assert_eq!(text, string),

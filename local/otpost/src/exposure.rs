@@ -5,6 +5,7 @@ use std::fmt;
 
 use phone_number::Country;
 use serde::Serialize;
+use shared::channel::Channel;
 use shared::flow::Flow;
 use shared::messaging::MessageRules;
 use shared::spend::SpendRules;
@@ -23,7 +24,9 @@ pub struct ExposureReport {
     pub messages: MessageExposure,
     /// Where SMS go.
     pub countries: Vec<String>,
-    /// Flows and countries in which no message fits, since a shard of the budget holds less than one.
+    /// Where calls may go, of these.
+    pub called: Vec<String>,
+    /// Flows and countries in which no message or no call fits, since a shard of the budget holds less than one.
     pub no_room: Vec<NoRoom>,
 }
 
@@ -34,7 +37,7 @@ pub struct WindowExposure {
     pub window: Window,
     /// In a calendar window, in UTC.
     pub most: Usd,
-    /// How many messages that is at most.
+    /// How many messages and calls that is at most.
     pub messages: i64,
     /// What of it messages to unconfirmed phones can be.
     pub unconfirmed: Usd,
@@ -62,6 +65,8 @@ pub struct NoRoom {
     pub country: String,
     /// `register` or `login`.
     pub flow: Flow,
+    /// Which of the two does not fit.
+    pub channel: Channel,
 }
 
 /// The maximum exposure under these rules. SMS go to all phones in `sms_countries`, and to confirmed ones in `confirmed_countries`.
@@ -83,11 +88,15 @@ pub fn max_exposure(
         unconfirmed: Usd(unconfirmed),
         in_any_window: Usd(any),
     });
-    let no_room = countries.iter().filter_map(|country| {
+    let may_be_called = |country: &&String| Country::parse(country).is_some_and(|country| rules.may_call(country));
+    let called: Vec<_> = countries.iter().filter(may_be_called).cloned().collect();
+    let messages_to = countries.iter().map(|country| (country, Channel::Sms));
+    let no_room = messages_to.chain(called.iter().map(|country| (country, Channel::Voice)));
+    let no_room = no_room.filter_map(|(country, channel)| {
         let registers = sms_countries.iter().any(|served| served.code() == *country);
         let flow = if registers { Flow::Register } else { Flow::Login };
-        let has_room = rules.room(flow, country, 1, Spent::default()).is_ok();
-        (!has_room).then(|| NoRoom { country: country.clone(), flow })
+        let has_room = rules.room(flow, country, rules.price(country, channel), Spent::default()).is_ok();
+        (!has_room).then(|| NoRoom { country: country.clone(), flow, channel })
     });
     let (no_room, budget) = (no_room.collect(), messages.budget);
     ExposureReport {
@@ -99,6 +108,7 @@ pub fn max_exposure(
             per_phone: messages.per_phone,
         },
         countries,
+        called,
         no_room,
     }
 }
@@ -122,9 +132,13 @@ impl fmt::Display for ExposureReport {
              phone.\nSMS go to {}.",
             self.countries.join(", ")
         )?;
-        for NoRoom { country, flow } in &self.no_room {
+        if !self.called.is_empty() {
+            writeln!(f, "Calls go to {}.", self.called.join(", "))?;
+        }
+        for NoRoom { country, flow, channel } in &self.no_room {
             let what = if *flow == Flow::Register { "registration" } else { "login" };
-            writeln!(f, "No {what} in {country} fits: a shard of the budget holds less than one message.")?;
+            let what_fits = if *channel == Channel::Sms { "message" } else { "call" };
+            writeln!(f, "No {what_fits} for a {what} in {country} fits: a shard of the budget holds less than one.")?;
         }
         Ok(())
     }

@@ -190,7 +190,7 @@ fn hours(log: &[DecisionLogEntry], rules: &SpendRules, now: Timestamp) -> Vec<Ho
         if *sent {
             row.messages += 1;
             row.segments += inputs.segments;
-            row.cost.0 = row.cost.0 + rules.price(country) * inputs.segments;
+            row.cost.0 = row.cost.0 + rules.price(country, inputs.channel) * inputs.segments;
         }
     }
     rows.into_values().collect()

@@ -12,6 +12,7 @@ use serde::Serialize;
 use shared::auth::email::Email;
 use shared::auth::in_force::{InForce, in_force, in_force_for_all};
 use shared::auth::limits::ATTEMPTS_PER_CHALLENGE;
+use shared::channel::Channel;
 use shared::clock::Timestamp;
 use shared::config::{
     Lookup, SettingError, Settings, TestNumber, confirmed_countries, default_country, sms_countries, spend_rules,
@@ -23,7 +24,8 @@ use shared::plivo::message_error;
 use shared::spend::SpendRules;
 use shared::spend::budget::shards_of;
 use shared::store::{
-    ClientKey, CodeSend, PhoneAction, PhoneEvent, PhoneKey, PhoneRecord, StartKeys, StartState, Store,
+    ClientKey, CodeSend, DeliveryState, Part, PhoneAction, PhoneEvent, PhoneKey, PhoneRecord, StartKeys, StartState,
+    Store,
 };
 
 use crate::Iso;
@@ -261,7 +263,7 @@ impl From<&InForce> for Holdup {
 
 /// The story of a phone's item.
 fn lines(record: &PhoneRecord, now: Timestamp) -> Vec<Line> {
-    let mut lines: Vec<_> = (0..record.events.len()).map(|place| Line::of_event(&record.events, place)).collect();
+    let mut lines: Vec<_> = (0..record.events.len()).map(|place| Line::of_event(record, place)).collect();
     lines.extend(record.sends.values().filter(|send| send.sent).flat_map(reports));
     lines.extend(expired(&record.events, now));
     let devices = record.devices.iter().map(|(slot, device)| (Some(slot.number()), &device.limits));
@@ -280,11 +282,13 @@ fn lines(record: &PhoneRecord, now: Timestamp) -> Vec<Line> {
 }
 
 impl Line {
-    fn of_event(events: &[PhoneEvent], place: usize) -> Self {
+    fn of_event(record: &PhoneRecord, place: usize) -> Self {
+        let events = &record.events;
         let PhoneEvent { at, by, what } = &events[place];
         let (event, flow, text) = match what {
-            PhoneAction::Started { flow, not_sent: None, .. } => {
-                ("started", flow, "started, and a message was to go out".to_owned())
+            PhoneAction::Started { flow, send, not_sent: None, .. } => {
+                let channel = record.sends.get(send).map_or(Channel::Sms, |send| send.channel);
+                ("started", flow, format!("started, and {} was to go out", channel_words(channel)))
             }
             PhoneAction::Started { flow, not_sent: Some(why), .. } => {
                 ("started", flow, format!("started, and nothing was sent: {}", in_words(why)))
@@ -339,35 +343,52 @@ const fn outcome(flow: Flow) -> &'static str {
     }
 }
 
+const fn channel_words(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Sms => "an SMS",
+        Channel::Voice => "a call",
+    }
+}
+
 /// What Plivo reported about a send.
 fn reports(send: &CodeSend) -> Vec<Line> {
-    let channel: &str = send.channel.into();
-    let line = |at: Timestamp, text: String| Line {
-        at: Iso(at),
-        by: None,
-        event: "reported",
-        flow: Some(send.flow.as_str()),
-        text,
+    let line = |at: Timestamp, text: String| {
+        let flow = Some(send.flow.as_str());
+        Line { at: Iso(at), by: None, event: "reported", flow, text }
     };
     let parts = &send.delivery.parts;
-    let of = |number: &str| if parts.len() > 1 { format!(", part {number}") } else { String::new() };
-    let report = |(number, part): (&String, &shared::store::Part)| {
-        let state: &str = part.state.into();
-        let why = part.error.as_deref().filter(|_| part.state.is_failure());
-        let why = why.map(|code| format!(" {} (error {code})", message_error::in_words(code))).unwrap_or_default();
+    if parts.is_empty() {
+        let text = format!("Plivo has reported nothing about {}", channel_words(send.channel));
+        return vec![line(send.at, text)];
+    }
+    let report = |(number, part): (&String, &Part)| {
+        let of = if parts.len() > 1 { format!(" (part {number})") } else { String::new() };
         let seconds = send.at.until(part.at).as_secs();
-        let text = format!(
-            "Plivo reported the {channel}{} {state}, {seconds} s after the start (message {}).{why}",
-            of(number),
-            part.uuid
-        );
-        line(part.at, text)
+        let (state, uuid) = (state_words(send.channel, part.state), &part.uuid);
+        let code = part.error.as_deref().filter(|_| part.state.is_failure());
+        let why = code.map(|code| match send.channel {
+            Channel::Sms => format!(" {} (error {code})", message_error::in_words(code)),
+            Channel::Voice => format!(" Plivo's cause: {code}."),
+        });
+        let why = why.unwrap_or_default();
+        line(part.at, format!("{state}{of}, {seconds} s after the start, by Plivo's report ({uuid}).{why}"))
     };
-    let reported: Vec<_> = parts.iter().map(report).collect();
-    if reported.is_empty() {
-        vec![line(send.at, format!("Plivo has reported nothing about the {channel}"))]
-    } else {
-        reported
+    parts.iter().map(report).collect()
+}
+
+/// What a state means.
+const fn state_words(channel: Channel, state: DeliveryState) -> &'static str {
+    match (channel, state) {
+        (Channel::Sms, DeliveryState::Queued) => "the SMS was taken by Plivo",
+        (Channel::Sms, DeliveryState::Sent) => "the SMS was taken by the carrier",
+        (Channel::Sms, DeliveryState::Delivered) => "the SMS was delivered",
+        (Channel::Sms, DeliveryState::Undelivered) => "the SMS was not delivered",
+        (Channel::Sms, DeliveryState::Failed) => "the SMS was not sent",
+        (Channel::Voice, DeliveryState::Queued) => "the call was taken by Plivo",
+        (Channel::Voice, DeliveryState::Sent) => "the call was answered",
+        (Channel::Voice, DeliveryState::Delivered) => "the call has read the code",
+        (Channel::Voice, DeliveryState::Undelivered) => "nobody answered the call",
+        (Channel::Voice, DeliveryState::Failed) => "the call did not come to the phone",
     }
 }
 
@@ -414,6 +435,10 @@ pub(crate) fn in_words(name: &str) -> &str {
         "captcha_required" => "a captcha was needed, and not solved",
         "switched_off" => "a kill switch is set",
         "sms_down" => "Plivo has failed several times in a row",
+        "code_replaced" => "the code of an earlier start, which a later one has replaced",
+        "code_expired" => "a code that had expired",
+        "code_used" => "a code that had been used",
+        "no_attempts_left" => "a code for which five had been tried",
         "no_user" => "no user has this phone",
         "unknown_address" => "no user has this e-mail address",
         "user_disabled" => "the user is disabled",

@@ -736,12 +736,12 @@ async fn a_story_has_starts_codes_and_sessions_and_the_same_by_phone_address_and
     assert_eq!(
         texts(&report)[since..],
         [
-            "login: started, and a message was to go out",
+            "login: started, and an SMS was to go out",
             "login: refused: too soon after the last start",
             "login: a wrong code was entered (1 of 5)",
             "login: the right code was entered",
             "login: logged in, a session began",
-            "login: Plivo reported the sms delivered, 3 s after the start (message 3e1f).",
+            "login: the SMS was delivered, 3 s after the start, by Plivo's report (3e1f).",
         ]
     );
     assert_eq!(report.user.as_ref().map(|user| user.object_id.as_str()), Some(id.as_str()));
@@ -755,13 +755,13 @@ async fn a_story_has_starts_codes_and_sessions_and_the_same_by_phone_address_and
 async fn a_story_says_that_a_code_failed_expired_or_was_refused_by_the_carrier() {
     let stack = start_at(Pace::Stands, &[NO_REPORTS]).await;
     assert_eq!(register(&stack, PHONE).await, 200);
-    assert_eq!(texts(&told(&stack, PHONE).await)[1], "register: Plivo has reported nothing about the sms");
+    assert_eq!(texts(&told(&stack, PHONE).await)[1], "register: Plivo has reported nothing about an SMS");
     report(&stack, PHONE, DeliveryState::Undelivered, Some("80")).await;
     stack.clock.advance(Duration::from_secs(300));
     assert_eq!(
         texts(&told(&stack, PHONE).await)[1..],
         [
-            "register: Plivo reported the sms undelivered, 0 s after the start (message 3e1f). The phone could not be reached. \
+            "register: the SMS was not delivered, 0 s after the start, by Plivo's report (3e1f). The phone could not be reached. \
              It may be switched off or out of coverage. (error 80)",
             "register: the code expired, and was not entered right"
         ]
@@ -784,6 +784,9 @@ async fn a_story_says_why_nothing_was_sent_and_what_holds_up_everybody() {
     assert_eq!(last, "login: started, and nothing was sent: the user is disabled");
     assert_eq!(report.service, []);
     printed(&stack, &["off", "login", "--by", "Jane", "--why", "an attack"]).await;
+    stack.clock.advance(Duration::from_secs(60));
+    let off = Holdup { name: "kill switch login".to_owned(), who: "login".to_owned(), until: None };
+    assert_eq!(told(&stack, PHONE).await.service, [off]);
     let stack = start_at(Pace::Stands, &[NO_REPORTS, ("BUDGET", "0/0/0"), ("SMS_COUNTRIES", "US")]).await;
     assert_eq!(login(&stack, PHONE).await.0, 503);
     let report = told(&stack, PHONE).await;

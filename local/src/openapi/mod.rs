@@ -132,7 +132,7 @@ fn requirements(security: Security) -> Vec<SecurityRequirement> {
     }
 }
 
-/// The parameter in the path, and the headers.
+/// The parameters in the path and the query, and the headers.
 fn parameters(operation: &Operation) -> Vec<Parameter> {
     let text = || ObjectBuilder::new().schema_type(Type::String);
     let in_path = operation.path.split(['{', '}']).nth(1).map(|name| {
@@ -149,6 +149,12 @@ fn parameters(operation: &Operation) -> Vec<Parameter> {
         let builder = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
         builder.description(Some(description)).schema(Some(schema)).example(Some(json!(example))).build()
     });
+    let in_query = operation.takes_channel.then(|| {
+        let schema = text().enum_values(Some(["sms", "voice"])).build();
+        let builder =
+            ParameterBuilder::new().name("channel").parameter_in(ParameterIn::Query).required(Required::False);
+        builder.description(Some("How the code is to come. By SMS, if it is missing.")).schema(Some(schema)).build()
+    });
     let headers = operation.headers.iter().map(|name| {
         let description = match *name {
             "device-token" => "A device token. In `loginWithCode`, `new` requests one.",
@@ -159,7 +165,7 @@ fn parameters(operation: &Operation) -> Vec<Parameter> {
         let builder = ParameterBuilder::new().name(*name).parameter_in(ParameterIn::Header).required(Required::False);
         builder.description(Some(description)).schema(Some(schema)).build()
     });
-    in_path.into_iter().chain(headers).collect()
+    in_path.into_iter().chain(in_query).chain(headers).collect()
 }
 
 /// A body of this schema; `[]` after it is a list of it.

@@ -41,6 +41,8 @@ pub struct Operation {
     pub security: Security,
     /// The schema of its body, and examples by name.
     pub body: Option<(&'static str, Vec<(&'static str, Value)>)>,
+    /// Whether its query says how a code is to come.
+    pub takes_channel: bool,
     /// The optional headers that it takes.
     pub headers: &'static [&'static str],
     /// The schema of its answer, `[]` after it for a list, and examples by name.
@@ -105,7 +107,20 @@ impl Operation {
         let mut reasons = COMMON.to_vec();
         // A segment that holds an encoded slash makes another path.
         reasons.extend(path.contains('{').then_some(NotFound));
-        Self { method, path, id, tag, summary, description, security, body: None, headers, answer: None, reasons }
+        Self {
+            method,
+            path,
+            id,
+            tag,
+            summary,
+            description,
+            security,
+            body: None,
+            takes_channel: false,
+            headers,
+            answer: None,
+            reasons,
+        }
     }
 
     fn text(self, summary: &'static str, description: &'static str) -> Self {
@@ -137,6 +152,11 @@ impl Operation {
     /// Adds what an operation that sends a code takes and refuses.
     fn sends_code(self) -> Self {
         Self { headers: CLIENT, ..self }.reasons(&[NUMBER, CODE_SENT])
+    }
+
+    /// Adds how the code is to come, in the query.
+    fn takes_channel(self) -> Self {
+        Self { takes_channel: true, ..self }.reasons(&[&[WrongType]])
     }
 
     /// Adds what an operation that takes a code takes and refuses.
@@ -465,6 +485,7 @@ fn passwords() -> Vec<Operation> {
             )
             .answer("Transaction", [("started", transaction())])
             .sends_code()
+            .takes_channel()
             .reasons(&[&[InvalidEmail]]),
         Operation::new("POST", "/services/Plivo/resetPassword", "resetPassword", "Account")
             .text("Set a new password with a code", "Ends all sessions. Does not log in.")

@@ -7,6 +7,14 @@ use std::collections::HashMap;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+/// How a code comes: by SMS, or by a call that reads it, where a code has come by SMS before and calls are on.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(super) enum Channel {
+    Sms,
+    Voice,
+}
+
 /// A registration. Step 1: `phoneNumber` alone. Step 2: all of it, and the app's custom properties.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
@@ -23,6 +31,9 @@ pub(super) struct Registration {
     transaction_code: Option<String>,
     /// The user's language, two letters.
     bl_user_locale: Option<String>,
+    /// In step 1: how the code is to come. By SMS, if it is missing.
+    #[schema(inline, nullable = false)]
+    channel: Option<Channel>,
 }
 
 /// A phone.
@@ -31,6 +42,9 @@ pub(super) struct Registration {
 pub(super) struct Phone {
     /// The phone, E.164, or as it is dialled in the default country.
     phone_number: String,
+    /// How the code is to come. By SMS, if it is missing.
+    #[schema(inline, nullable = false)]
+    channel: Option<Channel>,
 }
 
 /// A phone and its user's password.
@@ -41,6 +55,9 @@ pub(super) struct PhoneAndPassword {
     phone_number: String,
     /// The user's password.
     password: String,
+    /// How the code is to come. By SMS, if it is missing.
+    #[schema(inline, nullable = false)]
+    channel: Option<Channel>,
 }
 
 /// A code for a transaction.
@@ -82,6 +99,9 @@ pub(super) struct UserChange {
     updated: Option<i64>,
     /// Another phone. The first answer holds a `transactionId`; send the change again with it and the code from the SMS.
     phone_number: Option<String>,
+    /// How the code for the new phone is to come. By SMS, if it is missing.
+    #[schema(inline, nullable = false)]
+    channel: Option<Channel>,
     /// From the response to the first request with the new phone.
     transaction_id: Option<String>,
     /// The code that was sent to the new phone.

@@ -291,13 +291,13 @@ def a_plan_makes_nothing(copy, aws):
     shown = copy.run("--plan", environment=nowhere | {"AWS_EC2_METADATA_DISABLED": "true"})
     start = "Cannot read your AWS account, so the plan comes from template.yaml only: no AWS region"
     check(shown.startswith(start), "another start", shown)
-    for line in ["  8  AWS::DynamoDB::Table\n", "together", "3.45", "7.89"]:
+    for line in ["  8  AWS::DynamoDB::Table\n", "together", "3.55", "7.99"]:
         check(line in shown, f"no {line}", shown)
     stand_in = (copy.top / "template.yaml").read_text()
     shutil.copy(copy.top / "real.yaml", copy.top / "template.yaml")
     shown = copy.run("--plan", environment=nowhere | {"AWS_EC2_METADATA_DISABLED": "true"})
     copy.write("template.yaml", stand_in)
-    for line in ["5  AWS::SecretsManager::Secret (2 conditional)", "62  routes of the API: 29 under two roots each, 3 others"]:
+    for line in ["5  AWS::SecretsManager::Secret (2 conditional)", "70  routes of the API: 33 under two roots each, 3 others"]:
         check(f" {line}" in shown, f"no {line}", shown)
     without_keys = {name: value for name, value in copy.environment.items() if "KEY" not in name}
     shown = copy.run("--plan", environment=without_keys | {"AWS_EC2_METADATA_DISABLED": "true"})

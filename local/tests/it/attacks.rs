@@ -10,6 +10,7 @@ use shared::auth::challenge_id::ChallengeId;
 use shared::auth::finish_login::finish_login;
 use shared::auth::otp::OneTimeCode;
 use shared::auth::password::Cost;
+use shared::channel::Channel;
 use shared::client_network::ClientNetwork;
 use shared::flow::Flow;
 use shared::language::Language;
@@ -55,6 +56,7 @@ async fn ten_thousand_addresses_guess_twenty_five_codes_a_day() {
                     captcha_token: None,
                     user_agent: String::new(),
                     language: Language::English,
+                    channel: Channel::Sms,
                 };
                 finish_login(service, id, guess, &stranger).await.is_err()
             }

@@ -4,6 +4,7 @@ use futures_util::stream::{StreamExt as _, iter};
 use phone_number::{Country, PhoneNumber};
 use serde_json::json;
 use shared::auth::{Requester, start};
+use shared::channel::Channel;
 use shared::client_network::ClientNetwork;
 use shared::language::Language;
 use shared::spend::budget::SHARDS_READ;
@@ -40,6 +41,7 @@ async fn register_at_once(app: &TestApp, phones: std::ops::Range<usize>) -> usiz
                 captcha_token: None,
                 user_agent: String::new(),
                 language: Language::English,
+                channel: Channel::Sms,
             },
         )
         .await

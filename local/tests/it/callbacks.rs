@@ -563,3 +563,31 @@ async fn moving_the_stack_s_clock_calls_back_before_it_answers() {
     let shown = app.get("/_local/messages?limit=1", None).await.ok();
     assert_eq!((&shown[0]["state"], &shown[0]["errorCode"]), (&json!("undelivered"), &json!(30)));
 }
+
+/// The whole way: the service names its address to Plivo, Plivo reports, and the service believes what is signed, once, and in the right order.
+#[tokio::test]
+async fn the_service_learns_what_became_of_its_messages_whatever_happens_to_the_reports() {
+    let app = TestApp::start().await;
+    for (index, (fault, state)) in [
+        (json!({"delay": 0}), "delivered"),
+        (json!({"callbacks": "twice"}), "delivered"),
+        (json!({"callbacks": "reversed"}), "delivered"),
+        (json!({"callbacksLate": 600}), "delivered"),
+        (json!({"undelivered": 30}), "undelivered"),
+        (json!({"failed": 70}), "failed"),
+        (json!({"callbacks": "lost"}), "queued"),
+        (json!({"callbacks": "forged"}), "queued"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut plan = fault.clone();
+        plan["times"] = json!(1);
+        app.post("/_local/plivo", &plan).await.ok();
+        let phone = format!("+1415555018{index}");
+        let accepted = app.message(&json!({"phoneNumber": phone, "message": "a".repeat(200)})).await.ok();
+        app.post("/_local/clock", &json!({"advance": 602})).await.ok();
+        let told = app.message_status(accepted["message_uuid"][0].as_str().unwrap()).await.ok();
+        assert_eq!(told["state"], state, "{fault}");
+    }
+}

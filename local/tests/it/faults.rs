@@ -417,7 +417,7 @@ async fn what_a_function_needs_is_fetched_once_and_at_its_start() {
     let mut operations: Vec<_> = proxy.take_calls().into_iter().map(|call| call.operation).collect();
     operations.sort_unstable();
     let batch = "BatchGetSecretValue";
-    assert_eq!(operations, [batch, batch, batch, batch, "GetSecretValue", "GetSecretValue"]);
+    assert_eq!(operations, [batch, batch, batch, batch, batch, "GetSecretValue", "GetSecretValue"]);
     proxy.always(Some(StoreFault::HangUp));
     app.register(PHONE, "jane@example.com").await;
     app.log_in(PHONE).await;

@@ -47,3 +47,4 @@ mod template;
 mod test_numbers;
 mod texts;
 mod transcripts;
+mod voice;

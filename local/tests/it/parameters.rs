@@ -56,7 +56,7 @@ impl Parameters {
 
     /// The settings that a function would read.
     fn read_by_code(&self) -> Result<Settings, String> {
-        let mut environment = local::environment("", "", "", "");
+        let mut environment = local::environment("http://127.0.0.1", "", "", "");
         let required = ["APP_ID", "API_KEY", "PLIVO_SENDER"];
         environment.retain(|name, _| RESOURCE_NAMES.iter().chain(&required).any(|kept| kept == name));
         let set = self.settings().map(|(parameter, name)| (name.to_owned(), self.value(parameter)));
@@ -78,7 +78,7 @@ impl Parameters {
 #[test]
 fn the_defaults_are_those_of_the_code() {
     let parameters = Parameters::new();
-    let mut environment = local::environment("", "", "", "");
+    let mut environment = local::environment("http://127.0.0.1", "", "", "");
     environment.retain(|name, _| {
         !["PLIVO_API_URL", "CAPTCHA_VERIFY_URL", "STARTS_PER_ADDRESS", "JWT_ISSUER"].contains(&name.as_str())
     });
@@ -144,7 +144,7 @@ fn numbers_have_the_bounds_of_the_code() {
 }
 
 /// Values that the template and the code accept.
-const GOOD: [(&str, &[&str]); 25] = [
+const GOOD: [(&str, &[&str]); 28] = [
     ("PlivoSender", &["+14155550100", "14155550100", "Otpost", "5ec4c8c9-cd74-42b5-9e41-0d7670d6bb46"]),
     ("PlivoApiUrl", &["https://api.plivo.com/v1/Account/", "https://proxy.example:8443/plivo"]),
     ("AppName", &["Jane's Shop & Co."]),
@@ -152,6 +152,9 @@ const GOOD: [(&str, &[&str]); 25] = [
     ("SmsCountries", &["", "GB", "US,CA,MX", "US, CA"]),
     ("ConfirmedCountries", &["GB,FR"]),
     ("SmsPrices", &["DE=0.0891,*=1.5", "*=0.1"]),
+    ("VoiceCountries", &["", "US,CA"]),
+    ("VoicePrices", &["DE=0.0891,*=1.5", "*=0.1"]),
+    ("PlivoCaller", &["", "+14155550100"]),
     ("Budget", &["0.5/12/99.999999"]),
     ("CountryBudgets", &["DE=1/5/50,FR=0.5/1/2"]),
     ("PumpingMode", &["", "monitor", "suppress", "refuse/monitor"]),
@@ -175,6 +178,8 @@ const GOOD: [(&str, &[&str]); 25] = [
 #[test]
 fn good_values_are_accepted_and_no_value_near_them_by_the_template_alone() {
     let mut parameters = Parameters::new();
+    // What the code asks for with VoiceCountries, and a rule of the template.
+    parameters.values.insert("PlivoCaller".to_owned(), "+14155550100".to_owned());
     let values = GOOD.into_iter().flat_map(|(parameter, values)| values.iter().map(move |value| (parameter, *value)));
     for (parameter, value) in values {
         assert!(parameters.accepts(parameter, value), "{parameter}={value}");
@@ -216,11 +221,24 @@ fn a_rule_refuses_reserved_names_as_the_phone_column() {
 }
 
 #[test]
+fn a_rule_and_the_code_ask_for_a_caller_where_calls_go() {
+    let mut parameters = Parameters::new();
+    let rule = &parameters.template.document["Rules"]["CallsHaveACaller"]["Assertions"][0]["Assert"]["Fn::Or"];
+    let none = |parameter: &str| serde_json::json!({ "Fn::Equals": [{ "Ref": parameter }, ""] });
+    assert_eq!(*rule, serde_json::json!([none("VoiceCountries"), { "Fn::Not": [none("PlivoCaller")] }]));
+    parameters.values.insert("VoiceCountries".to_owned(), "US".to_owned());
+    assert!(parameters.read_by_code().unwrap_err().contains("PLIVO_CALLER is missing"));
+    parameters.values.insert("PlivoCaller".to_owned(), "+14155550100".to_owned());
+    parameters.read_by_code().unwrap();
+}
+
+#[test]
 fn the_patterns_know_every_country() {
     let mut parameters = Parameters::new();
     let codes: Vec<_> =
         ('A'..='Z').flat_map(|first| ('A'..='Z').map(move |second| format!("{first}{second}"))).collect();
-    for parameter in ["DefaultCountry", "SmsCountries", "ConfirmedCountries"] {
+    parameters.values.insert("PlivoCaller".to_owned(), "+14155550100".to_owned());
+    for parameter in ["DefaultCountry", "SmsCountries", "ConfirmedCountries", "VoiceCountries"] {
         let count = codes.iter().filter(|code| parameters.accepts(parameter, code)).count();
         assert_eq!(count, 245, "the regions of libphonenumber, in {parameter}");
     }

@@ -54,7 +54,9 @@ async fn phones_and_emulators_reach_the_api_and_not_the_inbox() {
                     app.request(Method::GET, path).basic_auth(local::PLIVO_AUTH_ID, Some(local::PLIVO_AUTH_TOKEN));
                 app.send(request.header("host", name)).await.refused(403, 14000, "loopback_only");
             }
-            for path in ["/_local/aws", "/_local/captcha", "/_local/captcha/siteverify", "/_local/clock"] {
+            for path in
+                ["/_local/aws", "/_local/captcha", "/_local/captcha/siteverify", "/_local/clock", "/_local/inbound"]
+            {
                 let request = app.request(Method::POST, path).header("host", name);
                 app.send(request).await.refused(403, 14000, "loopback_only");
             }

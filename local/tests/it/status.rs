@@ -80,8 +80,8 @@ async fn any_other_id_is_not_found_whatever_is_wrong_with_it_and_after_the_same_
     }
     assert_eq!(calls[0], ["GetItem"]);
     app.get(&format!("/other/key/services/Plivo/status/{replaced}"), None).await.refused(
-        404,
-        14000,
+        400,
+        2002,
         "unknown_application",
     );
 }
@@ -239,6 +239,25 @@ async fn a_phone_s_item_remembers_what_has_happened_and_by_whom() {
     assert!(attempts[0] != attempts[1] && attempts[1] == attempts[2], "the second was the right one");
     let by = &record.events[0].by;
     assert!(by.starts_with("network ") && record.events.iter().all(|event| event.by == *by), "{by}");
+}
+
+#[tokio::test]
+async fn a_code_that_comes_too_late_is_noted_once_an_hour() {
+    let app = start().await;
+    app.register(KNOWN, "jane@example.com").await;
+    let id = challenge_id(&app.login_start(KNOWN).await.ok());
+    let code = app.last_code(KNOWN);
+    app.enter("5E1F0B5C-0000-0000-0000-00000000BBBB", &code).await.refused(401, 14000, "code_rejected");
+    let before = record(&app, KNOWN).await;
+    app.advance(300);
+    for _ in 0..3 {
+        app.enter(&id, &code).await.refused(401, 14000, "code_rejected");
+    }
+    app.login_start(KNOWN).await.ok();
+    app.enter(&id, &code).await.refused(401, 14000, "code_rejected");
+    let after = words(&record(&app, KNOWN).await);
+    let since = ["login refused: code_expired", "login sent", "login refused: code_replaced"];
+    assert_eq!(after[before.events.len()..], since);
 }
 
 #[tokio::test]

@@ -368,6 +368,7 @@ fn alarms_watch_every_function_and_queue() {
         ("ApproximateAgeOfOldestMessage", "MessageQueue"),
         ("ApproximateAgeOfOldestMessage", "MessageFifoQueue"),
         ("5xx", "Api"),
+        ("5xx", "PlivoApi"),
         ("Latency", "Api"),
         ("NotSent", ""),
         ("4xx", "Api"),
@@ -405,7 +406,7 @@ fn each_formula_uses_ids_of_its_own_widget_or_alarm() {
             formulas += 1;
         }
     }
-    assert_eq!(formulas, 9);
+    assert_eq!(formulas, 10);
 }
 
 #[test]

@@ -588,7 +588,7 @@ describe('the account of a user who is logged in', () => {
     const { phoneNumber, email } = await newUser();
     await app.Users.restorePassword('nobody@example.com');
     const { transactionId } = await app.Users.restorePassword(email);
-    const code = await codeSentTo(phoneNumber, 'new password');
+    const code = await codeSentTo(phoneNumber, 'set password');
     await plivo('resetPassword', { transactionId, code, password: 'battery staple horse' });
     await advance(SPACING);
     await plivo('loginWithPhoneNumberAndPassword', { phoneNumber, password: 'battery staple horse' });

@@ -505,7 +505,7 @@ describe("an app's page on another origin", () => {
 
     await advance(SPACING);
     const reset = await page.evaluate((identity) => Backendless.Users.restorePassword(identity), email);
-    const code = await codeSentTo(next, 'new password');
+    const code = await codeSentTo(next, 'set password');
     await page.evaluate((step) => plivo('resetPassword', step), { ...reset, code, password: 'battery staple horse' });
     assert.equal(await page.evaluate(() => Backendless.Users.isValidLogin()), false, 'a reset ends all sessions');
 

@@ -21,7 +21,8 @@ use std::time::Duration;
 use super::limits::{self, ATTEMPTS_PER_CHALLENGE, Limit, Limited, check_spacing};
 use crate::clock::Timestamp;
 use crate::flow::Flow;
-use crate::store::{Challenge, ChallengeKey, Channel, CodeSend, Delivery, PhoneAction, PhoneRecord};
+use crate::language::Language;
+use crate::store::{CallSend, Challenge, ChallengeKey, Channel, CodeSend, Delivery, PhoneAction, PhoneRecord};
 
 /// A code with less life than this is not sent again: its reader could not type it in time.
 const USEFUL_LIFE: Duration = Duration::from_secs(60);
@@ -40,8 +41,19 @@ pub(super) struct ChallengeRequest<'a> {
     pub life: Duration,
     /// Whether the phone is a test number: its starts and its attempts count in no limit, and send nothing.
     pub test: bool,
-    /// The id of this start's send.
-    pub send: &'a str,
+    /// This start's send.
+    pub send: NewSend<'a>,
+}
+
+/// How a start would bring the code.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct NewSend<'a> {
+    pub id: &'a str,
+    /// By a call, if the code has gone by SMS before.
+    pub channel: Channel,
+    pub language: Language,
+    /// Whether the next start may ask for a call.
+    pub offers_call: bool,
 }
 
 /// The id and the code of a new challenge, in case there is none to repeat.
@@ -115,7 +127,10 @@ pub(super) fn issue(
 ) -> Result<IssuedChallenge, Limited> {
     let ChallengeRequest { key, now, .. } = *request;
     let admitted = check_phone_limits(record, request, is_usable)?;
-    let (is_repeated, will_send) = (admitted.repeated.is_some(), spend_allows && admitted.phone_allows);
+    let is_repeated = admitted.repeated.is_some();
+    // A race may have ended the challenge whose code the call was to read.
+    let is_possible = request.send.channel == Channel::Sms || is_repeated;
+    let will_send = spend_allows && admitted.phone_allows && is_possible;
     let mut challenge = admitted.repeated.unwrap_or_else(|| Challenge {
         id: new.id.to_owned(),
         code: Some(new.sealed_code.to_owned()),
@@ -127,7 +142,7 @@ pub(super) fn issue(
         send: None,
         test: request.test,
     });
-    let previous_send = challenge.send.replace(request.send.to_owned());
+    let previous_send = challenge.send.replace(request.send.id.to_owned());
     record.challenges.insert(key, challenge.clone());
     if !request.test {
         record.limits(key.device).counts(key.flow).starts.push(now);
@@ -135,10 +150,31 @@ pub(super) fn issue(
     if will_send && !request.is_confirmed {
         record.unconfirmed_sends.push(now);
     }
-    let send =
-        CodeSend { at: now, flow: key.flow, channel: Channel::Sms, sent: will_send, delivery: Delivery::default() };
-    record.add_send(request.send, send);
+    record.add_send(request.send.id, code_send(request, &challenge, will_send));
     Ok(IssuedChallenge { challenge, is_repeated, previous_send, will_send })
+}
+
+/// What is kept of a send.
+fn code_send(request: &ChallengeRequest<'_>, challenge: &Challenge, sent: bool) -> CodeSend {
+    let NewSend { channel, language, offers_call, .. } = request.send;
+    let call = (channel == Channel::Voice).then(|| CallSend {
+        challenge: challenge.id.clone(),
+        expires: challenge.expires,
+        language: language.code().to_owned(),
+        uuid: None,
+    });
+    let (at, flow, delivery) = (request.now, request.key.flow, Delivery::default());
+    CodeSend { at, flow, channel, sent, offers_call, call, delivery }
+}
+
+/// Whether such a start would repeat a live challenge, by the record as it was read.
+pub(super) fn repeats(
+    record: &PhoneRecord,
+    request: &ChallengeRequest<'_>,
+    is_usable: impl Fn(&Challenge) -> bool,
+) -> bool {
+    let admitted = check_phone_limits(&mut record.clone(), request, is_usable);
+    admitted.is_ok_and(|admitted| admitted.repeated.is_some())
 }
 
 /// When the phone's limits would next admit such a start.
@@ -206,7 +242,7 @@ pub(super) fn close_ended(record: &mut PhoneRecord, now: Timestamp) {
     Limit::UnconfirmedMessagesPerDay.rule().prune(&mut record.unconfirmed_sends, now);
 }
 
-fn is_live(challenge: &Challenge, now: Timestamp) -> bool {
+pub(super) fn is_live(challenge: &Challenge, now: Timestamp) -> bool {
     challenge.redeemed_by.is_none() && now < challenge.expires && challenge.attempts.len() < challenge.max_attempts
 }
 
@@ -269,7 +305,15 @@ mod tests {
     /// For a phone with a user, who is not named.
     fn request(flow: Flow, seconds: u64) -> ChallengeRequest<'static> {
         let (key, now) = (flow.into(), at(seconds));
-        ChallengeRequest { key, user: None, is_confirmed: true, now, life: LIFE, test: false, send: "send" }
+        ChallengeRequest {
+            key,
+            user: None,
+            is_confirmed: true,
+            now,
+            life: LIFE,
+            test: false,
+            send: NewSend { id: "send", ..NewSend::default() },
+        }
     }
 
     /// As the store's condition does it.
@@ -463,6 +507,23 @@ mod tests {
         record.challenges.get_mut(&Flow::Login.into()).unwrap().redeemed_by = Some("1 1".into());
         ask(&mut record, Flow::Login, 30).unwrap();
         assert_eq!(record.shared.without_password.wrong_codes, vec![at(1); 2]);
+    }
+
+    #[test]
+    fn a_call_that_finds_its_code_gone_is_not_made() {
+        let by_call = |seconds| {
+            let request = request(Flow::Register, seconds);
+            let send = NewSend { id: "call", channel: Channel::Voice, ..request.send };
+            ChallengeRequest { is_confirmed: false, send, ..request }
+        };
+        let mut record = PhoneRecord::default();
+        assert!(!repeats(&record, &by_call(0), |_| true));
+        let issued = issue_as(&mut record, &by_call(0), "id").unwrap();
+        assert!(!issued.will_send && !record.sends["call"].sent && record.unconfirmed_sends.is_empty());
+        assert!(repeats(&record, &by_call(40), |_| true));
+        assert!(issue_as(&mut record, &by_call(40), "another").unwrap().will_send);
+        let call = record.sends["call"].call.as_ref().unwrap();
+        assert_eq!((call.challenge.as_str(), call.expires), ("id", issued.challenge.expires));
     }
 
     #[test]

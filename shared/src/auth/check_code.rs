@@ -16,7 +16,8 @@ use crate::hints::{CodeRejection, Hint};
 use crate::logging;
 use crate::metrics::Metric;
 use crate::store::{
-    Attempt, Challenge, ChallengeKey, ClientKey, ClientRecord, CodeState, NotCounted, PhoneEvent, PhoneKey, PhoneTag,
+    Attempt, Challenge, ChallengeKey, ClientKey, ClientRecord, CodeState, NotCounted, PhoneAction, PhoneEvent,
+    PhoneKey, PhoneTag, is_new_refusal,
 };
 
 /// A code that a client has sent.
@@ -125,8 +126,12 @@ async fn compare(
         let by = PhoneEvent::by(key.device, &network);
         let attempt = match app.store.phones.begin_attempt(*phone, *key, &id, &by, now).await? {
             Ok(attempt) => attempt,
-            Err(NotCounted(found)) => {
+            Err(NotCounted { found, events }) => {
                 cause = why_not_live(found.as_ref(), &id, now);
+                if let Some(reason) = cause.too_late() {
+                    let what = PhoneAction::Refused { flow: key.flow, reason: reason.to_owned() };
+                    note(app, *phone, &events, PhoneEvent { at: now, by, what });
+                }
                 continue;
             }
         };
@@ -152,6 +157,18 @@ async fn compare(
         return Err(AuthError::CodeRejected(CodeRejection::Wrong { attempt: attempts.len(), max: *max_attempts }));
     }
     Err(AuthError::CodeRejected(cause))
+}
+
+/// Notes a refused code for the operator: after the answer, and the same refusal once an hour.
+fn note(app: &App, phone: PhoneKey, events: &[PhoneEvent], refused: PhoneEvent) {
+    if is_new_refusal(events, &refused.what, refused.at) {
+        let phones = app.store.phones.clone();
+        app.background.spawn(async move {
+            if let Err(error) = phones.note(phone, refused).await {
+                tracing::warn!(cause = logging::chain(&error), "a refused code is not noted");
+            }
+        });
+    }
 }
 
 /// Why no attempt could begin, by what stands in the challenge's place.

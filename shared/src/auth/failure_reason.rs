@@ -14,22 +14,35 @@ pub enum FailureReason {
     NotAMobileNumber,
     /// The carrier blocks the message.
     BlockedByCarrier,
+    /// The phone was in another call when it was called.
+    LineBusy,
+    /// Nobody answered the call.
+    NotAnswered,
     /// All others. It is the only one where another could tell who is a user.
     NotDelivered,
 }
 
 impl FailureReason {
     /// All reasons.
-    pub const ALL: [Self; 5] =
-        [Self::OptedOut, Self::Unreachable, Self::NotAMobileNumber, Self::BlockedByCarrier, Self::NotDelivered];
+    pub const ALL: [Self; 7] = [
+        Self::OptedOut,
+        Self::Unreachable,
+        Self::NotAMobileNumber,
+        Self::BlockedByCarrier,
+        Self::LineBusy,
+        Self::NotAnswered,
+        Self::NotDelivered,
+    ];
 
-    /// The reason for one of Plivo's error codes of messages.
+    /// The reason for one of Plivo's error codes of messages, or of its causes of a hang-up, which have four digits.
     pub const fn of(code: u16) -> Self {
         match code {
             200 => Self::OptedOut,
             20 | 70 | 80 | 90 | 420 => Self::Unreachable,
             50 => Self::NotAMobileNumber,
             30 | 100 => Self::BlockedByCarrier,
+            3010 => Self::LineBusy,
+            3000 => Self::NotAnswered,
             _ => Self::NotDelivered,
         }
     }
@@ -52,6 +65,8 @@ impl FailureReason {
             Self::BlockedByCarrier => {
                 "The phone's carrier has blocked the message. Ask for a new code later, or use another number."
             }
+            Self::LineBusy => "The line was busy. Ask for another call.",
+            Self::NotAnswered => "Nobody answered the call. Ask for another one.",
             Self::NotDelivered => "The code could not be delivered. Check the number, then ask for a new code.",
         }
     }
@@ -66,7 +81,7 @@ mod tests {
         let document = include_str!("../../../docs/status.md");
         for reason in FailureReason::ALL {
             let codes: Vec<_> =
-                (0..=1000).filter(|code| FailureReason::of(*code) == reason).map(|code| code.to_string()).collect();
+                (0..=9999).filter(|code| FailureReason::of(*code) == reason).map(|code| code.to_string()).collect();
             let codes = if reason == FailureReason::NotDelivered { "all others".to_owned() } else { codes.join(", ") };
             let row = format!("| `{}` | {codes} | {} |", reason.as_str(), reason.message());
             assert!(document.contains(&row), "docs/status.md lacks: {row}");

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::challenge::close_ended;
 use super::limits::{Limit, Limited, check_passwords, check_spacing};
 use super::{AuthError, circuit_breaker};
+use crate::channel::Channel;
 use crate::clock::Timestamp;
 use crate::flow::Flow;
 use crate::spend::kill_switch::SMS;
@@ -67,7 +68,7 @@ pub fn in_force_for_all(
     if let Err(AuthError::SmsDown { retry_after }) = circuit_breaker::check(state.status.failures.as_ref(), now) {
         found.push(("sms_down".to_owned(), after(retry_after)));
     }
-    let request = SpendRequest { flow, country: &code, segments: 1, now, captcha_passed: false };
+    let request = SpendRequest { flow, country: &code, channel: Channel::Sms, segments: 1, now, captcha_passed: false };
     let decision = rules.decide(&request, &state.shards, &state.prefix).decision;
     if let Some(rule) = decision.rule.filter(|_| decision.outcome != Outcome::Send) {
         found.push((rule.as_str().to_owned(), after(decision.retry_after(now))));

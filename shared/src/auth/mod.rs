@@ -10,7 +10,7 @@
 //! | `device`, `guessing` | the owner's own devices; the throttle on guessing over many phones |
 //! | `challenge`, [`challenge_id`] | what a start changes about a phone, and the id that the client gets |
 //! | `check_code` | whether an entered code is right |
-//! | [`otp`], `otp_message`, `texts`, [`text_lint`] | the code and its text in each language |
+//! | [`otp`], `otp_message`, `texts`, [`voice`], [`text_lint`] | the code and its text in each language, written and spoken |
 //! | [`in_force`], [`status`] | what holds a phone up, for the operator; what became of a code, for the app |
 //! | `circuit_breaker` | whether Plivo is down |
 //! | [`response_padding`] | when answers leave |
@@ -52,9 +52,11 @@ pub mod status;
 mod test_number;
 pub mod text_lint;
 mod texts;
+pub mod voice;
 
 use secrecy::SecretString;
 
+use crate::channel::Channel;
 use crate::client_network::ClientNetwork;
 use crate::language::Language;
 
@@ -73,6 +75,8 @@ pub struct Requester {
     pub user_agent: String,
     /// By the header `accept-language`.
     pub language: Language,
+    /// How the code is to come.
+    pub channel: Channel,
 }
 
 impl Requester {
@@ -82,6 +86,12 @@ impl Requester {
     /// the price of a text depends on its length, and so on its language, and must not tell who is a user.
     fn language_for(&self, locale: &str) -> Language {
         Language::of_tag(locale).unwrap_or(self.language)
+    }
+
+    /// The same, asking for the code to come this way.
+    #[must_use]
+    pub fn by(self, channel: Channel) -> Self {
+        Self { channel, ..self }
     }
 
     /// The same, asking for the language of this locale.

@@ -17,6 +17,9 @@
 //! would get no further message today. All other starts wait for Plivo and report a message that failed. Where no message goes out, a call to Plivo that sends nothing
 //! stands in for it: a decoy.
 //!
+//! **A call** that reads the code takes the place of the message where the client asks for one, calls are on, and the code has gone by SMS before.
+//! All else is the same, but for the price. What it says, Plivo asks for once somebody answers (`voice`).
+//!
 //! **A test number** has a fixed code: its decision is [`Outcome::Test`], which reserves, counts and sends nothing (`test_number`).
 //!
 //! **All answers and refusals are padded** (`response_padding`), so that their time does not reveal what was found in storage.
@@ -28,7 +31,7 @@ use std::time::Duration;
 use phone_number::PhoneNumber;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::challenge::{self, Admitted, ChallengeRequest, IssuedChallenge, NewChallenge};
+use super::challenge::{self, Admitted, ChallengeRequest, IssuedChallenge, NewChallenge, NewSend};
 use super::challenge_id::ChallengeId;
 use super::email::Email;
 use super::limits::{Limit, Limited};
@@ -42,6 +45,7 @@ use super::{
 };
 use crate::app::App;
 use crate::aws::secrets::PlivoCredentials;
+use crate::channel::Channel;
 use crate::clock::Timestamp;
 use crate::config::TestNumber;
 use crate::crypto::{KeyedHash, Keys, SealError};
@@ -51,9 +55,10 @@ use crate::language::Language;
 use crate::logging;
 use crate::messaging::sms_encoding;
 use crate::metrics::Metric;
-use crate::plivo::{Accepted, Message, PlivoError};
+use crate::plivo::{Call, Message, PlivoError};
 use crate::spend::budget::{Window, shards_of};
 use crate::spend::counter::{Addition, Field, volume_scope};
+use crate::spend::kill_switch;
 use crate::spend::pumping::{Decision, Outcome, Rule};
 use crate::spend::reservation::Reservation;
 use crate::spend::{Decided, SpendRequest, retry_after};
@@ -206,13 +211,15 @@ pub async fn second_factor(
     let arrival = app.padding.arrival();
     let pipeline = async {
         let start = Start::load(app, (Flow::SecondFactor, None), phone, requester).await?;
-        let prepared = async {
+        let decided = async {
             let record = start.count_client_and_password().await?;
             arrival.pad().await;
             start.verify(password).await?;
-            start.prepare_after_password(record).await
+            let send = start.decide_after_password(&record).await?;
+            Ok((record, send))
         };
-        start.noting_a_refusal(prepared).await?.send().await
+        let (record, send) = start.noting_a_refusal(decided).await?;
+        start.issue(record, send).await?.send().await
     };
     arrival.padded(pipeline).await
 }
@@ -235,7 +242,11 @@ struct Start {
     key: ChallengeKey,
     captcha_token: Option<SecretString>,
     language: Language,
-    /// How many SMS segments the text takes at most.
+    /// How the code goes.
+    channel: Channel,
+    /// Whether the next start may ask for a call.
+    offers_call: bool,
+    /// How many SMS segments the text takes at most; for a call, one.
     segments: i64,
     /// Whether it is for an e-mail address that no user has, whose phone is made up.
     is_unknown_address: bool,
@@ -345,16 +356,35 @@ impl Start {
             key,
             captcha_token,
             language: requester.language,
+            channel: Channel::Sms,
+            offers_call: false,
             segments: 1,
             is_unknown_address: address_is_known == Some(false),
             state,
             send_id,
             test,
         };
+        // No answer to a start by e-mail address may depend on the country of the user's phone.
+        start.offers_call = address_is_known.is_none() && start.may_call();
+        start.channel = start.choose_channel(requester.channel);
         start.segments = start.longest_segments();
         let start = Arc::new(start);
         start.noting_a_refusal(async { is_on }).await?;
         Ok(start)
+    }
+
+    /// Whether a call may go to this number now.
+    fn may_call(&self) -> bool {
+        let (settings, country) = (&self.app.settings, self.phone.country());
+        let is_off = || self.state.status.kill_switches.stop(self.flow.as_str(), country, kill_switch::VOICE);
+        settings.caller.is_some() && settings.spend.may_call(country) && self.test.is_none() && !is_off()
+    }
+
+    /// A call only where one is asked for and reads a code that has gone by SMS: whether or not it really did, which must tell nobody who is a user.
+    fn choose_channel(&self, asked: Channel) -> Channel {
+        let repeats =
+            || challenge::repeats(&self.state.phone, &self.challenge_request(), |challenge| self.is_usable(challenge));
+        if asked == Channel::Voice && self.offers_call && repeats() { Channel::Voice } else { Channel::Sms }
     }
 
     fn guesser(&self) -> Guesser<'_> {
@@ -389,32 +419,35 @@ impl Start {
             // A fixed code ends with its entry.
             life: self.test.as_ref().map_or(life, |test| life.min(self.now.until(test.end))),
             test: self.test.is_some(),
-            send: &self.send_id,
+            send: NewSend {
+                id: &self.send_id,
+                channel: self.channel,
+                language: self.language,
+                offers_call: self.offers_call,
+            },
         }
     }
 
-    /// Goes through all rules and issues the challenge.
+    /// Goes through all rules and issues the challenge. A start that loses a race with another of the same moment is not noted.
     async fn prepare(self: &Arc<Self>) -> Result<PreparedSend, AuthError> {
-        self.noting_a_refusal(async {
+        let decided = async {
             let admitted = self.admit(&self.state.phone)?;
             let captcha = self.admit_client().await?;
-            let send = self.decide_send(&admitted, captcha)?;
-            self.issue(self.state.phone.clone(), send).await
-        })
-        .await
+            self.decide_send(&admitted, captcha)
+        };
+        let send = self.noting_a_refusal(decided).await?;
+        self.issue(self.state.phone.clone(), send).await
     }
 
-    /// The same once the password was right. `record`: where it was counted as a wrong one.
-    async fn prepare_after_password(self: &Arc<Self>, record: PhoneRecord) -> Result<PreparedSend, AuthError> {
-        let decided = self.admit(&record).and_then(|admitted| self.decide_send(&admitted, CaptchaOutcome::NotVerified));
-        match decided {
-            Ok(send) => self.issue(record, send).await,
-            Err(refused) => {
-                // The password was right, so it must not stay counted as wrong, even though the start is refused.
-                self.adjust_wrong_passwords(record, |record| password_throttle::forgive(record, self.guesser())).await;
-                Err(refused)
-            }
+    /// Goes through the rules once the password was right. `record`: where it was counted as a wrong one.
+    async fn decide_after_password(self: &Arc<Self>, record: &PhoneRecord) -> Result<PlannedSend, AuthError> {
+        let decided = self.admit(record).and_then(|admitted| self.decide_send(&admitted, CaptchaOutcome::NotVerified));
+        if decided.is_err() {
+            // The password was right, so it must not stay counted as wrong, even though the start is refused.
+            let forgive = |record: &mut PhoneRecord| password_throttle::forgive(record, self.guesser());
+            self.adjust_wrong_passwords(record.clone(), forgive).await;
         }
+        decided
     }
 
     /// Notes a refusal by a rule for the operator: after the answer, and the same one once an hour.
@@ -553,8 +586,11 @@ impl Start {
         otp_message(&self.app.settings, (self.flow, self.language), code, life)
     }
 
-    /// The segments of the longest text that this start can send. The price is decided before there is a code.
+    /// The segments of the longest text that this start can send, or one call. The price is decided before there is a code.
     fn longest_segments(&self) -> i64 {
+        if self.channel == Channel::Voice {
+            return 1;
+        }
         let live = self.state.phone.challenges.get(&self.key).and_then(|challenge| self.open(challenge).ok());
         let length = live.map_or(0, |code| code.expose().len()).max(self.code_length());
         let code = "0".repeat(length);
@@ -566,8 +602,8 @@ impl Start {
     }
 
     fn spend_request(&self, captcha_passed: bool) -> SpendRequest<'_> {
-        let Self { flow, country, segments, now, .. } = self;
-        SpendRequest { flow: *flow, country, segments: *segments, now: *now, captcha_passed }
+        let Self { flow, country, channel, segments, now, .. } = self;
+        SpendRequest { flow: *flow, country, channel: *channel, segments: *segments, now: *now, captcha_passed }
     }
 
     /// What budget and volume say, by what was read. They have no say about a test number.
@@ -657,7 +693,11 @@ impl Start {
         match (written.map_err(AuthError::from).and_then(|decided| Ok(decided?)), reserved) {
             (Ok((issued, _)), Ok(Some(shard))) => {
                 let (code, life) = (self.open(&issued.challenge)?, self.now.until(issued.challenge.expires));
-                let text = self.text(code.expose(), life);
+                let text = match self.channel {
+                    Channel::Sms => self.text(code.expose(), life),
+                    // Plivo asks for it once somebody answers.
+                    Channel::Voice => String::new(),
+                };
                 // If a race turned a start that sends nothing into one that sends, or its code into a longer one, no money was reserved for it.
                 planned.entry.sent &= issued.will_send && segments(&text) <= self.segments;
                 Ok(PreparedSend { start: Arc::clone(self), issued, planned, shard, text: text.into() })
@@ -720,14 +760,14 @@ impl Start {
         }
     }
 
-    /// Sends the message and returns Plivo's answer, or calls Plivo as a decoy. For a test number, nobody is called.
+    /// Sends the message, or makes the call, and returns Plivo's id of it, or calls Plivo as a decoy. For a test number, Plivo is not called.
     async fn call_plivo(
         &self,
         issued: &IssuedChallenge,
         entry: &DecisionLogEntry,
         text: &SecretString,
-    ) -> Result<Option<Accepted>, PlivoError> {
-        let App { plivo, metrics, settings, .. } = &*self.app;
+    ) -> Result<Option<String>, PlivoError> {
+        let App { plivo, metrics, .. } = &*self.app;
         if self.test.is_some() {
             tracing::info!(flow = self.flow.as_str(), "a test number's start, nothing is sent");
             return Ok(None);
@@ -736,6 +776,14 @@ impl Start {
             metrics.count(Metric::Decoy, self.now);
             return plivo.decoy(&self.plivo).await.map(|()| None);
         }
+        match self.channel {
+            Channel::Sms => self.send_message(issued, text).await,
+            Channel::Voice => self.make_call().await,
+        }
+    }
+
+    async fn send_message(&self, issued: &IssuedChallenge, text: &SecretString) -> Result<Option<String>, PlivoError> {
+        let App { plivo, metrics, settings, .. } = &*self.app;
         let callback = format!("codes/{}", self.send_id);
         let message = Message {
             to: self.phone.e164(),
@@ -746,19 +794,28 @@ impl Start {
             // A code that comes after its end is of no use.
             expiry: Some(self.now.until(issued.challenge.expires)),
         };
-        let outcome = plivo.send(&self.plivo, message).await.map(Some);
-        let price = settings.spend.price(&self.country) * segments(message.text);
+        let outcome = plivo.send(&self.plivo, message).await.map(|accepted| accepted.message_uuid.into_iter().next());
+        let price = settings.spend.price(&self.country, Channel::Sms) * segments(message.text);
         metrics.count_send(self.flow.as_str(), message, price, outcome.as_ref().err(), self.now);
         outcome
     }
 
+    async fn make_call(&self) -> Result<Option<String>, PlivoError> {
+        let App { plivo, metrics, settings, .. } = &*self.app;
+        let callback = format!("calls/{}", self.send_id);
+        let from = settings.caller.as_deref().unwrap_or_default();
+        let call = Call { from, to: self.phone.e164(), callback: &callback };
+        let outcome = plivo.call(&self.plivo, call).await.map(|accepted| Some(accepted.request_uuid));
+        let price = settings.spend.price(&self.country, Channel::Voice);
+        metrics.count_call(self.flow.as_str(), price, outcome.as_ref().err(), self.now);
+        outcome
+    }
+
     /// Tells what became of the message.
-    fn tell(&self, issued: &IssuedChallenge, planned: &PlannedSend, outcome: &Result<Option<Accepted>, PlivoError>) {
+    fn tell(&self, issued: &IssuedChallenge, planned: &PlannedSend, outcome: &Result<Option<String>, PlivoError>) {
         let message = || match outcome {
             _ if !planned.entry.sent => MessageOutcome::NotSent(self.not_sent_reason(planned)),
-            Ok(answer) => {
-                MessageOutcome::Sent(answer.as_ref().and_then(|answer| answer.message_uuid.first()).map(String::as_str))
-            }
+            Ok(uuid) => MessageOutcome::Sent(uuid.as_deref()),
             Err(error) if error.may_have_arrived() => MessageOutcome::Unknown(logging::chain(error)),
             Err(error) => MessageOutcome::Failed(logging::chain(error)),
         };
@@ -852,7 +909,13 @@ impl PreparedSend {
         };
         let (controls, failures) = (&start.app.store.controls, start.state.status.failures.as_ref());
         let prefix = planned.entry.prefix.clone();
-        tokio::join!(circuit_breaker::record(controls, failures, prefix, &outcome, start.now), rolled_back);
+        let recorded = async {
+            // A number that cannot call must not stop SMS.
+            if start.channel == Channel::Sms {
+                circuit_breaker::record(controls, failures, prefix, &outcome, start.now).await;
+            }
+        };
+        tokio::join!(recorded, rolled_back);
         if outcome.is_ok() {
             start.tell(&issued, &planned, &outcome);
         }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::AuthError;
-use super::challenge::{self, ChallengeRequest};
+use super::challenge::{self, ChallengeRequest, NewSend};
 use super::challenge_id::ChallengeId;
 use super::delivery_timeline::{Ending, ToldState, decoy_ending, told};
 use super::failure_reason::FailureReason;
@@ -92,11 +92,13 @@ fn of(
         now,
         life: Duration::ZERO,
         test: challenge.test,
-        send: "",
+        send: NewSend::default(),
     };
     let id = challenge.send.as_deref().unwrap_or_default();
     let send = record.sends.get(id);
     let ending = send.and_then(|send| match () {
+        // No call is made to a phone without a user, so nothing may be told of the end of one.
+        () if send.channel == Channel::Voice && key.flow != Flow::SecondFactor => None,
         () if send.sent => ending(send),
         // Whoever tests an app wants to see that it works.
         () if challenge.test => decoy_ending(keys, phone, id, Some(Some(DELIVERED))),
@@ -111,18 +113,13 @@ fn of(
         channel: send.map_or(Channel::Sms, |send| send.channel),
         reason: failed.map(|code| reason(key.flow, code)),
         retry_at: challenge::next_start(record, &request),
-        voice: offers_voice(),
+        voice: send.is_some_and(|send| send.offers_call) && challenge::is_live(challenge, now),
         expires: challenge.expires,
     }
 }
 
 /// What is told of a test number's message.
 const DELIVERED: Ending = Ending { after: Duration::from_secs(2), failed: None };
-
-/// Whether a start of this flow may ask for a call.
-const fn offers_voice() -> bool {
-    false
-}
 
 /// Why a message failed, as far as that may be told. Where starts send only to users, a reason would be one more thing that a decoy has to guess.
 fn reason(flow: Flow, code: u16) -> FailureReason {
@@ -143,7 +140,9 @@ fn ending(send: &CodeSend) -> Option<Ending> {
 
 /// How the last message that was really sent to a phone ended: `Some(None)` where no report came in time, `None` where it is too early to say.
 fn last_ending(record: &PhoneRecord, now: Timestamp) -> Option<Option<Ending>> {
-    let mut sent: Vec<_> = record.sends.values().filter(|send| send.sent).collect();
+    // How a call ended says nothing about messages.
+    let of_message = |send: &&CodeSend| send.sent && send.channel == Channel::Sms;
+    let mut sent: Vec<_> = record.sends.values().filter(of_message).collect();
     sent.sort_unstable_by_key(|send| std::cmp::Reverse(send.at));
     sent.into_iter().find_map(|send| match ending(send) {
         None if send.at.until(now) < SILENCE => None,
@@ -175,7 +174,7 @@ mod tests {
         };
         let parts: BTreeMap<_, _> = report.map(part).into_iter().collect();
         let delivery = Delivery { parts, part_count: Some(1) };
-        CodeSend { at, flow: Flow::Login, channel: Channel::Sms, sent, delivery }
+        CodeSend { at, flow: Flow::Login, channel: Channel::Sms, sent, offers_call: false, call: None, delivery }
     }
 
     /// A challenge that was started at 0 and expires at 300, and its record with one send.

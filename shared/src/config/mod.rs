@@ -15,6 +15,7 @@ mod spend;
 mod test_numbers;
 mod texts;
 mod users;
+mod voice;
 
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub use messages::Sender;
 #[cfg(test)]
 pub(crate) use messages::{MAX_APP_NAME_LENGTH, MAX_HOST_LENGTH};
 pub use resources::{RESOURCE_NAMES, Resources};
+use spend::countries;
 pub use spend::{confirmed_countries, default_country, message_rules, sms_countries, spend_rules};
 pub use test_numbers::{TestNumber, test_numbers};
 pub use texts::{OwnTexts, Purpose};
@@ -131,9 +133,12 @@ settings! {
     /// How a send is decided: `SMS_PRICES` (US$ for one segment of an SMS; default `US=0.0077,CA=0.0077,*=0.25`), `BUDGET` (US$ an hour, a
     /// day and a month; default `5/25/250`), `COUNTRY_BUDGETS` (default none), `BUDGET_SHARDS` (1 to 4096; default 4), `PUMPING_MODE`
     /// (`refuse`, `suppress` or `monitor`, for prefix and country; default `refuse/monitor`, with a captcha `refuse/refuse`), `PUMPING_PREFIX` and `PUMPING_COUNTRY` (least/times/percent; defaults
-    /// `20/2/30` and `100/3/15`).
+    /// `20/2/30` and `100/3/15`), `VOICE_COUNTRIES` (where calls may go; default none, and no calls), `VOICE_PRICES` (US$ for a call; default
+    /// `US=0.0115,CA=0.0115,*=0.5`).
     spend: SpendRules = |lookup, _| spend_rules(lookup), "SMS_PRICES", "BUDGET", "COUNTRY_BUDGETS", "BUDGET_SHARDS", "PUMPING_MODE",
-        "PUMPING_PREFIX", "PUMPING_COUNTRY";
+        "PUMPING_PREFIX", "PUMPING_COUNTRY", "VOICE_COUNTRIES", "VOICE_PRICES";
+    /// The number that calls, E.164; required with `VOICE_COUNTRIES`.
+    caller: Option<String> = voice::caller, "PLIVO_CALLER";
     /// What the app's own messages may take: `MESSAGE_BUDGET` (US$ an hour, a day and a month; default `25/100/1000`), `MESSAGES_PER_PHONE` (a
     /// day, 1 to 1000; default 100), `MMS_PRICE` (US$; default `0.02`).
     messages: MessageRules = |lookup, _| message_rules(lookup), "MESSAGE_BUDGET", "MESSAGES_PER_PHONE", "MMS_PRICE";
@@ -300,6 +305,9 @@ mod tests {
             ("SMS_COUNTRIES", "US,,CA"),
             ("CONFIRMED_COUNTRIES", "USA"),
             ("SMS_PRICES", "US=0.01"),
+            ("VOICE_COUNTRIES", "USA"),
+            ("VOICE_PRICES", "US=0.01"),
+            ("PLIVO_CALLER", "Otpost"),
             ("BUDGET", "25/5"),
             ("COUNTRY_BUDGETS", "DE=1"),
             ("BUDGET_SHARDS", "4097"),

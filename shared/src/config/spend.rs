@@ -2,7 +2,7 @@
 
 use phone_number::Country;
 
-use super::{Lookup, MESSAGES_PER_PHONE, SettingError, number, present, with_default};
+use super::{Lookup, MESSAGES_PER_PHONE, SettingError, number, present, voice, with_default};
 use crate::messaging::MessageRules;
 use crate::spend::SpendRules;
 use crate::spend::budget::{Amounts, Budgets, MAX_SHARDS};
@@ -46,7 +46,7 @@ pub fn confirmed_countries(lookup: Lookup<'_>) -> Result<Vec<Country>, SettingEr
     Ok(countries(lookup, "CONFIRMED_COUNTRIES")?.unwrap_or_default())
 }
 
-fn countries(lookup: Lookup<'_>, name: &'static str) -> Result<Option<Vec<Country>>, SettingError> {
+pub(super) fn countries(lookup: Lookup<'_>, name: &'static str) -> Result<Option<Vec<Country>>, SettingError> {
     let read = |codes: String| codes.split(',').map(|code| country(name, code.trim())).collect();
     present(lookup, name).map(read).transpose()
 }
@@ -65,6 +65,7 @@ pub fn spend_rules(lookup: Lookup<'_>) -> Result<SpendRules, SettingError> {
     let (prefix_mode, country_mode) = pumping_modes(lookup)?;
     Ok(SpendRules {
         prices: prices.map_err(|problem| SettingError::new("SMS_PRICES", problem))?,
+        calls: voice::calls(lookup)?,
         budgets: budgets.map_err(|(countries, problem)| {
             SettingError::new(if countries { "COUNTRY_BUDGETS" } else { "BUDGET" }, problem)
         })?,

@@ -6,6 +6,7 @@ use url::form_urlencoded;
 
 use super::json::{self, JsonError};
 use super::{MAX_BODY_BYTES, Problem, Reason};
+use crate::channel::Channel;
 
 /// Which of Backendless' codes a name that occurs twice gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,27 +70,45 @@ pub fn fields(text: &str) -> Result<Fields, Problem> {
 }
 
 /// The one argument of a service method in any of the forms that the SDK sends: a JSON string, an object with one field of this
-/// name, or bare text. A bare number stays text, so that no digit is lost.
+/// name, or bare text. A bare number stays text, so that no digit is lost. With it come the object's other fields.
 ///
 /// # Errors
 /// As [`body`]; and bytes that are not UTF-8.
-pub fn text_body(request: &Request, name: &'static str) -> Result<String, Problem> {
+pub fn text_body(request: &Request, name: &'static str) -> Result<(String, Fields), Problem> {
     let bytes = bytes(request)?;
     let text = std::str::from_utf8(bytes.trim_ascii()).map_err(|_| Problem::new(Reason::NotJson))?;
+    let alone = |text| Ok((text, Fields(Map::new())));
     match json::parse(text.as_bytes()) {
-        Ok(Value::String(text)) => Ok(text),
+        Ok(Value::String(text)) => alone(text),
         Ok(Value::Object(map)) => {
             let mut fields = Fields(map);
             let text = fields.string(name)?;
-            fields.finish()?;
-            Ok(text)
+            Ok((text, fields))
         }
         Ok(Value::Array(_) | Value::Bool(_) | Value::Null) => Err(Problem::field(Reason::WrongType, name)),
         Err(JsonError::Duplicate(name)) => Err(Problem::duplicate(&name, Duplicates::Service)),
         // A text that begins like JSON was meant as JSON.
         Err(JsonError::Syntax) if text.starts_with(['{', '[', '"']) => Err(Problem::new(Reason::NotJson)),
-        Ok(Value::Number(_)) | Err(JsonError::Syntax) => Ok(text.to_owned()),
+        Ok(Value::Number(_)) | Err(JsonError::Syntax) => alone(text.to_owned()),
     }
+}
+
+/// The name of the field, or of the parameter in the query, that says how a code is to come.
+const CHANNEL: &str = "channel";
+
+/// The same as [`Fields::channel`], from the query.
+///
+/// # Errors
+/// As there.
+pub fn query_channel(request: &Request) -> Result<Channel, Problem> {
+    let query = request.uri().query().unwrap_or_default();
+    let value = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == CHANNEL);
+    channel(value.map(|(_, value)| value).as_deref())
+}
+
+fn channel(value: Option<&str>) -> Result<Channel, Problem> {
+    let read = value.map(|value| value.parse().map_err(|_| Problem::field(Reason::WrongType, CHANNEL)));
+    Ok(read.transpose()?.unwrap_or_default())
 }
 
 /// The fields of an object, taken out one by one.
@@ -137,6 +156,14 @@ impl Fields {
     /// When both are there.
     pub fn alias_value(&mut self, name: &str, alias: &str) -> Result<Option<Value>, Problem> {
         one_of(name, self.take(name), self.take(alias))
+    }
+
+    /// Takes out how a code is to come: by SMS, where it is not said.
+    ///
+    /// # Errors
+    /// When it is neither `sms` nor `voice`.
+    pub fn channel(&mut self) -> Result<Channel, Problem> {
+        channel(self.optional_string(CHANNEL)?.as_deref())
     }
 
     /// Whether nothing is left.

@@ -10,7 +10,7 @@ mod response;
 pub mod routes;
 
 pub use error::Problem;
-pub use fields::{Duplicates, Fields, body, fields, form, locale, text_body};
+pub use fields::{Duplicates, Fields, body, fields, form, locale, query_channel, text_body};
 pub use phone::phone_number;
 pub use reason::Reason;
 pub use request::{bearer_token, idempotency_key, requester, user_token};

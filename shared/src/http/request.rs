@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{Problem, Reason};
 use crate::app::App;
 use crate::auth::Requester;
+use crate::channel::Channel;
 use crate::client_network::ClientNetwork;
 use crate::config::Settings;
 use crate::language::Language;
@@ -83,6 +84,7 @@ pub fn requester(app: &App, request: &Request) -> Result<Requester, Problem> {
         captcha_token: header("captcha-token"),
         user_agent: user_agent(request),
         language: language(request),
+        channel: Channel::Sms,
     })
 }
 

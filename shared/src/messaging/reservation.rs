@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use super::{Message, MessageError, sms_encoding};
 use crate::app::App;
 use crate::auth::limits::{Limit, LimitRule, Limited};
+use crate::channel::Channel;
 use crate::clock::Timestamp;
 use crate::logging;
 use crate::metrics::Metric;
@@ -44,7 +45,7 @@ impl<'a> MessageReservation<'a> {
     pub(super) fn of(app: &'a App, message: &Message, phone: PhoneKey, now: Timestamp) -> Self {
         let price = if message.media.is_empty() {
             let segments = i64::try_from(sms_encoding::segments(&message.text)).unwrap_or(i64::MAX);
-            app.settings.spend.price(&message.to.country().code()) * segments
+            app.settings.spend.price(&message.to.country().code(), Channel::Sms) * segments
         } else {
             app.settings.messages.mms_price
         };

@@ -26,6 +26,11 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(8);
 /// The least and the most that `message_expiry` may be, in seconds ("Plivo: Send a message" page).
 const EXPIRY: (u64, u64) = (5, 10_799);
 
+/// How long a phone rings before its call ends.
+const RING_SECONDS: u64 = 30;
+/// How long a call lasts at most: Plivo bills whole minutes.
+const CALL_SECONDS: u64 = 55;
+
 /// A message to send, already checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
@@ -41,6 +46,25 @@ pub struct Message<'a> {
     pub callback: &'a str,
     /// After this long, it is not to be delivered any more; Plivo's own default is three hours.
     pub expiry: Option<Duration>,
+}
+
+/// A call to make, already checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The number that calls, E.164.
+    pub from: &'a str,
+    /// The number that is called, E.164.
+    pub to: &'a str,
+    /// The path below `/plivo/` at `PLIVO_CALLBACK_URL`: Plivo asks at its `/answer` what to say once somebody has answered, and tells at its
+    /// `/hangup` how the call ended.
+    pub callback: &'a str,
+}
+
+/// Plivo's answer to a call.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CallAccepted {
+    /// The call's id, which its callbacks repeat.
+    pub request_uuid: String,
 }
 
 /// Plivo's answer to a message; `sendMessage` returns it unchanged.
@@ -92,7 +116,22 @@ impl Client {
         if let Some(expiry) = message.expiry {
             body["message_expiry"] = json!(expiry.as_secs().clamp(EXPIRY.0, EXPIRY.1));
         }
-        let (status, answer) = self.call(Method::POST, credentials, "Message/", Some(&body)).await?;
+        let (status, answer) = self.request(Method::POST, credentials, "Message/", Some(&body)).await?;
+        read(status, &answer)
+    }
+
+    /// Makes a call, once, as [`Self::send`] sends.
+    ///
+    /// # Errors
+    /// [`PlivoError`].
+    pub async fn call(&self, credentials: &PlivoCredentials, call: Call<'_>) -> Result<CallAccepted, PlivoError> {
+        let Call { from, to, callback } = call;
+        let url = |event| format!("{}/plivo/{callback}/{event}", self.callbacks);
+        let body = json!({
+            "from": from, "to": to, "ring_timeout": RING_SECONDS, "time_limit": CALL_SECONDS,
+            "answer_url": url("answer"), "answer_method": "POST", "hangup_url": url("hangup"), "hangup_method": "POST",
+        });
+        let (status, answer) = self.request(Method::POST, credentials, "Call/", Some(&body)).await?;
         read(status, &answer)
     }
 
@@ -102,11 +141,11 @@ impl Client {
     /// # Errors
     /// [`PlivoError`].
     pub async fn decoy(&self, credentials: &PlivoCredentials) -> Result<(), PlivoError> {
-        let (status, answer) = self.call(Method::GET, credentials, "", None).await?;
+        let (status, answer) = self.request(Method::GET, credentials, "", None).await?;
         read::<Value>(status, &answer).map(drop)
     }
 
-    async fn call(
+    async fn request(
         &self,
         method: Method,
         credentials: &PlivoCredentials,

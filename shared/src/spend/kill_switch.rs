@@ -9,13 +9,15 @@ use crate::flow::Flow;
 
 /// Plain messages.
 pub const SMS: &str = "sms";
+/// Calls that read a code aloud.
+pub const VOICE: &str = "voice";
 /// Messages with media.
 pub const MMS: &str = "mms";
 
 /// The app's own messages.
 pub const MESSAGE: &str = "message";
 
-/// Something that can be switched off: `register`, `login`, `second_factor`, `message`, `sms`, `mms`, or a country like `DE`.
+/// Something that can be switched off: `register`, `login`, `second_factor`, `message`, `sms`, `mms`, `voice`, or a country like `DE`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, derive_more::Display)]
 pub struct KillSwitch(String);
 
@@ -23,7 +25,7 @@ impl KillSwitch {
     /// Reads its name; `None` where there is no such.
     pub fn parse(name: &str) -> Option<Self> {
         let is_flow = Flow::ALL.iter().any(|flow| flow.as_str() == name);
-        let is_one = is_flow || [MESSAGE, SMS, MMS].contains(&name) || Country::parse(name).is_some();
+        let is_one = is_flow || [MESSAGE, SMS, MMS, VOICE].contains(&name) || Country::parse(name).is_some();
         is_one.then(|| Self(name.to_owned()))
     }
 }
@@ -53,7 +55,7 @@ mod tests {
 
     #[test]
     fn what_is_no_switch_is_refused() {
-        for name in ["", "XX", "us", "Login", "voice", "login ", "*"] {
+        for name in ["", "XX", "us", "Login", "call", "login ", "*"] {
             assert_eq!(KillSwitch::parse(name), None, "{name}");
         }
     }
@@ -68,6 +70,8 @@ mod tests {
         assert!(!off("DE").stop("login", country("US"), SMS));
         assert!(off("mms").stop("message", country("US"), MMS));
         assert!(!off("mms").stop("message", country("US"), SMS));
+        assert!(off("voice").stop("login", country("US"), VOICE));
+        assert!(!off("voice").stop("login", country("US"), SMS));
         assert!(!KillSwitches::default().stop("login", country("US"), SMS));
     }
 }

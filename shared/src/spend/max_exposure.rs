@@ -4,7 +4,9 @@
 use super::SpendRules;
 use super::budget::{Amounts, REGISTRATION_PERCENT};
 use super::price::Money;
+use crate::channel::Channel;
 use crate::flow::Flow;
+use phone_number::Country;
 
 /// Days of the longest month.
 const DAYS: i64 = 31;
@@ -16,7 +18,7 @@ pub struct MaxExposure {
     pub most: Amounts,
     /// What of it messages to unconfirmed phones can be.
     pub unconfirmed: Amounts,
-    /// What a message costs where it costs least: no more than this many fit in an amount.
+    /// What a message or a call costs where it costs least: no more of them fit in an amount.
     pub cheapest: Money,
 }
 
@@ -29,11 +31,14 @@ impl MaxExposure {
         let day = all.day.min(sum.day).min(hour * 24);
         let month = all.month.min(sum.month).min(day * DAYS);
         let most = Amounts { hour, day, month };
-        let cheapest = countries.into_iter().map(|country| rules.price(country)).min().unwrap_or_default();
+        let messages = countries.clone().into_iter().map(|country| rules.price(country, Channel::Sms));
+        let can_be_called = |country: &&str| Country::parse(country).is_some_and(|country| rules.may_call(country));
+        let calls = countries.into_iter().filter(can_be_called).map(|country| rules.price(country, Channel::Voice));
+        let cheapest = messages.chain(calls).min().unwrap_or_default();
         Self { most, unconfirmed: most * REGISTRATION_PERCENT / 100, cheapest }
     }
 
-    /// How many messages an amount is at most.
+    /// How many messages and calls an amount is at most.
     pub const fn messages(&self, amount: Money) -> i64 {
         match self.cheapest.as_millionths() {
             0 => 0,
@@ -50,6 +55,7 @@ impl MaxExposure {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Calls;
     use super::super::budget::Budgets;
     use super::super::price::Prices;
     use super::super::pumping::{Mode, Pumping, Threshold};
@@ -59,6 +65,7 @@ mod tests {
         let threshold = Threshold::parse("20/2/30").unwrap();
         SpendRules {
             prices: Prices::parse("US=0.01,DE=0.1,*=0.25").unwrap(),
+            calls: Calls { countries: Vec::new(), prices: Prices::parse("US=0.005,DE=0.05,*=0.5").unwrap() },
             budgets: Budgets::parse(all, countries).unwrap(),
             shards: 4,
             pumping: Pumping {
@@ -87,5 +94,18 @@ mod tests {
         let exposure = MaxExposure::of(&rules("5/25/250", ""), ["US", "DE"]);
         assert_eq!(exposure.messages(exposure.most.hour), 500);
         assert_eq!(exposure.unconfirmed, Amounts::parse("4/20/200").unwrap());
+    }
+
+    #[test]
+    fn calls_count_where_they_may_go() {
+        let hour = |called: &str, served: &[&'static str]| {
+            let mut rules = rules("5/25/250", "");
+            rules.calls.countries = Country::parse(called).into_iter().collect();
+            let exposure = MaxExposure::of(&rules, served.iter().copied());
+            exposure.messages(exposure.most.hour)
+        };
+        assert_eq!(hour("US", &["US", "DE"]), 1000, "a call costs half an SMS");
+        assert_eq!(hour("DE", &["US", "DE"]), 500);
+        assert_eq!(hour("US", &["DE"]), 50, "where no SMS goes, no call does");
     }
 }

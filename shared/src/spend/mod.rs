@@ -3,7 +3,7 @@
 //!
 //! | module | for |
 //! |---|---|
-//! | [`price`] | amounts of money, and the price of a message by country |
+//! | [`price`] | amounts of money, and the price of a message or a call by country |
 //! | [`budget`] | how much may be spent in an hour, a day and a month |
 //! | [`counter`] | what was spent, sent and verified so far |
 //! | [`pumping`] | the decision about a message: by budgets, and by what looks pumped |
@@ -21,17 +21,22 @@ pub mod reservation;
 
 use budget::{Amounts, Budgets, REGISTRATION_PERCENT, Window};
 use counter::{ALL, Counter, VersionedCounter, Volume, country_volume_scope, end_of, volume_scope};
-use price::Prices;
+use price::{Money, Prices};
 use pumping::{Decision, Inputs, Pumping, Rule, Spent};
 
+use phone_number::Country;
+
+use crate::channel::Channel;
 use crate::clock::Timestamp;
 use crate::flow::Flow;
 
 /// The rules by which a send is decided: all of them are settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpendRules {
-    /// What a message costs.
+    /// What a segment of an SMS costs.
     pub prices: Prices,
+    /// Where calls may go, and what they cost.
+    pub calls: Calls,
     /// What may be spent.
     pub budgets: Budgets,
     /// The number of shards of the budgets, 1 to `budget::MAX_SHARDS`.
@@ -40,14 +45,25 @@ pub struct SpendRules {
     pub pumping: Pumping,
 }
 
-/// A message that a start would send.
+/// Where calls that read a code aloud may go, and what one costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Calls {
+    /// The countries; none means that there are no calls.
+    pub countries: Vec<Country>,
+    /// What a call costs, by country.
+    pub prices: Prices,
+}
+
+/// A message that a start would send, or a call that it would make.
 #[derive(Debug, Clone, Copy)]
 pub struct SpendRequest<'a> {
     /// The flow that it belongs to.
     pub flow: Flow,
     /// The country that it goes to, in two letters.
     pub country: &'a str,
-    /// How many SMS segments its text takes.
+    /// How it goes there.
+    pub channel: Channel,
+    /// How many SMS segments its text takes; of a call, one.
     pub segments: i64,
     /// The time of the start.
     pub now: Timestamp,
@@ -66,6 +82,13 @@ pub struct Decided {
     pub percent_spent: i64,
 }
 
+impl SpendRequest<'_> {
+    /// What it costs.
+    pub fn price(&self, rules: &SpendRules) -> Money {
+        rules.price(self.country, self.channel) * self.segments
+    }
+}
+
 impl SpendRules {
     /// Decides by the shards and the prefix's counter as they were read. For the country's volume and the percentage, the shards that were not
     /// read are assumed to hold as much as these.
@@ -75,7 +98,7 @@ impl SpendRules {
         shards: &[(usize, VersionedCounter)],
         prefix: &VersionedCounter,
     ) -> Decided {
-        let SpendRequest { flow, country, segments, now, captcha_passed } = *request;
+        let SpendRequest { flow, country, channel, segments, now, captcha_passed } = *request;
         let shards: Vec<_> = shards.iter().map(|(_, shard)| shard.counter.at(now)).collect();
         let (all, read) = (to_i64(self.shards), to_i64(shards.len()).max(1));
         let scope = country_volume_scope(flow, country);
@@ -84,6 +107,7 @@ impl SpendRules {
             at: now,
             flow,
             country: country.to_owned(),
+            channel,
             segments,
             shards: shards.iter().map(|shard| spent(shard, country)).collect(),
             country_volume: volume * all / read,

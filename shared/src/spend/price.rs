@@ -1,4 +1,4 @@
-//! Amounts in millionths of a US dollar, and the price of one SMS segment by country.
+//! Amounts in millionths of a US dollar, and the price of one SMS segment or one call by country.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -61,7 +61,7 @@ impl fmt::Display for Money {
     }
 }
 
-/// What one SMS segment costs, by country.
+/// What one SMS segment or one call costs, by country.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prices {
     /// Of the countries that are listed.
@@ -92,7 +92,7 @@ impl Prices {
         Ok(Self { listed, other })
     }
 
-    /// What one part costs there.
+    /// What one costs there.
     pub fn of(&self, country: &str) -> Money {
         self.listed.get(country).copied().unwrap_or(self.other)
     }

@@ -16,8 +16,10 @@ use super::SpendRules;
 use super::budget::{Amounts, Window};
 use super::counter::Volume;
 use super::price::Money;
+use crate::channel::Channel;
 use crate::clock::Timestamp;
 use crate::flow::Flow;
+use phone_number::Country;
 use strum::{EnumString, IntoStaticStr};
 
 /// What is known when a send is decided.
@@ -29,7 +31,10 @@ pub struct Inputs {
     pub flow: Flow,
     /// The country that it goes to, in two letters.
     pub country: String,
-    /// How many SMS segments its text takes, each of which costs.
+    /// How it goes there. What was logged before there were calls went by SMS.
+    #[serde(default)]
+    pub channel: Channel,
+    /// How many SMS segments its text takes, each of which costs; of a call, one.
     #[serde(default = "one_segment")]
     pub segments: i64,
     /// What was spent in each shard of the budgets that was read, the phone's own first.
@@ -174,8 +179,9 @@ pub struct Pumping {
 impl SpendRules {
     /// Decides on what is known.
     pub fn decide_on(&self, inputs: &Inputs) -> Decision {
-        let Inputs { flow, country, segments, .. } = inputs;
-        let mut rooms = inputs.shards.iter().map(|spent| self.room(*flow, country, *segments, *spent));
+        let Inputs { flow, country, channel, segments, .. } = inputs;
+        let price = self.price(country, *channel) * *segments;
+        let mut rooms = inputs.shards.iter().map(|spent| self.room(*flow, country, price, *spent));
         if let Some(Err((rule, window))) = rooms.next()
             && rooms.all(|room| room.is_err())
         {
@@ -198,13 +204,12 @@ impl SpendRules {
         Decision { outcome, rule: found.map(|(.., rule)| rule), window: None }
     }
 
-    /// Whether a shard that has spent so much has room for one more message of so many segments. Where not, which budget is full.
+    /// Whether a shard that has spent so much has room for one more message or call of this price. Where not, which budget is full.
     ///
     /// # Errors
     /// The budget and its window.
-    pub fn room(&self, flow: Flow, country: &str, segments: i64, spent: Spent) -> Result<(), (Rule, Window)> {
+    pub fn room(&self, flow: Flow, country: &str, price: Money, spent: Spent) -> Result<(), (Rule, Window)> {
         let [all, own] = self.shard_budgets(flow, country);
-        let price = self.price(country) * segments;
         all.room(spent.all, price).map_err(|window| (Rule::Budget, window))?;
         own.room(spent.country, price).map_err(|window| (Rule::CountryBudget, window))
     }
@@ -215,14 +220,23 @@ impl SpendRules {
         self.budgets.of(flow, country).map(|budget| budget / shards)
     }
 
-    /// What a segment of a message to this country costs.
-    pub fn price(&self, country: &str) -> Money {
-        self.prices.of(country)
+    /// What a segment of an SMS to this country costs, or a call.
+    pub fn price(&self, country: &str, channel: Channel) -> Money {
+        match channel {
+            Channel::Sms => self.prices.of(country),
+            Channel::Voice => self.calls.prices.of(country),
+        }
+    }
+
+    /// Whether calls may go to this country.
+    pub fn may_call(&self, country: Country) -> bool {
+        self.calls.countries.contains(&country)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Calls;
     use super::super::budget::Budgets;
     use super::super::price::Prices;
     use super::*;
@@ -230,6 +244,7 @@ mod tests {
     fn rules(mode: Mode) -> SpendRules {
         SpendRules {
             prices: Prices::parse("US=0.01,*=0.1").unwrap(),
+            calls: Calls { countries: Vec::new(), prices: Prices::parse("US=0.03,*=0.5").unwrap() },
             budgets: Budgets::parse("1/10/100", "DE=0.5/1/2").unwrap(),
             shards: 2,
             pumping: Pumping {
@@ -246,6 +261,7 @@ mod tests {
             at: Timestamp::from_millis(0),
             flow: Flow::Login,
             country: country.to_owned(),
+            channel: Channel::Sms,
             segments: 1,
             shards: vec![Spent::default(); 2],
             country_volume: Volume::default(),
@@ -330,9 +346,19 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_without_segments_has_one() {
+    fn a_call_needs_room_for_its_own_price() {
+        let spent = |all: &str| vec![Spent { all: Amounts::parse(all).unwrap(), ..Spent::default() }];
+        let decide = |channel, shards| rules(Mode::Monitor).decide_on(&Inputs { channel, shards, ..inputs("US") });
+        assert_eq!(decide(Channel::Sms, spent("0.48/0/0")).outcome, Outcome::Send);
+        assert_eq!(decide(Channel::Voice, spent("0.48/0/0")).rule, Some(Rule::Budget), "0.03 of 0.02");
+        assert_eq!(decide(Channel::Voice, spent("0.47/0/0")).outcome, Outcome::Send);
+    }
+
+    #[test]
+    fn an_entry_without_segments_and_channel_is_of_one_sms() {
         let mut logged = serde_json::to_value(inputs("US")).unwrap();
-        logged.as_object_mut().unwrap().remove("segments");
+        let fields = logged.as_object_mut().unwrap();
+        assert!(fields.remove("segments").is_some() && fields.remove("channel").is_some());
         assert_eq!(serde_json::from_value::<Inputs>(logged).unwrap(), inputs("US"));
     }
 

@@ -1,4 +1,4 @@
-//! The money that a message takes from the budgets before it is sent.
+//! The money that a message or a call takes from the budgets before it is sent.
 
 use super::counter::{ALL, Addition, Field, VersionedCounter, country_volume_scope, spent_fields};
 use super::pumping::Spent;
@@ -22,8 +22,9 @@ impl Reservation {
         is_sent: bool,
         is_counted: bool,
     ) -> Self {
-        let SpendRequest { flow, country, segments, now, .. } = *request;
-        let price = (rules.price(country) * segments).as_millionths();
+        let SpendRequest { flow, country, now, .. } = *request;
+        let cost = request.price(rules);
+        let price = cost.as_millionths();
         let taken = if is_sent { price } else { 0 };
         let mut additions = Vec::new();
         for (budget, scope) in rules.shard_budgets(flow, country).into_iter().zip([ALL, country]) {
@@ -36,7 +37,7 @@ impl Reservation {
         let name = Field::Sends.of(&country_volume_scope(flow, country));
         additions.push(Addition { name, amount: i64::from(is_counted), max: None });
         let spent = |shard: &VersionedCounter| spent(&shard.counter.at(now), country);
-        shards.retain(|(_, shard)| rules.room(flow, country, segments, spent(shard)).is_ok());
+        shards.retain(|(_, shard)| rules.room(flow, country, cost, spent(shard)).is_ok());
         // By month, which evens out days and hours as well.
         shards.sort_by_cached_key(|(_, shard)| {
             let Spent { all, country } = spent(shard);
@@ -54,6 +55,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::channel::Channel;
     use crate::clock::Timestamp;
     use crate::flow::Flow;
     use crate::spend::budget::{Budgets, SHARDS_READ, Window, shards_of};
@@ -61,7 +63,7 @@ mod tests {
     use crate::spend::max_exposure::MaxExposure;
     use crate::spend::price::{Money, Prices};
     use crate::spend::pumping::{Mode, Outcome, Pumping, Threshold};
-    use crate::spend::to_i64;
+    use crate::spend::{Calls, to_i64};
 
     const COUNTRIES: [&str; 3] = ["US", "GB", "DE"];
 
@@ -72,6 +74,7 @@ mod tests {
         let threshold = Threshold::parse("20/2/30").unwrap();
         SpendRules {
             prices: Prices::parse("US=0.0077,GB=0.04,*=0.1").unwrap(),
+            calls: Calls { countries: Vec::new(), prices: Prices::parse("US=0.0115,GB=0.03,*=0.15").unwrap() },
             budgets: Budgets::parse(&text(budget), &format!("GB={}", text(own))).unwrap(),
             shards,
             pumping: Pumping {
@@ -112,13 +115,14 @@ mod tests {
 
     proptest! {
         /// Whatever anybody starts, for any number and at any time, costs no more than the maximum exposure in any hour, day or month; and
-        /// nobody is refused by money while more is left than three messages of two segments to each country in each shard.
+        /// nobody is refused by money while more is left than three messages of two segments to each country in each shard, any of which may be
+        /// calls.
         #[test]
         fn no_attacker_costs_more_than_the_maximum_exposure(
             budget in (1..60_i64, 1..300_i64, 1..900_i64),
             own in (1..60_i64, 1..300_i64, 1..900_i64),
             shards in 1..10_usize,
-            steps in prop::collection::vec((0..40_000_u64, (0..3_usize, 1..3_i64), 0..3_usize, any::<u8>(), 1..40_usize), 1..60),
+            steps in prop::collection::vec((0..40_000_u64, (0..3_usize, 0..3_i64), 0..3_usize, any::<u8>(), 1..40_usize), 1..60),
         ) {
             let rules = rules(budget, own, shards);
             let exposure = MaxExposure::of(&rules, COUNTRIES);
@@ -127,8 +131,11 @@ mod tests {
             for (wait, (country, segments), flow, phone, times) in steps {
                 now = now.plus(Duration::from_secs(wait));
                 let flow = [Flow::Register, Flow::Login, Flow::SecondFactor][flow];
-                let request = SpendRequest { flow, country: COUNTRIES[country], segments, now, captcha_passed: false };
-                let price = rules.price(request.country) * segments;
+                // No segments: a call.
+                let (channel, segments) = if segments == 0 { (Channel::Voice, 1) } else { (Channel::Sms, segments) };
+                let request =
+                    SpendRequest { flow, country: COUNTRIES[country], channel, segments, now, captcha_passed: false };
+                let price = request.price(&rules);
                 let hour = hour_of(now);
                 for _ in 0..times {
                     if !take(&rules, &mut shards, &request, phone) {
@@ -137,8 +144,8 @@ mod tests {
                         }
                         let counter: Vec<_> = shards.values().map(|shard| shard.counter.at(now)).collect();
                         let budgets = rules.budgets.of(flow, request.country);
-                        // Three messages of two segments to each country, in each shard.
-                        let each = COUNTRIES.iter().map(|country| rules.price(country)).sum::<Money>();
+                        // Three messages of two segments to each country, in each shard. No call costs more than two segments.
+                        let each = COUNTRIES.iter().map(|country| rules.price(country, Channel::Sms)).sum::<Money>();
                         let stranded = each * (6 * to_i64(rules.shards));
                         let is_near = [ALL, request.country].into_iter().zip(budgets).any(|(scope, budget)| {
                             let spent = counter.iter().map(|shard| shard.spent(scope)).sum();

@@ -1,5 +1,6 @@
 //! The table of messages: one item per idempotency key holds the message's outcome, so that the message is sent at most once, however often it
 //! is requested. The item says `sending` before Plivo is called. Items expire when no repeat can come any more.
+//! What became of a message that was sent stands in items of its own (`message_reports`).
 //!
 //! | attribute | what |
 //! |---|---|

@@ -47,8 +47,8 @@ pub use messages::{Claim, Claimed, MessageState, Messages};
 pub use phone_event::{PhoneAction, PhoneEvent, is_new_refusal};
 pub use phone_messages::{PhoneMessages, PhoneMessagesTable};
 pub use phones::{
-    Attempt, Challenge, ChallengeKey, Channel, CodeSend, DEVICE_LIFE, Device, DeviceSlot, NotCounted, PhoneCounts,
-    PhoneKey, PhoneLimits, PhoneRecord, Phones, VerifiedCode,
+    Attempt, CallSend, Challenge, ChallengeKey, Channel, CodeSend, DEVICE_LIFE, Device, DeviceSlot, NotCounted,
+    PhoneCounts, PhoneKey, PhoneLimits, PhoneRecord, Phones, VerifiedCode,
 };
 pub use send_id::SendId;
 pub use sessions::{NewSession, Session, SessionEntry, Sessions};

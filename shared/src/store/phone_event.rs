@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::flow::Flow;
 
 /// How many events are kept for a phone when a start writes its item: the oldest go. Until the next start, the entries of codes add a few.
-pub(super) const MAX_EVENTS: usize = 20;
+pub(super) const MAX_EVENTS: u8 = 20;
 /// How long they keep the item from TTL.
 pub(super) const EVENTS_RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// A refusal is noted once in this time.

@@ -10,7 +10,7 @@
 //! | `unconfirmed_sends` | times of the code messages of the last day while the phone had no user |
 //! | `last_verified` | when a right code last came back |
 //! | `devices` | by slot, 1 to 5: the `id` of a device, `since` when, and its own `limits`, like `shared` |
-//! | `sends` | by send id, the last 20: `at`, `flow`, `channel`, whether it was `sent`, and what Plivo reported of its `parts` (`delivery`) |
+//! | `sends` | by send id, the last 20: `at`, `flow`, `channel`, whether it was `sent`, what Plivo reported of its `parts` (`delivery`), and of a call, what it is to say |
 //! | `events` | the last 20 things that have happened, oldest first, each with `at` and `by` whom ([`PhoneEvent`]) |
 //! | `challenges` | the challenge of each flow (`login`), and of each flow and device (`login#2`) |
 //! | `expires_at` | for TTL, seconds |
@@ -23,13 +23,13 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value;
-use strum::IntoStaticStr;
 
-use super::delivery::{Delivery, Report};
+use super::delivery::{Delivery, Part, Report};
 use super::optimistic::{self, Versioned};
 use super::phone_event::{EVENTS_RETENTION, MAX_EVENTS, PhoneAction, PhoneEvent, short_id};
 use super::table::{Consistency, Table, Written, write};
 use super::{StoreError, names, number, text, values};
+pub use crate::channel::Channel;
 use crate::clock::Timestamp;
 use crate::crypto::identifier;
 use crate::flow::Flow;
@@ -204,15 +204,18 @@ impl Device {
     }
 }
 
-/// How a code goes to a phone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Channel {
-    /// As an SMS.
-    Sms,
-    /// In a call, which reads it.
-    Voice,
+/// A call that reads a code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallSend {
+    /// The id of the challenge whose code it reads.
+    pub challenge: String,
+    /// From then on it reads nothing.
+    pub expires: Timestamp,
+    /// The language, in two letters.
+    pub language: String,
+    /// Plivo's id of the first call that asked what to say. No other is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
 }
 
 /// One try to bring a code to a phone, whether or not anything went out.
@@ -226,6 +229,12 @@ pub struct CodeSend {
     pub channel: Channel,
     /// Whether anything was to go out: not where there is no user, or to a test number.
     pub sent: bool,
+    /// Whether the next start may ask for a call that reads the code.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offers_call: bool,
+    /// What the call is to say, and to whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallSend>,
     /// What Plivo reported.
     #[serde(flatten)]
     pub delivery: Delivery,
@@ -287,7 +296,7 @@ impl PhoneRecord {
     /// Adds an event, in place of the oldest where there are enough.
     pub fn add_event(&mut self, event: PhoneEvent) {
         self.events.push(event);
-        self.events.drain(..self.events.len().saturating_sub(MAX_EVENTS));
+        self.events.drain(..self.events.len().saturating_sub(MAX_EVENTS.into()));
     }
 
     /// The carrier of the last message that went out for a flow, if a report has named it.
@@ -335,9 +344,14 @@ impl Attempt {
     }
 }
 
-/// An attempt for which there is no live challenge. What stands in the challenge's place, if anything.
+/// An attempt for which there is no live challenge.
 #[derive(Debug)]
-pub struct NotCounted(pub Option<Challenge>);
+pub struct NotCounted {
+    /// What stands in the challenge's place, if anything.
+    pub found: Option<Challenge>,
+    /// What has happened to the phone.
+    pub events: Vec<PhoneEvent>,
+}
 
 /// A right code that is to be redeemed.
 #[derive(Debug, Clone, Copy)]
@@ -497,8 +511,30 @@ impl Phones {
                 let carrier = record.carrier(key.flow);
                 Ok(Attempt { id, challenge, carrier, by: by.to_owned(), devices: record.devices })
             }
-            challenge => Err(NotCounted(challenge)),
+            found => Err(NotCounted { found, events: record.events }),
         })
+    }
+
+    /// Adds an event to a phone that is known, while there is room for one: until the next start there is for twice as many as are kept.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note(&self, phone: PhoneKey, event: PhoneEvent) -> Result<(), StoreError> {
+        let event = new_events(event).map_err(|error| StoreError::malformed("phones", error))?;
+        let update = self
+            .table
+            .update(&phone.id(), format!("SET #version = :version, {ADD_EVENT}"))
+            .condition_expression(
+                "attribute_exists(#version) AND (attribute_not_exists(events) OR size(events) < :max)",
+            )
+            .set_expression_attribute_names(names([("#version", "version")]))
+            .set_expression_attribute_values(values([
+                (":version", text(identifier::random())),
+                (":event", event),
+                (":none", AttributeValue::L(Vec::new())),
+                (":max", number(2 * i64::from(MAX_EVENTS))),
+            ]));
+        write(|| update.clone().send()).await.map(drop)
     }
 
     /// Records a report about a part of a send: on condition that the phone has this send, and no report of the part with as high a sequence.
@@ -543,6 +579,82 @@ impl Phones {
             let after = CodeSend { delivery: before.delivery.after(report), ..before.clone() };
             (before, after)
         }))
+    }
+
+    /// Binds a send to the call that asks what to say, on condition that it is a call that was made, has not expired and is bound to no other. `answered`:
+    /// what is reported of it, on condition that no later report is there. Returns the phone's record as it is then; `None` when a condition does
+    /// not hold, and nothing is changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn bind_call(
+        &self,
+        phone: PhoneKey,
+        send: &str,
+        answered: &Part,
+    ) -> Result<Option<PhoneRecord>, StoreError> {
+        let condition = "sends.#send.sent = :true AND sends.#send.#call.expires > :now \
+                         AND (attribute_not_exists(sends.#send.#call.#uuid) OR sends.#send.#call.#uuid = :uuid)";
+        let more = [
+            (":true", AttributeValue::Bool(true)),
+            (":now", super::number(answered.at.as_millis())),
+            // The same call may ask again.
+            (":below", super::number((answered.sequence + 1).into())),
+        ];
+        let change = "SET sends.#send.#call.#uuid = :uuid, ";
+        self.report_call((phone, send), answered, (change, condition), more.into()).await
+    }
+
+    /// Records how a call ended, on condition that no report as late is there, and that the send is bound to this call; or, if nothing `was_said`, to
+    /// no other. Returns whether it did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn end_call(&self, phone: PhoneKey, send: &str, end: &Part, was_said: bool) -> Result<bool, StoreError> {
+        let condition = if was_said {
+            "sends.#send.#call.#uuid = :uuid"
+        } else {
+            "attribute_exists(sends.#send.#call) \
+             AND (attribute_not_exists(sends.#send.#call.#uuid) OR sends.#send.#call.#uuid = :uuid)"
+        };
+        let more = [(":below", super::number(end.sequence.into()))];
+        Ok(self.report_call((phone, send), end, ("SET ", condition), more.into()).await?.is_some())
+    }
+
+    /// Writes a report of a call with another change, on another condition and that no report is there from `:below` on.
+    async fn report_call(
+        &self,
+        (phone, send): (PhoneKey, &str),
+        report: &Part,
+        (change, condition): (&str, &str),
+        more: Vec<(&str, AttributeValue)>,
+    ) -> Result<Option<PhoneRecord>, StoreError> {
+        let part = to_attribute_value(report).map_err(|error| StoreError::malformed("phones", error))?;
+        let parts = "sends.#send.parts.#part = :part, sends.#send.part_count = :count, #version = :version";
+        let forward = "(attribute_not_exists(sends.#send.parts.#part) OR sends.#send.parts.#part.#sequence < :below)";
+        let own = [
+            (":uuid", text(&report.uuid)),
+            (":part", part),
+            (":count", super::number(1)),
+            (":version", text(identifier::random())),
+        ];
+        let all = own.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect();
+        let update = self
+            .table
+            .update(&phone.id(), format!("{change}{parts}"))
+            .condition_expression(format!("{condition} AND {forward}"))
+            .set_expression_attribute_names(names([
+                ("#send", send),
+                ("#call", "call"),
+                ("#uuid", "uuid"),
+                ("#part", "1"),
+                ("#sequence", "sequence"),
+                ("#version", "version"),
+            ]))
+            .set_expression_attribute_values(Some(all))
+            .return_values(ReturnValue::AllNew);
+        let Written::Done(output) = write(|| update.clone().send()).await? else { return Ok(None) };
+        Ok(Some(optimistic::read(output.attributes)?))
     }
 
     /// Whether this very attempt redeemed the code: what became of a transaction whose response was lost for good.
@@ -596,7 +708,7 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::super::Store;
-    use super::super::delivery::{DeliveryState, Part};
+    use super::super::delivery::DeliveryState;
     use super::super::table::Transacted;
     use super::super::tests::{CHALLENGE, CHALLENGE_LIFE, Fault, NOW, PHONE, after, attempt, issue, start};
     use super::*;
@@ -851,9 +963,14 @@ mod tests {
         Report { part, content: Part { uuid, state, sequence, error, carrier: None, at: NOW } }
     }
 
+    fn code_send(at: Timestamp) -> CodeSend {
+        let (flow, channel, delivery) = (Flow::Login, Channel::Sms, Delivery::default());
+        CodeSend { at, flow, channel, sent: true, offers_call: false, call: None, delivery }
+    }
+
     async fn add_send(store: &Store, id: &str, at: Timestamp) {
-        let send = CodeSend { at, flow: Flow::Login, channel: Channel::Sms, sent: true, delivery: Delivery::default() };
         let record = store.phones.get(PHONE).await.unwrap();
+        let send = code_send(at);
         change(store, record, |record| record.add_send(id, send.clone())).await;
     }
 
@@ -891,15 +1008,61 @@ mod tests {
         assert_eq!(record.sends["send"].delivery.failure(), Some(&undelivered.content));
     }
 
+    fn answered_by(uuid: &str, at: Timestamp) -> Part {
+        Part { uuid: uuid.to_owned(), ..report_at(1, DeliveryState::Sent, at) }
+    }
+
+    fn report_at(sequence: u32, state: DeliveryState, at: Timestamp) -> Part {
+        Part { at, ..report(sequence, state, (1, 1)).content }
+    }
+
+    async fn add_call(store: &Store, id: &str, sent: bool) {
+        let call =
+            CallSend { challenge: CHALLENGE.to_owned(), expires: after(60), language: "en".to_owned(), uuid: None };
+        let send = CodeSend { channel: Channel::Voice, call: Some(call), sent, ..code_send(NOW) };
+        let record = store.phones.get(PHONE).await.unwrap();
+        change(store, record, |record| record.add_send(id, send.clone())).await;
+    }
+
+    #[tokio::test]
+    async fn no_call_is_bound_to_what_is_not_one_or_has_ended() {
+        let (store, _) = start().await;
+        assert_eq!(store.phones.bind_call(PHONE, "call", &answered_by("a", NOW)).await.unwrap(), None, "no phone");
+        add_send(&store, "sms", NOW).await;
+        add_call(&store, "decoy", false).await;
+        add_call(&store, "call", true).await;
+        add_call(&store, "ended", true).await;
+        let ended = Report { part: (1, 1), content: report_at(2, DeliveryState::Undelivered, NOW) };
+        store.phones.record_report(PHONE, "ended", &ended).await.unwrap().unwrap();
+        let before = store.phones.get(PHONE).await.unwrap();
+        for (send, at) in [("sms", NOW), ("decoy", NOW), ("another", NOW), ("ended", NOW), ("call", after(60))] {
+            assert_eq!(store.phones.bind_call(PHONE, send, &answered_by("a", at)).await.unwrap(), None, "{send}");
+        }
+        assert_eq!(store.phones.get(PHONE).await.unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn of_calls_at_once_one_is_bound_and_may_ask_again() {
+        let (store, http) = start().await;
+        add_call(&store, "call", true).await;
+        http.take_calls();
+        let ask = async |uuid: &str| store.phones.bind_call(PHONE, "call", &answered_by(uuid, NOW)).await.unwrap();
+        let bound = join_all(["a", "b", "c"].map(ask)).await;
+        assert_eq!(http.take_calls(), ["UpdateItem"; 3]);
+        assert_eq!(bound.iter().flatten().count(), 1);
+        let record = store.phones.get(PHONE).await.unwrap();
+        let first = record.sends["call"].call.as_ref().and_then(|call| call.uuid.clone()).unwrap();
+        assert_eq!(record.sends["call"].delivery.state(), Some(DeliveryState::Sent));
+        for uuid in ["a", "b", "c"] {
+            assert_eq!(ask(uuid).await.is_some(), uuid == first, "{uuid}");
+        }
+    }
+
     #[test]
     fn the_last_twenty_sends_are_kept() {
         let mut record = PhoneRecord::default();
         for second in (0..25).rev() {
-            let (at, flow, channel) = (after(second), Flow::Login, Channel::Sms);
-            record.add_send(
-                &second.to_string(),
-                CodeSend { at, flow, channel, sent: true, delivery: Delivery::default() },
-            );
+            record.add_send(&second.to_string(), code_send(after(second)));
         }
         assert_eq!((record.sends.len(), record.sends.values().map(|send| send.at).min()), (20, Some(after(5))));
     }

@@ -39,8 +39,12 @@ pub(super) async fn show(State(console): Shared, Query(shown): Query<Shown>) -> 
 /// `POST /texts` checks a text; it changes nothing.
 pub(super) async fn check(State(console): Shared, Form(tried): Form<Tried>) -> Response {
     let language = Language::of_tag(&tried.language).unwrap_or_default();
-    let json = json!({ language.code(): { &tried.purpose: &tried.text } }).to_string();
-    match OwnTexts::parse(&json) {
+    // As in the file, where those of calls stand apart.
+    let of_language = match tried.purpose.strip_prefix("voice ") {
+        Some(flow) => json!({ "voice": { flow: &tried.text } }),
+        None => json!({ &tried.purpose: &tried.text }),
+    };
+    match OwnTexts::parse(&json!({ language.code(): of_language }).to_string()) {
         Ok(texts) => {
             let checked = lint(&Settings { texts, ..console.operator.settings.clone() }).pop();
             view(&console, language, &Notice::None, Some((&tried, checked)))
@@ -70,7 +74,7 @@ fn view(console: &Console, language: Language, notice: &Notice, tried: Option<(&
         section aria-labelledby="try" {
             h2 id="try" { "Try a text" }
             (try_form(console, language, tried.as_ref().map(|(tried, _)| *tried)))
-            @if let Some((_, Some(checked))) = &tried { (result(language, checked)) }
+            @if let Some((tried, Some(checked))) = &tried { (result(language, checked, tried.purpose.starts_with("voice "))) }
         }
     };
     page(console, View::Texts, notice, &content)
@@ -91,16 +95,22 @@ fn shown(settings: &Settings, language: Language, purpose: Purpose) -> Markup {
     html! {
         li.card {
             div.row {
-                h3 { code { (purpose.as_str()) } }
+                h3 { code { (purpose) } }
                 @if settings.texts.get(language, purpose).is_some() { span.mark.good { "Your own" } }
             }
-            (bubble(language, &text))
+            (bubble(language, &text, matches!(purpose, Purpose::Call(_))))
         }
     }
 }
 
-/// A text and its size.
-fn bubble(language: Language, text: &str) -> Markup {
+/// A text and its size. What a call reads has no segments.
+fn bubble(language: Language, text: &str, is_call: bool) -> Markup {
+    if is_call {
+        return html! {
+            p.bubble lang=(language.code()) dir="auto" { (text) }
+            p.fine { (text.chars().count()) " characters, read twice" }
+        };
+    }
     let size = match gsm_length(text) {
         Some(characters) => format!("{characters} characters of GSM 03.38"),
         None => format!("{} characters of UCS-2", text.encode_utf16().count()),
@@ -123,7 +133,7 @@ fn try_form(console: &Console, language: Language, tried: Option<&Tried>) -> Mar
             (languages("try-language", language))
             label for="try-purpose" { "Purpose" }
             select id="try-purpose" name="purpose" {
-                @for one in Purpose::ALL { option value=(one.as_str()) selected[one.as_str() == purpose] { (one.as_str()) } }
+                @for one in Purpose::ALL.map(|one| one.to_string()) { option value=(one) selected[one == purpose] { (one) } }
             }
             label for="try-text" { "Text, with {code}, {app} and {life}" }
             textarea id="try-text" name="text" required rows="3" maxlength="1600" { (tried.map_or("", |tried| tried.text.as_str())) }
@@ -132,11 +142,11 @@ fn try_form(console: &Console, language: Language, tried: Option<&Tried>) -> Mar
     }
 }
 
-fn result(language: Language, checked: &Checked) -> Markup {
+fn result(language: Language, checked: &Checked, is_call: bool) -> Markup {
     html! {
         div.card role="status" {
             h3 { (if checked.problems.is_empty() { "Good to send" } else { "Should not be sent" }) }
-            (bubble(language, &checked.longest))
+            (bubble(language, &checked.longest, is_call))
             @if !checked.problems.is_empty() {
                 ul { @for problem in &checked.problems { li { "It " (problem) "." } } }
             }
