@@ -330,12 +330,9 @@ async fn what_plivo_tells_of_a_call_costs_one_write() {
     let end = [("CallUUID", "first"), ("CallStatus", "completed")];
     // The first request checks the root key.
     ask(&app, "nonsense", "first").await;
-    for (event, is_signed, operations) in [
-        ("answer", false, &[][..]),
-        ("hangup", false, &[]),
-        ("answer", true, &["write"]),
-        ("hangup", true, &["write"]),
-    ] {
+    for (event, is_signed, operations) in
+        [("answer", false, &[][..]), ("hangup", false, &[]), ("answer", true, &["write"]), ("hangup", true, &["write"])]
+    {
         proxy.take_calls();
         plivo_posts(&app, &path(event), &end, is_signed).await;
         assert_eq!(proxy.take_operations(), operations, "{event}");

@@ -69,7 +69,6 @@ pub fn add(counted: &mut Counted, result: &MetricDataResult) {
     for (at, sum) in result.timestamps().iter().zip(result.values()) {
         let at = Timestamp::from_millis(at.to_millis().unwrap_or_default());
         // A sum of counts is whole and not negative.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as the comment says")]
         counted.add(at, name, result.label().unwrap_or_default(), sum.round().max(0.0) as u64);
     }
 }

@@ -27,11 +27,14 @@ pub(super) async fn show(State(console): Shared, outcome: Query<Outcome>) -> Res
     );
     let (report, spent) = (report.map_err(|error| Failure::of(&error))?, spent.map_err(|error| Failure::of(&error))?);
     let content = html! {
-        p.lead { "A low share of right codes with many messages is what pumping looks like. Block a country here, or see what a block would cost first." }
+        p.lead { "Many messages and few right codes are what pumping looks like. See what a block would cost, and block a country." }
         section.card aria-labelledby="countries" {
             h2 id="countries" { "Countries" }
             (conversions("Countries", &report.countries))
-            p.fine { "Kept out: verified users whom a block would keep out in a usual hour. Messages, verified and share: this hour and the one before." }
+            p.fine {
+                "Kept out: verified users whom a block would keep out in a usual hour. Messages, verified and share: this hour and the \
+                 one before."
+            }
         }
         (blocks(&console, &report.countries, &off))
         section.card aria-labelledby="prefixes" {

@@ -148,7 +148,7 @@ fn by_value(id: &str, title: &str, column: &str, counts: &[(String, u64)]) -> Ma
 }
 
 fn share(part: u64, of: u64) -> String {
-    if of == 0 { "of nothing sent".to_owned() } else { format!("{} % of those sent", part * 100 / of) }
+    (part * 100).checked_div(of).map_or_else(|| "of none sent".to_owned(), |share| format!("{share} % of those sent"))
 }
 
 /// `07:00`, for hours since 1970.

@@ -192,7 +192,7 @@ pub(super) fn time(at: impl Into<Iso>) -> Markup {
 
 /// A moment, or a dash.
 pub(super) fn maybe_time(at: Option<Timestamp>) -> Markup {
-    at.map_or_else(|| html! { "–" }, |at| time(at))
+    at.map_or_else(|| html! { "–" }, time)
 }
 
 /// A form that changes something, behind its own summary: who makes the change and why, and what else `fields` asks for.

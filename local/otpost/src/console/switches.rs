@@ -6,7 +6,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::flow::Flow;
-use shared::spend::kill_switch::{KillSwitch, MESSAGE, MMS, SMS};
+use shared::spend::kill_switch::{KillSwitch, MESSAGE, MMS, SMS, VOICE};
 
 use super::page::{Notice, View, change_form, page, table, time};
 use super::{Console, Failure, Outcome, Reason, Shared};
@@ -62,7 +62,12 @@ fn all() -> Vec<(&'static str, &'static str)> {
         };
         (flow.as_str(), what)
     };
-    let channels = [(MESSAGE, "The app's own messages"), (SMS, "Everything by SMS"), (MMS, "Messages with media")];
+    let channels = [
+        (MESSAGE, "The app's own messages"),
+        (SMS, "Everything by SMS"),
+        (MMS, "Messages with media"),
+        (VOICE, "Calls that read codes"),
+    ];
     Flow::ALL.into_iter().map(flow).chain(channels).collect()
 }
 
