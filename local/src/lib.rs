@@ -12,6 +12,7 @@
 //! | [`captcha`] | a captcha service |
 //! | [`inbox`] | the messages that the simulator delivered, what happened behind the responses, and what the tables hold |
 //! | `home` | the page at `/` |
+//! | `console` | the operator's console at `/_local/console` |
 //! | `control_api` | `/_local/config`, `/_local/environment`, `/_local/clock`, `/_local/inbound`, `/_local/plivo` |
 //! | [`differences`] | the settings that differ from a deployment's |
 //! | [`seed`] | loads users, challenges, counts and sessions from a file |
@@ -27,6 +28,7 @@
 
 pub mod captcha;
 pub mod clock;
+mod console;
 mod control_api;
 mod demo;
 pub mod differences;
@@ -274,7 +276,8 @@ impl Stack {
         let functions = Functions::new(&settings, clock.clone(), &metrics, &starts.hints(), options.password_cost);
         let functions = Arc::new(functions.map_err(StackError::new("a setting is wrong"))?);
         let config = Config::new(url, &app, &apis);
-        let client = direct(&apis.dynamodb)?;
+        let clients = direct(&apis.dynamodb, &apis.secrets)?;
+        let console = console::router(clients.clone(), &app, &metrics, &stopped);
         let (secrets, queues, captcha) = (apis.secrets_api, apis.queues, Captcha::new(clock.clone()));
         sqs::mapping::start(&queues, &functions, &stopped);
         let sources = EventSources { functions: functions.clone(), queues: queues.clone(), clock: clock.clone() };
@@ -285,8 +288,8 @@ impl Stack {
             clock: clock.clone(),
             starts: starts.clone(),
         };
-        let tables = Tables { client, app: app.clone(), simulator: simulator.clone(), starts };
-        let router = router(&config, &settings, gateway, tables, sources, &captcha);
+        let tables = Tables { client: clients.dynamodb(), app: app.clone(), simulator: simulator.clone(), starts };
+        let router = router(&config, &settings, gateway, tables, sources, &captcha, console);
         let router = if options.open_inbox { router.layer(Extension(OpenInbox)) } else { router };
         let servers = server::serve(listeners, &router, simulator.clone(), &stopped);
         if let Some(file) = &options.seed {
@@ -369,7 +372,7 @@ impl Apis {
             Data::Folder(folder) => dynamodb::start(Some(folder), stopped.clone()).await?,
             Data::At(endpoint) => endpoint.clone(),
         };
-        dynamodb::make_tables(&direct(&dynamodb)?).await?;
+        dynamodb::make_tables(&direct(&dynamodb, "")?.dynamodb()).await?;
         let secrets_api = Secrets::of_the_stack();
         let secrets = secrets_api.start(stopped.clone()).await?;
         let queues = Queues::new(clock);
@@ -406,12 +409,14 @@ fn router(
     tables: Tables,
     sources: EventSources,
     captcha: &Captcha,
+    console: Router,
 ) -> Router {
     let Tables { app, simulator, starts, .. } = tables.clone();
     let EventSources { functions, queues, clock } = sources.clone();
     let local = inbox::router(Inbox { simulator: simulator.clone(), starts })
         .merge(inbox::tables::router(tables))
         .merge(control_api::router(config.clone(), settings, clock, simulator.clone()))
+        .merge(console)
         .layer(from_fn_with_state((functions, queues.clone()), settled))
         .merge(control_api::plivo_router(&simulator))
         .merge(queues.router())
@@ -435,13 +440,12 @@ async fn settled(
     next.run(request).await
 }
 
-/// A client of DynamoDB's API itself, without the IAM check or a fault proxy in between.
-fn direct(dynamodb: &str) -> Result<aws_sdk_dynamodb::Client, StackError> {
-    let environment = environment("", dynamodb, "", "");
+/// Clients of the APIs themselves, without the IAM check or a fault proxy in between.
+fn direct(dynamodb: &str, secrets: &str) -> Result<AwsClients, StackError> {
+    let environment = environment("", dynamodb, secrets, "");
     let lookup = |name: &str| environment.get(name).cloned().filter(|value| !value.is_empty());
     let http = AwsHttpClient::new(&lookup).map_err(StackError::new("no HTTP client"))?;
-    let aws = AwsClients::from_environment(&lookup, http).map_err(StackError::new("no storage client"))?;
-    Ok(aws.dynamodb())
+    AwsClients::from_environment(&lookup, http).map_err(StackError::new("no storage client"))
 }
 
 /// An HTTP client that calls the service, with the functions' TLS and without proxies.

@@ -128,6 +128,7 @@ fn welcome(config: &Config) -> String {
   Message key     {message_key}
   Start page      {url}/
   Inbox           {url}/_local/
+  Console         {url}/_local/console
 
 Send a code, read it, send a message:
 

@@ -5,6 +5,7 @@
 //! | module | for |
 //! |---|---|
 //! | [`audit`] | who changes what, and the log of it |
+//! | [`console`] | a page in the browser that shows and does the same |
 //! | [`conversion`] | messages and codes that came back, by country and prefix |
 //! | [`exposure`] | what an attacker can cost at most |
 //! | [`replay`] | past decisions by other rules |
@@ -17,6 +18,7 @@
 
 pub mod audit;
 pub mod consent;
+pub mod console;
 pub mod conversion;
 pub mod exposure;
 pub mod replay;
@@ -51,6 +53,12 @@ impl fmt::Display for Iso {
             OffsetDateTime::from_unix_timestamp_nanos(nanos).ok().and_then(|moment| moment.format(&Rfc3339).ok());
         // No year of four digits: nothing that a clock has said.
         f.pad(&moment.unwrap_or_else(|| format!("{} ms", self.0.as_millis())))
+    }
+}
+
+impl From<Timestamp> for Iso {
+    fn from(at: Timestamp) -> Self {
+        Self(at)
     }
 }
 

@@ -12,6 +12,8 @@ use aws_config::{BehaviorVersion, Region};
 use aws_types::SdkConfig;
 use clap::{Parser, Subcommand};
 use otpost::audit::{Author, caller_arn};
+use otpost::console::figures::Counts;
+use otpost::console::{cloudwatch, serve};
 use otpost::stack::DeployedStack;
 use otpost::switches;
 use serde::Serialize;
@@ -66,6 +68,13 @@ enum Command {
         /// the table USERS_TABLE.
         #[arg(long = "phone", value_name = "PHONE")]
         phones: Vec<String>,
+    },
+    /// Serve a page on 127.0.0.1 that shows and does what these commands do, with your credentials, until Ctrl-C. Prints the address that
+    /// opens it, once. Reads and writes the tables and uses ROOT_SECRET.
+    Console {
+        /// The port; 0 picks a free one.
+        #[arg(long, default_value_t = 0)]
+        port: u16,
     },
     /// Print the test numbers and the last 100 changes that operators made. Reads the table CONTROLS_TABLE.
     Audit,
@@ -208,6 +217,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<String, Box<dyn Error>> {
     let Arguments { stack, settings, profile, region, json, command } = arguments;
     let account = Account { profile, region };
+    let stack_name = stack.clone();
     let stack = match stack {
         Some(name) => Some(DeployedStack::find(&account.config().await?, &name).await?),
         None => None,
@@ -232,6 +242,7 @@ async fn run(arguments: Arguments) -> Result<String, Box<dyn Error>> {
             show.text(&otpost::spend::spend(&store, &rules, &messages, now).await?)
         }
         Command::Conversion { phones } => show.text(&conversion(&phones, &account, lookup).await?),
+        Command::Console { port } => console(port, (&account, lookup), stack_name.as_deref()).await,
         Command::Audit => {
             let numbers = test_numbers(lookup, "TEST_NUMBERS")?;
             let store = account.store(lookup, &["CONTROLS_TABLE"]).await?;
@@ -283,6 +294,34 @@ async fn conversion(
         (store, otpost::conversion::prefixes_of(&keys, country, phones)?)
     };
     Ok(otpost::conversion::conversion(&store, &rules, &known, SystemClock.now()).await?)
+}
+
+/// Serves the console until Ctrl-C.
+async fn console(
+    port: u16,
+    (account, lookup): (&Account, Lookup<'_>),
+    stack: Option<&str>,
+) -> Result<String, Box<dyn Error>> {
+    let (config, arn) = (account.config().await?, account.arn().await?);
+    let region = config.region().map_or("no region", Region::as_ref);
+    let place = stack.map_or_else(|| format!("Tables in {region}"), |stack| format!("Stack {stack} in {region}"));
+    let clients = AwsClients::from_config(config.clone());
+    let say = |url: &str| {
+        println!("Open {url}\nThe address works once, on this machine. Ctrl-C ends the console.");
+    };
+    let stop = async {
+        // Without signals, the process is ended otherwise.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let counts = stack.map_or_else(
+        || Counts::none("What was sent and refused is shown with --stack only: its metrics are in CloudWatch."),
+        |stack| cloudwatch::counts(aws_sdk_cloudwatch::Client::new(&config), format!("Otpost/{stack}")),
+    );
+    let operator = |stopped| serve::operator(clients, lookup, (arn, place), counts, stopped);
+    serve::serve(operator, port, say, stop).await?;
+    Ok(String::new())
 }
 
 async fn user(
@@ -405,10 +444,13 @@ impl Account {
 
     /// Who makes a change. Where AWS does not say whose credentials these are, the change is made nevertheless: it may be urgent.
     async fn author(&self, Stated { by, why }: &Stated) -> Result<Author, Box<dyn Error>> {
-        let arn = caller_arn(&self.config().await?).await.unwrap_or_else(|error| {
-            eprintln!("otpost: the change is recorded without your ARN: {}", chain(&error));
+        Author::new(by, why, self.arn().await?)
+    }
+
+    async fn arn(&self) -> Result<Option<String>, Box<dyn Error>> {
+        Ok(caller_arn(&self.config().await?).await.unwrap_or_else(|error| {
+            eprintln!("otpost: changes are recorded without your ARN: {}", chain(&error));
             None
-        });
-        Author::new(by, why, arn)
+        }))
     }
 }

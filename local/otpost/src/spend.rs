@@ -104,8 +104,29 @@ pub async fn spend(
     messages: &MessageRules,
     now: Timestamp,
 ) -> Result<SpendReport, StoreError> {
-    let (budgets, log) = tokio::join!(store.counters.budgets(rules.shards), store.decision_log.all());
-    let ((shards, own_messages), log) = (budgets?, log?);
+    let (budgets, log) = tokio::join!(budgets(store, rules, messages, now), store.decision_log.all());
+    let ((codes, messages), log) = (budgets?, log?);
+    Ok(SpendReport {
+        at: Iso(now),
+        budgets_from: BUDGETS_FROM,
+        codes,
+        messages,
+        hours_from: HOURS_FROM,
+        hours: hours(&log, rules, now),
+    })
+}
+
+/// What was spent of each budget of codes, and of that of the app's own messages: the cheap part of [`spend`].
+///
+/// # Errors
+/// When storage fails.
+pub async fn budgets(
+    store: &Store,
+    rules: &SpendRules,
+    messages: &MessageRules,
+    now: Timestamp,
+) -> Result<(Vec<BudgetReport>, BudgetReport), StoreError> {
+    let (shards, own_messages) = store.counters.budgets(rules.shards).await?;
     let shards: Vec<_> = shards.iter().map(|shard| shard.at(now)).collect();
     let spent = |scope: &str| shards.iter().map(|shard| shard.spent(scope)).sum::<Amounts>();
     let all = budget(ALL, true, rules.budgets.all, spent(ALL), (REGISTRATION_PERCENT, now));
@@ -114,14 +135,8 @@ pub async fn spend(
         let most = own.copied().unwrap_or(rules.budgets.all);
         budget(&country, own.is_some(), most, spent(&country), (REGISTRATION_PERCENT, now))
     });
-    Ok(SpendReport {
-        at: Iso(now),
-        budgets_from: BUDGETS_FROM,
-        codes: std::iter::once(all).chain(countries).collect(),
-        messages: budget("messages", true, messages.budget, own_messages.at(now).spent(ALL), (0, now)),
-        hours_from: HOURS_FROM,
-        hours: hours(&log, rules, now),
-    })
+    let messages = budget("messages", true, messages.budget, own_messages.at(now).spent(ALL), (0, now));
+    Ok((std::iter::once(all).chain(countries).collect(), messages))
 }
 
 /// Those with a budget of their own, and those in which something was spent.

@@ -57,7 +57,7 @@ impl fmt::Display for LintReport {
 }
 
 /// The settings, where those that no text depends on need not be set.
-fn settings(lookup: Lookup<'_>) -> Result<Settings, Box<dyn Error>> {
+pub(crate) fn settings(lookup: Lookup<'_>) -> Result<Settings, Box<dyn Error>> {
     let placeholder = |name: &str| {
         let is_needed = ["APP_ID", "API_KEY", "PLIVO_SENDER"].contains(&name) || RESOURCE_NAMES.contains(&name);
         is_needed.then(|| "none".to_owned())

@@ -65,6 +65,11 @@ impl Found {
         &self.id
     }
 
+    /// What is kept about the user.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
     /// The phone (E.164).
     pub fn phone(&self) -> &str {
         &self.profile.phone
@@ -218,8 +223,10 @@ pub async fn change(
             let identity = identity.as_ref().ok_or("the user has no e-mail address")?;
             users.release_email(id, identity).await?
         }
-        Action::AddRole(role) => users.change_role(id, check_role(role)?, true).await?,
-        Action::RemoveRole(role) => users.change_role(id, check_role(role)?, false).await?,
+        Action::AddRole(role) | Action::RemoveRole(role) => {
+            let role = check_role(role)?;
+            users.change_role(id, role, matches!(action, Action::AddRole(_))).await?
+        }
     };
     if is_done { Ok(()) } else { Err("the user has just changed: try again".into()) }
 }

@@ -15,7 +15,8 @@ use shared::auth::limits::ATTEMPTS_PER_CHALLENGE;
 use shared::channel::Channel;
 use shared::clock::Timestamp;
 use shared::config::{
-    Lookup, SettingError, TestNumber, confirmed_countries, default_country, sms_countries, spend_rules, test_numbers,
+    Lookup, SettingError, Settings, TestNumber, confirmed_countries, default_country, sms_countries, spend_rules,
+    test_numbers,
 };
 use shared::crypto::Keys;
 use shared::flow::Flow;
@@ -194,6 +195,18 @@ async fn start_state(
         phone_hash: hash,
     };
     Ok(store.load_start_state(&items, now).await?)
+}
+
+impl From<&Settings> for Rules {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            default_country: settings.default_country,
+            sms_countries: settings.sms_countries.clone(),
+            confirmed_countries: settings.confirmed_countries.clone(),
+            spend: settings.spend.clone(),
+            test_numbers: settings.test_numbers.clone(),
+        }
+    }
 }
 
 impl Rules {
@@ -404,7 +417,7 @@ fn expired(events: &[PhoneEvent], now: Timestamp) -> Vec<Line> {
 }
 
 /// A limit, a rule, or why nothing was sent, in words.
-fn in_words(name: &str) -> &str {
+pub(crate) fn in_words(name: &str) -> &str {
     match name {
         "start_spacing" => "too soon after the last start",
         "starts_per_day" => "ten starts within a day",

@@ -28,7 +28,7 @@ use self::starts::Starts;
 use crate::simulator::{InboxMessage, Simulator};
 
 /// The colours of the pages, in place of `/*colours*/`.
-pub(crate) const COLOURS: &str = include_str!("colours.css");
+pub(crate) const COLOURS: &str = otpost::console::COLOURS;
 
 /// The whole page. It loads no other file.
 static PAGE: LazyLock<String> = LazyLock::new(|| include_str!("page.html").replace("/*colours*/", COLOURS));
@@ -128,7 +128,7 @@ pub(crate) fn refusal(status: StatusCode, reason: &str, message: &str) -> Respon
     (status, Json(json!({"code": 14_000, "message": message, "errorData": {"reason": reason}}))).into_response()
 }
 
-/// Keeps what a page shows on it: no cache, no content sniffing, no frames, no referrer.
+/// Keeps what a page shows on it: no cache, no content sniffing, no frames, no referrer. What a response says itself stays.
 pub(crate) async fn add_security_headers(mut response: Response) -> Response {
     const HEADERS: [(HeaderName, &str); 5] = [
         (header::CACHE_CONTROL, "no-store"),
@@ -138,7 +138,7 @@ pub(crate) async fn add_security_headers(mut response: Response) -> Response {
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

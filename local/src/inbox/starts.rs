@@ -401,6 +401,29 @@ mod tests {
     }
 
     #[test]
+    fn the_terminal_tells_apart_what_a_phone_received_wrote_and_heard() {
+        let message = |kind, state, text: &str| InboxMessage {
+            id: String::new(),
+            from: "+14155550199".to_owned(),
+            to: "+14155550101".to_owned(),
+            text: text.to_owned(),
+            kind,
+            media_urls: Vec::new(),
+            state,
+            created: 0,
+            error_code: None,
+        };
+        for (kind, state, text, line) in [
+            ("sms", "queued", "hello", "hello"),
+            ("sms", "received", "STOP", "wrote: STOP"),
+            ("call", "in-progress", "1, 2", "heard in a call: 1, 2"),
+            ("call", "busy", "", "call: busy"),
+        ] {
+            assert_eq!(printed(&message(kind, state, text)), line);
+        }
+    }
+
+    #[test]
     fn a_silent_start_says_why_and_a_sent_one_names_its_message() {
         let starts = starts();
         start(&starts, MessageOutcome::NotSent(NotSentReason::NoUser));

@@ -14,8 +14,10 @@ use axum::response::IntoResponse as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use local::simulator::{CallFault, CallbackFault, Fault, Outcome, Simulator};
+use local::{Options, Stack};
 use ring::hmac;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
 use crate::support::TestApp;
@@ -62,6 +64,7 @@ struct Application {
     url: String,
     received: Arc<Mutex<Vec<Received>>>,
     answers: Arc<Mutex<VecDeque<(u16, &'static str)>>>,
+    arrived: Arc<Notify>,
 }
 
 impl Application {
@@ -97,6 +100,7 @@ async fn receive(
     let text = if method == Method::GET { uri.query().unwrap_or_default().as_bytes() } else { &body };
     let form = url::form_urlencoded::parse(text).into_owned().collect();
     application.received.lock().unwrap().push(Received { method, path: uri.path().to_owned(), headers, form });
+    application.arrived.notify_one();
     let (status, text) = application.answers.lock().unwrap().pop_front().unwrap_or((200, ""));
     (StatusCode::from_u16(status).unwrap(), [(header::CONTENT_TYPE, "application/xml")], text).into_response()
 }
@@ -590,4 +594,28 @@ async fn the_service_learns_what_became_of_its_messages_whatever_happens_to_the_
         let told = app.message_status(accepted["message_uuid"][0].as_str().unwrap()).await.ok();
         assert_eq!(told["state"], state, "{fault}");
     }
+}
+
+/// As with `cargo run`: nobody asks for what is due.
+#[tokio::test]
+async fn a_stack_whose_clock_runs_calls_back_by_itself() {
+    let application = Application::start().await;
+    let stack = Stack::start(Options::default()).await.unwrap();
+    let body = json!({"src": SENDER, "dst": PHONE, "text": "hello", "url": application.url});
+    let request = local::http_client().unwrap().post(format!(
+        "{}/v1/Account/{}/Message/",
+        stack.config.url,
+        local::PLIVO_AUTH_ID
+    ));
+    let request = request.basic_auth(local::PLIVO_AUTH_ID, Some(local::PLIVO_AUTH_TOKEN)).json(&body);
+    assert_eq!(request.send().await.unwrap().status(), 202);
+    application.arrived.notified().await;
+    assert_eq!(application.take_values("Status"), ["queued"]);
+    stack.clock.advance(Duration::from_secs(600));
+    let mut states = Vec::new();
+    while states.len() < 2 {
+        application.arrived.notified().await;
+        states.extend(application.take_values("Status"));
+    }
+    assert_eq!(states, ["sent", "delivered"]);
 }

@@ -269,6 +269,28 @@ async fn of_many_helps_at_once_one_is_answered() {
     assert_eq!(answers.iter().filter(|answer| *answer != NOTHING).count(), 1);
 }
 
+/// As a person with a phone sees it, with the simulator's own STOP.
+#[tokio::test]
+async fn a_phone_that_writes_stop_help_and_start_gets_what_it_asks_for() {
+    let app = TestApp::start().await;
+    hello(&app, PHONE).await.ok();
+    let write = async |text: &str| {
+        app.post("/_local/inbound", &json!({"from": PHONE, "text": text})).await.ok();
+        app.advance(60);
+        app.stack.settle().await;
+    };
+    write("HELP").await;
+    assert!(
+        app.texts(PHONE).iter().any(|text| text.ends_with("Reply STOP to end messages.")),
+        "{:?}",
+        app.texts(PHONE)
+    );
+    write("STOP").await;
+    assert!(is_opted_out(&app, PHONE).await);
+    write("START").await;
+    assert!(!is_opted_out(&app, PHONE).await);
+}
+
 /// An answer takes from the budget and the phone's limit like any message.
 #[tokio::test]
 async fn strangers_cannot_make_us_answer_beyond_the_limits_of_messages() {

@@ -80,8 +80,8 @@ async fn any_other_id_is_not_found_whatever_is_wrong_with_it_and_after_the_same_
     }
     assert_eq!(calls[0], ["GetItem"]);
     app.get(&format!("/other/key/services/Plivo/status/{replaced}"), None).await.refused(
-        404,
-        14000,
+        400,
+        2002,
         "unknown_application",
     );
 }

@@ -397,7 +397,7 @@ describe('the start page', () => {
     await row.getByText('Register a user, in two steps', { exact: true }).waitFor();
     await page.getByRole('row', { name: 'POST /users/register The same, without a root' }).waitFor();
     const links = await page.getByRole('navigation').getByRole('link').evaluateAll((all) => all.map((link) => link.getAttribute('href')));
-    assert.deepEqual(links, ['/_local/', '/_local/#users', '/_local/#sessions', '/_local/#phones', '/demo', '/docs']);
+    assert.deepEqual(links, ['/_local/', '/_local/#users', '/_local/#sessions', '/_local/#phones', '/_local/console', '/demo', '/docs']);
     await page.getByRole('link', { name: /^Users/ }).click();
     await page.getByRole('tab', { name: 'Users', selected: true }).waitFor();
     onlyTheStack();

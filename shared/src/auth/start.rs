@@ -211,13 +211,15 @@ pub async fn second_factor(
     let arrival = app.padding.arrival();
     let pipeline = async {
         let start = Start::load(app, (Flow::SecondFactor, None), phone, requester).await?;
-        let prepared = async {
+        let decided = async {
             let record = start.count_client_and_password().await?;
             arrival.pad().await;
             start.verify(password).await?;
-            start.prepare_after_password(record).await
+            let send = start.decide_after_password(&record).await?;
+            Ok((record, send))
         };
-        start.noting_a_refusal(prepared).await?.send().await
+        let (record, send) = start.noting_a_refusal(decided).await?;
+        start.issue(record, send).await?.send().await
     };
     arrival.padded(pipeline).await
 }
@@ -418,28 +420,26 @@ impl Start {
         }
     }
 
-    /// Goes through all rules and issues the challenge.
+    /// Goes through all rules and issues the challenge. A start that loses a race with another of the same moment is not noted.
     async fn prepare(self: &Arc<Self>) -> Result<PreparedSend, AuthError> {
-        self.noting_a_refusal(async {
+        let decided = async {
             let admitted = self.admit(&self.state.phone)?;
             let captcha = self.admit_client().await?;
-            let send = self.decide_send(&admitted, captcha)?;
-            self.issue(self.state.phone.clone(), send).await
-        })
-        .await
+            self.decide_send(&admitted, captcha)
+        };
+        let send = self.noting_a_refusal(decided).await?;
+        self.issue(self.state.phone.clone(), send).await
     }
 
-    /// The same once the password was right. `record`: where it was counted as a wrong one.
-    async fn prepare_after_password(self: &Arc<Self>, record: PhoneRecord) -> Result<PreparedSend, AuthError> {
-        let decided = self.admit(&record).and_then(|admitted| self.decide_send(&admitted, CaptchaOutcome::NotVerified));
-        match decided {
-            Ok(send) => self.issue(record, send).await,
-            Err(refused) => {
-                // The password was right, so it must not stay counted as wrong, even though the start is refused.
-                self.adjust_wrong_passwords(record, |record| password_throttle::forgive(record, self.guesser())).await;
-                Err(refused)
-            }
+    /// Goes through the rules once the password was right. `record`: where it was counted as a wrong one.
+    async fn decide_after_password(self: &Arc<Self>, record: &PhoneRecord) -> Result<PlannedSend, AuthError> {
+        let decided = self.admit(record).and_then(|admitted| self.decide_send(&admitted, CaptchaOutcome::NotVerified));
+        if decided.is_err() {
+            // The password was right, so it must not stay counted as wrong, even though the start is refused.
+            let forgive = |record: &mut PhoneRecord| password_throttle::forgive(record, self.guesser());
+            self.adjust_wrong_passwords(record.clone(), forgive).await;
         }
+        decided
     }
 
     /// Notes a refusal by a rule for the operator: after the answer, and the same one once an hour.

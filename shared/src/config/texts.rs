@@ -75,6 +75,9 @@ impl OwnTexts {
                 if matches!(purpose, Purpose::Call(_)) && language == Language::Ukrainian {
                     return Err(format!("no call speaks '{tag}', which no voice does; it speaks English"));
                 }
+                if text.trim().is_empty() {
+                    return Err(format!("a text in '{tag}' is blank"));
+                }
                 if text.chars().any(char::is_control) {
                     return Err(format!("a text in '{tag}' has a line break or control character: {text:?}"));
                 }
@@ -96,22 +99,39 @@ impl OwnTexts {
 }
 
 impl InFile {
-    fn by_purpose(self) -> [(Purpose, Option<String>); 12] {
-        [
-            (Purpose::Code(Flow::Register), self.register),
-            (Purpose::Code(Flow::Login), self.login),
-            (Purpose::Code(Flow::SecondFactor), self.second_factor),
-            (Purpose::Code(Flow::ChangePhone), self.change_phone),
-            (Purpose::Code(Flow::ResetPassword), self.reset_password),
-            (Purpose::PasswordChanged, self.password_changed),
-            (Purpose::PhoneChanged, self.phone_changed),
-            (Purpose::Call(Flow::Register), self.voice.register),
-            (Purpose::Call(Flow::Login), self.voice.login),
-            (Purpose::Call(Flow::SecondFactor), self.voice.second_factor),
-            (Purpose::Call(Flow::ChangePhone), self.voice.change_phone),
-            (Purpose::Call(Flow::ResetPassword), self.voice.reset_password),
-        ]
+    fn by_purpose(self) -> impl Iterator<Item = (Purpose, Option<String>)> {
+        let Self {
+            register,
+            login,
+            second_factor,
+            change_phone,
+            reset_password,
+            password_changed,
+            phone_changed,
+            voice,
+        } = self;
+        let codes = [register, login, second_factor, change_phone, reset_password, password_changed, phone_changed];
+        let calls = [voice.register, voice.login, voice.second_factor, voice.change_phone, voice.reset_password];
+        Purpose::ALL.into_iter().zip(codes.into_iter().chain(calls))
     }
+}
+
+impl Purpose {
+    /// All purposes, in the order of the file.
+    pub const ALL: [Self; 12] = [
+        Self::Code(Flow::Register),
+        Self::Code(Flow::Login),
+        Self::Code(Flow::SecondFactor),
+        Self::Code(Flow::ChangePhone),
+        Self::Code(Flow::ResetPassword),
+        Self::PasswordChanged,
+        Self::PhoneChanged,
+        Self::Call(Flow::Register),
+        Self::Call(Flow::Login),
+        Self::Call(Flow::SecondFactor),
+        Self::Call(Flow::ChangePhone),
+        Self::Call(Flow::ResetPassword),
+    ];
 }
 
 /// The name in the file.
@@ -146,6 +166,7 @@ mod tests {
             (r#"{"de": {"log_in": "{code}"}}"#, "unknown field `log_in`"),
             (r#"{"de": {"login": 5}}"#, "expected a string"),
             (r#"{"de": {"login": "Hallo {app}"}}"#, "lacks {code}"),
+            (r#"{"de": {"password_changed": " "}}"#, "is blank"),
             (r#"{"de": {"voice": {"login": "Hallo {app}"}}}"#, "lacks {code}"),
             (r#"{"de": {"voice": {"phone_changed": "neu"}}}"#, "unknown field `phone_changed`"),
             (r#"{"uk": {"voice": {"login": "{code}"}}}"#, "no call speaks 'uk'"),

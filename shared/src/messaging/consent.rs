@@ -95,9 +95,13 @@ pub async fn add(
     now: Timestamp,
 ) -> Result<PhoneConsents, StoreError> {
     let known = store.consents.get(phone).await?;
+    let (text, source) = (Some(consent.text.clone()), consent.source.clone());
+    let entry = ConsentEntry { at: now, kind: ConsentKind::Consent, text, source, uuid: None };
     let add = |record: &mut PhoneConsents| {
-        let (text, source) = (Some(consent.text.clone()), consent.source.clone());
-        keep(record, ConsentEntry { at: now, kind: ConsentKind::Consent, text, source, uuid: None });
+        // It may be decided again after its own write, whose response was lost.
+        if !record.records.contains(&entry) {
+            keep(record, entry.clone());
+        }
         Ok::<_, Infallible>(())
     };
     let Ok(((), record)) = store.consents.update(phone, known, now.plus(RETENTION), add).await?;
