@@ -384,7 +384,7 @@ async fn a_timeline_says_why_there_was_no_code_and_unblocking_is_recorded() {
         call(&stack, "services/Plivo/loginWithPhoneNumber", json!({ "phoneNumber": PHONE })).await;
     }
     let text = shown(&stack, &format!("/people/{id}")).await;
-    for part in ["start_spacing", "too soon after the last start", "registered", "a message was to go out", " the sms"]
+    for part in ["start_spacing", "too soon after the last start", "registered", " was to go out", "by Plivo's report"]
     {
         assert!(text.contains(part), "{part}: {text}");
     }

@@ -201,7 +201,7 @@ describe('changes, without JavaScript', () => {
     await call('users/register', { phoneNumber: phone });
     await find(phone);
     await page.getByRole('row', { name: /start_spacing/ }).waitFor();
-    await page.getByRole('listitem').filter({ hasText: 'a message was to go out' }).waitFor();
+    await page.getByRole('listitem').filter({ hasText: 'was to go out' }).waitFor();
     await change('Unblock');
     await page.getByText('None: a start would be allowed.').waitFor();
     assert.equal(page.url(), `${CONSOLE}/unblock`);

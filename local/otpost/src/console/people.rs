@@ -239,7 +239,7 @@ fn held_up(report: &WhyReport) -> Markup {
                 tr {
                     td.text { (in_words(&holdup.name)) " " code { (holdup.name) } }
                     td { @match holdup.until { Some(until) => (time(until)), None => { "it is changed" } } }
-                    td { (of) ", " (holdup.who) }
+                    td.text { (of) ", " (holdup.who) }
                 }
             }
         }
@@ -296,7 +296,7 @@ fn consents(consent: &ConsentReport) -> Markup {
                     })
                 }
                 td.text { (record.text.as_deref().unwrap_or("–")) }
-                td { (record.source) }
+                td.text { (record.source) }
             }
         }
     };
@@ -359,7 +359,7 @@ fn session_table(found: &Found, sessions: &[Session]) -> Markup {
     let rows = html! {
         @for session in sessions.iter().rev() {
             tr {
-                td { (device(session)) }
+                td.text { (device(session)) }
                 td { (session.flow.map_or("–", Flow::as_str)) }
                 td { (time(session.created)) }
                 td { (time(session.last_seen)) }

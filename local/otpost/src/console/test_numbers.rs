@@ -19,7 +19,7 @@ pub(super) async fn show(State(console): Shared) -> Response {
                 td {
                     @if now < number.end { span.mark.good { "In use" } } @else { span.mark.warn { "Ended" } }
                 }
-                td {
+                td.text {
                     @if number.phone.is_fictional() { "Belongs to nobody" } @else { "May be a person's: good once it was proven by an SMS" }
                 }
             }
