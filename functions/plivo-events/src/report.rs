@@ -52,10 +52,9 @@ impl Reported {
         })
     }
 
-    /// The phone's key, if the address that Plivo was given is of a send to this phone.
-    fn key(&self, keys: &Keys, send: SendId) -> Option<PhoneKey> {
-        let key = PhoneKey(keys.phone(self.phone.e164()).short());
-        (send.open(keys) == key).then_some(key)
+    /// Whether the address that Plivo was given is of a message to this phone.
+    fn fits(&self, keys: &Keys, send: SendId) -> bool {
+        send.open(keys) == PhoneKey(keys.phone(self.phone.e164()).short())
     }
 
     /// Opts the phone out where Plivo says that it has. Before the report is recorded: where this fails, Plivo repeats it.
@@ -121,9 +120,9 @@ pub(crate) async fn of_code(app: &App, send: SendId, form: &Form) -> Result<(), 
     let now = app.clock.now();
     let Some(reported) = Reported::read(app, form, now) else { return Ok(()) };
     let keys = app.secrets.keys(now).await?;
-    let Some(phone) = reported.key(&keys, send) else { return Ok(()) };
     reported.opt_out(app).await?;
-    let recorded = app.store.phones.record_report(phone, &send.text(), &reported.report).await?;
+    // Not the number's key: a reset by e-mail address has its sends in the address's item. Where there is no such send, nothing is recorded.
+    let recorded = app.store.phones.record_report(send.open(&keys), &send.text(), &reported.report).await?;
     let Some((before, after)) = recorded else { return Ok(()) };
     let Some(end) = after.delivery.ended(&before.delivery) else { return Ok(()) };
     reported.count_end(app, end, now);
@@ -149,7 +148,7 @@ pub(crate) async fn of_message(app: &App, send: SendId, form: &Form) -> Result<(
     let now = app.clock.now();
     let Some(reported) = Reported::read(app, form, now) else { return Ok(()) };
     let keys = app.secrets.keys(now).await?;
-    if reported.key(&keys, send).is_none() {
+    if !reported.fits(&keys, send) {
         return Ok(());
     }
     reported.opt_out(app).await?;

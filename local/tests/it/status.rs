@@ -141,6 +141,25 @@ async fn a_failure_s_reason_is_told_where_it_betrays_nobody() {
     assert_eq!(words(&id).await.0, "not_delivered");
 }
 
+/// The sends of a reset by e-mail address stand in the address's item.
+#[tokio::test]
+async fn a_reset_by_e_mail_address_is_told_alike_for_a_user_and_for_nobody() {
+    let app = TestApp::start().await;
+    app.register(KNOWN, "jane@example.com").await;
+    app.advance(3600);
+    let mut ids = Vec::new();
+    for address in ["jane%40example.com", "nobody%40example.com"] {
+        ids.push(challenge_id(&app.get(&format!("/api/users/restorepassword/{address}"), None).await.ok()));
+    }
+    for (seconds, expected) in [(0, "queued"), (6, "delivered"), (300, "delivered")] {
+        app.advance(seconds);
+        app.stack.simulator.deliver_due().await;
+        for id in &ids {
+            assert_eq!(state(&app, id).await, expected);
+        }
+    }
+}
+
 #[tokio::test]
 async fn without_a_report_nobody_knows_when_the_code_has_expired() {
     let app = start().await;
