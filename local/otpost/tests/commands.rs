@@ -93,7 +93,7 @@ async fn texts_are_shown_or_refused_with_all_that_is_wrong() {
     let settings = ["--config", "APP_NAME=Example", "--config", "WEBOTP_HOST=app.example.com"];
     let (is_good, shown) = lint(good, &settings).await;
     assert!(is_good, "{shown}");
-    assert_eq!(shown, "de login: 000000 ist dein Code für Example, gültig <1 min.\n\n@app.example.com #000000\n");
+    assert_eq!(shown, "de login: 00000000 ist dein Code für Example, gültig <1 min.\n\n@app.example.com #00000000\n");
     let bad = r#"{"uk": {"register": "{code}О bit.ly/x", "phone_changed": "{app}: новий номер {code}"}}"#;
     let (is_good, shown) = lint(bad, &[]).await;
     assert!(!is_good);
@@ -146,7 +146,7 @@ async fn the_maximum_exposure_follows_from_the_settings_alone() {
     assert!(text.contains("1.00") && text.contains("129") && !text.contains("250.00"), "{text}");
     assert!(!text.contains("fits"), "{text}");
     let text = printed(&stack, &["max-exposure", "--config", "BUDGET_SHARDS=4096"]).await;
-    assert!(text.contains("No registration in US fits"), "{text}");
+    assert!(text.contains("No message for a registration in US fits"), "{text}");
 }
 
 #[tokio::test]
