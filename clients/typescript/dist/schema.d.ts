@@ -79,6 +79,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/services/Plivo/status/{transactionId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get what became of a code
+         * @description Poll it every few seconds while the user waits. `retryAt` is when the phone's limits admit the next start. A phone without a user gets an answer like any other.
+         */
+        get: operations["transactionStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/services/Plivo/sendMessage": {
         parameters: {
             query?: never;
@@ -93,6 +113,66 @@ export interface paths {
          * @description For your own servers, which have the message key; never for an app. A message with the same `Idempotency-Key` is sent only once.
          */
         post: operations["sendMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/services/Plivo/message/{uuid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ask what became of a message
+         * @description By the `message_uuid` that `sendMessage` has answered, for 30 days. `unknown`: no final report came within four hours.
+         */
+        get: operations["messageStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/services/Plivo/consent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record what a phone's owner has agreed to
+         * @description For your own servers. The last 50 records of a phone are kept. It lifts no opt-out: only the phone does, by START.
+         */
+        post: operations["addConsent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/services/Plivo/consent/{phone}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a phone's consents, and whether it has opted out
+         * @description For your own servers.
+         */
+        get: operations["getConsents"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -548,6 +628,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/plivo/codes/{sendId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report what became of a code's SMS
+         * @description For Plivo only, which signs it (V3). Known, unknown, late and repeated ones are all answered with 200.
+         */
+        post: operations["reportCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/plivo/messages/{sendId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report what became of a message of sendMessage
+         * @description For Plivo only, which signs it (V3). Known, unknown, late and repeated ones are all answered with 200.
+         */
+        post: operations["reportMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/plivo/inbound": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pass on a message to our number
+         * @description For Plivo only, which signs it (V3). Known, unknown, late and repeated ones are all answered with 200.
+         */
+        post: operations["receiveMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/plivo/calls/{sendId}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask what a call that was answered is to say
+         * @description For Plivo only, which signs it (V3). Known, unknown, late and repeated ones are all answered with 200.
+         */
+        post: operations["answerCall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/plivo/calls/{sendId}/hangup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report the end of a call
+         * @description For Plivo only, which signs it (V3). Known, unknown, late and repeated ones are all answered with 200.
+         */
+        post: operations["endCall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -573,6 +753,35 @@ export interface components {
             /** @description Whether it is the user's id. */
             isPrimaryKey: boolean;
         };
+        /** @description What a phone's owner has agreed to. */
+        Consent: {
+            /** @description The phone, E.164, or as it is dialled in the default country. */
+            phoneNumber: string;
+            /** @description What the owner was shown, up to 500 characters. */
+            text: string;
+            /** @description Where, like the address of the page, up to 100 characters. */
+            source: string;
+        };
+        /** @description A record of a consent, an opt-out or its end. */
+        ConsentRecord: {
+            /**
+             * Format: int64
+             * @description When, in milliseconds since 1970.
+             */
+            at: number;
+            /** @description `consent`, `opt_out` or `opt_in`. */
+            kind: string;
+            /** @description What the owner was shown or wrote; null once the user is deleted. */
+            text: string | null;
+            /** @description Where it comes from. */
+            source: string;
+        };
+        /** @description What a phone has agreed to. */
+        Consents: {
+            optedOut: components["schemas"]["OptOut"] | null;
+            /** @description The last 50 records, oldest first. */
+            records: components["schemas"]["ConsentRecord"][];
+        };
         /** @description A deletion. */
         DeletionResult: {
             /**
@@ -589,7 +798,7 @@ export interface components {
              * @description The reason, a stable word. Treat unknown values as a failure.
              * @enum {string}
              */
-            reason: "login_disabled" | "invalid_request" | "empty_body" | "body_too_large" | "not_json" | "not_an_object" | "duplicate_field" | "missing_field" | "wrong_type" | "unknown_field" | "invalid_phone_number" | "number_not_served" | "country_not_served" | "invalid_transaction_id" | "invalid_code" | "proxy_required" | "code_rejected" | "login_rejected" | "password_missing" | "password_not_text" | "password_too_short" | "password_too_long" | "password_not_printable" | "password_too_common" | "password_known" | "identity_missing" | "invalid_email" | "reserved_object_id" | "reserved_updated" | "reserved_created" | "invalid_properties" | "invalid_property_value" | "user_exists" | "user_disabled" | "session_invalid" | "user_changed" | "fixed_property" | "session_not_fresh" | "invalid_query" | "session_not_found" | "not_own" | "access_denied" | "too_many_messages" | "captcha_required" | "too_many_starts" | "too_many_passwords" | "too_many_wrong_codes" | "message_empty" | "message_too_long" | "message_not_text" | "too_many_media_urls" | "invalid_media_url" | "media_not_served" | "invalid_idempotency_key" | "idempotency_key_reused" | "message_in_flight" | "unknown_event" | "message_rejected" | "sms_rejected" | "sms_unavailable" | "budget_spent" | "numbers_suspended" | "switched_off" | "sms_unknown" | "unavailable" | "unknown_application" | "not_found" | "method_not_allowed" | "internal";
+            reason: "login_disabled" | "invalid_request" | "empty_body" | "body_too_large" | "not_json" | "not_an_object" | "duplicate_field" | "missing_field" | "wrong_type" | "unknown_field" | "invalid_phone_number" | "number_not_served" | "country_not_served" | "invalid_transaction_id" | "invalid_code" | "proxy_required" | "code_rejected" | "transaction_not_found" | "login_rejected" | "password_missing" | "password_not_text" | "password_too_short" | "password_too_long" | "password_not_printable" | "password_too_common" | "password_known" | "identity_missing" | "invalid_email" | "reserved_object_id" | "reserved_updated" | "reserved_created" | "invalid_properties" | "invalid_property_value" | "user_exists" | "user_disabled" | "session_invalid" | "user_changed" | "fixed_property" | "session_not_fresh" | "invalid_query" | "session_not_found" | "not_own" | "access_denied" | "signature_invalid" | "message_not_found" | "too_many_messages" | "captcha_required" | "too_many_starts" | "too_many_passwords" | "too_many_wrong_codes" | "message_empty" | "message_too_long" | "message_not_text" | "too_many_media_urls" | "invalid_media_url" | "media_not_served" | "opted_out" | "invalid_idempotency_key" | "idempotency_key_reused" | "message_in_flight" | "unknown_event" | "message_rejected" | "sms_rejected" | "sms_unavailable" | "budget_spent" | "numbers_suspended" | "switched_off" | "sms_unknown" | "unavailable" | "unknown_application" | "not_found" | "method_not_allowed" | "internal";
             /**
              * Format: int64
              * @description Seconds after which to try again.
@@ -700,6 +909,32 @@ export interface components {
             /** @description The id of the request at Plivo. */
             api_id: string;
         };
+        /** @description What became of a message. */
+        MessageStatus: {
+            /** @description Its id at Plivo. */
+            message_uuid: string;
+            /** @description `queued`, `sent`, `delivered`, `undelivered`, `failed`, or `unknown`. */
+            state: string;
+            /** @description Plivo's error code, if it failed. */
+            errorCode?: string | null;
+            /** @description What the code means. */
+            reason?: string | null;
+            /**
+             * Format: int32
+             * @description How many segments it has, once a report has said it.
+             */
+            segments?: number | null;
+            /**
+             * Format: int64
+             * @description When it was sent, in epoch milliseconds.
+             */
+            created: number;
+            /**
+             * Format: int64
+             * @description When the state last changed.
+             */
+            updated: number;
+        };
         /** @description Where the public keys are (OpenID Connect Discovery 1.0). */
         OpenidConfiguration: {
             /** @description The issuer that JWTs name. */
@@ -708,6 +943,16 @@ export interface components {
             jwks_uri: string;
             /** @description `RS256`. */
             id_token_signing_alg_values_supported: string[];
+        };
+        /** @description An opt-out from messages. */
+        OptOut: {
+            /**
+             * Format: int64
+             * @description When, in milliseconds since 1970.
+             */
+            at: number;
+            /** @description The word that the phone sent, or `plivo_200` where Plivo has blocked a message. */
+            by: string;
         };
         /** @description Whether a password is right. */
         PasswordCheck: {
@@ -732,6 +977,7 @@ export interface components {
         Phone: {
             /** @description The phone, E.164, or as it is dialled in the default country. */
             phoneNumber: string;
+            channel?: ("sms" | "voice") & Record<string, unknown>;
         };
         /** @description A phone and its user's password. */
         PhoneAndPassword: {
@@ -739,6 +985,11 @@ export interface components {
             phoneNumber: string;
             /** @description The user's password. */
             password: string;
+            channel?: ("sms" | "voice") & Record<string, unknown>;
+        };
+        /** @description What Plivo tells: its own names and values. */
+        PlivoForm: {
+            [key: string]: string;
         };
         /** @description A query over users. It finds only the session's user. */
         Query: {
@@ -773,6 +1024,7 @@ export interface components {
             transactionCode?: string | null;
             /** @description The user's language, two letters. */
             blUserLocale?: string | null;
+            channel?: ("sms" | "voice") & Record<string, unknown>;
         } & {
             [key: string]: unknown;
         };
@@ -851,6 +1103,29 @@ export interface components {
             /** @description The code from the SMS: 6 digits or, during a guessing attack, eight. */
             code: string;
         };
+        /** @description What became of a transaction's code. */
+        TransactionStatus: {
+            /** @description `queued`, `sent`, `delivered`, `failed` or `unknown`. */
+            state: string;
+            /** @description `sms` or `voice`. */
+            channel: string;
+            /** @description Why it failed: a reason of docs/status.md. */
+            reason?: string;
+            /** @description The state in words for a person, in English. */
+            message: string;
+            /**
+             * Format: int64
+             * @description When the next start is admitted, in epoch milliseconds.
+             */
+            retryAt: number;
+            /** @description Whether a call can read the code instead. */
+            voice: boolean;
+            /**
+             * Format: int64
+             * @description When the code expires, in epoch milliseconds.
+             */
+            expires: number;
+        };
         /** @description A user, with the app's custom properties. */
         User: {
             /** @description The user's id, an upper-case UUID. */
@@ -906,6 +1181,7 @@ export interface components {
             updated?: number | null;
             /** @description Another phone. The first answer holds a `transactionId`; send the change again with it and the code from the SMS. */
             phoneNumber?: string | null;
+            channel?: ("sms" | "voice") & Record<string, unknown>;
             /** @description From the response to the first request with the new phone. */
             transactionId?: string | null;
             /** @description The code from the SMS: 6 digits or, during a guessing attack, eight. */
@@ -935,6 +1211,8 @@ export interface components {
             };
             /** @description When messages went to the phone, in milliseconds since 1970. */
             messages: number[];
+            /** @description What the phone has agreed to. */
+            consents: components["schemas"]["Consents"];
         };
     };
     responses: never;
@@ -1048,6 +1326,26 @@ export interface operations {
             };
         };
     };
+    transactionStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransactionStatus"];
+                };
+            };
+        };
+    };
     sendMessage: {
         parameters: {
             query?: never;
@@ -1068,6 +1366,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MessageAccepted"];
+                };
+            };
+        };
+    };
+    messageStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageStatus"];
+                };
+            };
+        };
+    };
+    addConsent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Consent"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Consents"];
+                };
+            };
+        };
+    };
+    getConsents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Consents"];
                 };
             };
         };
@@ -1607,6 +1969,116 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Empty"];
                 };
+            };
+        };
+    };
+    reportCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["PlivoForm"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    reportMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["PlivoForm"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    receiveMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["PlivoForm"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    answerCall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["PlivoForm"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    endCall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["PlivoForm"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
