@@ -261,10 +261,7 @@ impl Stack {
         let metrics = CountedMetrics::default();
         let mut settings = environment(&url, &checked.dynamodb, &checked.secrets, &checked.sqs);
         settings.extend(options.settings);
-        let app = App::new(&|name| settings.get(name).cloned(), clock.clone(), metrics.sink());
-        let mut app = app.map_err(StackError::new("a setting is wrong"))?;
-        app.password_cost = options.password_cost;
-        let app = Arc::new(app);
+        let app = make_app(&settings, clock.clone(), &metrics, options.password_cost)?;
         let simulator = make_simulator(&clock, &options.data)?;
         let callback_url = settings.get("PLIVO_CALLBACK_URL").filter(|base| !base.is_empty()).unwrap_or(&url);
         simulator.set_application(&format!("{callback_url}/plivo/inbound"), &settings["PLIVO_SENDER"]);
@@ -389,6 +386,19 @@ impl Apis {
             ..self.clone()
         })
     }
+}
+
+/// What the stack itself works with, apart from the functions.
+fn make_app(
+    settings: &HashMap<String, String>,
+    clock: Arc<MovableClock>,
+    metrics: &CountedMetrics,
+    password_cost: Cost,
+) -> Result<Arc<App>, StackError> {
+    let app = App::new(&|name| settings.get(name).cloned(), clock, metrics.sink());
+    let mut app = app.map_err(StackError::new("a setting is wrong"))?;
+    app.password_cost = password_cost;
+    Ok(Arc::new(app))
 }
 
 /// Plivo, which keeps its messages where the data is kept.
