@@ -7,7 +7,7 @@
 //!
 //! **A decoy ends as messages to that phone end.** If one was really sent to it lately, what became of that one is told again, after about the same
 //! time; since a registration sends to any phone, a login must not tell another story. Otherwise a keyed hash draws the ending, always the same for
-//! a phone: a few of a hundred fail or are never reported, as among real phones.
+//! a phone: some per mille fail or are never reported, as among real phones.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use crate::store::PhoneKey;
 
 /// How exactly the time of a report is told.
 pub(super) const STEP: Duration = Duration::from_secs(5);
-/// Of a thousand phones without a user, for this many a message fails ...
+/// Of the phones without a user, per mille: those to which a message fails ...
 const FAILING: u16 = 15;
-/// ... and for this many no report comes.
-const SILENT: u16 = 15;
-/// The shares of the others, in a thousandth, whose report comes in the first step and by the end of the second. The rest takes up to six.
+/// ... and those about which no report comes.
+const UNREPORTED: u16 = 15;
+/// The shares of the others, per mille, whose report comes in the first step and by the end of the second. The rest takes up to six.
 const IN_ONE_STEP: u16 = 940;
 const IN_TWO_STEPS: u16 = 985;
 
@@ -36,7 +36,7 @@ pub enum ToldState {
     Delivered,
     /// The phone will not get it.
     Failed,
-    /// The code has expired, and no report has come.
+    /// The code has expired, and no final report has come.
     Unknown,
 }
 
@@ -56,6 +56,17 @@ pub(super) struct Ending {
     pub failed: Option<u16>,
 }
 
+/// How the last message that was really sent to a phone ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LastEnding {
+    /// Plivo has reported its end.
+    Reported(Ending),
+    /// No final report came in time.
+    Unreported,
+    /// No message was sent, or none long enough ago.
+    Unknown,
+}
+
 /// What is told of a message this long after its start. `life`: from its start to its code's expiry.
 pub(super) fn told(ending: Option<Ending>, passed: Duration, life: Duration) -> ToldState {
     let steps = Duration::from_secs(passed.as_secs() / STEP.as_secs() * STEP.as_secs());
@@ -73,16 +84,17 @@ pub(super) fn told(ending: Option<Ending>, passed: Duration, life: Duration) -> 
     }
 }
 
-/// How a decoy ends. `last`: how the last message that was really sent to the phone ended, if one was (`Some(None)`: without a report).
-pub(super) fn decoy_ending(keys: &Keys, phone: PhoneKey, send: &str, last: Option<Option<Ending>>) -> Option<Ending> {
+/// How a decoy ends; `None` where no report is to come.
+pub(super) fn decoy_ending(keys: &Keys, phone: PhoneKey, send: &str, last: LastEnding) -> Option<Ending> {
     let [high, low, more, _, ..] = keys.decoy(send).short();
     let drawn = u16::from_be_bytes([high, low]) % 1000;
     match last {
         // Between three and five quarters of the time.
-        Some(ending) => {
-            ending.map(|Ending { after, failed }| Ending { after: after * (768 + 2 * u32::from(more)) / 1024, failed })
+        LastEnding::Reported(Ending { after, failed }) => {
+            Some(Ending { after: after * (768 + 2 * u32::from(more)) / 1024, failed })
         }
-        None => {
+        LastEnding::Unreported => None,
+        LastEnding::Unknown => {
             let [high, low, ..] = keys.decoy(&format!("{:016x}", u64::from_be_bytes(phone.0))).short();
             drawn_ending(u16::from_be_bytes([high, low]) % 1000, drawn, more)
         }
@@ -91,10 +103,10 @@ pub(super) fn decoy_ending(keys: &Keys, phone: PhoneKey, send: &str, last: Optio
 
 /// The ending that numbers below 1000 draw, and one below 256.
 fn drawn_ending(of_phone: u16, of_send: u16, fraction: u8) -> Option<Ending> {
-    if of_phone < SILENT {
+    if of_phone < UNREPORTED {
         return None;
     }
-    let failed = (of_phone < SILENT + FAILING).then_some(0);
+    let failed = (of_phone < UNREPORTED + FAILING).then_some(0);
     let (from, steps) = match of_send {
         0..IN_ONE_STEP => (0, 1),
         IN_ONE_STEP..IN_TWO_STEPS => (1, 1),
@@ -151,10 +163,10 @@ mod tests {
     #[test]
     fn a_decoy_ends_as_the_last_message_to_the_phone_did_and_after_about_as_long() {
         let phone = PhoneKey([1; 8]);
-        assert_eq!(decoy_ending(&keys(), phone, "send", Some(None)), None);
+        assert_eq!(decoy_ending(&keys(), phone, "send", LastEnding::Unreported), None);
         for number in 0..100 {
-            let last = Some(Ending { after: seconds(40), failed: Some(30) });
-            let ending = decoy_ending(&keys(), phone, &number.to_string(), Some(last)).unwrap();
+            let last = LastEnding::Reported(Ending { after: seconds(40), failed: Some(30) });
+            let ending = decoy_ending(&keys(), phone, &number.to_string(), last).unwrap();
             assert_eq!(ending.failed, Some(30));
             assert!((seconds(30)..=seconds(50)).contains(&ending.after), "{ending:?}");
         }
@@ -165,12 +177,12 @@ mod tests {
         let mut endings = std::collections::BTreeSet::new();
         for phone in 0..2000_u64 {
             let phone = PhoneKey(phone.to_be_bytes());
-            let of = |send| decoy_ending(&keys(), phone, send, None);
+            let of = |send| decoy_ending(&keys(), phone, send, LastEnding::Unknown);
             assert_eq!(of("a"), of("a"));
             assert_eq!(of("a").map(|ending| ending.failed), of("b").map(|ending| ending.failed));
             endings.insert(of("a").map(|ending| ending.failed));
         }
-        assert_eq!(endings.len(), 3, "delivered, failed and silent ones");
+        assert_eq!(endings.len(), 3, "delivered, failed and unreported ones");
     }
 
     /// In all that can be drawn: 97 of 100 are delivered, nearly all of them in the first step, and none later than in the sixth.

@@ -12,10 +12,11 @@
 //! | `check_code` | whether an entered code is right |
 //! | [`otp`], `otp_message`, `texts`, [`voice`], [`text_lint`] | the code and its text in each language, written and spoken |
 //! | [`in_force`], [`status`] | what holds a phone up, for the operator; what became of a code, for the app |
+//! | [`delivery_timeline`] | what is told of a code's message when, also of one that was not sent |
 //! | `circuit_breaker` | whether Plivo is down |
 //! | [`response_padding`] | when answers leave |
 //! | [`password`], `argon2id`, [`email`], [`properties`] | what a user is made of |
-//! | [`session`], [`account`], [`own_password`], `notice` | what follows a login |
+//! | [`session`], [`account`], [`own_password`], `notice`, [`jwt`] | what follows a login |
 
 pub mod account;
 mod admission;
@@ -30,7 +31,6 @@ pub mod delivery_timeline;
 mod device;
 pub mod email;
 mod error;
-pub mod failure_reason;
 pub mod finish_login;
 mod guessing;
 pub mod in_force;

@@ -1,23 +1,24 @@
 //! What became of a code, for the app that asked for it: queued, sent, delivered, failed or unknown, and when another may be asked for.
 //!
 //! It tells no more than a start does. An id is as hard to guess as a session's token, and whoever has one can ask. What is told of a message that
-//! was not sent is drawn (`delivery_timeline`). Every other id, whatever is wrong with it, is one refusal after the same reads.
+//! was not sent is simulated from a
+//! keyed hash (`delivery_timeline`). Every other id, whatever is wrong with it, is one refusal after the same reads.
 
 use std::time::Duration;
 
 use super::AuthError;
 use super::challenge::{self, ChallengeRequest, NewSend};
 use super::challenge_id::ChallengeId;
-use super::delivery_timeline::{Ending, ToldState, decoy_ending, told};
-use super::failure_reason::FailureReason;
+use super::delivery_timeline::{Ending, LastEnding, ToldState, decoy_ending, told};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::crypto::Keys;
 use crate::flow::Flow;
+use crate::plivo::message_error::FailureReason;
 use crate::store::{Challenge, ChallengeKey, Channel, CodeSend, PhoneKey, PhoneRecord};
 
 /// After this long without a final report, none is expected of a message any more.
-const SILENCE: Duration = Duration::from_secs(60);
+const REPORT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What became of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,11 +98,12 @@ fn of(
     let id = challenge.send.as_deref().unwrap_or_default();
     let send = record.sends.get(id);
     let ending = send.and_then(|send| match () {
-        // No call is made to a phone without a user, so nothing may be told of the end of one.
+        // Only after the right password is a call made whoever has the phone: a login or a reset calls no phone without a user, a registration or a
+        // change of phone none from its sixth code of a day on. So nothing may be told of the end of another.
         () if send.channel == Channel::Voice && key.flow != Flow::SecondFactor => None,
         () if send.sent => ending(send),
         // Whoever tests an app wants to see that it works.
-        () if challenge.test => decoy_ending(keys, phone, id, Some(Some(DELIVERED))),
+        () if challenge.test => decoy_ending(keys, phone, id, LastEnding::Reported(DELIVERED)),
         () => decoy_ending(keys, phone, id, last_ending(record, now)),
     });
     let life = send.map_or(Duration::ZERO, |send| send.at.until(challenge.expires));
@@ -138,16 +140,17 @@ fn ending(send: &CodeSend) -> Option<Ending> {
     Some(Ending { after: send.at.until(at), failed: failure.map(|part| code(&part.error)) })
 }
 
-/// How the last message that was really sent to a phone ended: `Some(None)` where no report came in time, `None` where it is too early to say.
-fn last_ending(record: &PhoneRecord, now: Timestamp) -> Option<Option<Ending>> {
+/// How the last message that was really sent to a phone ended. One about which it is too early to say does not count.
+fn last_ending(record: &PhoneRecord, now: Timestamp) -> LastEnding {
     // How a call ended says nothing about messages.
     let of_message = |send: &&CodeSend| send.sent && send.channel == Channel::Sms;
     let mut sent: Vec<_> = record.sends.values().filter(of_message).collect();
     sent.sort_unstable_by_key(|send| std::cmp::Reverse(send.at));
-    sent.into_iter().find_map(|send| match ending(send) {
-        None if send.at.until(now) < SILENCE => None,
-        ending => Some(ending),
-    })
+    let told = sent.into_iter().find_map(|send| match ending(send) {
+        Some(ending) => Some(LastEnding::Reported(ending)),
+        None => (send.at.until(now) >= REPORT_TIMEOUT).then_some(LastEnding::Unreported),
+    });
+    told.unwrap_or(LastEnding::Unknown)
 }
 
 #[cfg(test)]
@@ -251,12 +254,12 @@ mod tests {
     #[test]
     fn a_message_that_may_still_be_reported_says_nothing_about_the_next() {
         let (mut record, _) = record(Flow::Register, send(at(0), true, None));
-        assert_eq!(last_ending(&record, at(59)), None);
-        assert_eq!(last_ending(&record, at(60)), Some(None));
+        assert_eq!(last_ending(&record, at(59)), LastEnding::Unknown);
+        assert_eq!(last_ending(&record, at(60)), LastEnding::Unreported);
         record.sends.insert("decoy".to_owned(), send(at(50), false, None));
         let before = send(Timestamp::from_millis(-9000), true, Some((DeliveryState::Delivered, at(0), "")));
         record.sends.insert("before".to_owned(), before);
-        let ended = Some(Some(Ending { after: Duration::from_secs(9), failed: None }));
+        let ended = LastEnding::Reported(Ending { after: Duration::from_secs(9), failed: None });
         assert_eq!(last_ending(&record, at(59)), ended, "but one before it does");
     }
 
