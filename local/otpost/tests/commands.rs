@@ -17,6 +17,8 @@ use phone_number::Country;
 use regex::Regex;
 use serde_json::{Value, json};
 use shared::clock::Clock as _;
+use shared::flow::Flow;
+use shared::spend::kill_switch::{MESSAGE, MMS, SMS, VOICE};
 use shared::store::{AuditEntry, DeliveryState, KillSwitchChange, Part, PhoneKey, Report};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -570,6 +572,15 @@ async fn a_change_has_the_caller_s_arn_where_aws_says_it_and_is_made_where_not()
     let log = stack.app.store.controls.audit_log().await.unwrap();
     assert_eq!(log.iter().map(|entry| entry.arn.as_deref()).collect::<Vec<_>>(), [None, Some(ARN)]);
     assert!(printed(&stack, &["audit"]).await.contains(&format!("off DE, by Jane ({ARN}): an attack")));
+}
+
+#[tokio::test]
+async fn the_help_lists_all_that_can_be_switched_off() {
+    let output = Command::new(env!("CARGO_BIN_EXE_otpost")).args(["off", "--help"]).output().await.unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    for name in Flow::ALL.map(Flow::as_str).into_iter().chain([MESSAGE, SMS, MMS, VOICE]) {
+        assert!(Regex::new(&format!(r"\b{name}\b")).unwrap().is_match(&help), "{name}: {help}");
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! What became of a code, for the app that asked for it: queued, sent, delivered, failed or unknown, and when another may be asked for.
 //!
 //! It tells no more than a start does. An id is as hard to guess as a session's token, and whoever has one can ask. What is told of a message that
-//! was not sent is simulated from a
-//! keyed hash (`delivery_timeline`). Every other id, whatever is wrong with it, is one refusal after the same reads.
+//! was not sent is simulated from a keyed hash (`delivery_timeline`). Every other id, whatever is wrong with it, is one refusal after the same
+//! reads.
 
 use std::time::Duration;
 
