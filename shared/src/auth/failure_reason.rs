@@ -18,7 +18,7 @@ pub enum FailureReason {
     LineBusy,
     /// Nobody answered the call.
     NotAnswered,
-    /// All others. It is the only one where another could tell who is a user.
+    /// All others.
     NotDelivered,
 }
 

@@ -26,7 +26,6 @@ pub mod challenge_id;
 mod check_code;
 mod circuit_breaker;
 mod client_limits;
-pub mod delivery_timeline;
 mod device;
 pub mod email;
 mod error;
