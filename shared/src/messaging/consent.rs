@@ -12,6 +12,7 @@ use crate::crypto::Keys;
 use crate::logging;
 use crate::plivo;
 use crate::plivo::inbound::Inbound;
+use crate::spend::counter::ALL;
 use crate::spend::kill_switch;
 use crate::store::{ConsentEntry, ConsentKey, ConsentKind, OptOut, PhoneConsents, PhoneKey, Store, StoreError};
 use phone_number::PhoneNumber;
@@ -35,6 +36,8 @@ pub const MAX_SOURCE: usize = 100;
 const KEPT: usize = 50;
 /// A HELP is answered once in this time: each answer costs money.
 const HELP_SPACING: Duration = Duration::from_hours(24);
+/// From this share of the budget of messages on, in percent, no HELP is answered: strangers must not use up what the app's own messages need.
+const HELP_PERCENT: i64 = 50;
 /// How long an item is kept that holds no opt-out and no record: longer than Plivo repeats an inbound message.
 const RETENTION: Duration = Duration::from_hours(30 * 24);
 
@@ -209,6 +212,10 @@ async fn help(
     let (now, text) = (app.clock.now(), app.settings.help_text.clone());
     let Ok(message) = Message::new(&app.settings, from, text.clone(), Vec::new()) else { return Ok(None) };
     let known = app.store.load_message_limits((phone, consents), now).await?;
+    let spent = known.budget.counter.at(now).spent(ALL);
+    if app.settings.messages.budget.percent(spent) >= HELP_PERCENT {
+        return Ok(None);
+    }
     let record = known.consents.clone();
     if answer_help(&mut record.clone(), uuid, now).is_err() {
         return Ok(None);
