@@ -20,7 +20,7 @@ pub(crate) async fn handle(app: &Arc<App>, request: &Request, id: Option<&str>) 
     let mut fields = http::body(request, Duplicates::Service)?;
     let in_body = fields.optional_string("objectId")?;
     let id = id.map(str::to_owned).or(in_body).ok_or_else(|| Problem::field(Reason::MissingField, "objectId"))?;
-    let requester = http::requester(app, request)?.by(fields.channel()?);
+    let requester = http::requester(app, request)?.by(fields.channel_among_properties());
     let change = read(app, fields)?;
     match account::update(app, token, &id, change, &requester).await? {
         Changed::Done(profile) => Ok(http::user(&app.settings, &id, &profile)),

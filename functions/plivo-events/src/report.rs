@@ -126,7 +126,8 @@ pub(crate) async fn of_code(app: &App, send: SendId, form: &Form) -> Result<(), 
     let Some(end) = after.delivery.ended(&before.delivery) else { return Ok(()) };
     reported.count_end(app, end, now);
     reported.count_cost(app, now);
-    if end.is_failure() {
+    // What counts for everybody must not depend on who is a user.
+    if end.is_failure() && after.tells_state {
         let prefix = CounterKey::Prefix(keys.prefix(reported.phone.prefix()).short());
         let counters = app.store.counters.clone();
         app.background.spawn(async move {

@@ -31,7 +31,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
     match fields.alias("transactionId", "transactioniId")? {
         None => {
             refuse_second_step(&fields, settings.code_length)?;
-            let channel = fields.channel()?;
+            let channel = fields.channel_among_properties();
             // What step 2 would refuse is refused before an SMS is paid for.
             let Details { locale, .. } = details(&app, &phone, fields)?;
             let requester = http::requester(&app, &request)?.by(channel).in_locale(&locale.unwrap_or_default());

@@ -17,13 +17,15 @@ pub(crate) async fn add(app: &App, request: &Request) -> HandlerResult {
     let keys = app.secrets.keys(now).await?;
     app.store.users.check_root_key(&keys).await?;
     let kept = consent::add(&app.store, consent::key(&keys, phone.e164()), &consent, now).await?;
-    Ok(http::ok(&consent::to_json(&kept)))
+    Ok(http::ok(&consent::to_json(&kept, now)))
 }
 
 /// Responds with what is kept about a phone.
 pub(crate) async fn show(app: &App, phone: &str) -> HandlerResult {
     let phone = http::phone_number(&app.settings, "phoneNumber", phone)?;
-    let keys = app.secrets.keys(app.clock.now()).await?;
+    let now = app.clock.now();
+    let keys = app.secrets.keys(now).await?;
     app.store.users.check_root_key(&keys).await?;
-    Ok(http::ok(&consent::to_json(&app.store.consents.get(consent::key(&keys, phone.e164())).await?)))
+    let consents = app.store.consents.get(consent::key(&keys, phone.e164())).await?;
+    Ok(http::ok(&consent::to_json(&consents, now)))
 }

@@ -6,7 +6,7 @@ use shared::clock::{Clock as _, Timestamp};
 use shared::flow::Flow;
 use shared::store::{DeliveryState, Part, PhoneAction, PhoneKey, PhoneRecord, Report};
 
-use crate::support::{PASSWORD, Reply, TestApp, challenge_id, wrong};
+use crate::support::{PASSWORD, Reply, TestApp, challenge_id, remember, wrong};
 
 const KNOWN: &str = "+14155550101";
 const UNKNOWN: &str = "+14155550102";
@@ -96,12 +96,9 @@ async fn a_registration_s_message_is_queued_then_sent_then_delivered() {
     assert_eq!((&body["state"], &body["channel"], &body["voice"]), (&json!("queued"), &json!("sms"), &json!(false)));
     assert_eq!(body["expires"], millis(minutes(5)));
     assert!(body["message"].as_str().is_some_and(|text| text.ends_with('.')) && body.get("reason").is_none());
-    app.advance(5);
-    assert_eq!(state(&app, &id).await, "sent");
     report(&app, UNKNOWN, DeliveryState::Sent, None).await;
     assert_eq!(state(&app, &id).await, "sent");
     report_later(&app).await;
-    app.advance(5);
     assert_eq!(state(&app, &id).await, "delivered");
     app.advance(3600);
     assert_eq!(state(&app, &id).await, "delivered", "also when the code has expired");
@@ -124,7 +121,6 @@ async fn a_failure_s_reason_is_told_where_it_betrays_nobody() {
     let app = start().await;
     app.register(KNOWN, "jane@example.com").await;
     let words = async |id: &str| {
-        app.advance(5);
         let body = ask(&app, id).await.ok();
         assert_eq!(body["state"], "failed");
         (body["reason"].as_str().unwrap().to_owned(), body["message"].as_str().unwrap().to_owned())
@@ -136,9 +132,53 @@ async fn a_failure_s_reason_is_told_where_it_betrays_nobody() {
     let id = challenge_id(&app.password_start(KNOWN, PASSWORD).await.ok());
     report(&app, KNOWN, DeliveryState::Failed, Some("80")).await;
     assert_eq!(words(&id).await.0, "unreachable");
+    app.advance(60);
     let id = challenge_id(&app.login_start(KNOWN).await.ok());
     report(&app, KNOWN, DeliveryState::Failed, Some("80")).await;
-    assert_eq!(words(&id).await.0, "not_delivered");
+    app.advance(5);
+    let body = ask(&app, &id).await.ok();
+    assert_eq!((&body["state"], &body["reason"]), (&json!("sent"), &json!(null)), "it would tell that there is a user");
+}
+
+/// Nobody else can make a start of the phone's own device.
+#[tokio::test]
+async fn a_login_on_the_phone_s_own_device_is_told_what_became_of_it() {
+    let app = start().await;
+    app.register(KNOWN, "jane@example.com").await;
+    let challenge = challenge_id(&app.login_start(KNOWN).await.ok());
+    let token = app.enter_with(&challenge, &app.last_code(KNOWN), "new").await.ok()["device-token"].clone();
+    let token = token.as_str().unwrap();
+    remember(token);
+    app.advance(60);
+    let request = app.request(reqwest::Method::POST, "/api/services/Plivo/loginWithPhoneNumber");
+    let request = request.header("device-token", token).body(json!(KNOWN).to_string());
+    let id = challenge_id(&app.send(request).await.ok());
+    report(&app, KNOWN, DeliveryState::Undelivered, Some("80")).await;
+    let body = ask(&app, &id).await.ok();
+    assert_eq!((&body["state"], &body["reason"]), (&json!("failed"), &json!("unreachable")));
+}
+
+/// From a phone's sixth start of a day on, only one with a user gets a message.
+#[tokio::test]
+async fn a_registration_past_five_is_not_told_what_became_of_it() {
+    let app = start().await;
+    app.register(KNOWN, "jane@example.com").await;
+    app.advance(86_400);
+    let mut ids = Vec::new();
+    for place in 0..6 {
+        app.advance(3600);
+        ids = vec![
+            challenge_id(&app.register_start(KNOWN).await.ok()),
+            challenge_id(&app.register_start(UNKNOWN).await.ok()),
+        ];
+        if place < 5 {
+            report(&app, UNKNOWN, DeliveryState::Delivered, None).await;
+            assert_eq!(state(&app, &ids[1]).await, "delivered");
+        }
+    }
+    report(&app, KNOWN, DeliveryState::Delivered, None).await;
+    app.advance(5);
+    assert_eq!([state(&app, &ids[0]).await, state(&app, &ids[1]).await], ["sent", "sent"]);
 }
 
 /// The sends of a reset by e-mail address stand in the address's item.
@@ -151,14 +191,13 @@ async fn a_reset_by_e_mail_address_is_told_alike_for_a_user_and_for_nobody() {
     for address in ["jane%40example.com", "nobody%40example.com"] {
         ids.push(challenge_id(&app.get(&format!("/api/users/restorepassword/{address}"), None).await.ok()));
     }
-    // The reports come after three seconds, and are told at the end of the step. When a decoy's comes, is drawn.
-    for (seconds, expected) in [(0, "queued"), (3, "queued"), (3, "delivered"), (300, "delivered")] {
+    for (seconds, expected) in [(0, "queued"), (5, "sent"), (294, "sent"), (1, "unknown")] {
         app.advance(seconds);
         app.stack.simulator.deliver_due().await;
-        let states = [state(&app, &ids[0]).await, state(&app, &ids[1]).await];
-        assert_eq!(states[0], expected);
-        assert!(states[1] == expected || states[1] == "sent" && expected == "delivered" && seconds == 3, "{states:?}");
+        assert_eq!([state(&app, &ids[0]).await, state(&app, &ids[1]).await], [expected, expected]);
     }
+    let recorded = app.dump().await.into_iter().any(|(_, item)| item.to_string().contains("\"delivered\""));
+    assert!(recorded, "the operator sees it");
 }
 
 #[tokio::test]

@@ -306,6 +306,6 @@ pub async fn export(
         ("sessions".to_owned(), json!(sessions)),
         ("phone".to_owned(), limits_of_phone),
         ("messages".to_owned(), json!(limits.phone.times)),
-        ("consents".to_owned(), consent::to_json(&limits.consents)),
+        ("consents".to_owned(), consent::to_json(&limits.consents, now)),
     ])))
 }

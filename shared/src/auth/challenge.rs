@@ -52,6 +52,8 @@ pub(super) struct NewSend<'a> {
     /// By a call, if the code has gone by SMS before.
     pub channel: Channel,
     pub language: Language,
+    /// Whether its state may be told ([`CodeSend`]).
+    pub tells_state: bool,
     /// Whether the next start may ask for a call.
     pub offers_call: bool,
 }
@@ -117,12 +119,12 @@ pub(super) fn check_phone_limits(
     Ok(Admitted { repeated, max_attempts, phone_allows })
 }
 
-/// Issues a challenge and counts it, or refuses. `spend_allows`: whether budgets and volume let the message go out.
+/// Issues a challenge and counts it, or refuses. `may_send`: whether a message was planned, and its money reserved.
 pub(super) fn issue(
     record: &mut PhoneRecord,
     request: &ChallengeRequest<'_>,
     new: NewChallenge<'_>,
-    spend_allows: bool,
+    may_send: bool,
     is_usable: impl Fn(&Challenge) -> bool,
 ) -> Result<IssuedChallenge, Limited> {
     let ChallengeRequest { key, now, .. } = *request;
@@ -130,7 +132,7 @@ pub(super) fn issue(
     let is_repeated = admitted.repeated.is_some();
     // A race may have ended the challenge whose code the call was to read.
     let is_possible = request.send.channel == Channel::Sms || is_repeated;
-    let will_send = spend_allows && admitted.phone_allows && is_possible;
+    let will_send = may_send && admitted.phone_allows && is_possible;
     let mut challenge = admitted.repeated.unwrap_or_else(|| Challenge {
         id: new.id.to_owned(),
         code: Some(new.sealed_code.to_owned()),
@@ -156,7 +158,7 @@ pub(super) fn issue(
 
 /// What is kept of a send.
 fn code_send(request: &ChallengeRequest<'_>, challenge: &Challenge, sent: bool) -> CodeSend {
-    let NewSend { channel, language, offers_call, .. } = request.send;
+    let NewSend { channel, language, tells_state, offers_call, .. } = request.send;
     let call = (channel == Channel::Voice).then(|| CallSend {
         challenge: challenge.id.clone(),
         expires: challenge.expires,
@@ -164,7 +166,7 @@ fn code_send(request: &ChallengeRequest<'_>, challenge: &Challenge, sent: bool) 
         uuid: None,
     });
     let (at, flow, delivery) = (request.now, request.key.flow, Delivery::default());
-    CodeSend { at, flow, channel, sent, offers_call, call, delivery }
+    CodeSend { at, flow, channel, sent, tells_state, offers_call, call, delivery }
 }
 
 /// Whether such a start would repeat a live challenge, by the record as it was read.

@@ -12,7 +12,6 @@
 //! | `check_code` | whether an entered code is right |
 //! | [`otp`], `otp_message`, `texts`, [`voice`], [`text_lint`] | the code and its text in each language, written and spoken |
 //! | [`in_force`], [`status`] | what holds a phone up, for the operator; what became of a code, for the app |
-//! | [`delivery_timeline`] | what is told of a code's message when, also of one that was not sent |
 //! | `circuit_breaker` | whether Plivo is down |
 //! | [`response_padding`] | when answers leave |
 //! | [`password`], `argon2id`, [`email`], [`properties`] | what a user is made of |
@@ -27,7 +26,6 @@ pub mod challenge_id;
 mod check_code;
 mod circuit_breaker;
 mod client_limits;
-pub mod delivery_timeline;
 mod device;
 pub mod email;
 mod error;

@@ -14,7 +14,7 @@ pub const MAX_NAME_BYTES: usize = 64;
 
 /// Names that the service itself gives a meaning. What a client sends under one of them never reaches a user.
 pub const RESERVED: &str = "objectId ownerId created updated lastLogin userStatus user-token socialAccount blUserLocale \
-    email password channel transactionId transactioniId transactionCode roles userRoles oAuthIdentities";
+    email password transactionId transactioniId transactionCode roles userRoles oAuthIdentities";
 
 /// Reserved names that Backendless answers with an error of their own instead of dropping them: name and code.
 pub const REFUSED: [(&str, u32); 3] = [("objectId", 3039), ("updated", 3076), ("created", 3077)];
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn reserved_names_are_dropped() {
         let body = json!({"ownerId":"x","userStatus":"DISABLED","user-token":"x","lastLogin":1,"socialAccount":"x","___class":"Admins","___jsonclass":"x",
-            "__meta":"x","roles":["Admin"],"channel":"voice","userRoles":["Admin"],"oAuthIdentities":{},"name":"Jane"});
+            "__meta":"x","roles":["Admin"],"userRoles":["Admin"],"oAuthIdentities":{},"name":"Jane"});
         assert_eq!(read(body).unwrap(), json!({"name":"Jane"}));
     }
 

@@ -415,6 +415,7 @@ impl Start {
                 id: &self.send_id,
                 channel: self.channel,
                 language: self.language,
+                tells_state: self.tells_state(),
                 offers_call: self.offers_call,
             },
         }
@@ -663,6 +664,15 @@ impl Start {
         Limit::UnconfirmedMessagesPerDay.rule().left(&self.state.phone.shared.without_password.starts, self.now) == 0
     }
 
+    /// Whether the status may tell what became of the message ([`CodeSend`](crate::store::CodeSend)).
+    fn tells_state(&self) -> bool {
+        match self.flow {
+            Flow::SecondFactor => true,
+            Flow::Register | Flow::ChangePhone => !self.answers_before_sending(),
+            Flow::Login | Flow::ResetPassword => self.key.device.is_some(),
+        }
+    }
+
     /// Writes the challenge, which counts the message, and reserves the message's cost in parallel. If one of the two fails because another
     /// request was faster, the other is rolled back.
     async fn issue(self: &Arc<Self>, record: PhoneRecord, mut planned: PlannedSend) -> Result<PreparedSend, AuthError> {
@@ -674,8 +684,8 @@ impl Start {
             if self.flow == Flow::SecondFactor {
                 password_throttle::forgive(record, self.guesser());
             }
-            let allowed = planned.spend_allows;
-            let issued = challenge::issue(record, &request, new, allowed, |challenge| self.is_usable(challenge))?;
+            let planned_send = planned.entry.sent;
+            let issued = challenge::issue(record, &request, new, planned_send, |challenge| self.is_usable(challenge))?;
             let (flow, send, expires) = (self.flow, self.send_id.clone(), issued.challenge.expires);
             let not_sent = (!issued.will_send).then(|| self.not_sent_reason(&planned).as_str().to_owned());
             record.add_event(self.event(PhoneAction::Started { flow, send, expires, not_sent }));

@@ -1,30 +1,55 @@
 //! What became of a code, for the app that asked for it: queued, sent, delivered, failed or unknown, and when another may be asked for.
 //!
-//! It tells no more than a start does. An id is as hard to guess as a session's token, and whoever has one can ask. What is told of a message that
-//! was not sent is simulated from a keyed hash (`delivery_timeline`). Every other id, whatever is wrong with it, is one refusal after the same
-//! reads.
+//! It tells no more than a start does. An id is as hard to guess as a session's token, and whoever has one can ask. What Plivo reported is told only
+//! where every phone gets such a message (a registration, a change of phone), after the right password, and to the phone's own device. Of all other
+//! starts the state follows from the time alone, so it is the same whether a message was sent or not: some carriers report nothing, and Plivo may
+//! refuse a message, so any story about one that was not sent would differ from the truth about one that was. Every other id, whatever is
+//! wrong with it, is one refusal after the same reads.
 
 use std::time::Duration;
+
+use strum::IntoStaticStr;
 
 use super::AuthError;
 use super::challenge::{self, ChallengeRequest, NewSend};
 use super::challenge_id::ChallengeId;
-use super::delivery_timeline::{Ending, LastEnding, ToldState, decoy_ending, told};
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::crypto::Keys;
 use crate::flow::Flow;
 use crate::plivo::message_error::FailureReason;
-use crate::store::{Challenge, ChallengeKey, Channel, CodeSend, PhoneKey, PhoneRecord};
+use crate::store::{Challenge, ChallengeKey, Channel, CodeSend, DeliveryState, PhoneKey, PhoneRecord};
 
-/// After this long without a final report, none is expected of a message any more.
-const REPORT_TIMEOUT: Duration = Duration::from_secs(60);
+/// For so long, a message of which nothing is known is queued; then it is sent.
+const QUEUED_FOR: Duration = Duration::from_secs(5);
+
+/// The state of a code's last message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum CodeState {
+    /// It is about to be sent.
+    Queued,
+    /// It is on its way.
+    Sent,
+    /// The phone has it.
+    Delivered,
+    /// The phone will not get it.
+    Failed,
+    /// The code has expired, and no final report has come.
+    Unknown,
+}
+
+impl CodeState {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
 
 /// What became of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status {
     /// The state of its last message.
-    pub state: ToldState,
+    pub state: CodeState,
     /// How it went.
     pub channel: Channel,
     /// Why it failed, if it did.
@@ -42,11 +67,11 @@ impl Status {
     pub const fn message(&self) -> &'static str {
         match (self.state, self.reason) {
             (_, Some(reason)) => reason.message(),
-            (ToldState::Queued, _) => "Your code is about to be sent.",
-            (ToldState::Sent, _) => "Your code is on its way.",
-            (ToldState::Delivered, _) => "Your code has been delivered.",
-            (ToldState::Failed, _) => FailureReason::NotDelivered.message(),
-            (ToldState::Unknown, _) => "Nobody knows whether your code has arrived. If it has not, ask for a new one.",
+            (CodeState::Queued, _) => "Your code is about to be sent.",
+            (CodeState::Sent, _) => "Your code is on its way.",
+            (CodeState::Delivered, _) => "Your code has been delivered.",
+            (CodeState::Failed, _) => FailureReason::NotDelivered.message(),
+            (CodeState::Unknown, _) => "Nobody knows whether your code has arrived. If it has not, ask for a new one.",
         }
     }
 }
@@ -72,20 +97,14 @@ async fn find(app: &App, id: &str) -> Result<Status, AuthError> {
         let record = app.store.phones.get(phone).await?;
         let challenge = record.challenges.get(&key).filter(|challenge| id.is_some_and(|id| id.text() == challenge.id));
         if let Some(challenge) = challenge {
-            return Ok(of(&keys, (phone, key), &record, challenge, now));
+            return Ok(of(key, &record, challenge, now));
         }
     }
     Err(AuthError::ChallengeNotFound)
 }
 
-/// What is told of a phone's challenge.
-fn of(
-    keys: &Keys,
-    (phone, key): (PhoneKey, ChallengeKey),
-    record: &PhoneRecord,
-    challenge: &Challenge,
-    now: Timestamp,
-) -> Status {
+/// The status of a phone's challenge.
+fn of(key: ChallengeKey, record: &PhoneRecord, challenge: &Challenge, now: Timestamp) -> Status {
     let request = ChallengeRequest {
         key,
         user: challenge.user.as_deref(),
@@ -95,62 +114,34 @@ fn of(
         test: challenge.test,
         send: NewSend::default(),
     };
-    let id = challenge.send.as_deref().unwrap_or_default();
-    let send = record.sends.get(id);
-    let ending = send.and_then(|send| match () {
-        // Only after the right password is a call made whoever has the phone: a login or a reset calls no phone without a user, a registration or a
-        // change of phone none from its sixth code of a day on. So nothing may be told of the end of another.
-        () if send.channel == Channel::Voice && key.flow != Flow::SecondFactor => None,
-        () if send.sent => ending(send),
-        // Whoever tests an app wants to see that it works.
-        () if challenge.test => decoy_ending(keys, phone, id, LastEnding::Reported(DELIVERED)),
-        () => decoy_ending(keys, phone, id, last_ending(record, now)),
-    });
-    let life = send.map_or(Duration::ZERO, |send| send.at.until(challenge.expires));
-    let passed = send.map_or(Duration::MAX, |send| send.at.until(now));
-    let state = told(ending, passed, life);
-    let failed = ending.and_then(|ending| ending.failed).filter(|_| state == ToldState::Failed);
+    let send = challenge.send.as_deref().and_then(|id| record.sends.get(id));
+    let (state, reason) = send.map_or((CodeState::Unknown, None), |send| state(send, challenge, now));
     Status {
         state,
         channel: send.map_or(Channel::Sms, |send| send.channel),
-        reason: failed.map(|code| reason(key.flow, code)),
+        reason,
         retry_at: challenge::next_start(record, &request),
         voice: send.is_some_and(|send| send.offers_call) && challenge::is_live(challenge, now),
         expires: challenge.expires,
     }
 }
 
-/// What is told of a test number's message.
-const DELIVERED: Ending = Ending { after: Duration::from_secs(2), failed: None };
-
-/// Why a message failed, as far as that may be told. Where starts send only to users, a reason would be one more thing that a decoy has to guess.
-fn reason(flow: Flow, code: u16) -> FailureReason {
-    match flow {
-        Flow::Register | Flow::ChangePhone | Flow::SecondFactor => FailureReason::of(code),
-        Flow::Login | Flow::ResetPassword => FailureReason::NotDelivered,
-    }
-}
-
-/// How a message that was really sent ended, if it has.
-fn ending(send: &CodeSend) -> Option<Ending> {
-    let state = send.delivery.state().filter(|state| state.is_final())?;
-    let failure = send.delivery.failure().filter(|_| state.is_failure());
-    let at = failure.map_or_else(|| send.delivery.parts.values().map(|part| part.at).max(), |part| Some(part.at))?;
-    let code = |error: &Option<String>| error.as_deref().and_then(|error| error.parse().ok()).unwrap_or_default();
-    Some(Ending { after: send.at.until(at), failed: failure.map(|part| code(&part.error)) })
-}
-
-/// How the last message that was really sent to a phone ended. One about which it is too early to say does not count.
-fn last_ending(record: &PhoneRecord, now: Timestamp) -> LastEnding {
-    // How a call ended says nothing about messages.
-    let of_message = |send: &&CodeSend| send.sent && send.channel == Channel::Sms;
-    let mut sent: Vec<_> = record.sends.values().filter(of_message).collect();
-    sent.sort_unstable_by_key(|send| std::cmp::Reverse(send.at));
-    let told = sent.into_iter().find_map(|send| match ending(send) {
-        Some(ending) => Some(LastEnding::Reported(ending)),
-        None => (send.at.until(now) >= REPORT_TIMEOUT).then_some(LastEnding::Unreported),
-    });
-    told.unwrap_or(LastEnding::Unknown)
+fn state(send: &CodeSend, challenge: &Challenge, now: Timestamp) -> (CodeState, Option<FailureReason>) {
+    let by_time = match () {
+        () if challenge.expires <= now => CodeState::Unknown,
+        () if send.at.until(now) < QUEUED_FOR => CodeState::Queued,
+        () => CodeState::Sent,
+    };
+    let state = match send.delivery.state().filter(|_| send.tells_state) {
+        Some(DeliveryState::Delivered) => CodeState::Delivered,
+        Some(state) if state.is_failure() => CodeState::Failed,
+        Some(DeliveryState::Sent) if by_time == CodeState::Queued => CodeState::Sent,
+        // Whoever tests an app wants to see that it works.
+        None if send.tells_state && challenge.test && by_time != CodeState::Queued => CodeState::Delivered,
+        _ => by_time,
+    };
+    let error = || send.delivery.failure().and_then(|part| part.error.as_deref()?.parse().ok()).unwrap_or_default();
+    (state, (state == CodeState::Failed).then(|| FailureReason::of(error())))
 }
 
 #[cfg(test)]
@@ -158,31 +149,25 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::store::{Delivery, DeliveryState, Part};
-
-    const PHONE: PhoneKey = PhoneKey([1; 8]);
+    use crate::store::{Delivery, Part};
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_millis(0).plus(Duration::from_secs(seconds))
     }
 
-    fn keys() -> Keys {
-        Keys::derive(&"0123456789abcdef".repeat(2).into()).unwrap()
-    }
-
-    fn send(at: Timestamp, sent: bool, report: Option<(DeliveryState, Timestamp, &str)>) -> CodeSend {
-        let part = |(state, at, error): (DeliveryState, Timestamp, &str)| {
+    fn send(tells_state: bool, report: Option<(DeliveryState, &str)>) -> CodeSend {
+        let part = |(state, error): (DeliveryState, &str)| {
             let error = Some(error.to_owned()).filter(|error| !error.is_empty());
-            ("1".to_owned(), Part { uuid: "uuid".to_owned(), state, sequence: 3, error, carrier: None, at })
+            ("1".to_owned(), Part { uuid: "uuid".to_owned(), state, sequence: 3, error, carrier: None, at: at(1) })
         };
-        let parts: BTreeMap<_, _> = report.map(part).into_iter().collect();
-        let delivery = Delivery { parts, part_count: Some(1) };
-        CodeSend { at, flow: Flow::Login, channel: Channel::Sms, sent, offers_call: false, call: None, delivery }
+        let delivery = Delivery { parts: report.map(part).into_iter().collect(), part_count: Some(1) };
+        let (flow, channel, sent) = (Flow::Register, Channel::Sms, true);
+        CodeSend { at: at(0), flow, channel, sent, tells_state, offers_call: false, call: None, delivery }
     }
 
-    /// A challenge that was started at 0 and expires at 300, and its record with one send.
-    fn record(flow: Flow, send: CodeSend) -> (PhoneRecord, Challenge) {
-        let challenge = Challenge {
+    /// A challenge that was started at 0 and expires at 300.
+    fn challenge(test: bool) -> Challenge {
+        Challenge {
             id: "id".to_owned(),
             code: Some("sealed".to_owned()),
             expires: at(300),
@@ -191,94 +176,52 @@ mod tests {
             redeemed_by: None,
             user: None,
             send: Some("send".to_owned()),
-            test: false,
-        };
-        let mut record = PhoneRecord::default();
-        record.sends.insert("send".to_owned(), send);
-        record.challenges.insert(flow.into(), challenge.clone());
-        (record, challenge)
-    }
-
-    fn told_of(flow: Flow, sent: CodeSend, now: u64) -> (ToldState, Option<FailureReason>) {
-        let (record, challenge) = record(flow, sent);
-        let status = of(&keys(), (PHONE, flow.into()), &record, &challenge, at(now));
-        (status.state, status.reason)
-    }
-
-    #[test]
-    fn why_a_message_failed_is_told_only_where_every_phone_gets_one() {
-        let failed = || send(at(0), true, Some((DeliveryState::Undelivered, at(1), "200")));
-        for flow in Flow::ALL {
-            let quiet = matches!(flow, Flow::Login | Flow::ResetPassword);
-            let reason = if quiet { FailureReason::NotDelivered } else { FailureReason::OptedOut };
-            assert_eq!(told_of(flow, failed(), 4), (ToldState::Queued, None), "not before its step ends");
-            assert_eq!(told_of(flow, failed(), 5), (ToldState::Failed, Some(reason)), "{flow:?}");
+            test,
         }
     }
 
+    fn story(send: &CodeSend, test: bool) -> [CodeState; 4] {
+        [0, 5, 299, 300].map(|now| state(send, &challenge(test), at(now)).0)
+    }
+
+    use CodeState::{Delivered, Failed, Queued, Sent, Unknown};
+
     #[test]
-    fn a_message_without_a_final_report_is_sent_and_then_unknown() {
-        for report in [None, Some((DeliveryState::Sent, at(1), ""))] {
-            for (now, state) in
-                [(0, ToldState::Queued), (5, ToldState::Sent), (299, ToldState::Sent), (300, ToldState::Unknown)]
-            {
-                assert_eq!(told_of(Flow::Login, send(at(0), true, report), now), (state, None), "{now}");
+    fn where_nothing_may_be_told_the_state_follows_from_the_time() {
+        use DeliveryState as State;
+        for report in [None, Some((State::Delivered, "")), Some((State::Failed, "200")), Some((State::Sent, ""))] {
+            for test in [false, true] {
+                let send = send(false, report);
+                assert_eq!(story(&send, test), [Queued, Sent, Sent, Unknown]);
+                assert_eq!(state(&send, &challenge(test), at(7)).1, None);
             }
         }
-        let late = send(at(0), true, Some((DeliveryState::Delivered, at(301), "")));
-        assert_eq!(told_of(Flow::Login, late, 400), (ToldState::Unknown, None));
     }
 
-    /// What follows a message that was really sent, by what became of it.
     #[test]
-    fn a_decoy_repeats_what_became_of_the_phone_s_last_message() {
-        let story = |earlier: Option<CodeSend>, flow| -> Vec<_> {
-            let (mut record, challenge) = record(flow, send(at(1000), false, None));
-            record.sends.extend(earlier.map(|send| ("earlier".to_owned(), send)));
-            let challenge = Challenge { expires: at(1300), ..challenge };
-            let of = |now: u64| of(&keys(), (PHONE, flow.into()), &record, &challenge, at(1000 + now));
-            [0, 5, 299, 300].into_iter().map(|now| (of(now).state, of(now).reason)).collect()
-        };
-        use ToldState::{Delivered, Failed, Queued, Sent, Unknown};
-        let earlier = |report| Some(send(at(100), true, report));
-        let delivered = story(earlier(Some((DeliveryState::Delivered, at(102), ""))), Flow::Login);
-        assert_eq!(delivered, [(Queued, None), (Delivered, None), (Delivered, None), (Delivered, None)]);
-        assert_eq!(story(earlier(None), Flow::Login), [(Queued, None), (Sent, None), (Sent, None), (Unknown, None)]);
-        for (flow, reason) in [(Flow::Login, FailureReason::NotDelivered), (Flow::Register, FailureReason::Unreachable)]
-        {
-            let failed = story(earlier(Some((DeliveryState::Failed, at(102), "80"))), flow);
-            assert_eq!(failed[1..], [(Failed, Some(reason)); 3]);
+    fn elsewhere_plivo_s_reports_are_told_with_the_reason() {
+        use DeliveryState as State;
+        for (report, expected) in [
+            (None, [Queued, Sent, Sent, Unknown]),
+            (Some((State::Queued, "")), [Queued, Sent, Sent, Unknown]),
+            (Some((State::Sent, "")), [Sent, Sent, Sent, Unknown]),
+            (Some((State::Delivered, "")), [Delivered; 4]),
+            (Some((State::Undelivered, "200")), [Failed; 4]),
+        ] {
+            assert_eq!(story(&send(true, report), false), expected, "{report:?}");
         }
-    }
-
-    #[test]
-    fn a_message_that_may_still_be_reported_says_nothing_about_the_next() {
-        let (mut record, _) = record(Flow::Register, send(at(0), true, None));
-        assert_eq!(last_ending(&record, at(59)), LastEnding::Unknown);
-        assert_eq!(last_ending(&record, at(60)), LastEnding::Unreported);
-        record.sends.insert("decoy".to_owned(), send(at(50), false, None));
-        let before = send(Timestamp::from_millis(-9000), true, Some((DeliveryState::Delivered, at(0), "")));
-        record.sends.insert("before".to_owned(), before);
-        let ended = LastEnding::Reported(Ending { after: Duration::from_secs(9), failed: None });
-        assert_eq!(last_ending(&record, at(59)), ended, "but one before it does");
-    }
-
-    #[test]
-    fn a_test_number_s_message_is_always_delivered_in_the_first_step() {
-        let (record, challenge) = record(Flow::Login, send(at(0), false, None));
-        let challenge = Challenge { test: true, ..challenge };
-        for phone in 0..1000_u64 {
-            let phone = PhoneKey(phone.to_be_bytes());
-            let status = of(&keys(), (phone, Flow::Login.into()), &record, &challenge, at(5));
-            assert_eq!(status.state, ToldState::Delivered);
-        }
+        let failed = send(true, Some((State::Failed, "200")));
+        assert_eq!(state(&failed, &challenge(false), at(0)).1, Some(FailureReason::OptedOut));
+        let failed = send(true, Some((State::Failed, "")));
+        assert_eq!(state(&failed, &challenge(false), at(0)).1, Some(FailureReason::NotDelivered));
+        assert_eq!(story(&send(true, None), true), [Queued, Delivered, Delivered, Delivered], "a test number's");
     }
 
     #[test]
     fn the_next_start_is_when_the_phone_s_limits_admit_one() {
-        let (mut record, challenge) = record(Flow::Login, send(at(0), true, None));
-        let retry_at =
-            |record: &PhoneRecord, now| of(&keys(), (PHONE, Flow::Login.into()), record, &challenge, at(now)).retry_at;
+        let mut record = PhoneRecord::default();
+        record.sends.insert("send".to_owned(), send(false, None));
+        let retry_at = |record: &PhoneRecord, now| of(Flow::Login.into(), record, &challenge(false), at(now)).retry_at;
         assert_eq!(retry_at(&record, 7), at(7), "at once");
         record.shared.without_password.starts = vec![at(0)];
         assert_eq!((retry_at(&record, 7), retry_at(&record, 40)), (at(30), at(40)));

@@ -64,7 +64,6 @@ pub struct Keys {
     message: hmac::Key,
     prefix: hmac::Key,
     client: hmac::Key,
-    decoy: hmac::Key,
     consent: hmac::Key,
     send: hmac::Key,
     password: [u8; 32],
@@ -94,7 +93,6 @@ impl Keys {
             message: hmac_key(&users, "message")?,
             prefix: hmac_key(&users, "prefix")?,
             client: hmac_key(&users, "client")?,
-            decoy: hmac_key(&users, "decoy")?,
             consent: hmac_key(&users, "consent")?,
             send: hmac_key(&users, "send")?,
             password: expand(&users, "password")?,
@@ -133,11 +131,6 @@ impl Keys {
     /// The keyed hash that stands for a client network.
     pub fn client(&self, network: &str) -> KeyedHash {
         KeyedHash::of(&self.client, network)
-    }
-
-    /// A keyed hash that draws what is told of a message that was not sent: always the same for the same text.
-    pub(crate) fn decoy(&self, text: &str) -> KeyedHash {
-        KeyedHash::of(&self.decoy, text)
     }
 
     /// The keyed hash that stands for a phone (E.164) where it has consented to messages or opted out of them.

@@ -121,6 +121,13 @@ impl Fields {
         self.0.shift_remove(name).filter(|value| !value.is_null())
     }
 
+    /// The channel in an object that also holds the app's own properties, of which one may have the same name: it stays there, and any other value is
+    /// none.
+    pub fn channel_among_properties(&self) -> Channel {
+        let channel = self.0.get(CHANNEL).and_then(Value::as_str);
+        channel.and_then(|channel| channel.parse().ok()).unwrap_or_default()
+    }
+
     /// Takes a text out, if it is there.
     ///
     /// # Errors

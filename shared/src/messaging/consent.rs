@@ -12,6 +12,7 @@ use crate::crypto::Keys;
 use crate::logging;
 use crate::plivo;
 use crate::plivo::inbound::Inbound;
+use crate::spend::counter::ALL;
 use crate::spend::kill_switch;
 use crate::store::{ConsentEntry, ConsentKey, ConsentKind, OptOut, PhoneConsents, PhoneKey, Store, StoreError};
 use phone_number::PhoneNumber;
@@ -22,6 +23,9 @@ use super::{Message, MessageError, reserve};
 
 /// The source of an opt-out that a delivery report tells of.
 const PLIVO_200: &str = "plivo_200";
+/// How long an opt-out counts that only a delivery report tells of: START may have ended it at Plivo without our knowledge. Where it has not, the next
+/// message is blocked there, and its report renews it.
+const PLIVO_200_LIFE: Duration = Duration::from_hours(7 * 24);
 /// The source of what a phone has written.
 const SMS: &str = "sms";
 /// The longest text of a consent, in characters.
@@ -32,6 +36,8 @@ pub const MAX_SOURCE: usize = 100;
 const KEPT: usize = 50;
 /// A HELP is answered once in this time: each answer costs money.
 const HELP_SPACING: Duration = Duration::from_hours(24);
+/// From this share of the budget of messages on, in percent, no HELP is answered: strangers must not use up what the app's own messages need.
+const HELP_PERCENT: i64 = 50;
 /// How long an item is kept that holds no opt-out and no record: longer than Plivo repeats an inbound message.
 const RETENTION: Duration = Duration::from_hours(30 * 24);
 
@@ -41,10 +47,25 @@ pub fn key(keys: &Keys, e164: &str) -> ConsentKey {
 }
 
 /// What is kept, as responses and exports show it: `optedOut` is null, or when and by which word; `records` are oldest first.
-pub fn to_json(consents: &PhoneConsents) -> Value {
-    let opted_out = consents.opted_out.as_ref().map(|opt_out| json!({ "at": opt_out.at, "by": opt_out.by }));
+pub fn to_json(consents: &PhoneConsents, now: Timestamp) -> Value {
+    let opted_out = consents
+        .opted_out
+        .as_ref()
+        .filter(|_| is_opted_out(consents, now))
+        .map(|opt_out| json!({ "at": opt_out.at, "by": opt_out.by }));
     let record = |entry: &ConsentEntry| json!({ "at": entry.at, "kind": entry.kind, "text": entry.text, "source": entry.source });
     json!({ "optedOut": opted_out, "records": consents.records.iter().map(record).collect::<Vec<_>>() })
+}
+
+/// Whether a phone gets no messages now.
+pub fn is_opted_out(consents: &PhoneConsents, now: Timestamp) -> bool {
+    let is_in_force = |opt_out: &OptOut| !is_by_plivo(consents) || now < opt_out.at.plus(PLIVO_200_LIFE);
+    consents.opted_out.as_ref().is_some_and(is_in_force)
+}
+
+/// Whether only a delivery report tells of the opt-out.
+fn is_by_plivo(consents: &PhoneConsents) -> bool {
+    consents.opted_out.as_ref().is_some_and(|opt_out| opt_out.by == PLIVO_200)
 }
 
 /// Nothing is to be written: it is known already, or has no effect.
@@ -161,7 +182,7 @@ pub async fn blocked_by_plivo(app: &App, phone: &PhoneNumber, uuid: &str) -> Res
     let keys = app.secrets.keys(now).await?;
     app.store.users.check_root_key(&keys).await?;
     change(app, key(&keys, phone.e164()), now, |record| {
-        if record.opted_out.is_some() || record.lifted.is_some_and(|lifted| now < lifted.plus(LAST_REPORT)) {
+        if is_opted_out(record, now) || record.lifted.is_some_and(|lifted| now < lifted.plus(LAST_REPORT)) {
             return Err(NoEffect);
         }
         opt_out(record, (PLIVO_200, PLIVO_200), uuid, now)
@@ -191,6 +212,10 @@ async fn help(
     let (now, text) = (app.clock.now(), app.settings.help_text.clone());
     let Ok(message) = Message::new(&app.settings, from, text.clone(), Vec::new()) else { return Ok(None) };
     let known = app.store.load_message_limits((phone, consents), now).await?;
+    let spent = known.budget.counter.at(now).spent(ALL);
+    if app.settings.messages.budget.percent(spent) >= HELP_PERCENT {
+        return Ok(None);
+    }
     let record = known.consents.clone();
     if answer_help(&mut record.clone(), uuid, now).is_err() {
         return Ok(None);
@@ -221,7 +246,9 @@ async fn help(
 
 fn opt_out(record: &mut PhoneConsents, (by, source): (&str, &str), uuid: &str, now: Timestamp) -> Result<(), NoEffect> {
     handle(record, uuid)?;
-    if record.opted_out.is_none() {
+    // A phone's own STOP takes the place of what Plivo has told.
+    let is_known = is_opted_out(record, now) && (source == PLIVO_200 || !is_by_plivo(record));
+    if !is_known {
         record.opted_out = Some(OptOut { at: now, by: by.to_owned(), uuid: uuid.to_owned() });
         let (text, source, uuid) = (Some(by.to_owned()), source.to_owned(), Some(uuid.to_owned()));
         keep(record, ConsentEntry { at: now, kind: ConsentKind::OptOut, text, source, uuid });
@@ -315,6 +342,20 @@ mod tests {
         assert_eq!(opt_in(&mut record, "START", "two", NOW), Err(NoEffect));
         assert!(record.opted_out.is_some());
         assert_eq!(kinds(&record), [ConsentKind::OptOut, ConsentKind::OptIn, ConsentKind::OptOut]);
+    }
+
+    #[test]
+    fn what_only_plivo_tells_of_counts_for_a_week_and_is_renewed() {
+        let mut record = PhoneConsents::default();
+        let tell = |record: &mut PhoneConsents, uuid, now| opt_out(record, (PLIVO_200, PLIVO_200), uuid, now);
+        tell(&mut record, "one", NOW).unwrap();
+        let week = 7 * 24 * 60 * 60;
+        assert!(is_opted_out(&record, after(week - 1)) && !is_opted_out(&record, after(week)));
+        tell(&mut record, "two", after(week)).unwrap();
+        assert!(is_opted_out(&record, after(2 * week - 1)));
+        stop(&mut record, "three").unwrap();
+        assert_eq!(record.opted_out.as_ref().map(|opt_out| opt_out.by.as_str()), Some("STOP"), "the phone's own word");
+        assert!(is_opted_out(&record, after(1000 * week)));
     }
 
     #[test]

@@ -213,7 +213,7 @@ async fn admit<'a>(
     now: Timestamp,
 ) -> Result<Reserved<'a>, MessageError> {
     let known = known?;
-    if known.consents.opted_out.is_some() {
+    if consent::is_opted_out(&known.consents, now) {
         return Err(MessageError::OptedOut);
     }
     reserve(app, message, phone, known, now).await

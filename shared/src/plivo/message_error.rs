@@ -19,7 +19,7 @@ pub enum FailureReason {
     LineBusy,
     /// Nobody answered the call.
     NotAnswered,
-    /// All others. The only reason given where an exact one would reveal who is a user.
+    /// All others.
     NotDelivered,
 }
 

@@ -229,6 +229,10 @@ pub struct CodeSend {
     pub channel: Channel,
     /// Whether anything was to go out: not where there is no user, or to a test number.
     pub sent: bool,
+    /// Whether its state may be told, and its failure count: every phone gets such a message, or the start was after the right password or from the
+    /// phone's own device. What became of any other would tell who is a user.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tells_state: bool,
     /// Whether the next start may ask for a call that reads the code.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub offers_call: bool,
@@ -965,7 +969,7 @@ mod tests {
 
     fn code_send(at: Timestamp) -> CodeSend {
         let (flow, channel, delivery) = (Flow::Login, Channel::Sms, Delivery::default());
-        CodeSend { at, flow, channel, sent: true, offers_call: false, call: None, delivery }
+        CodeSend { at, flow, channel, sent: true, tells_state: true, offers_call: false, call: None, delivery }
     }
 
     async fn add_send(store: &Store, id: &str, at: Timestamp) {
