@@ -415,7 +415,7 @@ async fn a_code_that_has_expired_or_is_out_of_attempts_is_not_read() {
 }
 
 #[tokio::test]
-async fn how_a_call_ends_is_kept_and_told_after_the_right_password() {
+async fn how_a_call_ends_is_kept_and_told_after_the_right_password_and_of_a_registration() {
     for (fault, wait, state, reason) in [
         (Fault::Call(CallFault::Busy), 2, DeliveryState::Undelivered, json!("line_busy")),
         (Fault::Call(CallFault::NoAnswer), 30, DeliveryState::Undelivered, json!("not_answered")),
@@ -427,7 +427,9 @@ async fn how_a_call_ends_is_kept_and_told_after_the_right_password() {
         for (path, body) in [
             (LOGIN, json!({ "phoneNumber": PHONE })),
             (PASSWORD_LOGIN, json!({ "phoneNumber": PHONE, "password": PASSWORD })),
+            (REGISTER, json!({ "phoneNumber": OTHER })),
         ] {
+            let phone = body["phoneNumber"].as_str().unwrap().to_owned();
             let id = challenge_id(&app.post(path, &body).await.ok());
             app.advance(30);
             app.stack.simulator.set_fault(fault.clone());
@@ -435,7 +437,7 @@ async fn how_a_call_ends_is_kept_and_told_after_the_right_password() {
             after(&app, 2).await;
             after(&app, wait - 2).await;
             app.stack.simulator.set_fault(Fault::None);
-            assert_eq!(last_send(&app, PHONE).await.1.delivery.state(), Some(state), "{fault:?}");
+            assert_eq!(last_send(&app, &phone).await.1.delivery.state(), Some(state), "{fault:?}");
             app.advance(35 - wait);
             let status = app.get(&format!("/api/services/Plivo/status/{id}"), None).await.ok();
             assert_eq!((&status["channel"], &status["voice"]), (&json!("voice"), &json!(true)));
