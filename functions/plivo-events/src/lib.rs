@@ -49,10 +49,14 @@ pub async fn handle(app: Arc<App>, request: Request) -> HandlerResult {
 
 /// A message to our number: STOP, START and HELP have an effect. What cannot be recorded now fails, so that Plivo repeats it.
 async fn inbound(app: &App, form: &Form) -> HandlerResult {
-    let parameter = |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    let Some(inbound) = Inbound::read(parameter) else { return Ok(http::xml(NO_ANSWER)) };
+    let Some(inbound) = Inbound::read(|name| parameter(form, name)) else { return Ok(http::xml(NO_ANSWER)) };
     let answer = consent::receive(app, &inbound).await?;
     Ok(http::xml(answer.map_or_else(|| NO_ANSWER.to_owned(), |text| inbound.answer(&text))))
+}
+
+/// The first value of a parameter.
+fn parameter<'a>(form: &'a Form, name: &str) -> Option<&'a str> {
+    form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
 /// The form of a request that Plivo has signed. The address under the signature is the one that we gave Plivo, whatever the client calls.

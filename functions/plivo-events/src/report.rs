@@ -8,11 +8,12 @@ use shared::http::Problem;
 use shared::logging;
 use shared::messaging::consent;
 use shared::metrics::Metric;
+use shared::plivo::MAX_ID_LENGTH;
 use shared::spend::counter::{Field, volume_scope};
 use shared::spend::price::Money;
 use shared::store::{CounterKey, DeliveryState, Part, PhoneKey, Report, SendId};
 
-use crate::Form;
+use crate::{Form, parameter};
 
 /// A report as Plivo words it.
 pub(crate) struct Reported {
@@ -87,13 +88,11 @@ impl Reported {
 const NO_ERROR: &str = "000";
 /// Plivo's code for a message to a phone that has opted out.
 const BLOCKED_BY_STOP: &str = "200";
-/// No value that is used is longer: ids have 36 characters.
-const LONGEST_VALUE: usize = 64;
 
 /// The first value of a parameter, if it is one that we could use.
 pub(crate) fn value<'a>(form: &'a Form, name: &str) -> Option<&'a str> {
-    let found = form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    found.filter(|value| !value.is_empty() && value.len() <= LONGEST_VALUE)
+    // No value that is used is longer than an id.
+    parameter(form, name).filter(|value| !value.is_empty() && value.len() <= MAX_ID_LENGTH)
 }
 
 /// `1 of 2`.

@@ -5,7 +5,8 @@
 //! | module | for |
 //! |---|---|
 //! | [`audit`] | who changes what, and the log of it |
-//! | [`console`] | a page in the browser that shows and does the same |
+//! | [`consent`] | what phones have agreed to |
+//! | [`console`] | a page in the browser for most of it |
 //! | [`conversion`] | messages and codes that came back, by country and prefix |
 //! | [`exposure`] | what an attacker can cost at most |
 //! | [`replay`] | past decisions by other rules |

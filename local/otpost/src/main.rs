@@ -47,7 +47,7 @@ struct Arguments {
     /// The AWS region.
     #[arg(long, global = true)]
     region: Option<String>,
-    /// Print one JSON document. Times in it are ISO 8601.
+    /// Print one JSON document. Times in it are ISO 8601. consent export prints lines of JSON in any case, console none.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -69,7 +69,7 @@ enum Command {
         #[arg(long = "phone", value_name = "PHONE")]
         phones: Vec<String>,
     },
-    /// Serve a page on 127.0.0.1 that shows and does what these commands do, with your credentials, until Ctrl-C. Prints the address that
+    /// Serve a page on 127.0.0.1 for most of what these commands do, with your credentials, until Ctrl-C. Prints the address that
     /// opens it, once. Reads and writes the tables and uses ROOT_SECRET.
     Console {
         /// The port; 0 picks a free one.
@@ -80,7 +80,8 @@ enum Command {
     Audit,
     /// Print the kill switches that are set, and the last changes. Reads the table CONTROLS_TABLE.
     KillSwitches,
-    /// Set a kill switch within 15 seconds: register, login, second_factor, message, sms, mms, or a country like DE.
+    /// Set a kill switch within 15 seconds: register, login, second_factor, change_phone, reset_password, message, sms, mms, voice, or a country
+    /// like DE.
     Off(Change),
     /// Clear a kill switch.
     On(Change),
@@ -122,6 +123,8 @@ enum ConsentCommand {
         /// Where, like the address of the page, up to 100 characters.
         #[arg(long)]
         source: String,
+        #[command(flatten)]
+        stated: Stated,
     },
     /// Print a phone's opt-out and its records.
     Show {
@@ -380,12 +383,12 @@ async fn consent(
     let (who, added) = match command {
         ConsentCommand::Export => return export(&account.store(lookup, &needed[..1]).await?).await,
         ConsentCommand::Show { who } => (who, None),
-        ConsentCommand::Add { who, text, source } => (who, Some((Consent::new(&text, &source)?, source))),
+        ConsentCommand::Add { who, text, source, stated } => (who, Some((Consent::new(&text, &source)?, stated))),
     };
     let (store, keys) = account.store_and_keys(lookup, &needed).await?;
     let number = number(&store, &keys, default_country(lookup, "DEFAULT_COUNTRY")?, &who).await?;
-    let Some((consent, source)) = added else { return show.text(&find(&store, &keys, number).await?) };
-    let author = account.author(&Stated { by: source, why: "a consent".to_owned() }).await?;
+    let Some((consent, stated)) = added else { return show.text(&find(&store, &keys, number).await?) };
+    let author = account.author(&stated).await?;
     show.text(&add(&store, &keys, number, &consent, &author, SystemClock.now()).await?)
 }
 

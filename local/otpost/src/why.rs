@@ -77,6 +77,14 @@ pub struct Story {
     pub lines: Vec<Line>,
 }
 
+/// Whose limits hold up every phone of a country or prefix, in words.
+pub(crate) const SERVICE: &str = "the service, its country or prefix";
+
+/// Whose limits those of a story are, in words.
+pub(crate) fn subject(of: &str) -> &'static str {
+    if of == "email" { "this e-mail address" } else { "this phone" }
+}
+
 /// Something that holds a phone up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Holdup {
@@ -465,10 +473,10 @@ impl fmt::Display for WhyReport {
         if let Some(until) = self.test_number_until {
             writeln!(f, "Listed as a test number until {until}")?;
         }
-        write_holdups(f, "For every phone like it", &self.service)?;
+        write_holdups(f, &format!("Limits of {SERVICE}"), &self.service)?;
         for Story { of, key, holdups, lines } in &self.stories {
             writeln!(f, "\nBy {of} (key {key})")?;
-            write_holdups(f, "Held up", holdups)?;
+            write_holdups(f, &format!("Limits of {}", subject(of)), holdups)?;
             if lines.is_empty() {
                 writeln!(f, "Nothing has happened lately.")?;
             }

@@ -17,7 +17,9 @@ use phone_number::Country;
 use regex::Regex;
 use serde_json::{Value, json};
 use shared::clock::Clock as _;
-use shared::store::{DeliveryState, KillSwitchChange, Part, PhoneKey, Report};
+use shared::flow::Flow;
+use shared::spend::kill_switch::{MESSAGE, MMS, SMS, VOICE};
+use shared::store::{AuditEntry, DeliveryState, KillSwitchChange, Part, PhoneKey, Report};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -573,23 +575,36 @@ async fn a_change_has_the_caller_s_arn_where_aws_says_it_and_is_made_where_not()
 }
 
 #[tokio::test]
+async fn the_help_lists_all_that_can_be_switched_off() {
+    let output = Command::new(env!("CARGO_BIN_EXE_otpost")).args(["off", "--help"]).output().await.unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    for name in Flow::ALL.map(Flow::as_str).into_iter().chain([MESSAGE, SMS, MMS, VOICE]) {
+        assert!(Regex::new(&format!(r"\b{name}\b")).unwrap().is_match(&help), "{name}: {help}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_phone_has_agreed_to_is_recorded_shown_and_exported_and_its_texts_end_with_the_user() {
     let stack = start(&[]).await;
     let (id, _) = user(&stack, "jane@example.com").await;
     let too_long = "a".repeat(501);
     for arguments in [
-        &["consent", "add", PHONE, "--text", "", "--source", "form"][..],
-        &["consent", "add", PHONE, "--text", &too_long, "--source", "form"],
-        &["consent", "add", PHONE, "--text", "Text me.", "--source", ""],
-        &["consent", "add", "joe@example.com", "--text", "Text me.", "--source", "form"],
-        &["consent", "add", "+1", "--text", "Text me.", "--source", "form"],
-        &["consent", "show", "nobody"],
+        &[PHONE, "--text", "", "--source", "form", "--by", "Jane", "--why", "asked"][..],
+        &[PHONE, "--text", &too_long, "--source", "form", "--by", "Jane", "--why", "asked"],
+        &[PHONE, "--text", "Text me.", "--source", "", "--by", "Jane", "--why", "asked"],
+        &["joe@example.com", "--text", "Text me.", "--source", "form", "--by", "Jane", "--why", "asked"],
+        &["+1", "--text", "Text me.", "--source", "form", "--by", "Jane", "--why", "asked"],
+        &[PHONE, "--text", "Text me.", "--source", "form", "--by", "Jane"],
+        &[PHONE, "--text", "Text me.", "--source", "form", "--why", "asked"],
     ] {
-        assert!(!otpost(&stack, arguments).await.status.success(), "{arguments:?}");
+        assert!(!otpost(&stack, &[&["consent", "add"], arguments].concat()).await.status.success(), "{arguments:?}");
     }
+    assert!(!otpost(&stack, &["consent", "show", "nobody"]).await.status.success());
     assert_eq!(printed(&stack, &["consent", "export"]).await, "");
     for who in [PHONE, "jane@example.com"] {
-        let text = printed(&stack, &["consent", "add", who, "--text", "Text\nme.", "--source", "form"]).await;
+        let stated = ["--by", "Jane", "--why", "a form of May"];
+        let add = ["consent", "add", who, "--text", "Text\nme.", "--source", "form"];
+        let text = printed(&stack, &[&add[..], &stated].concat()).await;
         assert!(text.starts_with(&format!("{PHONE} has not opted out of messages\n  20")), "{text}");
         assert!(text.ends_with("Z: consent, form: Text me.\n"), "{text}");
     }
@@ -606,7 +621,10 @@ async fn what_a_phone_has_agreed_to_is_recorded_shown_and_exported_and_its_texts
     assert_eq!(line["records"], shown["records"]);
     assert!(Regex::new("^[0-9a-f]{16}$").unwrap().is_match(line["phone"].as_str().unwrap()), "{line}");
     let log = stack.app.store.controls.audit_log().await.unwrap();
-    assert!(log.len() == 2 && log.iter().all(|entry| entry.action == "consent add" && entry.by == "form"), "{log:?}");
+    let is_stated = |entry: &AuditEntry| {
+        (entry.action.as_str(), entry.by.as_str(), entry.why.as_str()) == ("consent add", "Jane", "a form of May")
+    };
+    assert!(log.len() == 2 && log.iter().all(is_stated), "{log:?}");
     printed(&stack, &["user", "delete", PHONE, "--by", "Jane", "--why", "asked"]).await;
     let shown = printed(&stack, &["consent", "show", PHONE]).await;
     assert!(shown.contains("form: (text removed)") && !shown.contains("Text me"), "{shown}");
@@ -831,5 +849,5 @@ async fn the_limits_in_force_end_when_the_report_says_or_by_an_unblock_that_is_i
     let text = printed(&stack, &["audit"]).await;
     assert!(Regex::new("unblock [0-9A-F-]{36}, by Jane: the owner asked").unwrap().is_match(&text), "{text}");
     let text = printed(&stack, &["unblock", PHONE, "--by", "Jane", "--why", "again"]).await;
-    assert!(text.contains("Held up: nothing in force"), "{text}");
+    assert!(text.contains("Limits of this phone: nothing in force"), "{text}");
 }

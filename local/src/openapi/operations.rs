@@ -281,7 +281,7 @@ fn consents() -> Vec<Operation> {
 fn message_status() -> Operation {
     let status = json!({
         "message_uuid": "8b9cdb3e-0b0f-11f0-8ee3-0242ac110004", "state": "undelivered", "errorCode": "80",
-        "reason": "The phone could not be reached. It may be switched off or out of coverage.", "segments": 1,
+        "message": "The phone could not be reached. It may be switched off or out of coverage.", "segments": 1,
         "created": 1_590_527_843_419_i64, "updated": 1_590_527_903_419_i64,
     });
     let mut operation = Operation::new("GET", MESSAGE_STATUS, "messageStatus", "Messages")

@@ -403,8 +403,8 @@ pub(super) struct MessageStatus {
     /// Plivo's error code, if it failed.
     #[schema(rename = "errorCode")]
     error_code: Option<String>,
-    /// What the code means.
-    reason: Option<String>,
+    /// What the code means, in English.
+    message: Option<String>,
     /// How many segments it has, once a report has said it.
     segments: Option<u8>,
     /// When it was sent, in epoch milliseconds.

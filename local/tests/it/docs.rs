@@ -28,7 +28,7 @@ fn the_readme_names_every_setting_and_parameter_with_its_default() {
         let expected = match (name, default.as_str()) {
             ("APP_ID" | "API_KEY", "") => "made at deployment",
             ("SMS_COUNTRIES", "") => "`US,CA` and the default country",
-            ("PUMPING_MODE", "") => "ranges `refuse`, countries `monitor`; with a captcha both `refuse`",
+            ("PUMPING_MODE", "") => "prefixes `refuse`, countries `monitor`; with a captcha both `refuse`",
             (_, "" | "null") => "none",
             (_, default) => default,
         };

@@ -15,7 +15,7 @@
 //! | `circuit_breaker` | whether Plivo is down |
 //! | [`response_padding`] | when answers leave |
 //! | [`password`], `argon2id`, [`email`], [`properties`] | what a user is made of |
-//! | [`session`], [`account`], [`own_password`], `notice` | what follows a login |
+//! | [`session`], [`account`], [`own_password`], `notice`, [`jwt`] | what follows a login |
 
 pub mod account;
 mod admission;
@@ -29,7 +29,6 @@ mod client_limits;
 mod device;
 pub mod email;
 mod error;
-pub mod failure_reason;
 pub mod finish_login;
 mod guessing;
 pub mod in_force;

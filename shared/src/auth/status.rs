@@ -13,10 +13,10 @@ use strum::IntoStaticStr;
 use super::AuthError;
 use super::challenge::{self, ChallengeRequest, NewSend};
 use super::challenge_id::ChallengeId;
-use super::failure_reason::FailureReason;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::flow::Flow;
+use crate::plivo::message_error::FailureReason;
 use crate::store::{Challenge, ChallengeKey, Channel, CodeSend, DeliveryState, PhoneKey, PhoneRecord};
 
 /// For so long, a message of which nothing is known is queued; then it is sent.

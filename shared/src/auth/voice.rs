@@ -14,6 +14,7 @@ use crate::clock::Timestamp;
 use crate::config::{Purpose, Settings};
 use crate::flow::Flow;
 use crate::language::Language;
+use crate::plivo::xml_escaped;
 use crate::store::{Challenge, DeliveryState, Part, PhoneRecord, SendId};
 
 /// The answer that ends a call without a word.
@@ -113,9 +114,9 @@ fn speech(settings: &Settings, (flow, language): (Flow, Language), code: &str) -
     let digits: Vec<_> = code.chars().map(String::from).collect();
     let pause = r#"<break time="600ms"/>"#;
     let digits = format!(r#"{pause}<prosody rate="slow">{}</prosody>{pause}"#, digits.join(pause));
-    let text = escape(&template(settings, (flow, language))).replace("{code}", &digits);
+    let text = xml_escaped(&template(settings, (flow, language))).replace("{code}", &digits);
     // The app's name last, since it may contain anything.
-    let text = text.replace("{app}", &escape(&settings.app_name));
+    let text = text.replace("{app}", &xml_escaped(&settings.app_name));
     format!(
         r#"<?xml version="1.0" encoding="UTF-8"?><Response><Speak language="{locale}" voice="Polly.{voice}"><break time="1s"/>{text}<break time="2s"/>{text}</Speak></Response>"#
     )
@@ -140,11 +141,6 @@ fn template(settings: &Settings, (flow, language): (Flow, Language)) -> String {
         };
         text.replace("{aim}", aim)
     })
-}
-
-fn escape(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    text.replace('"', "&quot;").replace('\'', "&apos;")
 }
 
 const fn spoken(language: Language) -> &'static Spoken {

@@ -51,7 +51,7 @@ pub fn xml(text: impl Into<String>) -> Response<Body> {
 pub fn message_status(uuid: &str, status: &MessageStatus) -> Value {
     let mut body = json!({ "message_uuid": uuid, "state": status.state });
     if let Some((code, words)) = &status.error {
-        (body["errorCode"], body["reason"]) = (json!(code), json!(words));
+        (body["errorCode"], body["message"]) = (json!(code), json!(words));
     }
     if let Some(segments) = status.segments {
         body["segments"] = json!(segments);

@@ -5,14 +5,12 @@ use std::time::Duration;
 use super::MessageError;
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::plivo::message_error;
+use crate::plivo::{is_id, message_error};
 use crate::store::{DeliveryState, MessageRecord};
 
 /// After this long without a final report, none will come: Plivo keeps a message for three hours, and repeats a report that was not taken
 /// for seven minutes.
 pub const LAST_REPORT: Duration = Duration::from_secs(4 * 60 * 60);
-/// No id of Plivo's is longer.
-const LONGEST_UUID: usize = 64;
 
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +53,7 @@ const NO_CODE: &str = "1000";
 /// [`MessageError::NotFound`], [`MessageError::Store`].
 pub async fn status(app: &App, uuid: &str) -> Result<MessageStatus, MessageError> {
     let now = app.clock.now();
-    let is_id = uuid.len() <= LONGEST_UUID && uuid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let found = if is_id { app.store.message_reports.get(uuid, now).await? } else { None };
+    let found = if is_id(uuid) { app.store.message_reports.get(uuid, now).await? } else { None };
     found.map(|record| MessageStatus::of(record, now)).ok_or(MessageError::NotFound)
 }
 

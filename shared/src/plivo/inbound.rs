@@ -1,7 +1,6 @@
 //! An SMS to our number, as Plivo posts it (Plivo: "Receive incoming messages"), and the Message XML that answers it.
 
-/// The longest id of a message that is taken for one. Plivo's are UUIDs.
-const MAX_UUID: usize = 64;
+use super::{is_id, xml_escaped};
 
 /// An inbound message.
 #[derive(Debug, Clone, Copy)]
@@ -26,12 +25,8 @@ impl<'a> Inbound<'a> {
             let number = number.strip_prefix('+').unwrap_or(number);
             (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(number)
         };
-        let is_id = |uuid: &&str| {
-            (1..=MAX_UUID).contains(&uuid.len())
-                && uuid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        };
         Some(Self {
-            uuid: parameter("MessageUUID").filter(is_id)?,
+            uuid: parameter("MessageUUID").filter(|uuid| is_id(uuid))?,
             from: digits("From")?,
             to: digits("To")?,
             // An MMS has a body instead.
@@ -43,17 +38,12 @@ impl<'a> Inbound<'a> {
     /// The XML that sends this text back to where the message came from.
     pub fn answer(&self, text: &str) -> String {
         let (from, to) = (self.to, self.from);
-        format!(r#"<Response><Message src="{from}" dst="{to}" type="sms">{}</Message></Response>"#, escaped(text))
+        format!(r#"<Response><Message src="{from}" dst="{to}" type="sms">{}</Message></Response>"#, xml_escaped(text))
     }
 }
 
 /// The XML that sends nothing back.
 pub const NO_ANSWER: &str = "<Response/>";
-
-/// A text as the content of an XML element.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
 
 #[cfg(test)]
 mod tests {
@@ -101,7 +91,7 @@ mod tests {
         );
         assert_eq!(
             message.answer("Codes <only> & \"no\" ads"),
-            r#"<Response><Message src="14155550199" dst="14155550100" type="sms">Codes &lt;only&gt; &amp; "no" ads</Message></Response>"#
+            r#"<Response><Message src="14155550199" dst="14155550100" type="sms">Codes &lt;only&gt; &amp; &quot;no&quot; ads</Message></Response>"#
         );
         assert_eq!(read("From", Some("+14155550100")).unwrap().from, "14155550100");
         let quiet = read("MessageIntent", None).unwrap();

@@ -26,10 +26,24 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(8);
 /// The least and the most that `message_expiry` may be, in seconds ("Plivo: Send a message" page).
 const EXPIRY: (u64, u64) = (5, 10_799);
 
+/// The longest id of a message or a call that is taken for one. Plivo's are UUIDs, of 36 characters.
+pub const MAX_ID_LENGTH: usize = 64;
+
 /// How long a phone rings before its call ends.
 const RING_SECONDS: u64 = 30;
 /// How long a call lasts at most: Plivo bills whole minutes.
 const CALL_SECONDS: u64 = 55;
+
+/// Whether this may be an id of Plivo's.
+pub(crate) fn is_id(text: &str) -> bool {
+    (1..=MAX_ID_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// A text as the content of an XML element or attribute.
+pub(crate) fn xml_escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;").replace('\'', "&apos;")
+}
 
 /// A message to send, already checked.
 #[derive(Debug, Clone, Copy)]

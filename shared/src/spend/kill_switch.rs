@@ -17,7 +17,8 @@ pub const MMS: &str = "mms";
 /// The app's own messages.
 pub const MESSAGE: &str = "message";
 
-/// Something that can be switched off: `register`, `login`, `second_factor`, `message`, `sms`, `mms`, `voice`, or a country like `DE`.
+/// Something that can be switched off: a flow by its name, `message`, `sms`, `mms`, `voice`, or a country like `DE`. The help of `otpost off` lists
+/// them all.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, derive_more::Display)]
 pub struct KillSwitch(String);
 

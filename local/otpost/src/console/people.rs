@@ -14,7 +14,7 @@ use super::page::{Notice, View, change_form, maybe_time, page, table, time};
 use super::{Console, Failure, Operator, Outcome, Reason, Shared};
 use crate::consent::{self, ConsentReport};
 use crate::user::{self, Action, Found};
-use crate::why::{Holdup, Rules, Story, WhyReport, in_words, unblock, why};
+use crate::why::{Holdup, Rules, SERVICE, Story, WhyReport, in_words, subject, unblock, why};
 
 /// Who is looked for: a phone like `+14155550100`, an e-mail address or an objectId.
 #[derive(Debug, Deserialize)]
@@ -246,14 +246,14 @@ fn held_up(report: &WhyReport) -> Markup {
     };
     let is_free = report.service.is_empty() && report.stories.iter().all(|story| story.holdups.is_empty());
     let rows = html! {
-        (list(&report.service, "phones like it"))
-        @for story in &report.stories { (list(&story.holdups, story.of)) }
+        (list(&report.service, SERVICE))
+        @for story in &report.stories { (list(&story.holdups, subject(story.of))) }
     };
     html! {
         section.card aria-labelledby="limits" {
             h2 id="limits" { "Limits in force" }
             @if let Some(until) = report.test_number_until { p { "A test number until " (time(until)) "." } }
-            @if is_free { p.soft { "None: a start would be allowed." } } @else { (table("Limits in force", &["Limit", "Until", "For"], &rows)) }
+            @if is_free { p.soft { "None: a start would be allowed." } } @else { (table("Limits in force", &["Limit", "Until", "Limit of"], &rows)) }
         }
     }
 }
