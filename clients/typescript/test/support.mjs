@@ -24,10 +24,10 @@ export const injectFault = (number, fault) => post('plivo', { ...fault, to: numb
 
 /** Seconds until a phone may get another code. */
 export const SPACING = 30;
-/** Seconds after a start, or the last step, until the service tells what became of the code. */
-export const STEP = 5;
-/** Seconds until a call is answered. */
-export const ANSWERED = 2;
+/** Seconds until Plivo has reported what became of a message, or a call is answered. */
+export const REPORTED = 2;
+/** Seconds from a report until the service tells it, since it tells all of them in steps of five seconds after the start. */
+export const TOLD = 8;
 /** Seconds until a code expires. */
 export const CODE_LIFE = 300;
 
@@ -44,10 +44,10 @@ export const codeSentTo = async (number, aim) => {
 
 /** The digits that the newest call to a phone has read aloud, which it must do twice. */
 export const codeSpokenTo = async (number) => {
-  const [{ kind, text }] = await messagesTo(number);
+  const [{ type, text }] = await messagesTo(number);
   const digits = text.replace(/\D/g, '');
   const code = digits.slice(0, digits.length / 2);
-  assert(kind === 'call' && /^\d{6}$/.test(code) && digits === code + code, `"${text}" reads no code`);
+  assert(type === 'call' && /^\d{6}$/.test(code) && digits === code + code, `"${text}" reads no code`);
   return code;
 };
 
