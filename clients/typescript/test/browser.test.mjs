@@ -97,9 +97,14 @@ const registered = async () => {
 
 const isStatus = (answer) => /\/status\//.test(answer.url());
 
-/** Sends a code by the button of this name, and waits until the form knows its first status. */
+/** Sends a code by the button of this name, and waits until the form knows its status. */
 const start = async (name) => {
-  await Promise.all([page.waitForResponse(isStatus), button(name).click()]);
+  let isSent = false;
+  const isStatusAfter = (answer) => {
+    isSent ||= answer.request().method() === 'POST';
+    return isSent && isStatus(answer);
+  };
+  await Promise.all([page.waitForResponse(isStatusAfter), button(name).click()]);
   await field('Code').waitFor();
 };
 
