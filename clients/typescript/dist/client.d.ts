@@ -23,6 +23,8 @@ export type LoggedInUser = User & {
 };
 /** A challenge that waits for the code that was sent. */
 export type Transaction = Schemas['Transaction'];
+/** What became of a code. Times are in epoch milliseconds of the service's clock. */
+export type Status = Schemas['TransactionStatus'];
 /** A login of the user on some device. */
 export type Session = Schemas['Session'];
 /** A JWT for the app's back end, and its life in seconds. */
@@ -99,6 +101,8 @@ export declare class Otpost {
     loginWithPhoneNumber(phoneNumber: string, options?: StartOptions): Promise<Transaction>;
     /** Sends a code to a user's phone if the password is right. */
     loginWithPhoneNumberAndPassword(phoneNumber: string, password: string, options?: StartOptions): Promise<Transaction>;
+    /** What became of the code that a start has sent. Ask every five seconds while the user waits. */
+    status({ transactionId }: Transaction): Promise<Status>;
     /** Finishes either login, and keeps the session. */
     loginWithCode({ transactionId }: Transaction, code: string, options?: CaptchaOptions): Promise<LoggedInUser>;
     /** Ends the session. */

@@ -74,6 +74,10 @@ export class Otpost {
     loginWithPhoneNumberAndPassword(phoneNumber, password, options) {
         return this.#plivo('loginWithPhoneNumberAndPassword', { phoneNumber, password, channel: options?.channel }, captcha(options));
     }
+    /** What became of the code that a start has sent. Ask every five seconds while the user waits. */
+    status({ transactionId }) {
+        return this.#request('GET', `services/Plivo/status/${encodeURIComponent(transactionId)}`);
+    }
     /** Finishes either login, and keeps the session. */
     async loginWithCode({ transactionId }, code, options) {
         const headers = captcha(options);

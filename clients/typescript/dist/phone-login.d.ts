@@ -1,5 +1,5 @@
 /**
- * `<phone-login>`: a form that logs a user in, or registers one, by a code sent by SMS.
+ * `<phone-login>`: a form that logs a user in, or registers one, by a code sent by SMS or read aloud in a call.
  *
  * It needs no style and no script in the page, so it works under a strict Content-Security-Policy.
  */
@@ -21,9 +21,16 @@ export declare const texts: {
     otherNumber: string;
     resend: string;
     resendIn: (time: string) => string;
+    callMe: string;
     sent: (number: string) => string;
     sentIfKnown: (number: string) => string;
     sentAgain: string;
+    called: string;
+    onItsWay: string;
+    delivered: string;
+    /** `message` is the service's, in English; `reason` is one of docs/status.md. */
+    notDelivered: (message: string, _reason?: string) => string;
+    expired: string;
     canResend: string;
     registered: string;
     sentToLogIn: string;

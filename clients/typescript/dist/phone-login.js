@@ -1,9 +1,9 @@
 /**
- * `<phone-login>`: a form that logs a user in, or registers one, by a code sent by SMS.
+ * `<phone-login>`: a form that logs a user in, or registers one, by a code sent by SMS or read aloud in a call.
  *
  * It needs no style and no script in the page, so it works under a strict Content-Security-Policy.
  */
-import { Otpost, OtpostError } from './client.js';
+import { Otpost, OtpostError, } from './client.js';
 /** What the form says. A page can replace any of it before the element is connected. */
 export const texts = {
     logIn: 'Log in',
@@ -21,9 +21,16 @@ export const texts = {
     otherNumber: 'Use another number',
     resend: 'Send the code again',
     resendIn: (time) => `Send again in ${time}`,
+    callMe: 'Call me instead',
     sent: (number) => `We have sent a code to ${number}.`,
-    sentIfKnown: (number) => `If ${number} has an account, a code is on its way.`,
+    sentIfKnown: (number) => `If ${number} has an account, we have sent it a code.`,
     sentAgain: 'We have sent the code again.',
+    called: 'A call is on its way. Answer it to hear the code.',
+    onItsWay: 'On its way.',
+    delivered: 'Delivered.',
+    /** `message` is the service's, in English; `reason` is one of docs/status.md. */
+    notDelivered: (message, _reason) => `Not delivered: ${message}`,
+    expired: 'The code is no longer valid. Ask for a new one.',
     canResend: 'You can ask for the code again.',
     registered: 'Your account is ready.',
     sentToLogIn: 'We have sent you another code to log in.',
@@ -105,9 +112,10 @@ const CALLING_CODE_OF = new Map(CALLING_CODES.trim().split(/,\s*/).flatMap((entr
     const [code, ...countries] = entry.split(' ');
     return countries.map((country) => [country, code]);
 }));
-/** The first wait before the same phone can get another code, and the longest, in seconds: it doubles each time. */
+/** The wait before the same phone can get another code, in seconds, until the service has told it. */
 const FIRST_WAIT = 30;
-const LONGEST_WAIT = 32 * 60;
+/** How often the form asks what became of the code, in milliseconds. */
+const POLL_INTERVAL = 5000;
 const styles = new CSSStyleSheet();
 styles.replaceSync(`
 :host {
@@ -147,9 +155,10 @@ label { margin-bottom: .25rem; font-weight: 600; }
 p { margin: 0; overflow-wrap: anywhere; }
 .notes p { margin-top: .25rem; }
 .hint, .status { color: var(--_soft); font-size: .9375rem; }
+.status span { display: block; }
 .status:not(:empty), .alert:not(:empty) { margin-bottom: 1rem; }
 .error, .alert { color: var(--_error); font-size: .9375rem; }
-.error:empty { display: none; }
+.error:empty, .status span:empty { display: none; }
 input, select, button { font: inherit; min-height: 2.75rem; border-radius: var(--_radius); }
 input, select {
   width: 100%;
@@ -200,17 +209,22 @@ export class PhoneLogin extends HTMLElement {
     #title = create('h2', { id: 'title', part: 'title', tabindex: '-1' });
     #form = create('form', { 'aria-labelledby': 'title', novalidate: '' });
     #alert = create('p', { role: 'alert', class: 'alert', part: 'error' });
-    #status = create('p', { role: 'status', class: 'status', part: 'status' });
+    #status = create('p', { role: 'status', 'aria-atomic': 'false', class: 'status', part: 'status' });
+    #sent = create('span', {});
+    #delivery = create('span', {});
+    #canResend = create('span', {});
     #client;
     #ownClient;
     #inputs = new Map();
     #countries = create('select', { id: 'country', autocomplete: 'tel-country-code' });
-    #resend = create('button', { type: 'button', part: 'link' });
+    #resend = create('button', {});
+    #call = create('button', {});
     #typedNumber = '';
     #challenge;
     #busy = false;
-    #starts = 0;
     #resendTime = 0;
+    #pollTime = Infinity;
+    #retryAt;
     #timer;
     #otp;
     constructor() {
@@ -253,10 +267,6 @@ export class PhoneLogin extends HTMLElement {
     }
     /** Begins anew, with the number. */
     reset() {
-        this.#starts = 0;
-        this.#showNumber();
-    }
-    #showNumber() {
         const isRegistration = this.mode === 'register';
         const asksPassword = !isRegistration && this.hasAttribute('two-factor');
         this.#showStep(isRegistration ? texts.register : texts.logIn, () => this.#submitNumber());
@@ -265,17 +275,23 @@ export class PhoneLogin extends HTMLElement {
         number.value = this.#typedNumber;
         this.#form.append(labelled(texts.country, this.#countries), this.#field(texts.phoneNumber, number), ...(asksPassword ? [this.#field(texts.password, this.#input('password', { type: 'password', autocomplete: 'current-password' }))] : []), submit(texts.sendCode), others(this.#link(isRegistration ? texts.toLogIn : texts.toRegister, 'switch', () => this.#switchMode())));
     }
-    #showCode(challenge, status) {
+    #showCode(challenge, sent) {
         const isRegistration = challenge.flow === 'register';
         this.#showStep(isRegistration ? texts.register : texts.logIn, () => this.#submitCode(challenge));
         const code = this.#input('code', { type: 'text', inputmode: 'numeric', autocomplete: 'one-time-code', maxlength: '12', spellcheck: 'false' });
-        this.#resend = this.#link(texts.resend, 'link', () => this.#sendAgain(challenge));
-        this.#form.append(this.#field(texts.code, code), ...(isRegistration ? this.#accountFields() : []), submit(isRegistration ? texts.createAccount : texts.logIn), others(this.#resend, this.#link(texts.otherNumber, 'link', () => this.#backToNumber())));
+        this.#resend = this.#link(texts.resend, 'link', () => this.#sendAgain(challenge, 'sms'));
+        this.#call = this.#link(texts.callMe, 'link', () => this.#sendAgain(challenge, 'voice'));
+        this.#call.hidden = true;
+        this.#form.append(this.#field(texts.code, code), ...(isRegistration ? this.#accountFields() : []), submit(isRegistration ? texts.createAccount : texts.logIn), others(this.#resend, this.#call, this.#link(texts.otherNumber, 'link', () => this.#backToNumber())));
         this.#challenge = challenge;
-        this.#status.textContent = status;
-        this.#startCountdown(Math.min(FIRST_WAIT * 2 ** (this.#starts - 1), LONGEST_WAIT));
+        this.#sent.textContent = sent;
+        this.#delivery.textContent = '';
+        this.#status.replaceChildren(this.#sent, this.#delivery, this.#canResend);
+        this.#retryAt = undefined;
+        this.#pollTime = 0;
+        this.#countDown(Date.now() + FIRST_WAIT * 1000);
         code.focus();
-        void this.#readCode(code, challenge);
+        this.#resume();
     }
     /** What a registration asks for besides the code. */
     #accountFields() {
@@ -295,6 +311,7 @@ export class PhoneLogin extends HTMLElement {
     /** Replaces what the form shows. */
     #showStep(title, onSubmit) {
         this.#leaveStep();
+        this.#challenge = undefined;
         this.#title.textContent = title;
         this.#inputs.clear();
         this.#form.replaceChildren();
@@ -309,14 +326,19 @@ export class PhoneLogin extends HTMLElement {
         clearInterval(this.#timer);
         this.#otp?.abort();
     }
-    /** Goes on with the step that the form showed when the page moved it. */
+    /** Waits for the code, also after the page has moved the form. This sends nothing. */
     #resume() {
-        const code = this.#inputs.get('code');
-        if (!code || !this.#challenge)
+        const [code, challenge] = [this.#inputs.get('code'), this.#challenge];
+        if (!code || !challenge)
             return;
-        if (this.#resend.disabled)
-            this.#startTimer();
-        void this.#readCode(code, this.#challenge);
+        const tick = () => {
+            this.#showWait();
+            if (Date.now() >= this.#pollTime && !document.hidden && code.value === '')
+                void this.#poll(challenge);
+        };
+        this.#timer = setInterval(tick, 1000);
+        tick();
+        void this.#readCode(code, challenge);
     }
     #isShown() {
         return this.#form.childElementCount > 0;
@@ -330,23 +352,26 @@ export class PhoneLogin extends HTMLElement {
         await this.#start({ flow: this.mode, phoneNumber: shownNumber.replace(/[^+\d]/g, ''), shownNumber, password });
     }
     /** Sends a code and shows the form for it. */
-    async #start(start, status) {
+    async #start(start, told) {
         if (!this.isConnected)
             return; // removed, for example by a listener of `register`: nobody waits for a code
         const transaction = await this.#send(start);
         if (!this.isConnected)
             return;
-        this.#starts += 1;
         const sent = start.flow === 'register' || start.password !== undefined ? texts.sent : texts.sentIfKnown;
-        this.#showCode({ ...start, transaction }, status ?? sent(start.shownNumber));
+        this.#showCode({ ...start, transaction }, told ?? sent(start.shownNumber));
     }
-    #send({ flow, phoneNumber, password }) {
+    #send({ flow, phoneNumber, password, channel }) {
         const { client } = this;
-        if (flow === 'register')
-            return this.#withCaptcha('register', (options) => client.startRegistration(phoneNumber, options));
-        if (password === undefined)
-            return this.#withCaptcha('login', (options) => client.loginWithPhoneNumber(phoneNumber, options));
-        return this.#withCaptcha('second_factor', (options) => client.loginWithPhoneNumberAndPassword(phoneNumber, password, options));
+        if (flow === 'register') {
+            return this.#withCaptcha('register', (options) => client.startRegistration(phoneNumber, { ...options, channel }));
+        }
+        if (password === undefined) {
+            return this.#withCaptcha('login', (options) => client.loginWithPhoneNumber(phoneNumber, { ...options, channel }));
+        }
+        return this.#withCaptcha('second_factor', (options) => {
+            return client.loginWithPhoneNumberAndPassword(phoneNumber, password, { ...options, channel });
+        });
     }
     async #submitCode(challenge) {
         if (!this.#isFilledIn())
@@ -364,7 +389,6 @@ export class PhoneLogin extends HTMLElement {
         const goesOn = this.#dispatch('register', user);
         if (typeof user['user-token'] === 'string')
             return this.#loggedIn(user);
-        this.#starts = 0;
         const login = { flow: 'login', phoneNumber, shownNumber, password: this.hasAttribute('two-factor') ? password : undefined };
         this.mode = 'login';
         this.#status.textContent = texts.registered; // even if no code can be sent now
@@ -375,8 +399,8 @@ export class PhoneLogin extends HTMLElement {
         this.#showDone();
         this.#dispatch('login', user);
     }
-    #sendAgain(challenge) {
-        return this.#run(() => this.#start(challenge, texts.sentAgain));
+    #sendAgain(challenge, channel) {
+        return this.#run(() => this.#start({ ...challenge, channel }, channel === 'sms' ? texts.sentAgain : texts.called));
     }
     #backToNumber() {
         this.reset();
@@ -430,7 +454,7 @@ export class PhoneLogin extends HTMLElement {
         const name = FIELD_OF_REASON[reason];
         const isWaiting = this.#inputs.has('code') && reason === 'too_many_messages' && retryAfter !== undefined;
         if (isWaiting)
-            this.#startCountdown(retryAfter);
+            this.#countDown(Date.now() + retryAfter * 1000);
         if (name !== undefined && this.#inputs.has(name))
             this.#markInvalid(name, text);
         else
@@ -461,23 +485,55 @@ export class PhoneLogin extends HTMLElement {
             this.#markInvalid(empty[0], messages[IF_EMPTY[empty[0]]] ?? messages.fallback);
         return !empty;
     }
-    #startCountdown(seconds) {
-        clearInterval(this.#timer);
-        this.#resendTime = Date.now() + seconds * 1000;
-        this.#startTimer();
+    /** Lets the user ask for the code again from this time on. */
+    #countDown(time) {
+        this.#resendTime = time;
+        this.#resend.disabled = true;
+        this.#canResend.textContent = '';
+        this.#showWait();
     }
-    #startTimer() {
-        this.#timer = setInterval(() => this.#tick(), 1000);
-        this.#tick();
-    }
-    #tick() {
-        const left = Math.ceil((this.#resendTime - Date.now()) / 1000);
-        this.#resend.disabled = left > 0;
-        this.#resend.textContent = left > 0 ? texts.resendIn(`${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`) : texts.resend;
-        if (left > 0)
+    #showWait() {
+        if (!this.#resend.disabled)
             return;
-        clearInterval(this.#timer);
-        this.#status.append(` ${texts.canResend}`);
+        const left = Math.max(0, Math.ceil((this.#resendTime - Date.now()) / 1000));
+        this.#resend.disabled = this.#call.disabled = left > 0;
+        this.#resend.textContent = left > 0 ? texts.resendIn(`${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`) : texts.resend;
+        if (left === 0)
+            this.#canResend.textContent = texts.canResend;
+    }
+    /** Asks what became of the code. The form asks again later, unless that is settled. */
+    async #poll(challenge) {
+        this.#pollTime = Infinity;
+        const status = await this.client.status(challenge.transaction).catch((error) => error);
+        if (this.#challenge !== challenge)
+            return; // the form shows something else by now
+        if (!(status instanceof OtpostError))
+            this.#showDelivery(challenge, status);
+        if (!isSettled(status))
+            this.#pollTime = Date.now() + POLL_INTERVAL;
+    }
+    #showDelivery(challenge, { state, channel, reason, message, retryAt, voice }) {
+        // A code that can no longer be read aloud has gone by SMS.
+        if (challenge.channel === 'voice' && channel === 'sms')
+            this.#sent.textContent = texts.sentAgain;
+        const told = {
+            sent: channel === 'sms' ? texts.onItsWay : '',
+            delivered: texts.delivered,
+            failed: texts.notDelivered(message, reason),
+            unknown: texts.expired,
+        };
+        const text = told[state] ?? '';
+        if (this.#delivery.textContent !== text)
+            this.#delivery.textContent = text; // or it would be read out again
+        this.#delivery.className = state === 'failed' ? 'error' : '';
+        this.#call.hidden = !voice;
+        // While a start is admitted, `retryAt` is the service's time. So if it moves, the wait is over, however wrong this device's clock is.
+        if (this.#retryAt === undefined)
+            this.#countDown(retryAt);
+        else if (retryAt !== this.#retryAt)
+            this.#resendTime = 0;
+        this.#retryAt = retryAt;
+        this.#showWait();
     }
     /** WebOTP: the browser reads the code from the SMS, if the user allows it. */
     async #readCode(input, { flow }) {
@@ -572,6 +628,12 @@ function others(...buttons) {
     const row = create('div', { class: 'others' });
     row.append(...buttons);
     return row;
+}
+/** Whether the service would tell nothing new if it were asked again. */
+function isSettled(status) {
+    if (status instanceof OtpostError)
+        return status.status >= 400 && status.status < 500;
+    return status.state !== 'queued' && status.state !== 'sent';
 }
 /** Like "in 25 seconds". */
 function relativeTime(seconds, language) {

@@ -20,6 +20,9 @@ export type LoggedInUser = User & { 'user-token': string };
 /** A challenge that waits for the code that was sent. */
 export type Transaction = Schemas['Transaction'];
 
+/** What became of a code. Times are in epoch milliseconds of the service's clock. */
+export type Status = Schemas['TransactionStatus'];
+
 /** A login of the user on some device. */
 export type Session = Schemas['Session'];
 
@@ -155,6 +158,11 @@ export class Otpost {
   /** Sends a code to a user's phone if the password is right. */
   loginWithPhoneNumberAndPassword(phoneNumber: string, password: string, options?: StartOptions): Promise<Transaction> {
     return this.#plivo('loginWithPhoneNumberAndPassword', { phoneNumber, password, channel: options?.channel }, captcha(options));
+  }
+
+  /** What became of the code that a start has sent. Ask every five seconds while the user waits. */
+  status({ transactionId }: Transaction): Promise<Status> {
+    return this.#request('GET', `services/Plivo/status/${encodeURIComponent(transactionId)}`);
   }
 
   /** Finishes either login, and keeps the session. */

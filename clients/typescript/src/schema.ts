@@ -919,8 +919,8 @@ export interface components {
             state: string;
             /** @description Plivo's error code, if it failed. */
             errorCode?: string | null;
-            /** @description What the code means. */
-            reason?: string | null;
+            /** @description What the code means, in English. */
+            message?: string | null;
             /**
              * Format: int32
              * @description How many segments it has, once a report has said it.

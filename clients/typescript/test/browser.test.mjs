@@ -7,7 +7,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { chromium } from 'playwright-core';
-import { PASSWORD, SPACING, advance, codeSentTo, emailOf, messagesTo, newNumber, otherThan, url } from './support.mjs';
+import {
+  CODE_LIFE, PASSWORD, REPORTED, SPACING, TOLD, advance, codeSentTo, codeSpokenTo, emailOf, injectFault, messagesTo, newCanadianNumber, newNumber,
+  otherThan, url,
+} from './support.mjs';
 
 const screenshots = process.env.OTPOST_SCREENSHOTS;
 if (screenshots) mkdirSync(screenshots, { recursive: true });
@@ -39,9 +42,10 @@ const open = async (options = {}) => {
   });
   context.on('weberror', (error) => complaints.push(error.error().message));
   page = await context.newPage();
-  await page.clock.install({ time: 0 });
+  const now = await advance(0);
+  await page.clock.install({ time: now - 60 * 60 * 1000 });
   await page.goto(`${url}/demo`);
-  await page.clock.pauseAt(60 * 60 * 1000); // from now on, the page's time moves by `pass` only
+  await page.clock.pauseAt(now); // from now on, the page's time moves by `pass` and `passTo` only
 };
 afterEach(async () => {
   assert.deepEqual(complaints, []);
@@ -71,6 +75,15 @@ const pass = async (seconds) => {
   await page.clock.runFor(seconds * 1000);
 };
 
+/** Moves the time of the stack, and the page's to the same time: it has stood still while the stack's went on. */
+const passTo = async (seconds) => page.clock.pauseAt(await advance(seconds));
+
+/** Lets the time pass until the service tells what Plivo reports of a message. */
+const passReport = async () => {
+  await passTo(REPORTED);
+  await passTo(TOLD);
+};
+
 /** A user whose phone may be sent to again. */
 const registered = async () => {
   const phoneNumber = newNumber();
@@ -78,14 +91,44 @@ const registered = async () => {
   const { transactionId } = await post({ phoneNumber }).then((answer) => answer.json());
   const transactionCode = await codeSentTo(phoneNumber, 'sign up');
   await post({ phoneNumber, transactionId, transactionCode, email: emailOf(phoneNumber), password: PASSWORD });
-  await advance(SPACING);
+  await passTo(SPACING);
   return phoneNumber;
+};
+
+const isStatus = (answer) => /\/status\//.test(answer.url());
+
+/** Sends a code by the button of this name, and waits until the form knows its status. */
+const start = async (name) => {
+  let isSent = false;
+  const isStatusAfter = (answer) => {
+    isSent ||= answer.request().method() === 'POST';
+    return isSent && isStatus(answer);
+  };
+  await Promise.all([page.waitForResponse(isStatusAfter), button(name).click()]);
+  await field('Code').waitFor();
 };
 
 const sendCode = async (phoneNumber) => {
   await field('Phone number').fill(phoneNumber.slice(2));
-  await button('Send code').click();
-  await field('Code').waitFor();
+  await start('Send code');
+};
+
+/** Lets the service answer this status. */
+const answerStatus = async (status = {}) => {
+  const retryAt = await page.evaluate((wait) => Date.now() + wait, SPACING * 1000);
+  const answer = { state: 'queued', channel: 'sms', message: 'Words of the service.', retryAt, voice: false, expires: retryAt, ...status };
+  await page.unroute('**/status/*');
+  await page.route('**/status/*', (route) => route.fulfill({ json: answer }));
+};
+
+/** Counts the requests of the form whose path ends like this, from now on. */
+const countRequests = (pattern) => {
+  let count = 0;
+  page.on('request', (request) => { if (pattern.test(request.url())) count += 1; });
+  return async () => {
+    await page.evaluate(() => fetch('/api/info').then(() => {})); // a request after any of the form's
+    return count;
+  };
 };
 
 const fillRegistration = async (phoneNumber) => {
@@ -162,8 +205,13 @@ for (const { name, ...look } of looks) {
     await check('2-log-in');
     await button('No account yet? Create one').click();
 
+    await injectFault(phoneNumber, { undelivered: 80 });
     await sendCode(phoneNumber);
     assert.equal(await focused(), 'code');
+    await passReport();
+    await page.getByRole('status').getByText('Not delivered: The phone could not be reached.').waitFor();
+    await passTo(SPACING);
+    assert.equal(await button('Call me instead').isEnabled(), true);
     await field('Password').fill('short');
     await field('E-mail address').fill(emailOf(phoneNumber));
     await field('Code').fill(await codeSentTo(phoneNumber, 'sign up'));
@@ -176,6 +224,8 @@ for (const { name, ...look } of looks) {
     await field('Password').fill(PASSWORD);
     await button('Create account').click();
     await page.getByRole('status').getByText('Your account is ready. We have sent you another code to log in.').waitFor();
+    await passReport();
+    await page.getByRole('status').getByText('Delivered.').waitFor();
     await check('4-log-in-code');
     await field('Code').fill(await codeSentTo(phoneNumber, 'log in'));
     await button('Log in').click();
@@ -243,7 +293,7 @@ describe('<phone-login>', () => {
   test('a wrong code is told, and the right one still logs in', async () => {
     const phoneNumber = await registered();
     await sendCode(phoneNumber);
-    assert.equal(await page.getByRole('status').textContent(), `If +1 ${phoneNumber.slice(2)} has an account, a code is on its way.`);
+    assert.equal(await page.getByRole('status').textContent(), `If +1 ${phoneNumber.slice(2)} has an account, we have sent it a code.`);
     const code = await codeSentTo(phoneNumber, 'log in');
     await field('Code').fill(otherThan(code));
     await button('Log in').click();
@@ -256,23 +306,42 @@ describe('<phone-login>', () => {
     await heading('You are logged in').waitFor();
   });
 
-  test('the code can be sent again after the wait, which doubles', async () => {
+  test('counts down to the time that the service tells, after each code anew', async () => {
     const phoneNumber = await registered();
+    await answerStatus();
     await sendCode(phoneNumber);
+    await button('Send again in 0:30').waitFor();
     assert.equal(await button('Send again in 0:30').isDisabled(), true);
     await pass(10);
     assert.equal(await button('Send again in 0:20').isDisabled(), true);
     await pass(20);
     await page.getByText('You can ask for the code again.').waitFor();
-    await button('Send the code again').click();
+    await answerStatus({ retryAt: await page.evaluate(() => Date.now() + 60_000) });
+    await start('Send the code again');
     await page.getByRole('status').getByText('We have sent the code again.').waitFor();
     assert.equal(await focused(), 'code');
+    await button('Send again in 1:00').waitFor();
+    assert.equal(await page.getByText('You can ask for the code again.').count(), 0);
     assert.equal(await button('Send again in 1:00').isDisabled(), true);
     assert.equal((await messagesTo(phoneNumber)).length, 3, 'sign up, log in, and once more');
   });
 
+  test('a wait is over when the service says so, even if the clock of the device is wrong', async () => {
+    const phoneNumber = await registered();
+    const served = await page.evaluate(() => Date.now() + 3_600_000); // the device is an hour late
+    await answerStatus({ retryAt: served + SPACING * 1000 });
+    await sendCode(phoneNumber);
+    await button('Send again in 60:30').waitFor();
+    await answerStatus({ retryAt: served + (SPACING + 5) * 1000 });
+    await Promise.all([page.waitForResponse(isStatus), pass(SPACING)]);
+    await pass(1);
+    await start('Send the code again');
+    assert.equal((await messagesTo(phoneNumber)).length, 3);
+  });
+
   test('a refusal for a limit says when to try again, and the countdown follows it', async () => {
     const phoneNumber = await registered();
+    await answerStatus();
     await sendCode(phoneNumber);
     await page.clock.runFor(SPACING * 1000); // the stack's time stands still
     await button('Send the code again').click();
@@ -428,6 +497,7 @@ describe('<phone-login>', () => {
 
   test('keeps the step when it is moved, or an attribute is set to what it means already', async () => {
     const phoneNumber = await registered();
+    await answerStatus();
     await sendCode(phoneNumber);
     await field('Code').fill('12');
     await page.evaluate(() => {
@@ -447,6 +517,7 @@ describe('<phone-login>', () => {
     assert.match(said, /You can ask for the code again\.$/);
     await page.evaluate(() => document.getElementById('login').append(document.querySelector('phone-login')));
     assert.equal(await status.textContent(), said);
+    assert.equal((await messagesTo(phoneNumber)).length, 2, 'sign up and log in');
     await field('Code').fill(await codeSentTo(phoneNumber, 'log in'));
     await button('Log in').click();
     await heading('You are logged in').waitFor();
@@ -544,6 +615,195 @@ describe('<phone-login>', () => {
     const code = await codeSentTo(phoneNumber, 'log in');
     await page.evaluate((read) => window.asked[1].resolve({ code: read }), code);
     await heading('You are logged in').waitFor();
+  });
+
+  /** What the form says about its code. */
+  const told = (text) => page.locator('phone-login').getByRole('status').getByText(text, { exact: true }).waitFor();
+  const callMe = () => button('Call me instead');
+
+  test('says nothing about a code whose status is refused, and does not ask again', async () => {
+    const phoneNumber = await registered();
+    const asked = countRequests(/\/status\//);
+    const refusal = { code: 14000, message: '', errorData: { reason: 'transaction_not_found' } };
+    await page.route('**/status/*', (route) => route.fulfill({ status: 404, json: refusal }));
+    await sendCode(phoneNumber);
+    await pass(SPACING);
+    assert.equal(await asked(), 1);
+    assert.equal(await page.getByRole('alert').textContent(), '');
+    assert.equal(await button('Send the code again').isEnabled(), true, 'after the usual wait');
+    assert.deepEqual([await callMe().count(), await events()], [0, undefined]);
+  });
+
+  test('asks again when the service could not be reached', async () => {
+    const phoneNumber = await registered();
+    await page.route('**/status/*', (route) => route.abort());
+    await field('Phone number').fill(phoneNumber.slice(2));
+    await Promise.all([page.waitForEvent('requestfailed'), button('Send code').click()]);
+    await answerStatus({ state: 'sent' });
+    await page.evaluate(() => fetch('/api/info').then(() => {})); // the form has seen the failure by now
+    await pass(5);
+    await told('On its way.');
+    assert.equal(await page.getByRole('alert').textContent(), '');
+    complaints = complaints.filter((text) => !text.includes('ERR_FAILED'));
+  });
+
+  test('says that a code was not delivered, in general words for a login', async () => {
+    const phoneNumber = await registered();
+    await injectFault(phoneNumber, { undelivered: 80 });
+    await sendCode(phoneNumber);
+    await passReport();
+    await told('Not delivered: The code could not be delivered. Check the number, then ask for a new code.');
+    await assertAccessible();
+  });
+
+  test('says why in the words of the page', async () => {
+    const phoneNumber = newNumber();
+    await page.evaluate(async () => {
+      const { texts } = await import('/demo/phone-login.js');
+      texts.notDelivered = (_message, reason) => `Nicht zugestellt (${reason}).`;
+    });
+    await place({ api: '/api', mode: 'register' });
+    await injectFault(phoneNumber, { failed: 200 });
+    await sendCode(phoneNumber);
+    await passReport();
+    await told('Nicht zugestellt (opted_out).');
+  });
+
+  test('offers no call where the service does not call', async () => {
+    await sendCode(newCanadianNumber());
+    await passTo(SPACING);
+    await button('Send the code again').waitFor();
+    assert.equal(await callMe().count(), 0);
+  });
+
+  test('says that a code is on its way, then that it is delivered, and asks no more', async () => {
+    const phoneNumber = await registered();
+    await injectFault(phoneNumber, { queued: 20 });
+    await sendCode(phoneNumber);
+    await passTo(5);
+    await told('On its way.');
+    await passTo(15);
+    await passReport();
+    await told('Delivered.');
+    const asked = countRequests(/\/status\//);
+    await pass(60);
+    assert.equal(await asked(), 0);
+    await assertFits();
+  });
+
+  test('says that a code has expired which nobody has reported', async () => {
+    const phoneNumber = await registered();
+    await injectFault(phoneNumber, { callbacks: 'lost' });
+    await sendCode(phoneNumber);
+    await passTo(CODE_LIFE);
+    await told('The code is no longer valid. Ask for a new one.');
+    assert.equal(await callMe().count(), 0);
+  });
+
+  test('does not ask while the page is hidden, a code is typed in, or the element is removed', async () => {
+    const phoneNumber = await registered();
+    await answerStatus({ state: 'sent' });
+    await sendCode(phoneNumber);
+    await told('On its way.');
+    const asked = countRequests(/\/status\//);
+    const hide = (isHidden) => page.evaluate((hidden) => Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }), isHidden);
+    await pass(4);
+    assert.equal(await asked(), 0, 'not before five seconds');
+    await hide(true);
+    await pass(60);
+    await hide(false);
+    await field('Code').fill('1');
+    await pass(60);
+    await page.evaluate(() => {
+      window.widget = document.querySelector('phone-login');
+      window.widget.remove();
+    });
+    await pass(60);
+    assert.equal(await asked(), 0);
+    await page.evaluate(() => document.getElementById('login').append(window.widget));
+    assert.equal(await asked(), 0, 'the code is still there');
+    await field('Code').fill('');
+    await Promise.all([page.waitForResponse(isStatus), pass(1)]);
+    assert.equal(await asked(), 1);
+  });
+
+  test('an answer that comes when another step is shown changes nothing', async () => {
+    const phoneNumber = await registered();
+    let release;
+    const held = new Promise((resolve) => { release = resolve; });
+    await page.route('**/status/*', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await field('Phone number').fill(phoneNumber.slice(2));
+    await button('Send code').click();
+    await button('Use another number').click();
+    await Promise.all([page.waitForResponse(isStatus), release()]);
+    await page.evaluate(() => fetch('/api/info').then(() => {}));
+    assert.equal(await page.locator('phone-login').getByRole('status').textContent(), '');
+    assert.equal(await callMe().count(), 0);
+  });
+
+  test('offers a call beside the second SMS, and its code logs in', async () => {
+    const phoneNumber = await registered();
+    await sendCode(phoneNumber);
+    await callMe().waitFor();
+    assert.equal(await callMe().isDisabled(), true, 'until the service admits it');
+    await passTo(SPACING);
+    await assertFits();
+    await assertAccessible();
+    await start('Call me instead');
+    await told('A call is on its way. Answer it to hear the code.');
+    assert.equal(await focused(), 'code');
+    await page.evaluate(() => {
+      const widget = document.querySelector('phone-login');
+      widget.remove();
+      document.getElementById('login').append(widget);
+    });
+    await passTo(REPORTED);
+    const types = (await messagesTo(phoneNumber)).map(({ type }) => type);
+    assert.deepEqual(types, ['call', 'sms', 'sms'], 'no second call for a form that was moved');
+    await field('Code').fill(await codeSpokenTo(phoneNumber));
+    await button('Log in').click();
+    await heading('You are logged in').waitFor();
+  });
+
+  test('says so when the code comes by SMS instead of the call', async () => {
+    const phoneNumber = await registered();
+    await sendCode(phoneNumber);
+    await passReport();
+    await told('Delivered.');
+    await passTo(CODE_LIFE); // an expired code cannot be read aloud
+    await start('Call me instead');
+    await told('We have sent the code again.');
+    assert.deepEqual((await messagesTo(phoneNumber)).map(({ type }) => type), ['sms', 'sms', 'sms']);
+  });
+
+  test('calls in a registration and after a password, too', async () => {
+    const phoneNumber = newNumber();
+    await place({ api: '/api', mode: 'register' });
+    await sendCode(phoneNumber);
+    await passTo(SPACING);
+    await start('Call me instead');
+    await passTo(REPORTED);
+    await field('Code').fill(await codeSpokenTo(phoneNumber));
+    await field('E-mail address').fill(emailOf(phoneNumber));
+    await field('Password').fill(PASSWORD);
+    await button('Create account').click();
+    await told('Your account is ready. We have sent you another code to log in.');
+
+    await place({ api: '/api', 'two-factor': '' });
+    await field('Phone number').fill(phoneNumber.slice(2));
+    await field('Password').fill(PASSWORD);
+    await start('Send code');
+    await passTo(SPACING);
+    await start('Call me instead');
+    await passTo(10);
+    await passTo(TOLD);
+    await told('Delivered.');
+    await field('Code').fill(await codeSpokenTo(phoneNumber));
+    await button('Log in').click();
+    await heading('You are logged in.').waitFor();
   });
 
   test('leaves no timer behind when it is removed', async () => {

@@ -5,7 +5,10 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Otpost, OtpostError } from 'otpost';
 import { registerAndLogIn } from '../example.mjs';
-import { PASSWORD, SPACING, advance, codeSentTo, config, emailOf, messagesTo, newNumber, otherThan, url } from './support.mjs';
+import {
+  CODE_LIFE, PASSWORD, REPORTED, SPACING, TOLD, advance, codeSentTo, codeSpokenTo, config, emailOf, injectFault, messagesTo,
+  newCanadianNumber, newNumber, otherThan, url,
+} from './support.mjs';
 
 const newClient = (options) => new Otpost({ url: `${url}/api/`, ...options });
 const SESSION_KEY = `otpost.session:${url}/api`;
@@ -67,6 +70,76 @@ test('each start says how the code is to come, if it is told', async () => {
     await client.restorePassword('+14155550100', options);
   }
   assert.deepEqual(asked, [...Array(10).fill(undefined), ...Array(5).fill('voice')]);
+});
+
+test('the status of an id that is none is refused', async () => {
+  const client = newClient();
+  const { transactionId } = await client.startRegistration(newNumber());
+  for (const id of ['E6C1E533-AE95-3881-9FBC-162AAF6951B2', otherThan(transactionId.replace(/.$/, '0')), 'x']) {
+    const { reason, status } = await refusal(client.status({ transactionId: id }));
+    assert.deepEqual([reason, status], ['transaction_not_found', 404], id);
+  }
+});
+
+test('the status tells why a code has not arrived, but not in a login by phone number alone', async () => {
+  const [client, phoneNumber] = [newClient(), newNumber()];
+  await injectFault(phoneNumber, { undelivered: 80 });
+  const registration = await client.startRegistration(phoneNumber);
+  const { state, ...queued } = await client.status(registration);
+  assert.deepEqual([state, queued.channel, queued.reason, queued.voice], ['queued', 'sms', undefined, true]);
+  assert.equal(queued.expires - queued.retryAt, (CODE_LIFE - SPACING) * 1000);
+  await advance(REPORTED);
+  await advance(TOLD);
+  const failed = await client.status(registration);
+  assert.deepEqual([failed.state, failed.reason, failed.retryAt], ['failed', 'unreachable', queued.retryAt]);
+  assert.match(failed.message, /^The phone could not be reached\./);
+
+  const transactionCode = await codeSentTo(phoneNumber, 'sign up');
+  await client.finishRegistration({ phoneNumber, email: emailOf(phoneNumber), password: PASSWORD, transactionCode, ...registration });
+  await injectFault(phoneNumber, { undelivered: 80 });
+  const login = await client.loginWithPhoneNumber(phoneNumber);
+  await advance(REPORTED);
+  await advance(TOLD);
+  assert.equal((await client.status(login)).reason, 'not_delivered');
+});
+
+test('a code is on its way, then delivered, and unknown when it has expired without a report', async () => {
+  const [client, phoneNumber, lost] = [newClient(), newNumber(), newNumber()];
+  await injectFault(phoneNumber, { queued: 10 });
+  const transaction = await client.startRegistration(phoneNumber);
+  await advance(10);
+  assert.equal((await client.status(transaction)).state, 'sent');
+  await advance(REPORTED);
+  await advance(TOLD);
+  assert.equal((await client.status(transaction)).state, 'delivered');
+  await injectFault(lost, { callbacks: 'lost' });
+  const unreported = await client.startRegistration(lost);
+  await advance(CODE_LIFE);
+  const { state, voice } = await client.status(unreported);
+  assert.deepEqual([state, voice], ['unknown', false]);
+});
+
+test('a call reads the code to a phone that has got it by SMS, where the service calls', async () => {
+  const [client, canadian] = [newClient(), newCanadianNumber()];
+  const silent = await client.startRegistration(canadian);
+  assert.equal((await client.status(silent)).voice, false);
+  await advance(SPACING);
+  await client.startRegistration(canadian, { channel: 'voice' });
+  assert.deepEqual((await messagesTo(canadian)).map(({ type }) => type), ['sms', 'sms']);
+
+  const { phoneNumber } = await loggedIn();
+  const first = await client.loginWithPhoneNumberAndPassword(phoneNumber, PASSWORD);
+  const code = await codeSentTo(phoneNumber, 'confirm login');
+  await advance(SPACING);
+  const login = await client.loginWithPhoneNumberAndPassword(phoneNumber, PASSWORD, { channel: 'voice' });
+  assert.deepEqual(login, first);
+  await advance(REPORTED);
+  assert.equal(await codeSpokenTo(phoneNumber), code);
+  await advance(10);
+  await advance(TOLD);
+  const { channel, state } = await client.status(login);
+  assert.deepEqual([channel, state], ['voice', 'delivered']);
+  await client.loginWithCode(login, code);
 });
 
 test('a user registers, logs in, changes everything, logs out and is deleted', async () => {

@@ -1,6 +1,6 @@
 // Compiled, not run: the types that a program sees.
 
-import { Otpost, OtpostError, type User } from 'otpost';
+import { Otpost, OtpostError, type Status, type User } from 'otpost';
 import 'otpost/phone-login';
 
 export async function useClient(otpost: Otpost): Promise<[User, string[], number]> {
@@ -12,6 +12,8 @@ export async function useClient(otpost: Otpost): Promise<[User, string[], number
   await otpost.loginWithPhoneNumber('+14155550100', { channel: 'voice' });
   // @ts-expect-error there is no such channel
   await otpost.loginWithPhoneNumber('+14155550100', { channel: 'fax' });
+  const { state, reason, retryAt }: Status = await otpost.status(registration);
+  if (state === 'failed') console.log(reason?.length, new Date(retryAt));
   const change = await otpost.startPhoneChange('+14155550101', { currentPassword: 'correct horse' });
   await otpost.finishPhoneChange('+14155550101', change, '123456');
   const { message_uuid: ids } = await otpost.sendMessage({ phoneNumber: '+14155550100', message: 'Hello' }, 'key');
