@@ -727,21 +727,22 @@ describe('<phone-login>', () => {
     assert.equal(await asked(), 1);
   });
 
-  test('an answer that comes when another step is shown changes nothing', async () => {
+  test('an answer about a code that has been sent again meanwhile changes nothing', async () => {
     const phoneNumber = await registered();
+    await answerStatus({ state: 'failed', voice: true });
     let release;
     const held = new Promise((resolve) => { release = resolve; });
-    await page.route('**/status/*', async (route) => {
-      await held;
-      await route.continue();
-    });
+    await page.route('**/status/*', (route) => held.then(() => route.fallback()), { times: 1 });
     await field('Phone number').fill(phoneNumber.slice(2));
     await button('Send code').click();
-    await button('Use another number').click();
+    await button('Send again in 0:30').waitFor();
+    await pass(SPACING);
+    await page.route('**/status/*', (route) => route.continue(), { times: 1 });
+    await start('Send the code again');
     await Promise.all([page.waitForResponse(isStatus), release()]);
     await page.evaluate(() => fetch('/api/info').then(() => {}));
-    assert.equal(await page.locator('phone-login').getByRole('status').textContent(), '');
-    assert.equal(await callMe().count(), 0);
+    assert.equal(await page.locator('phone-login').getByRole('status').textContent(), 'We have sent the code again.');
+    assert.equal(await callMe().isDisabled(), true);
   });
 
   test('offers a call beside the second SMS, and its code logs in', async () => {
