@@ -97,6 +97,15 @@ const registered = async () => {
 
 const isStatus = (answer) => /\/status\//.test(answer.url());
 
+/** Waits until all answers have arrived that the page has asked for before. */
+const settle = () => page.evaluate(() => fetch('/api/info').then(() => {}));
+
+/** Lets time pass until the form has asked once more what became of its code. */
+const passPoll = async (seconds) => {
+  await Promise.all([page.waitForResponse(isStatus), passTo(seconds)]);
+  await settle();
+};
+
 /** Sends a code by the button of this name, and waits until the form knows its status. */
 const start = async (name) => {
   let isSent = false;
@@ -126,7 +135,7 @@ const countRequests = (pattern) => {
   let count = 0;
   page.on('request', (request) => { if (pattern.test(request.url())) count += 1; });
   return async () => {
-    await page.evaluate(() => fetch('/api/info').then(() => {})); // a request after any of the form's
+    await settle();
     return count;
   };
 };
@@ -640,7 +649,7 @@ describe('<phone-login>', () => {
     await field('Phone number').fill(phoneNumber.slice(2));
     await Promise.all([page.waitForEvent('requestfailed'), button('Send code').click()]);
     await answerStatus({ state: 'sent' });
-    await page.evaluate(() => fetch('/api/info').then(() => {})); // the form has seen the failure by now
+    await settle();
     await pass(5);
     await told('On its way.');
     assert.equal(await page.getByRole('alert').textContent(), '');
@@ -682,7 +691,7 @@ describe('<phone-login>', () => {
     await sendCode(phoneNumber);
     await passTo(5);
     await told('On its way.');
-    await passTo(15);
+    await passPoll(15);
     await passReport();
     await told('Delivered.');
     const asked = countRequests(/\/status\//);
@@ -740,7 +749,7 @@ describe('<phone-login>', () => {
     await page.route('**/status/*', (route) => route.continue(), { times: 1 });
     await start('Send the code again');
     await Promise.all([page.waitForResponse(isStatus), release()]);
-    await page.evaluate(() => fetch('/api/info').then(() => {}));
+    await settle();
     assert.equal(await page.locator('phone-login').getByRole('status').textContent(), 'We have sent the code again.');
     assert.equal(await callMe().isDisabled(), true);
   });
@@ -750,7 +759,7 @@ describe('<phone-login>', () => {
     await sendCode(phoneNumber);
     await callMe().waitFor();
     assert.equal(await callMe().isDisabled(), true, 'until the service admits it');
-    await passTo(SPACING);
+    await passPoll(SPACING);
     await assertFits();
     await assertAccessible();
     await start('Call me instead');
@@ -784,7 +793,7 @@ describe('<phone-login>', () => {
     const phoneNumber = newNumber();
     await place({ api: '/api', mode: 'register' });
     await sendCode(phoneNumber);
-    await passTo(SPACING);
+    await passPoll(SPACING);
     await start('Call me instead');
     await passTo(REPORTED);
     await field('Code').fill(await codeSpokenTo(phoneNumber));
@@ -797,9 +806,9 @@ describe('<phone-login>', () => {
     await field('Phone number').fill(phoneNumber.slice(2));
     await field('Password').fill(PASSWORD);
     await start('Send code');
-    await passTo(SPACING);
+    await passPoll(SPACING);
     await start('Call me instead');
-    await passTo(10);
+    await passPoll(10);
     await passTo(TOLD);
     await told('Delivered.');
     await field('Code').fill(await codeSpokenTo(phoneNumber));
