@@ -34,7 +34,7 @@ pub enum Intent {
     Help,
 }
 
-/// What a message asks for, by its text, the further words of `OPT_OUT_WORDS` (as [`plain`] returns them), and what Plivo takes it for
+/// What a message asks for, by its text, the further words of `OPT_OUT_WORDS` (as `plain` returns them), and what Plivo takes it for
 /// (`MessageIntent`). In doubt, it is an opt-out.
 pub fn classify(text: &str, more_words: &[String], plivo_intent: &str) -> Option<Intent> {
     let word = plain(text);
