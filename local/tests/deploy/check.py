@@ -424,7 +424,7 @@ exec {stack.TARGET / "debug" / "otpost"} "$@"
     check("en login: has a link" in shown and not copy.was_built(), "not refused, or built", shown)
     own("{code} opens {app} for {life}.")
     shown = copy.run("--yes", environment=environment)
-    check(f"en login: 000000 opens {ODD} for <1 min." in shown and copy.was_built(), "not shown, or not built", shown)
+    check(f"en login: 00000000 opens {ODD} for <1 min." in shown and copy.was_built(), "not shown, or not built", shown)
     copy.settings = good
     copy.write("shared/texts.json", texts)
     copy.run("--yes", environment=environment)
