@@ -1026,7 +1026,8 @@ export interface components {
             transactionCode?: string | null;
             /** @description The user's language, two letters. */
             blUserLocale?: string | null;
-            channel?: ("sms" | "voice") & Record<string, unknown>;
+            /** @description In step 1, `voice` lets a call read the code. Otherwise it is a property of your own. */
+            channel?: unknown;
         } & {
             [key: string]: unknown;
         };
@@ -1183,7 +1184,8 @@ export interface components {
             updated?: number | null;
             /** @description Another phone. The first answer holds a `transactionId`; send the change again with it and the code from the SMS. */
             phoneNumber?: string | null;
-            channel?: ("sms" | "voice") & Record<string, unknown>;
+            /** @description With a new phone, `voice` lets a call read its code. Otherwise it is a property of your own. */
+            channel?: unknown;
             /** @description From the response to the first request with the new phone. */
             transactionId?: string | null;
             /** @description The code from the SMS: 6 digits or, during a guessing attack, eight. */

@@ -31,9 +31,8 @@ pub(super) struct Registration {
     transaction_code: Option<String>,
     /// The user's language, two letters.
     bl_user_locale: Option<String>,
-    /// In step 1: how the code is to come. By SMS, if it is missing.
-    #[schema(inline, nullable = false)]
-    channel: Option<Channel>,
+    /// In step 1, `voice` lets a call read the code. Otherwise it is a property of your own.
+    channel: Option<Value>,
 }
 
 /// A phone.
@@ -99,9 +98,8 @@ pub(super) struct UserChange {
     updated: Option<i64>,
     /// Another phone. The first answer holds a `transactionId`; send the change again with it and the code from the SMS.
     phone_number: Option<String>,
-    /// How the code for the new phone is to come. By SMS, if it is missing.
-    #[schema(inline, nullable = false)]
-    channel: Option<Channel>,
+    /// With a new phone, `voice` lets a call read its code. Otherwise it is a property of your own.
+    channel: Option<Value>,
     /// From the response to the first request with the new phone.
     transaction_id: Option<String>,
     /// The code that was sent to the new phone.
